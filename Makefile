@@ -1,0 +1,39 @@
+# Everything a newcomer needs: `make demo`, `make test`. Only Python >= 3.11 is expected.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: help demo test check soak clean
+
+help:
+	@echo "make demo    install into $(VENV) and prune the bundled network"
+	@echo "make test    install and run the tests"
+	@echo "make check   lint, types and import contracts"
+	@echo "make soak    the tests that take minutes"
+	@echo "make clean   remove $(VENV) and caches"
+
+# uv shares files between environments (hard links), so that another one costs seconds.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test]'
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/pe-explore auto sample --iterations 2
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not soak"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/contracts
+
+soak: $(INSTALLED)
+	$(BIN)/python -m pytest -m soak
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,60 @@
+"""Decoded data sets kept on disk, so that the second start does not decode again."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from engine.data import sources
+from engine.data.images import Decoded
+
+Progress = Callable[[str, int, int], None]
+CACHE_FORMAT = 1
+
+
+def cache_folder() -> Path:
+    """Where decoded data sets lie; PE_EXPLORE_CACHE overrides the usual place."""
+    override = os.environ.get("PE_EXPLORE_CACHE")
+    if override:
+        return Path(override)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "pe-explore"
+
+
+def decoded(source: str, on_progress: Progress | None = None) -> Decoded:
+    """The decoded data set of `source`: from the cache if its content is known, else decoded."""
+    opened = sources.open_source(source)
+    if opened.key is None:
+        return opened.decode(on_progress)
+    path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    found = _read(path)
+    if found is None:
+        found = opened.decode(on_progress)
+        _write(path, found)
+    return found
+
+
+def _read(path: Path) -> Decoded | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            arrays = {key: file[key] for key in file.files if key != "about"}
+    except (OSError, ValueError, KeyError, EOFError):  # absent, or cut short by a crash
+        return None
+    return Decoded(about["name"], tuple(about["classes"]), about["flips"], arrays)
+
+
+def _write(path: Path, data: Decoded) -> None:
+    about = json.dumps({"name": data.name, "classes": data.classes, "flips": data.flips})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+            np.savez(file, about=np.array(about), **dict(data.arrays))
+        os.replace(file.name, path)
+    except OSError:
+        return  # a read-only or full cache folder costs time at the next start, nothing else

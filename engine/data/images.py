@@ -1,0 +1,96 @@
+"""The values that hold a data set. Shape legend: N images, H height, W width, C channels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """One split: uint8 pixels (N, H, W, C) and int64 labels (N,)."""
+
+    pixels_NHWC: Tensor
+    labels_N: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def to(self, device: torch.device) -> Images:
+        return Images(self.pixels_NHWC.to(device), self.labels_N.to(device))
+
+    def take(self, indices_N: Tensor) -> Images:
+        indices_N = indices_N.to(self.labels_N.device)
+        return Images(self.pixels_NHWC[indices_N], self.labels_N[indices_N])
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set ready for use; mean and std are a channel's, of pixels scaled to [0, 1].
+
+    `flips` says whether a mirrored image is still of its class (not so for digits and letters).
+    `digest` is the SHA-256 of everything a result depends on, the splits included.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flips: bool
+    train: Images
+    validation: Images
+    test: Images
+    digest: str
+
+    @property
+    def image_shape_HWC(self) -> tuple[int, int, int]:
+        height, width, channels = self.train.pixels_NHWC.shape[1:]
+        return int(height), int(width), int(channels)
+
+    def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageData:
+        """The same images, scaled as the network was trained with."""
+        return ImageData(**{**self.__dict__, "mean": tuple(mean), "std": tuple(std)})
+
+    def to(self, device: torch.device) -> ImageData:
+        splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
+        return ImageData(**{**self.__dict__, **splits})
+
+    def describe(self) -> dict[str, object]:
+        """What a checkpoint and a store keep of it."""
+        return {
+            "name": self.name,
+            "classes": list(self.classes),
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "flips": self.flips,
+            "digest": self.digest,
+            "image_shape": list(self.image_shape_HWC),
+            "num_train": len(self.train),
+            "num_validation": len(self.validation),
+            "num_test": len(self.test),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A data set as its source gives it: uint8 pixels (N, H, W, C) by split, before splitting."""
+
+    name: str
+    classes: tuple[str, ...]
+    flips: bool
+    arrays: Mapping[str, np.ndarray]  # x_train, y_train, x_test, y_test and maybe x_val, y_val
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the pixels and labels."""
+        digest = hashlib.sha256()
+        for key in sorted(self.arrays):
+            array = np.ascontiguousarray(self.arrays[key])
+            digest.update(f"{key} {array.dtype} {array.shape}\n".encode())
+            digest.update(array.data)
+        return digest.hexdigest()

@@ -1,0 +1,55 @@
+"""Splits and subsets: stratified by class, seeded, the same for every run of the same data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.errors import DataError
+
+VALIDATION_SHARE = 0.1
+VALIDATION_MOST = 5_000
+# Not the run's seed: a root trained by us must never have seen the validation images of any
+# later tree, whatever that tree's seed is.
+SPLIT_SEED = 2506
+
+
+def stratified_sample(labels_N: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Sorted indices of `count` images, each class in its share (largest remainders first).
+
+    Raises DataError when there are fewer images than asked for or fewer than classes.
+    """
+    if count > len(labels_N):
+        raise DataError(f"asked for {count} images, but there are only {len(labels_N)}")
+    classes, sizes = np.unique(labels_N, return_counts=True)
+    if count < len(classes):
+        raise DataError(f"{count} images cannot hold one of each of the {len(classes)} classes")
+    shares = sizes * count / len(labels_N)
+    quotas = np.floor(shares).astype(int)
+    by_remainder = np.argsort(quotas - shares, kind="stable")
+    quotas[by_remainder[: count - quotas.sum()]] += 1
+    random = np.random.default_rng(seed)
+    chosen = [
+        random.choice(np.flatnonzero(labels_N == c), quota, replace=False)
+        for c, quota in zip(classes, quotas, strict=True)
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def sample_per_class(labels_N: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+    """Shuffled indices of up to `per_class` images of every class."""
+    random = np.random.default_rng(seed)
+    chosen = []
+    for c in np.unique(labels_N):
+        members = np.flatnonzero(labels_N == c)
+        chosen.append(random.choice(members, min(per_class, len(members)), replace=False))
+    return random.permutation(np.concatenate(chosen))
+
+
+def hold_out_validation(labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the training and of the validation images (10 %, at most 5,000)."""
+    num_classes = len(np.unique(labels_N))
+    count = max(num_classes, min(VALIDATION_MOST, round(len(labels_N) * VALIDATION_SHARE)))
+    validation = stratified_sample(labels_N, count, SPLIT_SEED)
+    keep = np.ones(len(labels_N), dtype=bool)
+    keep[validation] = False
+    return np.flatnonzero(keep), validation

@@ -1,0 +1,31 @@
+"""Typed errors of the engine: each message names the cause, the value and the remedy."""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """Base of every error that a user can mend."""
+
+
+class UnknownFamilyError(EngineError):
+    """No factory of that name."""
+
+
+class CheckpointError(EngineError):
+    """A checkpoint file that cannot be read as a network."""
+
+
+class DataError(EngineError):
+    """A data set that cannot be read or does not fit the network."""
+
+
+class EditError(EngineError):
+    """An edit that does not fit the network it is applied to."""
+
+
+class SettingsError(EngineError):
+    """A setting outside its range."""
+
+
+class Cancelled(Exception):
+    """Work that was asked to stop; nothing of it is kept."""

@@ -1,0 +1,57 @@
+"""Network families: a factory name and its arguments make a network."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.errors import UnknownFamilyError
+from engine.models.resnet import CifarResNet, arguments_of_depth
+
+FAMILIES: dict[str, Callable[..., nn.Module]] = {"cifar_resnet": CifarResNet}
+
+
+def build(factory: str, arguments: Mapping[str, Any], *, seed: int = 0) -> nn.Module:
+    """A freshly initialised network of a family (`cifar_resnet`) or of `package.module:factory`.
+
+    The global random state is left as it was. Raises UnknownFamilyError.
+    """
+    make = FAMILIES.get(factory) or _import_factory(factory)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make(**arguments)
+
+
+def architecture_of_name(name: str, **arguments: Any) -> dict[str, Any]:
+    """The architecture that a short name such as `resnet56` stands for.
+
+    Raises UnknownFamilyError for a name that no family knows.
+    """
+    match = re.fullmatch(r"resnet-?(\d+)", name.strip().lower())
+    if not match:
+        raise UnknownFamilyError(
+            f"no network is called {name!r}; use resnet20, resnet32, resnet44, resnet56, "
+            "resnet110 (any depth 6n+2)"
+        )
+    return {
+        "factory": "cifar_resnet",
+        "arguments": arguments_of_depth(int(match[1]), **arguments),
+        "edits": [],
+    }
+
+
+def _import_factory(reference: str) -> Callable[..., nn.Module]:
+    module_name, _, attribute = reference.partition(":")
+    if not attribute:
+        raise UnknownFamilyError(
+            f"{reference!r} is neither a family ({', '.join(FAMILIES)}) nor 'package.module:factory'"
+        )
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UnknownFamilyError(f"cannot import the factory {reference!r}: {error}") from error

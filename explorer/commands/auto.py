@@ -1,0 +1,79 @@
+"""`auto`: grow a tree without asking."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from explorer.executor import WorkerExecutor
+from explorer.nodes import best, kept_path, node_objects
+from explorer.opening import Request, open_session
+from explorer.progress import Reporter
+from explorer.session import Outcome, Session
+
+
+def auto(request: Request, *, as_json: bool) -> None:
+    """Grows the tree that the request means and prints it."""
+    with Reporter() as reporter:
+        summary = asyncio.run(_grow(request, reporter))
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+    else:
+        from explorer.commands.look import print_tree
+
+        print_tree(summary["nodes"], best=summary["best"]["name"])
+        typer.echo(f"stopped: {summary['stopped']}")
+        typer.echo(f"best: {summary['best']['name']}   store: {summary['store']}")
+
+
+async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
+    executors: list[WorkerExecutor] = []
+
+    def make(spool: Path) -> WorkerExecutor:
+        executors.append(WorkerExecutor(spool, log=spool / "worker.log"))
+        return executors[0]
+
+    try:
+        session = await open_session(request, make, reporter)
+        try:
+            outcome = await session.grow()
+            return summary_of(session, outcome)
+        finally:
+            session.store.close()
+    finally:
+        for executor in executors:
+            await executor.close()
+            clear_spool(executor.spool)
+
+
+def clear_spool(spool: Path) -> None:
+    """Removes what can be made again; results that wait to be stored and the log stay."""
+    if not spool.is_dir():
+        return
+    waiting = {
+        json.loads(path.read_text()).get("snapshot", {}).get("sha256")
+        for path in spool.glob("*.json")
+    }
+    for path in spool.glob("*.safetensors"):
+        if path.stem not in waiting:
+            path.unlink(missing_ok=True)
+    for path in spool.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+def summary_of(session: Session, outcome: Outcome) -> dict[str, Any]:
+    """What `auto --json` prints."""
+    nodes = node_objects(session.store, session.run.id)
+    return {
+        "store": str(session.store.path),
+        "run": session.run.name,
+        "path": [o["structure"] for o in kept_path(nodes)[1:]],
+        "stopped": outcome.stopped,
+        "root": nodes[0],
+        "best": best(nodes, session.settings),
+        "nodes": nodes,
+    }

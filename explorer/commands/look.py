@@ -1,0 +1,156 @@
+"""`log` and `show`: reading a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from explorer.nodes import node_objects
+from explorer.opening import UsageError, is_store
+from store import Run, TreeStore
+
+
+def find_run(store: TreeStore) -> Run:
+    """The newest run of a store. Raises UsageError for a store without any."""
+    run = store.latest_run()
+    if run is None:
+        raise UsageError(f"{store.path.name} holds no run yet; `pe-explore auto MODEL` grows one")
+    return run
+
+
+def log(path: Path, *, as_json: bool) -> None:
+    """Prints the newest run's tree."""
+    with TreeStore.open(path, read_only=True) as store:
+        run = find_run(store)
+        objects = node_objects(store, run.id)
+    if as_json:
+        typer.echo(json.dumps({"run": run.name, "nodes": objects}, indent=2))
+        return
+    print_tree(objects)
+
+
+def show(path: Path, name: str, *, as_json: bool) -> None:
+    """Prints all that is known of one node."""
+    with TreeStore.open(path, read_only=True) as store:
+        run = find_run(store)
+        node = store.node(run.id, name)
+        (described,) = [o for o in node_objects(store, run.id) if o["name"] == name]
+        value = {
+            **described,
+            "edit": node.edit,
+            "epochs": [{"phase": e.phase, **e.values} for e in store.epochs(node.id)],
+            "snapshots": {phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
+            "created_at": node.created_at,
+        }
+    if as_json:
+        typer.echo(json.dumps(value, indent=2))
+        return
+    _print_node(value)
+
+
+def open_model(model: str | None) -> None:
+    """Shows a store's tree; a model needs a command that grows it."""
+    if model is not None and is_store(Path(model)):
+        log(Path(model), as_json=False)
+        return
+    name = model or "sample"
+    raise UsageError(f"the explorer app comes with the next version; use: pe-explore auto {name}")
+
+
+def print_tree(objects: Sequence[dict[str, Any]], best: str | None = None) -> None:
+    """The tree as text: ● kept, ○ rejected, ◌ undecided or waiting, ◐ running, ✗ failed."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("node", no_wrap=True)
+    for title in ("CKA", "val %", "test %", "MACs −%", "params", "margin [95 %]"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for line, value in tree_lines(objects):
+        star = " ★" if value["name"] == best else ""
+        table.add_row(
+            Text(line + star, style="" if value["kept"] else "dim"),
+            *(Text(cell) for cell in _cells(value)),
+        )
+    Console().print(table)
+
+
+def tree_lines(objects: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Each node with its line of the drawing, children below their parents."""
+    children: dict[str | None, list[dict[str, Any]]] = {}
+    for value in objects:
+        children.setdefault(value["parent"], []).append(value)
+    lines: list[tuple[str, dict[str, Any]]] = []
+    # (node, its stem, what its children are indented by); a stack, for trees can be deep.
+    stack = [(value, "", "") for value in reversed(children.get(None, []))]
+    while stack:
+        value, stem, indent = stack.pop()
+        lines.append((f"{stem}{glyph(value)} {value['name']}", value))
+        below = children.get(value["name"], [])
+        for child in reversed(below):
+            last = child is below[-1]
+            stack.append(
+                (child, indent + ("└ " if last else "├ "), indent + ("  " if last else "│ "))
+            )
+    return lines
+
+
+def glyph(value: dict[str, Any]) -> str:
+    """The state of a node as a shape."""
+    if value["state"] == "failed":
+        return "✗"
+    if value["state"] == "running":
+        return "◐"
+    if value["kept"]:
+        return "●"
+    return "○" if value["kept"] is False else "◌"
+
+
+def _cells(value: dict[str, Any]) -> list[str]:
+    margin = ""
+    if value.get("margin") is not None:
+        margin = f"{value['margin']:+.4f}"
+        if value.get("margin_low") is not None:
+            margin += f" [{value['margin_low']:+.4f}, {value['margin_high']:+.4f}]"
+        if value.get("too_close"):
+            margin += " too close"
+    return [
+        _number(value["similarity"], "{:.4f}"),
+        _number(value["val_accuracy"], "{:.2f}"),
+        _number(value["test_accuracy"], "{:.2f}"),
+        _number(value["macs_reduction"], "{:.2f}"),
+        _number(value["params"], "{:,}"),
+        margin,
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _print_node(value: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for key, item in value.items():
+        if key == "epochs":
+            item = "\n".join(
+                f"{e['phase']} {e['epoch'] + 1}: loss {e['loss']:.4f}, "
+                f"training accuracy {e['accuracy']:.2f} %"
+                for e in item
+            )
+        elif isinstance(item, dict | list):
+            item = json.dumps(item)
+        elif isinstance(item, float):
+            item = f"{item:.4f}"
+        table.add_row(
+            Text(key.replace("_", " "), style="bold"), Text("-" if item is None else str(item))
+        )
+    Console().print(table)

@@ -1,0 +1,75 @@
+"""Nodes as the JSON objects that commands print. Accuracies in percent, similarities in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.settings import Settings
+from store import Decision, Node, TreeStore
+
+
+def node_objects(store: TreeStore, run_id: int) -> list[dict[str, Any]]:
+    """Every node of a run in the order they came, parents of decisions with their margins."""
+    nodes = store.nodes(run_id)
+    names = {node.id: node.name for node in nodes}
+    root = nodes[0]
+    decisions = {d.parent_id: d for d in store.decisions(run_id)}  # the newest wins
+    return [_object(node, root, names, decisions.get(node.id)) for node in nodes]
+
+
+def _object(
+    node: Node, root: Node, names: dict[int, str], decision: Decision | None
+) -> dict[str, Any]:
+    metrics = node.metrics
+    macs = metrics.get("macs")
+    value: dict[str, Any] = {
+        "name": node.name,
+        "parent": names.get(node.parent_id) if node.parent_id is not None else None,
+        "structure": node.structure,
+        "state": node.state,
+        "kept": node.kept,
+        "decided_by": node.decided_by,
+        "similarity": metrics.get("similarity"),
+        "val_accuracy": metrics.get("val_accuracy"),
+        "val_accuracy_before": metrics.get("val_accuracy_before"),
+        "test_accuracy": metrics.get("test_accuracy"),
+        "macs": None if macs is None else int(macs),
+        "params": None if "params" not in metrics else int(metrics["params"]),
+        "macs_reduction": None if macs is None else 100 * (1 - macs / root.metrics["macs"]),
+        "seconds": node.seconds,
+    }
+    if node.error:
+        value["error"] = node.error
+    if decision is not None:
+        value.update(
+            decision=[names[i] for i in decision.kept],
+            reason=decision.reason,
+            margin=decision.margin,
+            margin_low=decision.margin_low,
+            margin_high=decision.margin_high,
+            too_close=decision.too_close,
+        )
+    return value
+
+
+def kept_path(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The kept nodes from the root down, along each parent's first kept child."""
+    path = [objects[0]]
+    while True:
+        kept = [o for o in objects if o["parent"] == path[-1]["name"] and o["kept"]]
+        if not kept:
+            return path
+        path.append(kept[0])
+
+
+def best(objects: Sequence[dict[str, Any]], settings: Settings) -> dict[str, Any]:
+    """The smallest kept node whose validation accuracy is not below the root's by more than
+    `max_drop` (0 where it is not given); else the most accurate kept one."""
+    kept = [o for o in objects if o["kept"] and o["val_accuracy"] is not None]
+    floor = objects[0]["val_accuracy"] - (settings.max_drop or 0.0)
+    good = [o for o in kept if o["val_accuracy"] >= floor and o["parent"] is not None]
+    if good:
+        return min(good, key=lambda o: (o["macs"], -o["val_accuracy"]))
+    pruned = [o for o in kept if o["parent"] is not None]
+    return max(pruned or kept, key=lambda o: o["val_accuracy"])

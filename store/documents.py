@@ -1,0 +1,104 @@
+"""JSON as the store writes it: canonical (equal content, equal text), and NaN survives.
+
+JSON has no number that is not finite; such a one is written as {"$number": "nan"}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from store.errors import InvalidValueError
+
+_NUMBER = "$number"
+_MAX_DEPTH = 200
+
+
+def number_name(value: float) -> str | None:
+    """The name of a number that is not finite ('nan', 'inf', '-inf'), None for a finite one."""
+    if math.isfinite(value):
+        return None
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "-inf"
+
+
+def _writable(value: Any, where: str, depth: int = 0) -> Any:
+    """`value` with plain JSON types all the way down."""
+    if depth > _MAX_DEPTH:
+        raise InvalidValueError(f"{where[:80]}… is nested deeper than {_MAX_DEPTH}; flatten it")
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        name = number_name(value)
+        return float(value) if name is None else {_NUMBER: name}
+    if isinstance(value, list | tuple):
+        return [_writable(item, f"{where}[{i}]", depth + 1) for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or key == _NUMBER:
+                raise InvalidValueError(
+                    f"{where} has the key {key!r}; keys must be text other than {_NUMBER!r}"
+                )
+        return {key: _writable(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+    raise InvalidValueError(
+        f"{where} is a {type(value).__name__}, which JSON cannot hold; "
+        "convert it to a number, text, list or dict first"
+    )
+
+
+def to_text(value: Any, what: str) -> str:
+    """`value` as canonical JSON text.
+
+    Raises InvalidValueError, naming the place inside `what` that JSON cannot hold.
+    """
+    return json.dumps(_writable(value, what), sort_keys=True, separators=(",", ":"))
+
+
+def object_text(value: Any, what: str) -> str:
+    """As `to_text`, of a dict only."""
+    if not isinstance(value, Mapping):
+        raise InvalidValueError(f"{what} is a {type(value).__name__}; give a dict")
+    return to_text(value, what)
+
+
+def _readable(item: dict[str, Any]) -> Any:
+    return float(item[_NUMBER]) if item.keys() == {_NUMBER} else item
+
+
+def from_text(text: str) -> Any:
+    """The value that `to_text` wrote, as new objects."""
+    return json.loads(text, object_hook=_readable)
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of the text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A finite number as it is; one that is not finite says nothing, so None."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def plain_text(value: Any, what: str, *, longest: int, shortest: int = 0) -> str:
+    """`value` where it is text that SQLite can hold, of `shortest` to `longest` characters.
+
+    Raises InvalidValueError.
+    """
+    if not isinstance(value, str):
+        raise InvalidValueError(f"{what} is a {type(value).__name__}; give text")
+    if not shortest <= len(value) <= longest:
+        raise InvalidValueError(f"{what} has {len(value)} characters; give {shortest} to {longest}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(
+            f"{what} {value[:80]!r} holds half a character at position {error.start}; remove it"
+        ) from None
+    if "\0" in value:
+        raise InvalidValueError(f"{what} {value[:80]!r} holds a zero byte; remove it")
+    return value

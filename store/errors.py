@@ -1,0 +1,154 @@
+"""What can go wrong with a store: one type a cause; each message gives cause, value and remedy."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+
+Path = str | os.PathLike[str]
+
+
+class StoreError(Exception):
+    """Anything that keeps a store from doing what was asked of it."""
+
+
+class StoreNotFoundError(StoreError):
+    """There is no file at the path of the store."""
+
+
+class NotAStoreError(StoreError):
+    """The file is something else: empty, no SQLite database, or another program's database."""
+
+
+class NewerStoreError(StoreError):
+    """The file has a format that only a newer version of this program knows."""
+
+
+class OlderStoreError(StoreError):
+    """The file has an older format; opened for reading, it cannot be brought up to date."""
+
+
+class DamagedStoreError(StoreError):
+    """The database file is torn, truncated or overwritten somewhere."""
+
+
+class SnapshotDamagedError(DamagedStoreError):
+    """The bytes of a snapshot are not the ones that were stored."""
+
+
+class StoreLockedError(StoreError):
+    """Another process writes to the store."""
+
+
+class StoreFullError(StoreError):
+    """The disk (or a limit on the file's size) has no room for what was to be written."""
+
+
+class StoreNotWritableError(StoreError):
+    """The file or its folder cannot be written to."""
+
+
+class StoreInputOutputError(StoreError):
+    """The operating system could not read or write the file."""
+
+
+class ReadOnlyStoreError(StoreError):
+    """Something was to be written through a store that was opened for reading."""
+
+
+class StoreClosedError(StoreError):
+    """The store was closed before it was used."""
+
+
+class UnknownRunError(StoreError, LookupError):
+    """No run of the store has that id."""
+
+
+class UnknownNodeError(StoreError, LookupError):
+    """No node of the store has that name or id."""
+
+
+class UnknownSnapshotError(StoreError, LookupError):
+    """The store has no snapshot of that hash."""
+
+
+class UnknownResultError(StoreError, LookupError):
+    """The node has no result of that phase."""
+
+
+class InvalidValueError(StoreError, ValueError):
+    """A value that the store cannot hold."""
+
+
+class IllegalStateError(StoreError):
+    """The node's state does not allow what was asked."""
+
+
+class FinishedNodeError(IllegalStateError):
+    """The node has a result already; results never change."""
+
+
+class UnkeepableNodeError(StoreError, ValueError):
+    """A decision names a node that is no ready candidate of its parent."""
+
+
+def _full(path: Path) -> StoreError:
+    return StoreFullError(
+        f"no room to write to {path}: the disk, a quota or a limit on the file's size is "
+        "exhausted. What was acknowledged is safe; make room and try again"
+    )
+
+
+def _damaged(path: Path) -> StoreError:
+    return DamagedStoreError(
+        f"{path} is damaged: SQLite finds pages in it that contradict each other. It was left as "
+        "it is; restore a copy, or save what can be read with `sqlite3 FILE .recover`"
+    )
+
+
+def _locked(path: Path) -> StoreError:
+    return StoreLockedError(
+        f"another program holds the database lock of {path} (an SQLite tool with an open "
+        "transaction?). Close it and try again"
+    )
+
+
+def _not_writable(path: Path) -> StoreError:
+    return StoreNotWritableError(
+        f"{path} cannot be written to. Open it with read_only=True, or copy it (with its -wal "
+        "file, if there is one) to a folder that you may write to"
+    )
+
+
+def _input_output(path: Path) -> StoreError:
+    return StoreInputOutputError(
+        f"the operating system failed to read or write {path}. Check the disk and the limits on "
+        "file sizes; what was acknowledged is safe"
+    )
+
+
+def _cannot_open(path: Path) -> StoreError:
+    return StoreNotWritableError(
+        f"SQLite cannot open {path} or the -wal and -shm files beside it. Copy the store, with "
+        "its -wal file if there is one, to a folder that you may write to, and open that copy"
+    )
+
+
+_BY_CODE: dict[int, Callable[[Path], StoreError]] = {
+    sqlite3.SQLITE_FULL: _full,
+    sqlite3.SQLITE_CORRUPT: _damaged,
+    sqlite3.SQLITE_NOTADB: _damaged,
+    sqlite3.SQLITE_BUSY: _locked,
+    sqlite3.SQLITE_LOCKED: _locked,
+    sqlite3.SQLITE_READONLY: _not_writable,
+    sqlite3.SQLITE_IOERR: _input_output,
+    sqlite3.SQLITE_CANTOPEN: _cannot_open,
+}
+
+
+def translated(error: sqlite3.Error, path: Path) -> Exception:
+    """The typed error for what SQLite reported; `error` itself where it means a mistake of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    explain = _BY_CODE.get(code & 0xFF) if code is not None else None
+    return error if explain is None else explain(path)

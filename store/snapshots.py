@@ -1,0 +1,138 @@
+"""Snapshots: bytes under their own SHA-256, in rows too small to hold the lock for long."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from store.connection import Connection
+from store.errors import DamagedStoreError, SnapshotDamagedError, UnknownSnapshotError
+from store.schema import CHUNK_BYTES
+
+
+def timestamp() -> str:
+    """Now, as UTC in ISO 8601 with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def content_hash(content: bytes) -> str:
+    """SHA-256 of the bytes, in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def is_complete(connection: Connection, snapshot_hash: str) -> bool:
+    """Whether the store has all of a snapshot."""
+    return connection.row("SELECT 1 FROM snapshot WHERE hash = ?", (snapshot_hash,)) is not None
+
+
+def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
+    """Put the chunks of a snapshot in, each in a transaction of its own.
+
+    It is there once `complete` was called, and stays once a result refers to it. After an error
+    (a full disk) the same call goes on with the chunks that are missing.
+    """
+    if is_complete(connection, snapshot_hash):
+        return
+    with connection.writing():
+        connection.execute(
+            "INSERT OR IGNORE INTO upload(hash, created_at) VALUES (?, ?)",
+            (snapshot_hash, timestamp()),
+        )
+    view = memoryview(content)
+    for position in range(_num_chunks(len(content))):
+        start = position * CHUNK_BYTES
+        with connection.writing():
+            connection.execute(
+                "INSERT OR IGNORE INTO snapshot_chunk(hash, position, data) VALUES (?, ?, ?)",
+                (snapshot_hash, position, view[start : start + CHUNK_BYTES]),
+            )
+
+
+def complete(connection: Connection, snapshot_hash: str, num_bytes: int) -> None:
+    """Say that all chunks of a snapshot are there. Only inside `writing`."""
+    connection.execute(
+        "INSERT OR IGNORE INTO snapshot(hash, num_bytes, num_chunks, created_at)"
+        " VALUES (?, ?, ?, ?)",
+        (snapshot_hash, num_bytes, _num_chunks(num_bytes), timestamp()),
+    )
+
+
+def keep(connection: Connection, snapshot_hash: str) -> None:
+    """Say that a result refers to a snapshot. Only inside `writing`."""
+    connection.execute("DELETE FROM upload WHERE hash = ?", (snapshot_hash,))
+
+
+def read(connection: Connection, snapshot_hash: str) -> bytes:
+    """The bytes of a snapshot, checked against its hash.
+
+    Raises UnknownSnapshotError, or SnapshotDamagedError naming the nodes that use it.
+    """
+    header = connection.row(
+        "SELECT num_bytes, num_chunks FROM snapshot WHERE hash = ?", (snapshot_hash,)
+    )
+    if header is None:
+        raise UnknownSnapshotError(
+            f"the store has no snapshot {snapshot_hash!r}; take a hash from snapshot_hash(node_id, "
+            "phase)"
+        )
+    digest = hashlib.sha256()
+    chunks: list[bytes] = []
+    for position in range(header["num_chunks"]):
+        try:
+            row = connection.row(
+                "SELECT data FROM snapshot_chunk WHERE hash = ? AND position = ?",
+                (snapshot_hash, position),
+            )
+        except DamagedStoreError as error:
+            raise _damaged(connection, snapshot_hash, "its pages are torn") from error
+        if row is None:
+            raise _damaged(connection, snapshot_hash, f"its part {position} is missing")
+        chunks.append(row["data"])
+        digest.update(chunks[-1])
+    if digest.hexdigest() != snapshot_hash:
+        raise _damaged(connection, snapshot_hash, "its bytes have changed since they were stored")
+    return b"".join(chunks)
+
+
+def remove_unreferenced(connection: Connection) -> int:
+    """The number of snapshots removed: those on their way in when an earlier writer ended."""
+    num_removed = 0
+    for (snapshot_hash,) in connection.rows("SELECT hash FROM upload"):
+        in_use = connection.row(
+            "SELECT 1 FROM result WHERE snapshot_hash = ? LIMIT 1", (snapshot_hash,)
+        )
+        if in_use is None:
+            _remove(connection, snapshot_hash)
+            num_removed += 1
+        with connection.writing():
+            keep(connection, snapshot_hash)
+    return num_removed
+
+
+def _remove(connection: Connection, snapshot_hash: str) -> None:
+    # The header first: what has one is taken to be whole.
+    with connection.writing():
+        connection.execute("DELETE FROM snapshot WHERE hash = ?", (snapshot_hash,))
+    for (chunk_id,) in connection.rows(
+        "SELECT id FROM snapshot_chunk WHERE hash = ?", (snapshot_hash,)
+    ):
+        with connection.writing():
+            connection.execute("DELETE FROM snapshot_chunk WHERE id = ?", (chunk_id,))
+
+
+def _num_chunks(num_bytes: int) -> int:
+    return -(-num_bytes // CHUNK_BYTES)
+
+
+def _damaged(connection: Connection, snapshot_hash: str, what: str) -> SnapshotDamagedError:
+    users = connection.rows(
+        "SELECT node.name AS name, node.run_id AS run_id, result.phase AS phase"
+        " FROM result JOIN node ON node.id = result.node_id WHERE snapshot_hash = ?"
+        " ORDER BY node.id LIMIT 20",
+        (snapshot_hash,),
+    )
+    nodes = ", ".join(f"{user['name']} ({user['phase']}, run {user['run_id']})" for user in users)
+    return SnapshotDamagedError(
+        f"snapshot {snapshot_hash} of {nodes or 'no node'} is damaged: {what}. Nothing was loaded; "
+        "restore a copy of the store, or grow the node again from its parent"
+    )
