@@ -1,4 +1,4 @@
-"""Checkpoints that we write, and reading them again."""
+"""Checkpoints in our own format, written; `engine.loading` reads them again, and foreign ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def save(
     data: Mapping[str, Any],
     metrics: Mapping[str, Any],
 ) -> None:
-    """Writes a checkpoint that `torch.load(weights_only=True)` and `engine.load` read."""
+    """Writes a checkpoint that `torch.load(weights_only=True)` and `engine.loading.load` read."""
     content = {
         "format": FORMAT,
         "architecture": dict(architecture),

@@ -88,7 +88,7 @@ def fingerprint(execution: Execution) -> dict[str, object]:
     """What must be equal for a node to be grown again bit for bit."""
     gpu = torch.cuda.get_device_name(execution.device) if execution.device != "cpu" else None
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of its own, which would be pickled by name
         "python": platform.python_version(),
         "cuda": torch.version.cuda if gpu else None,
         "gpu": gpu,

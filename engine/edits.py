@@ -21,7 +21,7 @@ from engine.structure import FilterGroup, structure_of
 
 @dataclass(frozen=True)
 class Edit:
-    """What one step removes: `blocks` for a layer edit, `filters` (path, indices) for a filter edit."""
+    """What one step removes: `blocks` of a layer, `filters` (path, indices) of a filter edit."""
 
     structure: str  # "layer" or "filter"
     blocks: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from engine import candidates, checkpoint, device, edits, normalisation, seeds
 from engine.cost import cost_of
 from engine.criteria import CRITERIA
-from engine.data import ImageData, load
+from engine.data import ImageData, Images, load
 from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
 from engine.device import Execution
@@ -249,8 +249,15 @@ class Engine:
             )
         return data
 
-    def _parent_features(self, reference: Mapping[str, Any], parent: nn.Module, split: Any,
-                         data: ImageData, execution: Execution, monitor: Monitor) -> Evaluation:  # fmt: skip
+    def _parent_features(
+        self,
+        reference: Mapping[str, Any],
+        parent: nn.Module,
+        split: Images,
+        data: ImageData,
+        execution: Execution,
+        monitor: Monitor,
+    ) -> Evaluation:
         key = (reference["snapshot"]["sha256"], reference["architecture"], data.digest,
                data.mean, data.std, split is data.test, execution)  # fmt: skip
         if self._features is None or self._features[0] != key:

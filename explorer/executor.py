@@ -122,20 +122,14 @@ class _WorkerProcess:
             return
         await self.kill()
         read_fd, write_fd = os.pipe()
-        output: Any = asyncio.subprocess.DEVNULL
-        if self.log is not None:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            output = open(self.log, "ab")
-        try:
+        log = self.log or Path(os.devnull)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(write_fd, "wb"), open(log, "ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "engine.worker", str(write_fd), str(self.spool),
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
                 pass_fds=(write_fd,), start_new_session=True,
             )  # fmt: skip
-        finally:
-            os.close(write_fd)
-            if self.log is not None:
-                output.close()
         loop = asyncio.get_running_loop()
         self.events = asyncio.StreamReader(limit=LINE_LIMIT)
         protocol = asyncio.StreamReaderProtocol(self.events)

@@ -102,17 +102,21 @@ async def open_session(
     settings = settings_of(request)
     store_path = (request.store or default_store(request.model)).expanduser()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    store = TreeStore.open(store_path, create=True)
+    executor = make_executor(spool_of(store_path.resolve()))
+    store = TreeStore.open(store_path) if store_path.exists() else None
     try:
-        known = _known_run(store, settings, digest)
-        executor = make_executor(spool_of(store.path))
-        if known is not None:
+        known = _known_run(store, settings, digest) if store else None
+        if store and known:
             run = store.extend_run_settings(known.id, {**known.settings, **_stopping(settings)})
             listener({"event": "resuming", "store": str(store.path), "run": run.name})
         else:
-            run = await _new_run(store, path, request, settings, digest, executor, listener)
+            root = await _open_root(path, request, settings, executor, listener)
+            # Only now: a checkpoint that cannot be opened leaves no store behind.
+            store = store or TreeStore.open(store_path, create=True)
+            run = _new_run(store, path, request, settings, digest, root)
     except BaseException:
-        store.close()
+        if store:
+            store.close()
         raise
     return Session(store, run, executor, spool_of(store.path), listener)
 
@@ -160,10 +164,9 @@ def _known_run(store: TreeStore, settings: Settings, digest: str) -> Run | None:
     return None
 
 
-async def _new_run(
-    store: TreeStore, path: Path, request: Request, settings: Settings, digest: str,
-    executor: Executor, listener: Listener,
-) -> Run:  # fmt: skip
+async def _open_root(
+    path: Path, request: Request, settings: Settings, executor: Executor, listener: Listener
+) -> dict[str, Any]:
     job = {
         "id": "open",
         "kind": "open",
@@ -173,8 +176,17 @@ async def _new_run(
         "device": request.device,
         "settings": settings.as_dict(),
     }
-    root = await executor.run(job, lambda event: listener({**event, "node": "R", "kind": "open"}))
-    snapshot = Path(root["snapshot"]["path"])
+    return await executor.run(job, lambda event: listener({**event, "node": "R", "kind": "open"}))
+
+
+def _new_run(
+    store: TreeStore,
+    path: Path,
+    request: Request,
+    settings: Settings,
+    digest: str,
+    root: Mapping[str, Any],
+) -> Run:
     return store.create_run(
         name=f"{path.stem}-{len(store.runs()) + 1}",
         seed=settings.seed,
@@ -187,7 +199,7 @@ async def _new_run(
             "trusted_pickle": request.trust_pickle,
             "notes": root["notes"],
         },
-        environment={**root["environment"]},
+        environment=root["environment"],
         root_metrics=root["metrics"],
-        root_snapshot=snapshot.read_bytes(),
+        root_snapshot=Path(root["snapshot"]["path"]).read_bytes(),
     )

@@ -124,7 +124,7 @@ def _line(event: Mapping[str, Any]) -> str | None:
     if kind == "epoch" and event.get("kind") == "train":
         return (
             f"epoch {event['epoch'] + 1} of {event['total_epochs']}: loss {event['loss']:.4f}, "
-            f"training accuracy {event['accuracy']:.2f} %, {event['images_per_second']:.0f} images/s"
+            f"accuracy {event['accuracy']:.2f} %, {event['images_per_second']:.0f} images/s"
         )
     if kind == "resumed":
         return f"going on after epoch {event['epoch']} of {event['total_epochs']}"

@@ -53,6 +53,7 @@ class Session:
         self.executor = executor
         self.spool = spool
         self.listener = listener
+        self._running: set[int] = set()
 
     @property
     def settings(self) -> Settings:
@@ -109,7 +110,13 @@ class Session:
 
         Raises CandidatesFailedError when one fails for good.
         """
-        return list(await asyncio.gather(*(self.recover(node) for node in candidates)))
+        work = (self.recover(node) for node in candidates)
+        # A failed candidate must not end its sibling's work: that result is still good.
+        results = await asyncio.gather(*work, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return [result for result in results if isinstance(result, Node)]
 
     async def recover(self, node: Node) -> Node:
         """A candidate after recovery, stored with its snapshot."""
@@ -132,7 +139,7 @@ class Session:
         decision = self.store.decision_of(parent.id)
         if decision is not None and decision.kept:
             return self.store.node_by_id(decision.kept[0])
-        by_structure = {node.structure: node for node in grown}
+        by_structure: dict[str, Node] = {node.structure: node for node in grown}
         similarities = {s: node.metrics.get("similarity") for s, node in by_structure.items()}
         choice = POLICIES[self.settings.policy](Question(parent.name, similarities, self.settings))
         kept = by_structure[choice.structure]
@@ -224,10 +231,9 @@ class Session:
 
     async def _finish(self, node: Node, phase: str, job: dict[str, Any]) -> Node:
         """Does a node's job and stores its result, whichever came before a crash."""
-        if phase == "recovered":
-            if node.state != "queued":  # failed or cancelled earlier: tried again
-                self.store.set_state(node.id, "queued")
-            self.store.set_state(node.id, "running")
+        if phase == "recovered" and node.state != "queued":  # failed or cancelled: tried again
+            self.store.set_state(node.id, "queued")
+        self._running.discard(node.id)
         try:
             result = await self._work(job, node)
         except JobFailedError as error:
@@ -262,6 +268,9 @@ class Session:
             return left
 
         def hear(event: Mapping[str, Any]) -> None:
+            if job["kind"] == "recover" and node.id not in self._running:
+                self._running.add(node.id)  # its first sign of life
+                self.store.set_state(node.id, "running")
             self.listener({**event, "node": node.name, "kind": job["kind"]})
 
         for attempt in range(1, ATTEMPTS + 1):

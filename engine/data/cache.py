@@ -54,7 +54,7 @@ def _write(path: Path, data: Decoded) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-            np.savez(file, about=np.array(about), **dict(data.arrays))
+            np.savez(file, about=np.array(about), **dict(data.arrays))  # type: ignore[arg-type]
         os.replace(file.name, path)
     except OSError:
         return  # a read-only or full cache folder costs time at the next start, nothing else

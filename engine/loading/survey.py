@@ -13,7 +13,7 @@ import collections
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import torch
 
@@ -109,7 +109,9 @@ def survey_pickle(
 
 
 class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index in the file asks for
-    dispatch = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    append: Callable[[Any], None]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(
         self, stream: BinaryIO, found: Survey, storage_bytes: Mapping[str, int] | None
@@ -196,27 +198,26 @@ def _natural(value: Any) -> int:
 
 
 def _tensor(
-    storage: Storage, offset: Any, shape: Any, stride: Any, itemsize: int | None = None
-) -> PlainTensor:
+    storage: Any, offset: Any, shape: Any, stride: Any, itemsize: int | None = None
+) -> PlainTensor | Inert:
     """Checks that the elements lie in the storage and that no two share a place."""
+    if isinstance(storage, Inert):  # read on, to find all that is unknown
+        return storage
     sizes, strides = [_natural(v) for v in shape], [_natural(v) for v in stride]
     itemsize = storage.itemsize if itemsize is None else itemsize
     if len(sizes) != len(strides):
         raise DamagedFileError("corrupt: a tensor has more sizes than strides; fetch it again")
-    num_elements, last = 1, 0
-    steps = sorted((s, n) for n, s in zip(sizes, strides, strict=True) if n != 1)
-    for step, size in steps:
-        num_elements *= size
-        if step <= last and num_elements > 0:
-            num_elements = storage.num_bytes + 1  # a place is used twice
-            break
+    if 0 in sizes:
+        return PlainTensor(tuple(sizes))
+    last, overlaps = 0, False
+    for step, size in sorted((s, n) for n, s in zip(sizes, strides, strict=True) if n != 1):
+        overlaps |= step <= last  # a place that smaller steps reach is reached again
         last += step * (size - 1)
-    end = 0 if num_elements == 0 else (_natural(offset) + last + 1) * itemsize
-    if num_elements * itemsize > storage.num_bytes or end > storage.num_bytes:
+    if overlaps or (_natural(offset) + last + 1) * itemsize > storage.num_bytes:
         raise UnsafeCheckpointError(
-            f"refused: a tensor of shape {_shape(sizes)} with strides {_shape(strides)} has more "
-            f"elements than its storage of {storage.num_bytes:,} bytes; save it again with "
-            "tensor.contiguous()"
+            f"refused: a tensor of shape {_shape(sizes)} with strides {_shape(strides)} has "
+            f"elements outside its storage of {storage.num_bytes:,} bytes, or several at one "
+            "place; save it again with tensor.contiguous()"
         )
     return PlainTensor(tuple(sizes))
 
@@ -225,14 +226,14 @@ def _shape(sizes: list[int]) -> str:
     return "(" + ", ".join(map(str, sizes[:8])) + (", …)" if len(sizes) > 8 else ")")
 
 
-def _tensor_v2(storage: Storage, offset: Any, shape: Any, stride: Any, *_: Any) -> PlainTensor:
+def _tensor_v2(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> PlainTensor | Inert:
     return _tensor(storage, offset, shape, stride)
 
 
 def _tensor_v3(
-    storage: Storage, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any,
+    storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any,
     *_: Any,
-) -> PlainTensor:  # fmt: skip
+) -> PlainTensor | Inert:  # fmt: skip
     return _tensor(storage, offset, shape, stride, dtype.value)
 
 
@@ -276,12 +277,13 @@ _STORAGE_ITEMSIZE = {
     "QInt32": 4,
 }  # fmt: skip
 
-# What naming a global means, as a value: the bytes of one element.
+# What naming a global means, as a value: the bytes of one element (0: of no use here).
 _VALUES: dict[str, int] = {
     **{f"torch.{name}Storage": size for name, size in _STORAGE_ITEMSIZE.items()},
     **{f"torch.cuda.{name}Storage": size for name, size in _STORAGE_ITEMSIZE.items()},
     "torch.storage.UntypedStorage": 1,
-    **{str(dtype): dtype.itemsize for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)},
+    **{str(d): 0 for d in vars(torch).values() if isinstance(d, torch.qscheme)},
+    **{str(d): d.itemsize for d in vars(torch).values() if isinstance(d, torch.dtype)},
 }  # fmt: skip
 
 # What calling a global means. Each of these is also on the list of torch's own safe unpickler,

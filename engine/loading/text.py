@@ -10,7 +10,7 @@ MOST_LISTED = 5
 
 
 def shown(value: Any) -> str:
-    """A value as it may stand in a message: quoted, cut, its control and bidi characters escaped."""
+    """A value as it may stand in a message: quoted, cut, control and bidi characters escaped."""
     if not isinstance(value, str):
         # A repr may be endless (nesting) or fail (integers of more than 4,300 digits).
         return f"a value of type {type(value).__name__}"

@@ -49,7 +49,8 @@ def _import_factory(reference: str) -> Callable[..., nn.Module]:
     module_name, _, attribute = reference.partition(":")
     if not attribute:
         raise UnknownFamilyError(
-            f"{reference!r} is neither a family ({', '.join(FAMILIES)}) nor 'package.module:factory'"
+            f"{reference!r} is neither a family ({', '.join(FAMILIES)}) "
+            "nor 'package.module:factory'"
         )
     try:
         return getattr(importlib.import_module(module_name), attribute)

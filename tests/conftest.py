@@ -1,0 +1,19 @@
+"""What all tests share: helpers importable by name, one thread, a cache folder of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+for folder in ("engine", "session", "cli"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    os.environ["PE_EXPLORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["PE_EXPLORE_CACHE"]

@@ -1,0 +1,34 @@
+"""Who may import whom (DESIGN: rooms), proven in fresh interpreters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CONTRACTS = [
+    ("explorer.cli", ("torch", "textual", "store", "sqlite_utils", "rich", "numpy")),
+    ("explorer.session", ("torch", "textual", "typer", "numpy")),
+    ("explorer.opening", ("torch", "textual", "typer", "numpy")),
+    ("explorer.executor", ("torch", "textual", "typer", "numpy")),
+    ("explorer.commands.look", ("torch", "textual")),
+    ("explorer.commands.auto", ("torch", "textual")),
+    ("store", ("torch", "numpy", "engine", "explorer", "textual", "sqlite_utils")),
+    ("engine", ("torch",)),
+    ("engine.settings", ("torch", "numpy")),
+    ("engine.worker", ("torch", "store", "explorer")),
+    ("engine.jobs", ("store", "explorer", "textual", "typer", "sqlite_utils")),
+]
+
+
+@pytest.mark.parametrize(("module", "forbidden"), CONTRACTS, ids=[c[0] for c in CONTRACTS])
+def test_importing_a_module_pulls_in_none_of_what_its_room_must_not_know(module, forbidden):
+    script = (
+        f"import sys, {module}\n"
+        f"print([name for name in {forbidden!r} if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"

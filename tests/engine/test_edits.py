@@ -1,0 +1,133 @@
+"""Surgery: removing what is silent changes nothing."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.edits import Edit, apply, rebuild
+from engine.errors import EditError
+from engine.models import architecture_of_name, build
+from engine.structure import structure_of
+from networks import architectures, network
+
+
+def silenced(model, edit: Edit):
+    """A copy in which what the edit removes is still there but gives zero."""
+    masked = copy.deepcopy(model)
+    for path in edit.blocks:
+        block = masked.get_submodule(path)
+        block.forward = lambda x, b=block: F.relu(b.shortcut(x))
+    for path, indices in edit.filters:
+        block = masked.get_submodule(path.rpartition(".")[0])
+        inner = block.hidden
+
+        def hidden(x, inner=inner, indices=indices):
+            activations = inner(x).clone()
+            activations[:, list(indices)] = 0
+            return activations
+
+        block.hidden = hidden
+    return masked
+
+
+@st.composite
+def networks_with_edits(draw):
+    arguments = draw(architectures())
+    model = network(arguments, draw(st.integers(0, 1000)))
+    structure = structure_of(model)
+    removable = structure.removable_blocks(1)
+    prunable = [g for g in structure.filter_groups if g.num_filters > 1]
+    kinds = ["layer"] * bool(removable) + ["filter"] * bool(prunable)
+    if not kinds:
+        return model, None
+    if draw(st.sampled_from(kinds)) == "layer":
+        return model, Edit("layer", blocks=(draw(st.sampled_from(removable)).path,))
+    filters = []
+    for group in draw(st.lists(st.sampled_from(prunable), min_size=1, unique=True)):
+        every = st.integers(0, group.num_filters - 1)
+        chosen = draw(st.sets(every, min_size=1, max_size=group.num_filters - 1))
+        filters.append((group.path, tuple(sorted(chosen))))
+    return model, Edit("filter", filters=tuple(sorted(filters)))
+
+
+@given(networks_with_edits(), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_pruned_equals_masked(model_and_edit, seed):
+    model, edit = model_and_edit
+    if edit is None:
+        return
+    before = copy.deepcopy(model.state_dict())
+    pruned = apply(edit, model)
+    channels = model.conv1.in_channels
+    images = torch.randn(2, channels, 12, 12, generator=torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        expected, found = silenced(model, edit)(images), pruned(images)
+    scale = max(1.0, float(expected.abs().max()))
+    assert float((expected - found).abs().max()) <= 1e-5 * scale
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, before[key]), f"surgery changed {key} of the parent"
+    assert sum(p.numel() for p in pruned.parameters()) < sum(p.numel() for p in model.parameters())
+
+
+@given(networks_with_edits())
+@settings(max_examples=30, deadline=None)
+def test_a_network_rebuilt_from_its_edits_takes_its_weights(model_and_edit):
+    model, edit = model_and_edit
+    if edit is None:
+        return
+    from engine.models.resnet import arguments_of
+
+    pruned = apply(edit, model)
+    architecture = {
+        "factory": "cifar_resnet",
+        "arguments": arguments_of(model),
+        "edits": [edit.as_dict()],
+    }
+    again = rebuild(architecture)
+    again.load_state_dict(pruned.state_dict())
+    assert Edit.from_dict(edit.as_dict()) == edit
+
+
+def test_several_edits_follow_each_other_in_the_numbering_of_their_parent():
+    architecture = architecture_of_name("resnet20")
+    edits = [
+        {"structure": "filter", "filters": {"layer1.1.conv1": [0, 1, 2]}},
+        {"structure": "layer", "blocks": ["layer2.1"]},
+        {"structure": "filter", "filters": {"layer1.1.conv1": [12], "layer2.2.conv1": [0]}},
+    ]
+    model = rebuild({**architecture, "edits": edits})
+    assert model.get_submodule("layer1.1").conv1.out_channels == 12
+    assert [path for path, _ in model.blocks() if path.startswith("layer2")] == [
+        "layer2.0",
+        "layer2.2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (Edit("layer", blocks=("layer9.0",)), "no block 'layer9.0'"),
+        (Edit("layer", blocks=("layer2.0",)), "changes the shape"),
+        (Edit("filter", filters=(("layer1.0.conv2", (0,)),)), "no prunable convolution"),
+        (Edit("filter", filters=(("layer1.0.conv1", (16,)),)), "filters 0 to 15"),
+        (Edit("filter", filters=(("layer1.0.conv1", (1, 1)),)), "filters 0 to 15"),
+        (Edit("filter", filters=(("layer1.0.conv1", tuple(range(16))),)), "may not remove all 16"),
+    ],
+)
+def test_edits_that_do_not_fit_are_refused(edit, message):
+    model = build("cifar_resnet", architecture_of_name("resnet20")["arguments"])
+    with pytest.raises(EditError, match=message):
+        apply(edit, model)
+
+
+@pytest.mark.parametrize("value", [{}, {"structure": "head"}, {"structure": "filter"},
+                                   {"structure": "filter", "filters": {"a": "b"}}])  # fmt: skip
+def test_values_that_are_no_edit_are_refused(value):
+    with pytest.raises(EditError):
+        Edit.from_dict(value)
