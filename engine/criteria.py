@@ -50,7 +50,9 @@ def l1_scores(
     structure = structure_of(model)
     filters = {}
     for group in structure.filter_groups:
-        weight = model.get_submodule(group.path).weight.detach()  # type: ignore[union-attr,operator]
+        convolution = model.get_submodule(group.path)
+        assert isinstance(convolution, nn.Conv2d)
+        weight = convolution.weight.detach()
         filters[group.path] = tuple(weight.abs().double().mean((1, 2, 3)).tolist())
     blocks = {}
     for block in structure.blocks:

@@ -53,7 +53,10 @@ def choose(device: str = "auto", num_threads: int | None = None) -> Execution:
 
 
 def num_usable_cores() -> int:
-    """The cores this process may use (an affinity mask counts, unlike in os.cpu_count)."""
+    """The cores this process may use: OMP_NUM_THREADS where set, else its affinity mask."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

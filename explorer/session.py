@@ -103,7 +103,9 @@ class Session:
         edits = proposal.pop("edits")
         if not edits:
             return []
-        return self.store.add_candidates(parent.id, proposal=proposal, edits=edits)
+        added = self.store.add_candidates(parent.id, proposal=proposal, edits=edits)
+        self._manifest(_key(job)).unlink(missing_ok=True)
+        return added
 
     async def recover_all(self, candidates: Sequence[Node]) -> list[Node]:
         """The candidates, recovered and measured; those that are ready already as they are.
@@ -256,7 +258,7 @@ class Session:
             seconds=result["seconds"],
         )
         spooled.unlink(missing_ok=True)
-        (self.spool / f"{_key(job)}.json").unlink(missing_ok=True)
+        self._manifest(_key(job)).unlink(missing_ok=True)
         self.listener({"event": phase, "node": finished.name, "metrics": dict(finished.metrics)})
         return finished
 
@@ -283,9 +285,13 @@ class Session:
                     raise
         raise AssertionError("unreachable")
 
+    def _manifest(self, key: str) -> Path:
+        """Where the engine leaves the result of a job until it is stored."""
+        return self.spool / f"{key}.json"
+
     def _left_behind(self, key: str) -> dict[str, Any] | None:
         try:
-            result: dict[str, Any] = json.loads((self.spool / f"{key}.json").read_text())
+            result: dict[str, Any] = json.loads(self._manifest(key).read_text())
             if "snapshot" in result:
                 content = Path(result["snapshot"]["path"]).read_bytes()
                 if hashlib.sha256(content).hexdigest() != result["snapshot"]["sha256"]:

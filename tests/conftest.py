@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Tiny tensors: a second thread only waits, the more so on a busy machine.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 for folder in ("engine", "session", "cli"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 

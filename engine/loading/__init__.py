@@ -149,4 +149,3 @@ def _into_factory(reference: str, state: Mapping[str, Any]) -> _Result:
     check_shapes(model, weights, f"the network of {reference}", "give the factory they come from")
     architecture = {"factory": reference, "arguments": {}, "edits": []}
     return architecture, load_strictly(model, weights), notes + type_notes
-

@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import CPU, architectures, network, small_data
+from test_edits import silenced
 
 from engine import criteria
 from engine.criteria import CRITERIA, kl_scores, l1_scores
@@ -17,8 +19,6 @@ from engine.errors import Cancelled
 from engine.monitor import SILENT, Monitor
 from engine.settings import CRITERIA as KNOWN
 from engine.structure import structure_of
-from networks import CPU, architectures, network, small_data
-from test_edits import silenced
 
 
 def plain_kl(model, edit: Edit, data) -> float:

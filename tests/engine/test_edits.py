@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import architectures, network
 
 from engine.edits import Edit, apply, rebuild
 from engine.errors import EditError
 from engine.models import architecture_of_name, build
 from engine.structure import structure_of
-from networks import architectures, network
 
 
 def silenced(model, edit: Edit):

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import copy
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from networks import CPU, network, small_data
+
+from engine.data import Images
+from engine.errors import Cancelled, SettingsError
+from engine.evaluation import evaluate, fold_batchnorm
+from engine.monitor import Monitor
+from engine.settings import Settings
+from engine.training import DivergedError, TrainPlan, train
+
+ARGUMENTS = {"stem_width": 4, "stage_widths": [4, 6], "inner_widths": [[4], [6]], "num_classes": 3}
+
+
+def plan(first=0, last=2, total=2, **changes):
+    return TrainPlan(first, last, total, seed=1, batch_size=8, **changes)
+
+
+def test_the_same_plan_gives_the_same_bits_and_leaves_global_randomness_alone():
+    data = small_data()
+    models = [network(ARGUMENTS), network(ARGUMENTS)]
+    state = torch.random.get_rng_state()
+    histories = [train(model, data, plan(), CPU) for model in models]
+    assert torch.equal(state, torch.random.get_rng_state())
+    for key, value in models[0].state_dict().items():
+        assert torch.equal(value, models[1].state_dict()[key]), key
+    assert [h.loss for h in histories[0]] == [h.loss for h in histories[1]]
+
+
+def test_training_learns_what_can_be_learnt():
+    """The brightness of an image is its class; crops and flips leave it so."""
+    data = small_data(48)
+    labels = data.train.labels_N
+    bright = (80 * labels[:, None, None, None]).to(torch.uint8).expand_as(data.train.pixels_NHWC)
+    data = replace(data, train=Images(bright.contiguous(), labels))
+    history = train(network(ARGUMENTS), data, plan(0, 15, 15, learning_rate=0.05), CPU)
+    assert history[-1].accuracy > 90
+
+
+def test_the_step_schedule_is_the_paper_s_scaled_to_the_epochs():
+    rates = [plan(0, 8, 8).learning_rate_at(epoch, 0.9) for epoch in range(8)]
+    assert rates == pytest.approx([0.01] * 4 + [0.001] * 2 + [0.0001] * 2)
+
+
+def test_recovery_and_tuning_are_one_schedule_cut_in_two():
+    cut = [plan(0, 2, 4).learning_rate_at(e, 0) for e in (0, 1)]
+    cut += [plan(2, 4, 4).learning_rate_at(e, 0) for e in (2, 3)]
+    assert cut == [plan(0, 4, 4).learning_rate_at(e, 0) for e in range(4)]
+
+
+def test_a_loss_that_is_not_finite_is_told_with_the_remedy():
+    with pytest.raises(DivergedError, match="use a smaller --learning-rate"):
+        train(network(ARGUMENTS), small_data(), plan(learning_rate=1e12), CPU)
+
+
+def test_cancel_is_heard_within_an_epoch():
+    stop = threading.Event()
+    seen = []
+
+    def emit(event):
+        seen.append(event)
+        stop.set()
+
+    with pytest.raises(Cancelled):
+        train(network(ARGUMENTS), small_data(), plan(), CPU, monitor=Monitor(emit, stop))
+    assert len(seen) == 1 and seen[0]["done"] == 8
+
+
+def test_folding_batch_norms_changes_nothing_and_evaluation_leaves_the_model_alone():
+    for shortcut in ("A", "B", "conv"):
+        model = network({**ARGUMENTS, "shortcut": shortcut, "conv_bias": shortcut == "B"})
+        before = copy.deepcopy(model.state_dict())
+        images = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            torch.testing.assert_close(
+                fold_batchnorm(model)(images), model(images), rtol=1e-4, atol=1e-4
+            )
+        data = small_data()
+        found = evaluate(model, data.test, data, CPU)
+        assert found.features_ND.shape == (24, 6) and 0 <= found.accuracy <= 100
+        for key, value in model.state_dict().items():
+            assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"criterion": "kll"}, "--criterion 'kll': did you mean 'kl'"),
+        ({"policy": "layer"}, "did you mean 'layers'"),
+        ({"iterations": 0}, "--iterations is 0; it must be between 1 and"),
+        ({"target_macs": 120.0}, "--target-macs is 120"),
+        ({"layer_bonus": float("nan")}, "--layer-bonus is nan"),
+        ({"max_drop": -1.0}, "--max-drop is -1"),
+    ],
+)
+def test_settings_outside_their_range_are_refused(changes, message):
+    with pytest.raises(SettingsError, match=message):
+        Settings(**changes)
+
+
+def test_settings_survive_json_and_unknown_keys():
+    settings = Settings(criterion="l1", max_drop=1.5)
+    assert Settings.from_dict({**settings.as_dict(), "from_the_future": 1}) == settings
