@@ -108,8 +108,8 @@ class _Chain:
     """One chunk of images with the input of every block kept, so that only what is behind a
     silenced structure is computed again."""
 
-    def __init__(self, network: nn.Module, images_BCHW: Tensor) -> None:
-        self.network: Any = network
+    def __init__(self, network: Any, images_BCHW: Tensor) -> None:
+        self.network = network
         self.blocks: list[tuple[str, BasicBlock]] = list(self.network.blocks())
         self.inputs_BCHW = [self.network.stem(images_BCHW)]
         for _, block in self.blocks:

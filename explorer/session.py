@@ -215,7 +215,7 @@ class Session:
     # ------------------------------------------------------------ work
 
     def _wanted(self, parent: Node, candidates: Sequence[Node]) -> list[Node]:
-        first = {node.structure: node for node in reversed(candidates)}
+        first: dict[str, Node] = {n.structure: n for n in reversed(candidates)}
         question = Question(parent.name, dict.fromkeys(first), self.settings)
         if not first:
             return []

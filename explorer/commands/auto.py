@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ def clear_spool(spool: Path) -> None:
             path.unlink(missing_ok=True)
     for path in spool.glob(".*.tmp"):
         path.unlink(missing_ok=True)
+    log = spool / "worker.log"
+    if log.exists() and log.stat().st_size == 0:
+        log.unlink()
+    with contextlib.suppress(OSError):  # something is in it still
+        spool.rmdir()
 
 
 def summary_of(session: Session, outcome: Outcome) -> dict[str, Any]:

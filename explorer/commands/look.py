@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from explorer.nodes import node_objects
 from explorer.opening import UsageError, is_store
 from store import Run, TreeStore
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def find_run(store: TreeStore) -> Run:
@@ -63,7 +66,6 @@ def open_model(model: str | None) -> None:
 
 def print_tree(objects: Sequence[dict[str, Any]], best: str | None = None) -> None:
     """The tree as text: ● kept, ○ rejected, ◌ undecided or waiting, ◐ running, ✗ failed."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -77,7 +79,7 @@ def print_tree(objects: Sequence[dict[str, Any]], best: str | None = None) -> No
             Text(line + star, style="" if value["kept"] else "dim"),
             *(Text(cell) for cell in _cells(value)),
         )
-    Console().print(table)
+    _wide_console().print(table)
 
 
 def tree_lines(objects: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
@@ -134,7 +136,6 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _print_node(value: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -153,4 +154,12 @@ def _print_node(value: dict[str, Any]) -> None:
         table.add_row(
             Text(key.replace("_", " "), style="bold"), Text("-" if item is None else str(item))
         )
-    Console().print(table)
+    _wide_console().print(table)
+
+
+def _wide_console() -> Console:
+    """A console as wide as the terminal; without one, wide enough to cut nothing off."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=500)

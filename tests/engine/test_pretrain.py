@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from engine.errors import CheckpointError
+from engine.models import architecture_of_name
+from engine.monitor import Monitor
+from engine.pretrain import Recipe, train_network
+from networks import CPU, small_data
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_after(epochs: int) -> Monitor:
+    def emit(event):
+        if event["event"] == "progress" and event.get("epoch", 0) > epochs:
+            raise Interrupted
+
+    return Monitor(emit)
+
+
+def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path):
+    data, architecture = small_data(), architecture_of_name("resnet8", width=4, num_classes=3)
+    recipe = Recipe(epochs=3, batch_size=8)
+    whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
+    train_network(architecture, data, recipe, CPU, whole)
+    with pytest.raises(Interrupted):
+        train_network(architecture, data, recipe, CPU, parts, monitor=interrupt_after(2))
+    assert not parts.exists() and (tmp_path / "parts.pt.partial.pt").exists()
+    with pytest.raises(CheckpointError, match="other settings"):
+        train_network(architecture, data, Recipe(epochs=4, batch_size=8), CPU, parts)
+    train_network(architecture, data, recipe, CPU, parts)
+    weights = [torch.load(p, weights_only=True)["state_dict"] for p in (whole, parts)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["parts.pt", "whole.pt"]
