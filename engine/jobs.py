@@ -27,14 +27,17 @@ from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
 from engine.device import Execution
 from engine.edits import Edit
-from engine.errors import DataError
+from engine.errors import DataError, EngineError
 from engine.evaluation import Evaluation, evaluate
 from engine.loading import LoadedNetwork
 from engine.loading import load as load_checkpoint
+from engine.models import FAMILIES
+from engine.models.resnet import CifarResNet, arguments_of
 from engine.monitor import Monitor
 from engine.pretrain import Recipe, train_network
 from engine.settings import Settings
 from engine.similarity import SIMILARITIES, resampled
+from engine.structure import structure_of
 from engine.training import TrainPlan, train
 
 Job = Mapping[str, Any]
@@ -82,9 +85,10 @@ class Engine:
         )
         for note in loaded.notes:
             monitor.tell("note", text=note)
+        architecture = _known_architecture(loaded)
         settings = replace(settings, data=settings.data or _source_of(loaded))
         data = self._dataset(settings, None, monitor)
-        normalisation.check_fit(loaded.architecture, loaded.data, data)
+        normalisation.check_fit(architecture, loaded.data, data)
         chosen = normalisation.choose(loaded, data, execution, monitor)
         data = data.with_normalisation(chosen.mean, chosen.std)
         validation = evaluate(
@@ -93,7 +97,7 @@ class Engine:
         test = evaluate(loaded.model, data.test, data, execution, monitor=monitor, phase="test")
         cost = cost_of(loaded.model, data.image_shape_HWC)
         return {
-            "architecture": loaded.architecture,
+            "architecture": architecture,
             "snapshot": self._spooled(loaded.model),
             "data": {**data.describe(), "normalisation": chosen.name},
             "source": settings.data,
@@ -267,7 +271,11 @@ class Engine:
         return self._features[1]
 
     def _network(self, reference: Mapping[str, Any]) -> nn.Module:
-        model = edits.rebuild(reference["architecture"])
+        architecture = reference["architecture"]
+        if architecture["factory"] not in FAMILIES:
+            # A store may come from anywhere, and a factory by reference is code to be run.
+            raise EngineError(f"refused to call the factory {architecture['factory']!r} of a store")
+        model = edits.rebuild(architecture)
         state = safetensors.torch.load_file(reference["snapshot"]["path"])
         model.load_state_dict(state)
         return model
@@ -283,6 +291,17 @@ class Engine:
         self.spool.mkdir(parents=True, exist_ok=True)
         checkpoint.write_atomically(path, lambda p: p.write_bytes(content))
         return {"path": str(path), "sha256": sha256}
+
+
+def _known_architecture(loaded: LoadedNetwork) -> dict[str, Any]:
+    """The architecture in terms of a family of ours, whatever factory made the network."""
+    architecture = loaded.architecture
+    if architecture["factory"] in FAMILIES:
+        return architecture
+    if not isinstance(loaded.model, CifarResNet):
+        structure_of(loaded.model)  # raises, saying which networks are known
+        raise AssertionError("a structure without a family")
+    return {"factory": "cifar_resnet", "arguments": arguments_of(loaded.model), "edits": []}
 
 
 def _source_of(loaded: LoadedNetwork) -> str:

@@ -11,7 +11,7 @@ from explorer.cli_group import DefaultCommandGroup, guarded
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # pretty help would import Rich's Markdown: 0.2 s
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     add_completion=True,
@@ -19,10 +19,12 @@ app = typer.Typer(
 
 Model = Annotated[
     str,
-    typer.Argument(help="A checkpoint, a store (.db), or 'sample'", show_default=False),
+    typer.Argument(
+        metavar="MODEL", help="A checkpoint, a store (.db), or 'sample'", show_default=False
+    ),
 ]
-StoreFile = Annotated[Path, typer.Argument(help="A store (.db)", show_default=False)]
-NodeName = Annotated[str, typer.Argument(help="A node, such as R.L.F", show_default=False)]
+StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
 Data = Annotated[
     Optional[str],  # noqa: UP045 - typer reads it at run time
     typer.Option(
@@ -51,12 +53,11 @@ def root(
 ) -> None:
     """Steer the pruning of a network: layer or filters, node by node.
 
-    [bold]pe-explore MODEL[/] opens the explorer; [bold]pe-explore auto MODEL[/] lets it decide
-    alone. Try [bold]pe-explore auto sample[/].
+    `pe-explore auto MODEL` grows a tree and lets it decide alone; try `pe-explore auto sample`.
     """
 
 
-@app.command("auto", rich_help_panel="Grow")
+@app.command("auto")
 @guarded
 def auto(
     model: Model,
@@ -159,10 +160,10 @@ def auto(
     )
 
 
-@app.command("train", rich_help_panel="Grow")
+@app.command("train")
 @guarded
 def train(
-    arch: Annotated[str, typer.Argument(help="resnet20, resnet56, … (depth 6n+2)")],
+    arch: Annotated[str, typer.Argument(metavar="ARCH", help="resnet20, resnet56, … (depth 6n+2)")],
     data: Annotated[str, typer.Option(help="As for auto")] = "sample",
     output: Annotated[
         Optional[Path],  # noqa: UP045
@@ -203,7 +204,7 @@ def train(
     run(job, data, as_json=json)
 
 
-@app.command("log", rich_help_panel="Look")
+@app.command("log")
 @guarded
 def log(store: StoreFile, json: Json = False) -> None:
     """The tree, one line a node."""
@@ -212,7 +213,7 @@ def log(store: StoreFile, json: Json = False) -> None:
     run(store, as_json=json)
 
 
-@app.command("show", rich_help_panel="Look")
+@app.command("show")
 @guarded
 def show(store: StoreFile, node: NodeName, json: Json = False) -> None:
     """All that is known of one node."""
@@ -221,12 +222,12 @@ def show(store: StoreFile, node: NodeName, json: Json = False) -> None:
     run(store, node, as_json=json)
 
 
-@app.command("export", rich_help_panel="Take away")
+@app.command("export")
 @guarded
 def export(
     store: StoreFile,
-    node: Annotated[str, typer.Argument(help="A node, or 'best'", show_default=False)],
-    output: Annotated[Path, typer.Argument(help="OUT.pt", show_default=False)],
+    node: Annotated[str, typer.Argument(metavar="NODE", help="A node, or 'best'")],
+    output: Annotated[Path, typer.Argument(metavar="OUT.pt", help="The checkpoint to write")],
     json: Json = False,
 ) -> None:
     """Write a node as a checkpoint."""
@@ -235,7 +236,7 @@ def export(
     run(store, node, output, as_json=json)
 
 
-@app.command("doctor", rich_help_panel="Look")
+@app.command("doctor")
 @guarded
 def doctor(device: Device = "auto", json: Json = False) -> None:
     """What this machine can do, and how work will run on it."""
@@ -244,7 +245,7 @@ def doctor(device: Device = "auto", json: Json = False) -> None:
     run(device, as_json=json)
 
 
-@app.command("open", rich_help_panel="Look")
+@app.command("open")
 @guarded
 def open_(
     model: Annotated[

@@ -23,7 +23,7 @@ def build(factory: str, arguments: Mapping[str, Any], *, seed: int = 0) -> nn.Mo
     """
     make = FAMILIES.get(factory) or _import_factory(factory)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPU too
         return make(**arguments)
 
 

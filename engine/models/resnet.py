@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.errors import UnknownFamilyError
+
 SHORTCUTS = ("A", "B", "conv")
 
 
@@ -168,10 +170,10 @@ def arguments_of_depth(
 ) -> dict[str, object]:
     """The arguments of an unpruned CIFAR ResNet of depth 6n+2 whose first stage is `width` wide.
 
-    Raises ValueError for a depth that is not 6n+2.
+    Raises UnknownFamilyError for a depth that is not 6n+2.
     """
     if depth < 8 or (depth - 2) % 6:
-        raise ValueError(f"depth {depth} is not 6n+2; use 8, 14, 20, 26, 32, 44, 56 or 110")
+        raise UnknownFamilyError(f"depth {depth} is not 6n+2; use 8, 14, 20, 26, 32, 44, 56 or 110")
     blocks_per_stage = (depth - 2) // 6
     stage_widths = [width, 2 * width, 4 * width]
     return {

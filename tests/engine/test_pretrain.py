@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from networks import CPU, small_data
 
 from engine.errors import CheckpointError
 from engine.models import architecture_of_name
 from engine.monitor import Monitor
 from engine.pretrain import Recipe, train_network
-from networks import CPU, small_data
 
 
 class Interrupted(Exception):
