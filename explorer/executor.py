@@ -16,6 +16,9 @@ from typing import Any, Protocol
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
 CANCEL_SECONDS = 0.8  # a worker that has not stopped by then is replaced
+# OpenMP threads that spin while they wait for one another use up their share of a busy core: with
+# one competing process, fine-tuning on two cores ran ten times slower (benchmarks/RESULTS.md).
+WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 LINE_LIMIT = 2**26  # bytes of one event; a proposal lists every score
 
 
@@ -128,7 +131,7 @@ class _WorkerProcess:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "engine.worker", str(write_fd), str(self.spool),
                 stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
-                pass_fds=(write_fd,), start_new_session=True,
+                pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
             )  # fmt: skip
         loop = asyncio.get_running_loop()
         self.events = asyncio.StreamReader(limit=LINE_LIMIT)

@@ -1,0 +1,1 @@
+"""The pieces of the explorer's screen. The models and layouts among them import no Textual."""

@@ -1,0 +1,146 @@
+"""Curves in braille and the Pareto figure."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.app import App
+from trees import small_tree
+
+from explorer.plot import braille_lines, nice_ticks, number_text, pareto_figure
+from explorer.widgets.curves import LiveCurves
+from explorer.widgets.pareto import ParetoPlot
+
+
+def text_of(series, width=40, height=10, **more):
+    return [
+        line.plain
+        for line in braille_lines(series, width, height, x_label="epoch", y_label="loss", **more)
+    ]
+
+
+def is_braille(character):
+    return "\u2800" < character <= "\u28ff"
+
+
+def test_a_straight_line():
+    lines = text_of({"a": [(0, 0), (4, 4)]}, 28, 8)
+    assert [cell_len(line) for line in lines] == [28] * 8
+    first = [next(i for i, c in enumerate(line) if is_braille(c)) for line in lines[1:6]]
+    assert first == sorted(first, reverse=True), "it rises to the right"
+    assert lines[0].split() == ["loss", "⣀⣀", "a", "4"]
+    assert lines[-1].split() == ["0", "epoch", "4"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.text(max_size=6),
+        st.lists(st.tuples(st.floats(), st.floats()), max_size=12),
+        max_size=6,
+    ),
+    st.integers(0, 60),
+    st.integers(0, 14),
+)
+def test_any_values_fill_the_frame_exactly(series, width, height):
+    lines = text_of(series, width, height)
+    assert len(lines) == height
+    assert {cell_len(line) for line in lines} <= {width}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [(1, 1)],
+        [(1, 5), (2, 5), (3, 5)],
+        [(1, 1e308), (2, -1e308)],
+        [(1, 1), (2, math.nan), (3, 1)],
+    ],
+)
+def test_one_point_equal_values_huge_values_and_gaps(values):
+    assert any(is_braille(c) for line in text_of({"a": values}) for c in line[8:])
+
+
+def test_nothing_to_draw_says_so():
+    for series in ({}, {"a": []}, {"a": [(math.nan, 1), (1, math.inf)]}):
+        assert any("no values yet" in line for line in text_of(series))
+
+
+def test_series_differ_by_shape_and_by_style():
+    points = [(x, 1.0) for x in range(50)]
+    drawn = []
+    for place in range(3):
+        series = {str(i): points if i == place else [] for i in range(3)}
+        drawn.append([c for line in text_of(series)[1:8] for c in line[8:] if is_braille(c)])
+    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]
+    lines = braille_lines({"a": points, "b": points}, 60, 9, x_label="", y_label="")
+    assert len({span.style for span in lines[0].spans}) >= 2
+
+
+def test_values_outside_a_given_range_stay_inside_the_frame():
+    lines = text_of({"acc": [(0, -50), (1, 150)]}, y_range=(0, 100))
+    assert lines[1].lstrip().startswith("100") and "0┤" in lines[-3]
+
+
+def test_numbers_take_at_most_seven_cells():
+    for value in (0, -1, 0.123456, 1e-9, -1e-9, 99_999, 123_456.7, -1e300, 1e22, 93.25, -0.00012):
+        assert len(number_text(value)) <= 7
+
+
+def test_round_ticks():
+    assert nice_ticks(0, 70, 4) == [0, 20, 40, 60]
+    assert nice_ticks(90.8, 93.4, 3) == [91, 92, 93]
+    assert nice_ticks(-0.3, 0.2, 5) == [-0.3, -0.2, -0.1, 0, 0.1, 0.2]
+
+
+def test_the_pareto_figure_shows_each_kind_with_its_mark():
+    points = [(0, 93.2, "kept"), (20, 92, "node"), (40, 92.5, "best"), (math.nan, 1, "node")]
+    text = pareto_figure(points, [(30, 93)], 60, 16, {"best": (255, 0, 0)})
+    assert [text.plain.count(mark) for mark in "●○★◆"] == [1, 1, 1, 1]
+    assert [cell_len(line) for line in text.plain.split("\n")] == [60] * 16
+    assert "\x1b" not in text.plain
+    red = [
+        span for span in text.spans if span.style.color and span.style.color.triplet == (255, 0, 0)
+    ]
+    assert any("★" in text.plain[span.start : span.end] for span in red)
+
+
+@pytest.mark.parametrize("points", [[], [(1, 1, "node")], [(1, 1, "node")] * 3, [(0, 1e9, "best")]])
+def test_pareto_of_little(points):
+    for size in ((60, 16), (5, 3), (20, 6)):
+        assert pareto_figure(points, [], *size, {}).plain
+
+
+def test_the_widgets_draw_and_follow_their_data():
+    class Plots(App):
+        def compose(self):
+            yield LiveCurves()
+            yield ParetoPlot()
+
+        CSS = "LiveCurves, ParetoPlot { height: 1fr; }"
+
+    async def run():
+        app = Plots()
+        async with app.run_test(size=(80, 40)) as pilot:
+            curves, pareto = app.query_one(LiveCurves), app.query_one(ParetoPlot)
+            await pilot.pause()
+            assert "no values yet" in str(pareto.render())
+            curves.set_series({"[/x] loss": [(1, 2.0), (2, 1.0)]}, {"val": [(1, 90.0), (2, 91.0)]})
+            pareto.set_points(small_tree(), [(10, 93.0)], best="R.L.F")
+            await pilot.pause()
+            shown = "\n".join(curves.render_line(y).text for y in range(curves.size.height))
+            assert "[/x] loss 1" in shown and "val 91" in shown
+            assert {curves.render_line(y).cell_length for y in range(curves.size.height)} == {80}
+            assert "★" in str(pareto.render()) and "◆ published" in str(pareto.render())
+            pareto.set_points(small_tree(), root_accuracy=93.2)
+            app.theme = "ansi-dark"
+            await pilot.resize_terminal(40, 12)
+            await pilot.pause()
+            assert "Δ accuracy" in str(pareto.render())
+
+    asyncio.run(run())
