@@ -108,7 +108,7 @@ async def open_session(
         known = _known_run(store, settings, digest) if store else None
         if store and known:
             run = store.extend_run_settings(known.id, {**known.settings, **_stopping(settings)})
-            listener({"event": "resuming", "store": str(store.path), "run": run.name})
+            _tell_resuming(store, run, request, listener)
         else:
             root = await _open_root(path, request, settings, executor, listener)
             # Only now: a checkpoint that cannot be opened leaves no store behind.
@@ -140,9 +140,18 @@ def _resume_store(
     except BaseException:
         store.close()
         raise
-    listener({"event": "resuming", "store": str(store.path), "run": run.name})
+    _tell_resuming(store, run, request, listener)
     spool = spool_of(store.path)
     return Session(store, run, make_executor(spool), spool, listener)
+
+
+def _tell_resuming(store: TreeStore, run: Run, request: Request, listener: Listener) -> None:
+    listener({"event": "resuming", "store": str(store.path), "run": run.name})
+    device = run.environment["device"]
+    if request.device not in ("auto", device):
+        listener(
+            {"event": "note", "text": f"the run keeps its device, {device}: bits depend on it"}
+        )
 
 
 def _stopping(settings: Settings) -> dict[str, Any]:

@@ -73,6 +73,8 @@ class Reporter:
                 self._forget(event.get("node", ""))
                 self.tasks[what] = self.bars.add_task(what, total=total, figures=figures)
             self.bars.update(self.tasks[what], completed=done, total=total, figures=figures)
+            if done >= total:
+                self.bars.remove_task(self.tasks.pop(what))
             return
         now = time.monotonic()
         self.last_line.setdefault(what, now)  # the first line only once it takes that long
