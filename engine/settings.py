@@ -98,7 +98,7 @@ PAPER = {
     "weight_decay": 0.0,
     "similarity_split": "test",
 }
-SAMPLE = {"criterion_samples": 20, "recovery_epochs": 1, "tune_epochs": 2, "train_limit": 4_500}
+SAMPLE = {"criterion_samples": 20, "recovery_epochs": 1, "tune_epochs": 2, "train_limit": 3_000}
 
 
 def preset(protocol: str, data: str) -> dict[str, Any]:
