@@ -16,8 +16,8 @@ from typing import Any, Protocol
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
 CANCEL_SECONDS = 0.8  # a worker that has not stopped by then is replaced
-# OpenMP threads that spin while they wait for one another use up their share of a busy core: with
-# one competing process, fine-tuning on two cores ran ten times slower (benchmarks/RESULTS.md).
+# OpenMP threads that spin while they wait for one another use up their share of a busy core: beside
+# two other trainings, fine-tuning on two cores ran ten times slower (benchmarks/RESULTS.md).
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 LINE_LIMIT = 2**26  # bytes of one event; a proposal lists every score
 
