@@ -1,28 +1,21 @@
-"""A session grows one run's tree: it asks the executor for work and stores what comes back.
+"""A session grows one run's tree: Algorithm 1, step by step or in one go.
 
-The only place where engine results become store rows; the commands and the app both drive it.
-It knows neither PyTorch nor any front end.
+The commands and the app both drive it. It knows neither PyTorch nor any front end.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine import seeds
-from engine.settings import Settings
-from explorer.executor import Executor, JobFailedError, WorkerDiedError
 from explorer.policy import POLICIES, Margin, Question, margin_of, wanted
-from store import Node, Run, TreeStore
+from explorer.work import CandidatesFailedError, Listener, Work
+from store import Node
 
-Listener = Callable[[Mapping[str, Any]], None]
-ATTEMPTS = 3  # of a job whose worker died
+__all__ = ["CandidatesFailedError", "Listener", "Outcome", "Session", "Suggestion"]
 
 
 @dataclass(frozen=True)
@@ -33,31 +26,17 @@ class Outcome:
     stopped: str
 
 
-class CandidatesFailedError(Exception):
-    """Candidates whose work failed, so that nobody can decide between them."""
+@dataclass(frozen=True)
+class Suggestion:
+    """The candidate that the run's policy would keep, why, and by what margin."""
+
+    node: Node
+    reason: str
+    margin: Margin | None
 
 
-class Session:
-    """One run, its store and an executor; `listener` hears of everything that happens."""
-
-    def __init__(
-        self,
-        store: TreeStore,
-        run: Run,
-        executor: Executor,
-        spool: Path,
-        listener: Listener = lambda event: None,
-    ) -> None:
-        self.store = store
-        self.run = run
-        self.executor = executor
-        self.spool = spool
-        self.listener = listener
-        self._running: set[int] = set()
-
-    @property
-    def settings(self) -> Settings:
-        return Settings.from_dict(self.run.settings)
+class Session(Work):
+    """One run's tree, growing."""
 
     # ------------------------------------------------------------ Algorithm 1
 
@@ -78,6 +57,14 @@ class Session:
 
     def reason_to_stop(self, node: Node) -> str | None:
         """Why a tree does not go on from this kept node, or None."""
+        if (worth := self.not_worth_it(node)) is not None:
+            return worth
+        if node.depth >= self.settings.iterations:
+            return f"iterations: {node.depth} done"
+        return None
+
+    def not_worth_it(self, node: Node) -> str | None:
+        """Why a node lost too much, or enough is gone, or None."""
         settings, root = self.settings, self.node("R")
         removed = 100 * (1 - node.metrics["macs"] / root.metrics["macs"])
         drop = root.metrics["val_accuracy"] - node.metrics["val_accuracy"]
@@ -85,27 +72,48 @@ class Session:
             return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
         if settings.target_macs is not None and removed >= settings.target_macs:
             return f"target-macs: {removed:.2f} % of the multiply-accumulates are gone"
-        if node.depth >= settings.iterations:
-            return f"iterations: {node.depth} done"
         return None
 
     async def expand(self, parent: Node) -> list[Node]:
         """The candidates of a node: those in the store, else newly proposed ones."""
-        children = self.store.children(parent.id)
-        if children:
-            return children
-        job = {
-            **self._job("propose", parent.name),
-            "parent": self.reference(parent),
+        proposals = self.store.proposals(parent.id)
+        if any("wish" not in proposal.content for proposal in proposals):
+            return self.store.children(parent.id)
+        await self.propose(parent)
+        return self.store.children(parent.id)
+
+    async def propose(self, parent: Node, wish: Mapping[str, Any] | None = None) -> list[Node]:
+        """New candidates: the usual pair, or the one that a person wishes for.
+
+        A wish says what goes, {"structure": "layer", "blocks": […]} or {"structure": "filter",
+        "count": N, "allocation": …}, and may name another criterion.
+        """
+        about: dict[str, Any] = {
+            "parent": await asyncio.to_thread(self.reference, parent),
             "seed": seeds.derive(self.run.seed, parent.name, "propose"),
         }
-        proposal = await self._work(job, parent)
+        job = self.job("propose", parent.name, **about)
+        if wish is not None:
+            job = self._wished(job, parent, wish)
+        proposal = await self.do(job, parent)
         edits = proposal.pop("edits")
-        if not edits:
-            return []
-        added = self.store.add_candidates(parent.id, proposal=proposal, edits=edits)
-        self._manifest(_key(job)).unlink(missing_ok=True)
+        added: list[Node] = []
+        if edits:
+            added = self.store.add_candidates(parent.id, proposal=proposal, edits=edits)
+            self.listener({"event": "proposed", "parent": parent.name,
+                           "nodes": [node.name for node in added]})  # fmt: skip
+        self.forget(job)
         return added
+
+    def _wished(self, job: dict[str, Any], parent: Node, wish: Mapping[str, Any]) -> dict[str, Any]:
+        wanted_edit = {key: value for key, value in wish.items() if key != "criterion"}
+        criterion = wish.get("criterion", self.settings.criterion)
+        job["settings"] = {**job["settings"], "criterion": criterion}
+        job["wish"] = wanted_edit
+        for proposal in self.store.proposals(parent.id):
+            if proposal.content.get("criterion") == criterion:
+                job["scores"] = proposal.content["scores"]
+        return job
 
     async def recover_all(self, candidates: Sequence[Node]) -> list[Node]:
         """The candidates, recovered and measured; those that are ready already as they are.
@@ -126,57 +134,84 @@ class Session:
             return node
         assert node.parent_id is not None and node.edit is not None
         parent = self.store.node_by_id(node.parent_id)
-        job = {
-            **self._job("recover", node.name),
-            "parent": self.reference(parent),
-            "edit": dict(node.edit),
-            "seed": seeds.derive(self.run.seed, node.name, "recovered"),
+        job = self.job(
+            "recover",
+            node.name,
+            parent=await asyncio.to_thread(self.reference, parent),
+            edit=dict(node.edit),
+            seed=seeds.derive(self.run.seed, node.name, "recovered"),
             # One seed for all candidates of a parent: their resamples form pairs.
-            "resample_seed": seeds.derive(self.run.seed, parent.name, "resamples"),
-        }
-        return await self._finish(node, "recovered", job)
+            resample_seed=seeds.derive(self.run.seed, parent.name, "resamples"),
+        )
+        return await self.finish(node, "recovered", job)
+
+    async def tune(self, node: Node) -> Node:
+        """A kept node after the rest of its fine-tuning; the root needs none."""
+        if node.structure == "root" or "tuned" in node.phases:
+            return node
+        job = self.job(
+            "tune",
+            node.name,
+            node=await asyncio.to_thread(self.reference, node),
+            seed=seeds.derive(self.run.seed, node.name, "tuned"),
+        )
+        return await self.finish(node, "tuned", job)
+
+    # ------------------------------------------------------------ deciding
 
     def decide(self, parent: Node, grown: Sequence[Node]) -> Node:
         """The candidate that the run's policy keeps; the decision is stored."""
         decision = self.store.decision_of(parent.id)
         if decision is not None and decision.kept:
             return self.store.node_by_id(decision.kept[0])
-        by_structure: dict[str, Node] = {node.structure: node for node in grown}
-        similarities = {s: node.metrics.get("similarity") for s, node in by_structure.items()}
-        choice = POLICIES[self.settings.policy](Question(parent.name, similarities, self.settings))
-        kept = by_structure[choice.structure]
-        margin = self.margin(grown)
+        suggestion = self.suggest(parent, grown)
+        self.keep(parent, [suggestion.node], suggestion, self.settings.policy, suggestion.reason)
+        return self.store.node_by_id(suggestion.node.id)
+
+    def suggest(self, parent: Node, grown: Sequence[Node]) -> Suggestion:
+        """What the run's policy says of candidates that are ready; at least one must be.
+
+        Of several candidates of one structure the most similar one stands for it.
+        """
+        champions: dict[str, Node] = {}
+        for node in grown:
+            best = champions.get(node.structure)
+            if best is None or _similarity(node) > _similarity(best):
+                champions[node.structure] = node
+        similarities = {s: node.metrics.get("similarity") for s, node in champions.items()}
+        question = Question(parent.name, similarities, self.settings)
+        choice = POLICIES[self.settings.policy](question)
+        if choice.structure not in champions:  # it would take what this node no longer offers
+            (structure, node), *_ = champions.items()
+            return Suggestion(node, f"only {structure}s are left", None)
+        return Suggestion(
+            champions[choice.structure], choice.reason, self.margin(list(champions.values()))
+        )
+
+    def keep(
+        self,
+        parent: Node,
+        kept: Sequence[Node],
+        suggestion: Suggestion | None,
+        actor: str,
+        reason: str,
+    ) -> None:
+        """Stores and tells a decision, whoever made it; it supersedes the one before."""
+        margin = suggestion.margin if suggestion else None
         self.store.decide(
             parent.id,
-            kept=[kept.id],
-            suggested=kept.id,
-            actor=self.settings.policy,
-            reason=choice.reason,
+            kept=[node.id for node in kept],
+            suggested=suggestion.node.id if suggestion else None,
+            actor=actor,
+            reason=reason,
             margin=margin.value if margin else None,
             margin_low=margin.low if margin else None,
             margin_high=margin.high if margin else None,
             too_close=margin.too_close if margin else None,
         )
-        self.listener({"event": "decided", "parent": parent.name, "kept": kept.name,
-                       "reason": choice.reason, "margin": margin})  # fmt: skip
-        return self.store.node_by_id(kept.id)
-
-    async def tune(self, node: Node) -> Node:
-        """A kept node after the rest of its fine-tuning."""
-        if "tuned" in node.phases:
-            return node
-        job = {
-            **self._job("tune", node.name),
-            "node": self.reference(node),
-            "seed": seeds.derive(self.run.seed, node.name, "tuned"),
-        }
-        return await self._finish(node, "tuned", job)
-
-    # ------------------------------------------------------------ reading
-
-    def node(self, name: str) -> Node:
-        """A node of this run by its name. Raises UnknownNodeError."""
-        return self.store.node(self.run.id, name)
+        self.listener({"event": "decided", "parent": parent.name, "actor": actor,
+                       "kept": ", ".join(node.name for node in kept),
+                       "reason": reason, "margin": margin})  # fmt: skip
 
     def margin(self, grown: Sequence[Node]) -> Margin | None:
         """The margin between a layer and a filter candidate, or None where one is missing."""
@@ -192,28 +227,6 @@ class Session:
             layer, filters, layer_resamples, filter_resamples, self.settings.layer_bonus
         )
 
-    def architecture_of(self, node: Node) -> dict[str, Any]:
-        """The root's factory and arguments with the edits from the root down to this node."""
-        edits = [dict(n.edit) for n in self.store.lineage(node.id) if n.edit is not None]
-        root = self.run.architecture
-        return {**root, "edits": [*root.get("edits", ()), *edits]}
-
-    def reference(self, node: Node) -> dict[str, Any]:
-        """What a job needs to build this node: its architecture and its newest snapshot's file."""
-        phase = "tuned" if "tuned" in node.phases else node.phases[-1]
-        sha256 = self.store.snapshot_hash(node.id, phase)
-        path = self.spool / f"{sha256}.safetensors"
-        if not path.exists():
-            self.spool.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.store.snapshot(sha256))
-        return {
-            "name": node.name,
-            "architecture": self.architecture_of(node),
-            "snapshot": {"path": str(path), "sha256": sha256},
-        }
-
-    # ------------------------------------------------------------ work
-
     def _wanted(self, parent: Node, candidates: Sequence[Node]) -> list[Node]:
         first: dict[str, Node] = {n.structure: n for n in reversed(candidates)}
         question = Question(parent.name, dict.fromkeys(first), self.settings)
@@ -221,95 +234,9 @@ class Session:
             return []
         return [first[s] for s in wanted(self.settings.policy, tuple(first), question)]
 
-    def _job(self, kind: str, name: str) -> dict[str, Any]:
-        environment = self.run.environment
-        return {
-            "kind": kind,
-            "name": name,
-            "settings": {**self.run.settings, **_NOT_THE_WORKS},
-            "data": dict(self.run.data),
-            "execution": {k: environment[k] for k in ("device", "num_threads", "autocast")},
-        }
 
-    async def _finish(self, node: Node, phase: str, job: dict[str, Any]) -> Node:
-        """Does a node's job and stores its result, whichever came before a crash."""
-        if phase == "recovered" and node.state != "queued":  # failed or cancelled: tried again
-            self.store.set_state(node.id, "queued")
-        self._running.discard(node.id)
-        try:
-            result = await self._work(job, node)
-        except JobFailedError as error:
-            if phase == "recovered":
-                self.store.set_state(node.id, "failed", f"{error.kind}: {error}")
-            raise CandidatesFailedError(f"{node.name}: {error}") from error
-        except asyncio.CancelledError:
-            if phase == "recovered":
-                self.store.set_state(node.id, "queued")
-            raise
-        spooled = Path(result["snapshot"]["path"])
-        finished = self.store.finish(
-            node.id,
-            phase,  # type: ignore[arg-type]
-            snapshot=spooled.read_bytes(),
-            snapshot_hash=result["snapshot"]["sha256"],
-            metrics=result["metrics"],
-            epochs=result["epochs"],
-            resamples=result.get("resamples"),
-            seconds=result["seconds"],
-        )
-        spooled.unlink(missing_ok=True)
-        self._manifest(_key(job)).unlink(missing_ok=True)
-        self.listener({"event": phase, "node": finished.name, "metrics": dict(finished.metrics)})
-        return finished
-
-    async def _work(self, job: dict[str, Any], node: Node) -> dict[str, Any]:
-        """The result of a job: one that a crash left in the spool folder, else the executor's."""
-        key = _key(job)
-        if (left := self._left_behind(key)) is not None:
-            self.listener({"event": "adopted", "node": node.name, "kind": job["kind"]})
-            return left
-
-        def hear(event: Mapping[str, Any]) -> None:
-            if job["kind"] == "recover" and node.id not in self._running:
-                self._running.add(node.id)  # its first sign of life
-                self.store.set_state(node.id, "running")
-            self.listener({**event, "node": node.name, "kind": job["kind"]})
-
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await self.executor.run({**job, "id": uuid.uuid4().hex, "key": key}, hear)
-            except WorkerDiedError as error:
-                self.listener({"event": "retrying", "node": node.name, "attempt": attempt,
-                               "of": ATTEMPTS, "reason": str(error)})  # fmt: skip
-                if attempt == ATTEMPTS:
-                    raise
-        raise AssertionError("unreachable")
-
-    def _manifest(self, key: str) -> Path:
-        """Where the engine leaves the result of a job until it is stored."""
-        return self.spool / f"{key}.json"
-
-    def _left_behind(self, key: str) -> dict[str, Any] | None:
-        try:
-            result: dict[str, Any] = json.loads(self._manifest(key).read_text())
-            if "snapshot" in result:
-                content = Path(result["snapshot"]["path"]).read_bytes()
-                if hashlib.sha256(content).hexdigest() != result["snapshot"]["sha256"]:
-                    return None
-        except (OSError, ValueError):  # absent, or not whole: the work is done again
-            return None
-        return result
-
-
-# Settings that decide when to stop, not what a node is: a job's key must not depend on them.
-_NOT_THE_WORKS: dict[str, Any] = {
-    "iterations": 1, "max_drop": None, "target_macs": None, "policy": "cka", "layer_bonus": 0.0,
-}  # fmt: skip
-
-
-def _key(job: Mapping[str, Any]) -> str:
-    """A name for the work itself: the same job, asked for again, has the same key."""
-    return hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()[:32]
+def _similarity(node: Node) -> float:
+    return node.metrics.get("similarity", float("-inf"))
 
 
 def _nothing_left(policy: str) -> str:
