@@ -18,6 +18,18 @@ def node_objects(store: TreeStore, run_id: int) -> list[dict[str, Any]]:
     return [_object(node, root, names, decisions.get(node.id)) for node in nodes]
 
 
+def some_objects(store: TreeStore, run_id: int, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The nodes of these names, as `node_objects` gives them, in the order of the names."""
+    root = store.node(run_id, "R")
+    found = []
+    for name in names:
+        node = store.node(run_id, name)
+        parent = None if node.parent_id is None else store.node_by_id(node.parent_id)
+        known = {i.id: i.name for i in (*([parent] if parent else []), *store.children(node.id))}
+        found.append(_object(node, root, known, store.decision_of(node.id)))
+    return found
+
+
 def _object(
     node: Node, root: Node, names: dict[int, str], decision: Decision | None
 ) -> dict[str, Any]:

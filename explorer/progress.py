@@ -58,7 +58,7 @@ class Reporter:
         if kind == "progress":
             self._progress(event)
             return
-        line = _line(event)
+        line = line_of(event)
         if line is not None:
             self.say(line)
         if kind in ("recovered", "tuned", "retrying", "decided"):
@@ -106,9 +106,26 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _line(event: Mapping[str, Any]) -> str | None:
+_WORDS = {
+    "note": "note: {text}",
+    "resuming": "resuming run {run} in {store}",
+    "adopted": "{node}: took over finished work that had not been stored",
+    "retrying": "{node}: {reason}; attempt {attempt} of {of}",
+    "undo": "{parent}: undid the decision for {kept}",
+    "redo": "{parent}: {kept} kept again",
+    "waiting": "{parent}: its candidates are measured; decide",
+    "exhausted": "{node}: no structure left that may be removed",
+    "stopped": "{node}: {reason}",
+    "problem": "{node}: {cause}",
+}
+
+
+def line_of(event: Mapping[str, Any]) -> str | None:
+    """What an event says to a person, None where it says nothing."""
     kind, node = event["event"], event.get("node", "")
     metrics = event.get("metrics", {})
+    if kind in _WORDS:
+        return _WORDS[kind].format_map({"node": "", **event})
     if kind == "recovered":
         return (
             f"{node}: CKA {metrics['similarity']:.4f}, validation accuracy "
@@ -121,8 +138,6 @@ def _line(event: Mapping[str, Any]) -> str | None:
         )
     if kind == "decided":
         return _decision(event)
-    if kind == "note":
-        return f"note: {event['text']}"
     if kind == "epoch" and event.get("kind") == "train":
         return (
             f"epoch {event['epoch'] + 1} of {event['total_epochs']}: loss {event['loss']:.4f}, "
@@ -130,12 +145,6 @@ def _line(event: Mapping[str, Any]) -> str | None:
         )
     if kind == "resumed":
         return f"going on after epoch {event['epoch']} of {event['total_epochs']}"
-    if kind == "resuming":
-        return f"resuming run {event['run']} in {event['store']}"
-    if kind == "adopted":
-        return f"{node}: took over finished work that had not been stored"
-    if kind == "retrying":
-        return f"{node}: {event['reason']}; attempt {event['attempt']} of {event['of']}"
     return None
 
 
