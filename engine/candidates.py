@@ -99,7 +99,8 @@ def propose(
     if layer is not None and settings.match != "filters":
         filters = _matched(model, layer, of_count, structure, settings.match, image_shape_HWC)
     else:
-        paths = layer.blocks if layer else (min(scores.blocks, key=scores.blocks.__getitem__),)
+        # Of a network without any block nothing is left to propose.
+        paths = layer.blocks if layer else sorted(scores.blocks, key=scores.blocks.__getitem__)[:1]
         by_path = {block.path: block for block in structure.blocks}
         filters = of_count(sum(by_path[path].num_filters for path in paths))
     return [edit for edit in (layer, filters) if edit is not None]

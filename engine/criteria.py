@@ -6,7 +6,7 @@ Shape legend: N images, B images of a chunk, C channels, H height, W width, K cl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from engine.data import ImageData, Images, normalise
 from engine.device import Execution
+from engine.errors import ScoresError
 from engine.evaluation import fold_batchnorm
 from engine.models.resnet import BasicBlock, CifarResNet
 from engine.monitor import SILENT, Monitor
@@ -34,6 +35,25 @@ class Scores:
 
     def as_dict(self) -> dict[str, Any]:
         return {"blocks": self.blocks, "filters": {k: list(v) for k, v in self.filters.items()}}
+
+    @staticmethod
+    def from_dict(value: Mapping[str, Any], model: nn.Module) -> Scores:
+        """The scores of `as_dict`. Raises ScoresError where they are not this network's."""
+        structure = structure_of(model)
+        expected = {group.path: group.num_filters for group in structure.filter_groups}
+        try:
+            blocks = {str(path): float(score) for path, score in value["blocks"].items()}
+            filters = {
+                str(path): tuple(float(score) for score in scores)
+                for path, scores in value["filters"].items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ScoresError(f"these scores cannot be read: {error!r}; score again") from error
+        if set(blocks) != {block.path for block in structure.blocks}:
+            raise ScoresError("scores of other blocks than the network's; score again")
+        if {path: len(scores) for path, scores in filters.items()} != expected:
+            raise ScoresError("scores of other filters than the network's; score again")
+        return Scores(blocks, filters)
 
 
 Criterion = Callable[[nn.Module, Images, ImageData, Execution, Monitor], Scores]

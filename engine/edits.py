@@ -7,6 +7,7 @@ convolution and their indices in the network that the edit is applied to.
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ class Edit:
                 return Edit("layer", blocks=tuple(str(b) for b in value["blocks"]))
             if structure == "filter":
                 filters = sorted(
-                    (str(path), tuple(sorted(int(i) for i in indices)))
+                    (str(path), tuple(sorted(operator.index(i) for i in indices)))
                     for path, indices in value["filters"].items()
                 )
                 return Edit("filter", filters=tuple(filters))
@@ -69,7 +70,9 @@ def apply(edit: Edit, model: nn.Module) -> nn.Module:
         groups = {group.path: group for group in structure_of(pruned).filter_groups}
         for path, indices in edit.filters:
             if path not in groups:
-                raise EditError(f"the network has no prunable convolution {path!r}")
+                raise EditError(
+                    f"the network has no prunable convolution {path!r}; it has {', '.join(groups)}"
+                )
             _remove_filters(pruned, groups[path], indices)
     return pruned
 
@@ -90,19 +93,29 @@ def _remove_block(model: nn.Module, path: str) -> None:
     if path not in blocks:
         raise EditError(f"the network has no block {path!r}; it has {', '.join(blocks)}")
     if blocks[path].changes_shape:
-        raise EditError(f"block {path} changes the shape of the maps and cannot be removed")
+        free = [block.path for block in blocks.values() if not block.changes_shape]
+        raise EditError(
+            f"block {path} changes the shape of the maps and cannot be removed; "
+            f"these can: {', '.join(free) or 'none'}"
+        )
     parent_path, _, name = path.rpartition(".")
     del model.get_submodule(parent_path)._modules[name]
 
 
 def _remove_filters(model: nn.Module, group: FilterGroup, indices: tuple[int, ...]) -> None:
     out_of_range = [i for i in indices if not 0 <= i < group.num_filters]
-    if out_of_range or len(set(indices)) != len(indices):
+    if out_of_range:
         raise EditError(
-            f"{group.path} has filters 0 to {group.num_filters - 1}; the edit names {indices}"
+            f"{group.path} has filters 0 to {group.num_filters - 1}; "
+            f"the edit names {out_of_range[0]}"
         )
+    if len(set(indices)) != len(indices):
+        raise EditError(f"the edit names a filter of {group.path} twice: {indices}")
     if len(indices) >= group.num_filters:
-        raise EditError(f"an edit may not remove all {group.num_filters} filters of {group.path}")
+        raise EditError(
+            f"an edit may not remove all {group.num_filters} filters of {group.path}; "
+            f"{group.num_filters - 1} at most"
+        )
     gone = set(indices)
     keep_K = torch.tensor([i for i in range(group.num_filters) if i not in gone])
     _keep_outputs(model.get_submodule(group.path), keep_K)

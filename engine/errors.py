@@ -19,8 +19,20 @@ class DataError(EngineError):
     """A data set that cannot be read or does not fit the network."""
 
 
+class DataNotNamedError(DataError):
+    """A checkpoint that does not say where its data are; a person has to."""
+
+
 class EditError(EngineError):
     """An edit that does not fit the network it is applied to."""
+
+
+class WishError(EditError):
+    """A wish for an edit that this network does not allow."""
+
+
+class ScoresError(EngineError):
+    """Scores that do not belong to the network they are used for."""
 
 
 class SettingsError(EngineError):

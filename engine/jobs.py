@@ -19,15 +19,15 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from engine import candidates, checkpoint, device, edits, normalisation, seeds
+from engine import candidates, checkpoint, device, edits, normalisation, seeds, wishes
 from engine.cost import cost_of
-from engine.criteria import CRITERIA
+from engine.criteria import CRITERIA, Scores
 from engine.data import ImageData, Images, load
 from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
 from engine.device import Execution
 from engine.edits import Edit
-from engine.errors import DataError, EngineError
+from engine.errors import DataError, DataNotNamedError, EngineError
 from engine.evaluation import Evaluation, evaluate
 from engine.loading import LoadedNetwork
 from engine.loading import load as load_checkpoint
@@ -114,20 +114,31 @@ class Engine:
         }
 
     def propose(self, job: Job, monitor: Monitor) -> Result:
-        """The scores of a parent's structures, and one edit for each candidate."""
+        """The scores of a parent's structures, and one edit for each candidate, or for a wish."""
         execution, settings, data = self._context(job, monitor)
         parent = self._network(job["parent"])
-        labels_N = data.train.labels_N.numpy()
-        sample_ids = sample_per_class(labels_N, settings.criterion_samples, job["seed"])
-        images = data.train.take(torch.from_numpy(sample_ids))
-        scores = CRITERIA[settings.criterion](parent, images, data, execution, monitor)
-        proposed = candidates.propose(
-            parent, scores, settings, data.image_shape_HWC, seeds.derive(job["seed"], "filters")
-        )
+        wish = job.get("wish")
+        told: dict[str, Any] = {}
+        if wish is not None:
+            wishes.check(wish, parent)
+            told["wish"] = dict(wish)
+        if job.get("scores") is not None:
+            scores = Scores.from_dict(job["scores"], parent)
+        else:
+            labels_N = data.train.labels_N.numpy()
+            sample_ids = sample_per_class(labels_N, settings.criterion_samples, job["seed"])
+            images = data.train.take(torch.from_numpy(sample_ids))
+            scores = CRITERIA[settings.criterion](parent, images, data, execution, monitor)
+            told["sample_ids"] = sorted(int(i) for i in sample_ids)
+        about = (scores, settings, data.image_shape_HWC, seeds.derive(job["seed"], "filters"))
+        if wish is not None:
+            proposed = [wishes.edit_of(wish, parent, *about)]
+        else:
+            proposed = candidates.propose(parent, *about)
         return {
+            **told,
             "criterion": settings.criterion,
             "scores": scores.as_dict(),
-            "sample_ids": sorted(int(i) for i in sample_ids),
             "edits": [edit.as_dict() for edit in proposed],
         }
 
@@ -310,7 +321,7 @@ def _source_of(loaded: LoadedNetwork) -> str:
     if name in KNOWN_NAMES:
         return str(name)
     told = f" (it was trained on {name!r})" if name else ""
-    raise DataError(
+    raise DataNotNamedError(
         f"the checkpoint does not say where its data are{told}; give them with --data NAME, "
         "a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
     )

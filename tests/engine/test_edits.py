@@ -116,7 +116,7 @@ def test_several_edits_follow_each_other_in_the_numbering_of_their_parent():
         (Edit("layer", blocks=("layer2.0",)), "changes the shape"),
         (Edit("filter", filters=(("layer1.0.conv2", (0,)),)), "no prunable convolution"),
         (Edit("filter", filters=(("layer1.0.conv1", (16,)),)), "filters 0 to 15"),
-        (Edit("filter", filters=(("layer1.0.conv1", (1, 1)),)), "filters 0 to 15"),
+        (Edit("filter", filters=(("layer1.0.conv1", (1, 1)),)), "layer1.0.conv1 twice"),
         (Edit("filter", filters=(("layer1.0.conv1", tuple(range(16))),)), "may not remove all 16"),
     ],
 )
