@@ -77,6 +77,19 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
+def memory_bytes() -> int | None:
+    """What is allocated on the CUDA devices, or this process's resident bytes; None if unknown."""
+    if torch.cuda.is_initialized():
+        allocated = sum(map(torch.cuda.memory_allocated, range(torch.cuda.device_count())))
+        if allocated:
+            return allocated
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None  # not Linux
+
+
 def apply(execution: Execution) -> None:
     """Sets up this process for that execution, deterministic throughout."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

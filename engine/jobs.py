@@ -29,6 +29,7 @@ from engine.device import Execution
 from engine.edits import Edit
 from engine.errors import DataError, DataNotNamedError, EngineError
 from engine.evaluation import Evaluation, evaluate
+from engine.latency import latency_ms
 from engine.loading import LoadedNetwork
 from engine.loading import load as load_checkpoint
 from engine.models import FAMILIES
@@ -110,6 +111,7 @@ class Engine:
                 "test_accuracy": test.accuracy,
                 "macs": cost.num_macs,
                 "params": cost.num_params,
+                "latency_ms": latency_ms(loaded.model, data.image_shape_HWC, execution),
             },
         }
 
@@ -179,6 +181,7 @@ class Engine:
                 "val_loss": validation.loss,
                 "macs": cost.num_macs,
                 "params": cost.num_params,
+                "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
             },
         }
 

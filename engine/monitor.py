@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from engine.device import memory_bytes
 from engine.errors import Cancelled
 
 Emit = Callable[[Mapping[str, Any]], None]
 SHORTEST_INTERVAL = 0.1  # seconds between two progress events of one phase
+MEMORY_INTERVAL = 1.0  # seconds between two looks at the memory
 
 
 class Monitor:
@@ -21,6 +23,8 @@ class Monitor:
         self._stop = stop
         self._phase = ""
         self._started = self._last = 0.0
+        self._memory_bytes: int | None = None
+        self._memory_read = -MEMORY_INTERVAL
 
     def check(self) -> None:
         """Raises Cancelled if the work was asked to stop."""
@@ -40,6 +44,10 @@ class Monitor:
         event = {"event": "progress", "phase": phase, "done": done, "total": total, **figures}
         if done and elapsed > 0:
             event["eta_seconds"] = round(elapsed * (total - done) / done, 1)
+        if now - self._memory_read >= MEMORY_INTERVAL:
+            self._memory_bytes, self._memory_read = memory_bytes(), now
+        if self._memory_bytes is not None:
+            event["memory_bytes"] = self._memory_bytes
         self._emit(event)
 
     def tell(self, event: str, **fields: Any) -> None:

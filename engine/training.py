@@ -153,6 +153,7 @@ def _epoch(
             steps_before + done,
             steps_in_all,
             epoch=epoch + 1,
+            last_epoch=plan.last_epoch,
             images_per_second=round(done / (time.perf_counter() - started), 1),
         )
     return EpochFigures(
