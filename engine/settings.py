@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import SettingsError
 
-CRITERIA = ("kl", "l1")
+CRITERIA = ("kl", "kl-fast", "l1")
 SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")

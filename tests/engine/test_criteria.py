@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from networks import CPU, architectures, network, small_data
 from test_edits import silenced
 
-from engine import criteria
+from engine import kl
 from engine.criteria import CRITERIA, kl_scores, l1_scores
 from engine.data import normalise
 from engine.edits import Edit, apply
@@ -91,8 +91,8 @@ def test_chunks_and_packs_do_not_change_the_scores(monkeypatch):
                      "num_classes": 3})  # fmt: skip
     data = small_data()
     whole = kl_scores(model, data.train, data, CPU, SILENT)
-    monkeypatch.setattr(criteria, "CHUNK_IMAGES", 5)
-    monkeypatch.setattr(criteria, "PACKED_PAIRS", 7)
+    monkeypatch.setattr(kl, "CHUNK_IMAGES", 5)
+    monkeypatch.setattr(kl, "PACKED_PAIRS", 7)
     parts = kl_scores(model, data.train, data, CPU, SILENT)
     assert parts.blocks == pytest.approx(whole.blocks, rel=1e-5, abs=1e-12)
     for path in whole.filters:

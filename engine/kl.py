@@ -1,0 +1,162 @@
+"""The KL criterion, exactly: what the outputs lose without each block and each filter.
+
+Shape legend: N images, B images of a chunk, C channels, H height, W width, K classes, P packed
+(structure, image) pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.data import ImageData, Images, normalise
+from engine.device import Execution
+from engine.evaluation import fold_batchnorm
+from engine.models.resnet import BasicBlock, CifarResNet
+from engine.monitor import SILENT, Monitor
+from engine.scores import Scores
+from engine.structure import structure_of
+
+CHUNK_IMAGES = 64
+PACKED_PAIRS = 128  # larger batches fall out of a CPU's cache
+
+
+@torch.inference_mode()
+def kl_scores(
+    model: nn.Module,
+    images: Images,
+    data: ImageData,
+    execution: Execution,
+    monitor: Monitor = SILENT,
+) -> Scores:
+    """KL(pruned ‖ unpruned) of the softmax outputs, averaged over the images (Luo & Wu, 2020).
+
+    Exact, by really silencing each structure: a filter's contribution to the block is taken out
+    and everything behind the block computed again, from what the untouched layers before it gave.
+    """
+    network, images = inference_network(model, images, execution)
+    sums = Sums(model)
+    done, num_units = 0, sums.num_structures * len(images)
+    for pixels_BHWC in chunks(images, CHUNK_IMAGES):
+        chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
+        for position, (path, _) in enumerate(chain.blocks):
+            sums.blocks[path] += chain.without_block(position)
+            filter_sums_C = chain.without_filters(position, None, monitor)
+            sums.filters[f"{path}.conv1"] += filter_sums_C
+            done += (1 + len(filter_sums_C)) * len(pixels_BHWC)
+            monitor.step("scoring", done, num_units)
+    return sums.means(len(images))
+
+
+def inference_network(
+    model: nn.Module, images: Images, execution: Execution
+) -> tuple[CifarResNet, Images]:
+    """The network, folded, and the images, both on the device that scoring runs on."""
+    assert isinstance(model, CifarResNet)
+    device = execution.torch_device
+    return fold_batchnorm(model).to(device), images.to(device)  # type: ignore[return-value]
+
+
+def chunks(images: Images, size: int) -> Iterator[Tensor]:
+    """The pixels of the images, `size` at a time."""
+    for offset in range(0, len(images), size):
+        yield images.pixels_NHWC[offset : offset + size]
+
+
+class Sums:
+    """The KL of every structure of a network, summed over images."""
+
+    def __init__(self, model: nn.Module) -> None:
+        structure = structure_of(model)
+        self.blocks = {block.path: 0.0 for block in structure.blocks}
+        self.filters = {
+            group.path: torch.zeros(group.num_filters, dtype=torch.float64)
+            for group in structure.filter_groups
+        }
+
+    @property
+    def num_structures(self) -> int:
+        return len(self.blocks) + sum(len(sums_C) for sums_C in self.filters.values())
+
+    def means(self, num_images: int) -> Scores:
+        return Scores(
+            {path: total / num_images for path, total in self.blocks.items()},
+            {path: tuple((sums_C / num_images).tolist()) for path, sums_C in self.filters.items()},
+        )
+
+
+class Chain:
+    """One chunk of images with the input of every block kept, so that only what is behind a
+    silenced structure is computed again."""
+
+    def __init__(self, network: Any, images_BCHW: Tensor) -> None:
+        self.network = network
+        self.blocks: list[tuple[str, BasicBlock]] = list(self.network.blocks())
+        self.inputs_BCHW = [self.network.stem(images_BCHW)]
+        for _, block in self.blocks:
+            self.inputs_BCHW.append(block(self.inputs_BCHW[-1]))
+        self.logits_BK = self._tail(self.inputs_BCHW[-1], len(self.blocks))
+
+    def _tail(self, maps_BCHW: Tensor, position: int) -> Tensor:
+        for _, block in self.blocks[position:]:
+            maps_BCHW = block(maps_BCHW)
+        return self.network.classify(self.network.pool(maps_BCHW)).double()
+
+    def without_block(self, position: int) -> float:
+        """The sum over the images of the KL without a block."""
+        shortcut_BCHW = self.blocks[position][1].shortcut(self.inputs_BCHW[position])
+        logits_BK = self._tail(F.relu(shortcut_BCHW), position + 1)
+        return float(kl_of(logits_BK, self.logits_BK).sum())
+
+    def without_filters(self, position: int, wanted_BC: Tensor | None, monitor: Monitor) -> Tensor:
+        """The sums of the KL without each filter of a block, over those (image, filter) pairs that
+        are wanted (None: all). Raises Cancelled."""
+        block = self.blocks[position][1]
+        hidden_BCHW = block.hidden(self.inputs_BCHW[position])
+        shortcut_BCHW = block.shortcut(self.inputs_BCHW[position])
+        before_act_BCHW = block.residual(hidden_BCHW) + shortcut_BCHW
+        filter_sums_C = torch.zeros(hidden_BCHW.shape[1], dtype=torch.float64)
+        maps: list[Tensor] = []
+        filter_ids: list[Tensor] = []
+        image_ids: list[Tensor] = []
+
+        def flush() -> None:
+            monitor.check()
+            ids_P, images_P = torch.cat(filter_ids), torch.cat(image_ids)
+            logits_PK = self._tail(torch.cat(maps), position + 1)
+            kl_P = kl_of(logits_PK, self.logits_BK[images_P])
+            filter_sums_C.index_add_(0, ids_P.cpu(), kl_P.cpu())
+            for pending in (maps, filter_ids, image_ids):
+                pending.clear()
+
+        # A filter that is zero all over an image changes nothing there: its KL is exactly 0.
+        asked_BC = hidden_BCHW.amax((2, 3)) > 0
+        if wanted_BC is not None:
+            asked_BC &= wanted_BC
+        for channel in range(hidden_BCHW.shape[1]):
+            ids_B = asked_BC[:, channel].nonzero()[:, 0]
+            if len(ids_B) == 0:
+                continue
+            contribution_BCHW = F.conv2d(
+                hidden_BCHW[ids_B, channel : channel + 1],
+                block.conv2.weight[:, channel : channel + 1],
+                padding=1,
+            )
+            maps.append(F.relu(before_act_BCHW[ids_B] - contribution_BCHW))
+            filter_ids.append(torch.full_like(ids_B, channel))
+            image_ids.append(ids_B)
+            if sum(len(ids) for ids in image_ids) >= PACKED_PAIRS:
+                flush()
+        if maps:
+            flush()
+        return filter_sums_C
+
+
+def kl_of(pruned_PK: Tensor, unpruned_PK: Tensor) -> Tensor:
+    """KL(pruned ‖ unpruned) of the softmax of each row of logits."""
+    log_q_PK, log_p_PK = pruned_PK.log_softmax(1), unpruned_PK.log_softmax(1)
+    return (log_q_PK.exp() * (log_q_PK - log_p_PK)).sum(1)
