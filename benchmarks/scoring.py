@@ -1,6 +1,6 @@
 """Scoring every structure of a network: one forward a structure, exact KL, and kl-fast.
 
-Usage: python benchmarks/scoring.py CHECKPOINT DATA [--images N] [--plain N] [--seed S] [--threads T]
+Usage: python benchmarks/scoring.py CHECKPOINT DATA [--images N] [--seed S] [--threads T]
 The plain way is timed on few images and one in twenty structures, and scaled; the others on all.
 Prints milliseconds an image, the ratio to the plain way, and how well the rankings agree.
 """
