@@ -1,0 +1,149 @@
+"""What the app remembers from one time to the next: recent stores, and the sizes of its panes.
+
+A small JSON file in the user's state folder (`PE_EXPLORE_STATE` names another). Losing it costs
+nothing, so nothing here raises: what goes wrong is returned as a warning.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+LONGEST = 20  # recent stores
+_LARGEST_BYTES = 1_000_000
+_LATEST = 1e12  # seconds; later times are no times
+
+
+@dataclass(frozen=True)
+class Recent:
+    """A store that was open: its run, when (seconds since 1970), how large, and its best node."""
+
+    path: str
+    run: str
+    opened_at: float
+    num_nodes: int
+    best: Mapping[str, Any] | None = None  # of a NODE: name, val_accuracy, macs_reduction
+
+
+def state_path() -> Path:
+    """The file that remembers."""
+    named = os.environ.get("PE_EXPLORE_STATE")
+    return Path(named) if named else platformdirs.user_state_path("pe-explore") / "state.json"
+
+
+def recents() -> list[Recent]:
+    """The stores that were open and are still there, the newest first."""
+    state, _ = _read()
+    return [recent for recent in _recents_in(state) if _is_file(recent.path)]
+
+
+def remember(
+    path: Path | str, run: str, num_nodes: int, best: Mapping[str, Any] | None = None
+) -> str | None:
+    """Puts a store at the head of the list. Returns a warning where that could not be kept."""
+    figures = ("name", "val_accuracy", "macs_reduction")
+    star = None if best is None else {name: best.get(name) for name in figures}
+    full = os.path.abspath(path)
+    newest = Recent(full, run, time.time(), num_nodes, star)
+    state, warning = _read()
+    others = [recent for recent in _recents_in(state) if recent.path != full]
+    kept = [newest, *others][:LONGEST]
+    return _write({**state, "recents": [asdict(recent) for recent in kept]}) or warning
+
+
+def sizes() -> dict[str, int]:
+    """The sizes that panes were given, in percent, by their names."""
+    state, _ = _read()
+    found = state.get("sizes")
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if type(v) is int and 0 < v < 100}
+
+
+def set_sizes(changed: Mapping[str, int]) -> str | None:
+    """Remembers sizes beside those known. Returns a warning where that could not be kept."""
+    state, warning = _read()
+    return _write({**state, "sizes": {**sizes(), **changed}}) or warning
+
+
+# ------------------------------------------------------------ the file
+
+
+def _read() -> tuple[dict[str, Any], str | None]:
+    """What the file holds, and a warning where it is damaged."""
+    path = state_path()
+    try:
+        with open(path, "rb") as file:
+            text = file.read(_LARGEST_BYTES + 1)
+        state = json.loads(text)
+    except FileNotFoundError:
+        return {}, None
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, f"{path}: {_cause(error)}; recent stores and pane sizes start anew"
+    if not isinstance(state, dict):
+        return {}, f"{path}: not an object; recent stores and pane sizes start anew"
+    return state, None
+
+
+def _write(state: Mapping[str, Any]) -> str | None:
+    """Replaces the file in one step, so that a crash leaves the old one or the new one."""
+    path = state_path()
+    name = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
+        ) as file:
+            name = file.name
+            json.dump(state, file)
+        os.replace(name, path)
+    except (OSError, ValueError, TypeError) as error:
+        if name:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+        return f"cannot remember this store in {path}: {_cause(error)}"
+    return None
+
+
+def _recents_in(state: Mapping[str, Any]) -> list[Recent]:
+    entries = state.get("recents")
+    found = [_recent(entry) for entry in entries] if isinstance(entries, list) else []
+    known = [recent for recent in found if recent is not None]
+    return sorted(known, key=lambda recent: -recent.opened_at)[:LONGEST]
+
+
+def _recent(entry: Any) -> Recent | None:
+    """An entry of the file, None where it is not one of ours."""
+    if not isinstance(entry, dict):
+        return None
+    path, run, at = entry.get("path"), entry.get("run"), entry.get("opened_at")
+    count, best = entry.get("num_nodes"), entry.get("best")
+    if not (isinstance(path, str) and isinstance(run, str)):
+        return None
+    if isinstance(count, bool) or not isinstance(count, int):
+        return None
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < _LATEST:
+        return None
+    return Recent(path, run, float(at), count, best if isinstance(best, dict) else None)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # a NUL in the name
+        return False
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "not readable as JSON" if isinstance(error, ValueError) else str(error)
