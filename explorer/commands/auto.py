@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from explorer.nodes import best, kept_path, node_objects
 from explorer.opening import Request, open_session
 from explorer.progress import Reporter
 from explorer.session import Outcome, Session
+from explorer.spool import clear_spool
 
 
 def auto(request: Request, *, as_json: bool) -> None:
@@ -49,26 +49,6 @@ async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
         for executor in executors:
             await executor.close()
             clear_spool(executor.spool)
-
-
-def clear_spool(spool: Path) -> None:
-    """Removes what can be made again; results that wait to be stored and the log stay."""
-    if not spool.is_dir():
-        return
-    waiting = {
-        json.loads(path.read_text()).get("snapshot", {}).get("sha256")
-        for path in spool.glob("*.json")
-    }
-    for path in spool.glob("*.safetensors"):
-        if path.stem not in waiting:
-            path.unlink(missing_ok=True)
-    for path in spool.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
-    log = spool / "worker.log"
-    if log.exists() and log.stat().st_size == 0:
-        log.unlink()
-    with contextlib.suppress(OSError):  # something is in it still
-        spool.rmdir()
 
 
 def summary_of(session: Session, outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,311 @@
+"""Worker processes: cancelling, pausing, dying, starting. Their engine is a stub, all else real."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import stub_worker
+
+from explorer.executor import JobFailedError, WorkerDiedError, WorkerExecutor, WorkerStartError
+from explorer.worker_process import WorkerProcess
+
+PYTHON = sys.executable  # before the stub takes its place
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+
+
+@pytest.fixture(autouse=True)
+def stub(tmp_path, monkeypatch):
+    stub_worker.install(tmp_path, monkeypatch)
+
+
+def with_executor(tmp_path, work, **options):
+    """Runs `work(executor)` and closes the executor whatever happens."""
+
+    async def all_of_it():
+        executor = WorkerExecutor(tmp_path / "spool", log=tmp_path / "worker.log", **options)
+        try:
+            return await asyncio.wait_for(work(executor), 30)
+        finally:
+            await executor.close()
+
+    return asyncio.run(all_of_it())
+
+
+def state_of(pid: int) -> str:
+    """One letter: R or S running, T stopped, Z ended; empty where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+async def until(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        await asyncio.sleep(0.005)
+
+
+class Started:
+    """A job under way: its task and what it told."""
+
+    def __init__(self, executor: WorkerExecutor, **job) -> None:
+        self.heard: list[dict] = []
+        job = {"id": os.urandom(4).hex(), **job}
+        self.task = asyncio.ensure_future(executor.run(job, self.heard.append))
+
+    async def works(self) -> Started:
+        """Returns once the engine has begun with it."""
+        await until(lambda: any(e["event"] == "epoch" for e in self.heard) or self.task.done())
+        return self
+
+    @property
+    def pid(self) -> int:
+        return next(e["pid"] for e in self.heard if e["event"] == "started")
+
+
+def test_a_cancelled_job_ends_within_a_second_and_its_worker_takes_the_next_one(tmp_path):
+    async def work(executor):
+        job = await Started(executor, until="/never").works()
+        asked = time.monotonic()
+        job.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job.task
+        assert time.monotonic() - asked < 1
+        result = await executor.run({"id": "next"}, lambda event: None)
+        assert result == {"job": "next", "pid": job.pid}
+
+    with_executor(tmp_path, work)
+
+
+def test_a_job_that_does_not_hear_is_ended_with_its_worker(tmp_path):
+    async def work(executor):
+        job = await Started(executor, until="/never", then="deaf").works()
+        asked = time.monotonic()
+        job.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job.task
+        assert time.monotonic() - asked < 1.5 and state_of(job.pid) == ""
+        result = await executor.run({"id": "next"}, lambda event: None)
+        assert result["pid"] != job.pid
+
+    with_executor(tmp_path, work)
+
+
+def test_jobs_that_are_cancelled_again_and_again_never_hit_their_neighbours(tmp_path):
+    async def work(executor):
+        for number in range(40):
+            job = Started(executor, steps=number % 4)
+            for _ in range(number % 7):
+                await asyncio.sleep(0)
+            if number % 2:
+                job.task.cancel()
+            ended = await asyncio.gather(job.task, return_exceptions=True)
+            if number % 2 == 0:
+                assert set(ended[0]) == {"job", "pid"}
+        return (await executor.run({"id": "last"}, lambda event: None))["job"]
+
+    assert with_executor(tmp_path, work) == "last"
+
+
+def test_a_listener_that_fails_ends_its_job_and_not_the_worker(tmp_path):
+    async def work(executor):
+        def hear(event):
+            if event["event"] == "epoch":
+                raise LookupError("nobody told me of this node")
+
+        with pytest.raises(LookupError):
+            await executor.run({"id": "first", "until": "/never"}, hear)
+        return await asyncio.wait_for(executor.run({"id": "next"}, lambda event: None), 10)
+
+    assert with_executor(tmp_path, work)["job"] == "next"
+
+
+def test_a_pause_stops_the_process_and_resuming_lets_it_finish(tmp_path):
+    async def work(executor):
+        gate = tmp_path / "gate"
+        job = await Started(executor, until=str(gate)).works()
+        executor.pause()
+        assert executor.paused
+        await until(lambda: state_of(job.pid) == "T")
+        gate.touch()
+        executor.resume()
+        assert not executor.paused
+        assert (await job.task)["pid"] == job.pid
+
+    with_executor(tmp_path, work)
+
+
+def test_a_job_asked_for_while_paused_waits_until_resumed(tmp_path):
+    async def work(executor):
+        gate = tmp_path / "gate"
+        executor.pause()
+        job = Started(executor, id="patient", until=str(gate))
+        await until(lambda: job.heard and state_of(job.pid) == "T")
+        gate.touch()
+        assert not job.task.done()
+        executor.resume()
+        assert (await job.task)["job"] == "patient"
+
+    with_executor(tmp_path, work)
+
+
+def test_cancelling_while_paused_ends_the_job_within_a_second_and_stays_paused(tmp_path):
+    async def work(executor):
+        job = await Started(executor, until="/never").works()
+        executor.pause()
+        await until(lambda: state_of(job.pid) == "T")
+        asked = time.monotonic()
+        job.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job.task
+        assert time.monotonic() - asked < 1 and executor.paused
+        await until(lambda: state_of(job.pid) in ("T", ""))
+        waiting = Started(executor, id="next")
+        executor.resume()
+        assert (await waiting.task)["job"] == "next"
+
+    with_executor(tmp_path, work)
+
+
+def test_closing_while_paused_ends_the_process_and_cancels_who_waits(tmp_path):
+    async def work(executor):
+        job = await Started(executor, until="/never").works()
+        waiting = Started(executor)
+        executor.pause()
+        await executor.close()
+        assert state_of(job.pid) == ""
+        ended = await asyncio.gather(job.task, waiting.task, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+        with pytest.raises(asyncio.CancelledError):  # and no worker is started ever after
+            await executor.run({"id": "late"}, lambda event: None)
+
+    with_executor(tmp_path, work)
+
+
+SESSION = """
+import asyncio, os, pathlib, signal, sys
+from explorer.executor import WorkerExecutor
+sys.executable = sys.argv[1]
+
+async def work():
+    executor = WorkerExecutor(pathlib.Path(sys.argv[2]))
+    def hear(event):
+        if event["event"] == "started":
+            print(event["pid"], flush=True)
+        if event["event"] == "epoch":
+            executor.pause()
+            print("paused", flush=True)
+    await executor.run({"id": "a", "until": "/never"}, hear)
+
+asyncio.run(work())
+"""
+
+
+def test_a_paused_worker_does_not_outlive_a_session_that_was_killed(tmp_path):
+    command = [PYTHON, "-c", SESSION, sys.executable, tmp_path / "s"]
+    session = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pid = int(session.stdout.readline())
+    assert session.stdout.readline() == "paused\n"
+    session.send_signal(signal.SIGKILL)
+    session.wait()
+    asyncio.run(until(lambda: state_of(pid) in ("", "Z")))
+
+
+def test_a_worker_killed_in_mid_job_is_told_of_by_signal_and_replaced(tmp_path):
+    async def work(executor):
+        job = await Started(executor, until="/never").works()
+        os.kill(job.pid, signal.SIGKILL)
+        with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL.*worker\.log"):
+            await job.task
+        return (await executor.run({"id": "next"}, lambda event: None))["job"]
+
+    assert with_executor(tmp_path, work) == "next"
+
+
+def test_a_worker_that_died_while_idle_is_replaced_unnoticed(tmp_path):
+    async def work(executor):
+        first = await executor.run({"id": "first"}, lambda event: None)
+        os.kill(first["pid"], signal.SIGKILL)
+        await until(lambda: state_of(first["pid"]) == "")  # noticed: it was reaped
+        second = await executor.run({"id": "second"}, lambda event: None)
+        assert second["pid"] != first["pid"]
+
+    with_executor(tmp_path, work)
+
+
+def test_a_worker_that_cannot_start_says_why_where_the_log_is_and_is_not_tried_again(
+    tmp_path, monkeypatch
+):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho started >&2\necho No module named torch >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+
+    async def work(executor):
+        with pytest.raises(
+            WorkerStartError, match=r"cannot start: No module named torch; .*worker\.log"
+        ) as caught:
+            await executor.run({"id": "a"}, lambda event: None)
+        assert not isinstance(caught.value, WorkerDiedError)  # what a session tries again
+
+    with_executor(tmp_path, work)
+    assert (tmp_path / "worker.log").read_text().count("started") == 1
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
+    with pytest.raises(WorkerStartError, match="missing"):
+        with_executor(tmp_path, lambda executor: executor.run({"id": "a"}, print))
+
+
+def test_a_failed_job_names_its_error_and_leaves_the_worker_at_work(tmp_path):
+    async def work(executor):
+        with pytest.raises(JobFailedError, match="it did not go well") as caught:
+            await executor.run({"id": "a", "then": "failed"}, lambda event: None)
+        assert caught.value.kind == "EngineError"
+        return await executor.run({"id": "b"}, lambda event: None)
+
+    assert with_executor(tmp_path, work)["job"] == "b"
+
+
+def test_events_that_are_none_end_the_worker_rather_than_the_session(tmp_path, monkeypatch):
+    babbling = tmp_path / "babbling"
+    babbling.write_text(
+        f"#!{PYTHON}\nimport os, sys, time\n"
+        "os.write(int(sys.argv[3]), b'this is no event\\n')\ntime.sleep(60)\n"
+    )
+    babbling.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(babbling))
+
+    async def work(executor):
+        with pytest.raises(WorkerDiedError, match="no event"):
+            await executor.run({"id": "a"}, lambda event: None)
+
+    with_executor(tmp_path, work)
+
+
+def test_several_workers_work_at_a_time(tmp_path):
+    async def work(executor):
+        gate = tmp_path / "gate"
+        jobs = [await Started(executor, until=str(gate)).works() for _ in range(2)]
+        gate.touch()
+        results = [await job.task for job in jobs]
+        assert len({result["pid"] for result in results}) == 2
+
+    with_executor(tmp_path, work, num_slots=2)
+
+
+def test_a_process_that_was_never_started_can_be_paused_left_and_killed(tmp_path):
+    async def work():
+        process = WorkerProcess(tmp_path, None)
+        process.pause()
+        process.resume()
+        assert not await process.leave()
+        await process.kill()
+
+    asyncio.run(work())
