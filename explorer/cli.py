@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from explorer import cli_steer
 from explorer.cli_group import DefaultCommandGroup, guarded
 
 app = typer.Typer(
@@ -250,13 +251,68 @@ def doctor(device: Device = "auto", json: Json = False) -> None:
 def open_(
     model: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Argument(help="A checkpoint, a store (.db), or 'sample'"),
+        typer.Argument(help="A checkpoint, a store (.db), or 'sample'", show_default=False),
     ] = None,
+    data: Data = None,
+    recovery_epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Epochs before candidates are compared  [default: 10]"),
+    ] = None,
+    tune_epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Epochs of a kept node in all, recovery counted in  [default: 30]"),
+    ] = None,
+    criterion: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="kl or l1  [default: kl]"),
+    ] = None,
+    criterion_samples: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Training images a class to score with  [default: 500]"),
+    ] = None,
+    match: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What candidates have in common: filters, macs or params"),
+    ] = None,
+    train_limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Train on so many images only (a stratified subset)"),
+    ] = None,
+    batch_size: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Images a step  [default: 128]"),
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,  # noqa: UP045
+    protocol: Annotated[
+        str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
+    ] = "default",
+    arch: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Open a checkpoint that can run code")
+    ] = False,
+    store: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
+    ] = None,
+    device: Device = "auto",
 ) -> None:
-    """Open MODEL (the default command)."""
-    from explorer.commands.look import open_model as run
+    """Open MODEL in the explorer (the default command)."""
+    names = (
+        "data", "recovery_epochs", "tune_epochs", "criterion", "criterion_samples", "match",
+        "train_limit", "batch_size", "seed",
+    )  # fmt: skip
+    given = {name: value for name, value in locals().items() if name in names and value is not None}
+    from explorer.commands.explore import explore
+    from explorer.opening import Request
 
-    run(model)
+    request = Request(model, store, device, arch, trust_pickle, protocol, given) if model else None
+    raise typer.Exit(explore(request))
+
+
+cli_steer.add_commands(app)
 
 
 def main() -> None:

@@ -67,6 +67,7 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
 def _exit_code(error: Exception) -> int | None:
     """The exit code of an error that is a user's to mend; None for a bug of ours."""
     from engine.errors import EngineError, SettingsError
+    from explorer.commands.steer import WorkFailedError
     from explorer.executor import JobFailedError
     from explorer.opening import UsageError
     from explorer.session import CandidatesFailedError
@@ -74,7 +75,9 @@ def _exit_code(error: Exception) -> int | None:
 
     if isinstance(error, UsageError | SettingsError):
         return USAGE
-    if isinstance(error, EngineError | StoreError | JobFailedError | CandidatesFailedError):
+    if isinstance(
+        error, EngineError | StoreError | JobFailedError | CandidatesFailedError | WorkFailedError
+    ):
         return FAILED
     return None
 

@@ -121,6 +121,34 @@ async def open_session(
     return Session(store, run, executor, spool_of(store.path), listener)
 
 
+class _NoExecutor:
+    """Stands where no work can be asked for: in a store that is open for reading only."""
+
+    paused = False
+
+    async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
+        raise UsageError("this store is open for reading only; no work can be done in it")
+
+    def pause(self) -> None:
+        return None
+
+    def resume(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+
+def open_read_only(path: Path, listener: Listener) -> Session:
+    """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
+    store = TreeStore.open(path.expanduser(), read_only=True)
+    run = store.latest_run()
+    if run is None:
+        store.close()
+        raise UsageError(f"{path.name} holds no run yet; give a checkpoint to start one")
+    return Session(store, run, _NoExecutor(), spool_of(store.path), listener)
+
+
 def _resume_store(
     path: Path, request: Request, make_executor: Callable[[Path], Executor], listener: Listener
 ) -> Session:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from explorer.nodes import node_objects
-from explorer.opening import UsageError, is_store
+from explorer.opening import UsageError
 from store import Run, TreeStore
 
 if TYPE_CHECKING:
@@ -53,15 +53,6 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
         typer.echo(json.dumps(value, indent=2))
         return
     _print_node(value)
-
-
-def open_model(model: str | None) -> None:
-    """Shows a store's tree; a model needs a command that grows it."""
-    if model is not None and is_store(Path(model)):
-        log(Path(model), as_json=False)
-        return
-    name = model or "sample"
-    raise UsageError(f"the explorer app comes with the next version; use: pe-explore auto {name}")
 
 
 def print_tree(objects: Sequence[dict[str, Any]], best: str | None = None) -> None:

@@ -1,0 +1,172 @@
+"""From a key to the paint in a real pty, and from the command to the first content.
+
+Usage: python benchmarks/keys.py [--keys N] [--nodes 10000 100000]
+Idle, while a process computes on every core at the worker's priority, and in large trees. A key
+moves the selection; it is painted once the name of the node that it goes to is on its way out of
+the pty. Prints p50 and p99 in milliseconds. Nothing here is asserted in the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import select
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+COLUMNS, LINES = 120, 36
+BUSY = (
+    "import os, torch; os.nice(10); x = torch.rand(800, 800)\n"
+    "while True: x @ x"
+)  # on all cores, niced as the worker is
+
+
+class Screen:
+    """The app in a pty of its own."""
+
+    def __init__(self, store: Path) -> None:
+        self.started = time.perf_counter()
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        environment = {
+            **os.environ, "TERM": "xterm-256color", "PE_EXPLORE_STATE": str(store) + ".state",
+            "PE_EXPLORE_CONFIG": os.devnull, "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "explorer.cli", str(store)], stdin=slave, stdout=slave,
+            stderr=subprocess.DEVNULL, start_new_session=True, env=environment,
+        )  # fmt: skip
+        os.close(slave)
+        self.file = master
+
+    def read_until(self, wanted: bytes, seconds: float = 60.0) -> float:
+        """When the output held the bytes (seconds on the clock)."""
+        seen = b""
+        deadline = time.perf_counter() + seconds
+        while time.perf_counter() < deadline:
+            if select.select([self.file], [], [], 0.5)[0]:
+                seen = seen[-4096:] + os.read(self.file, 65536)
+                if wanted in seen:
+                    return time.perf_counter()
+        raise SystemExit(f"never painted {wanted!r}; the end of what was: {seen[-300:]!r}")
+
+    def drain(self, quiet: float = 0.1) -> None:
+        """Reads until nothing comes for a while."""
+        while select.select([self.file], [], [], quiet)[0]:
+            os.read(self.file, 65536)
+
+    def key(self, key: bytes, wanted: bytes) -> float:
+        """Milliseconds from a key to the output that it leads to."""
+        self.drain(0.05)
+        started = time.perf_counter()
+        os.write(self.file, key)
+        return 1000 * (self.read_until(wanted) - started)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.file)
+
+
+def make_store(path: Path, num_nodes: int) -> None:
+    """A greedy tree of that many nodes, written through the store."""
+    from store import TreeStore
+
+    with TreeStore.open(path, create=True) as store:
+        run = store.create_run(
+            name="bench", seed=0,
+            architecture={"factory": "cifar_resnet", "arguments": ARGUMENTS, "edits": []},
+            data={"name": "none", "mean": [0.0], "std": [1.0], "classes": ["a"]},
+            settings={"data": "sample"}, environment={"device": "cpu"},
+            root_metrics={"val_accuracy": 93.0, "macs": 1e8, "params": 1e6},
+            root_snapshot=b"root",
+        )  # fmt: skip
+        with store._connection.writing():  # one transaction: this is no test of the disk
+            _grow(store, store.node(run.id, "R"), num_nodes)
+
+
+ARGUMENTS = {
+    "stem_width": 16, "stage_widths": [16, 32, 64],
+    "inner_widths": [[16] * 9, [32] * 9, [64] * 9], "shortcut": "A", "conv_bias": False,
+    "num_classes": 10, "in_channels": 3,
+}  # fmt: skip
+
+
+def _grow(store, root, num_nodes: int) -> None:
+    """Breadth first, so that names stay short: both candidates of every parent."""
+    parents, made = [root], 1
+    while made < num_nodes:
+        parent = parents.pop(0)
+        candidates = store.add_candidates(
+            parent.id,
+            proposal={"criterion": "kl", "scores": {"blocks": {}, "filters": {}}},
+            edits=[{"structure": "layer", "blocks": ["layer1.1"]},
+                   {"structure": "filter", "filters": {"layer1.0.conv1": [1]}}],
+        )  # fmt: skip
+        for node in candidates:
+            store.finish(
+                node.id, "recovered", snapshot=b"x", epochs=[], resamples=None, seconds=1.0,
+                metrics={"similarity": 0.98, "val_accuracy": 92.0, "val_accuracy_before": 80.0,
+                         "macs": 9e7, "params": 9e5},
+            )  # fmt: skip
+        store.decide(parent.id, kept=[candidates[0].id], suggested=candidates[0].id, actor="cka",
+                     reason="more similar")  # fmt: skip
+        parents += candidates
+        made += len(candidates)
+
+
+def measure(store: Path, num_keys: int, busy: bool) -> dict[str, float]:
+    """Seconds to the first content, and milliseconds from keys to paints."""
+    helper = subprocess.Popen([sys.executable, "-c", BUSY]) if busy else None
+    screen = Screen(store)
+    try:
+        first = screen.read_until(b"pe-explore") - screen.started
+        screen.read_until(b"R")
+        tree = screen.read_until(b"Decide") - screen.started
+        screen.drain(1.0)
+        screen.key(b"\x1b[H", b"at R ")  # home: the root
+        times = []
+        for step in range(num_keys):
+            down = step % 2 == 0
+            times.append(screen.key(b"j" if down else b"k", b"at R.L " if down else b"at R "))
+    finally:
+        screen.close()
+        if helper is not None:
+            helper.kill()
+            helper.wait()
+    times.sort()
+    return {
+        "first_content_s": round(first, 2),
+        "tree_s": round(tree, 2),
+        "p50_ms": round(statistics.median(times), 1),
+        "p99_ms": round(times[min(len(times) - 1, int(0.99 * len(times)))], 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=200)
+    parser.add_argument("--nodes", type=int, nargs="*", default=[10_000, 100_000])
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small.pex.db"
+        make_store(small, 31)
+        for name, busy in (("31 nodes, idle", False), ("31 nodes, all cores busy", True)):
+            print(name, json.dumps(measure(small, asked.keys, busy)), flush=True)
+        for count in asked.nodes:
+            store = Path(folder) / f"{count}.pex.db"
+            make_store(store, count)
+            print(f"{count} nodes, idle", json.dumps(measure(store, asked.keys, False)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

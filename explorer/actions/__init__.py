@@ -1,0 +1,1 @@
+"""What the app's keys do, by group of the key table."""

@@ -1,0 +1,191 @@
+"""The explorer app: the live tree, the Decide card, and what happens meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, Footer, TabbedContent, TabPane
+
+from explorer import recents
+from explorer.actions.decide import DecideActions
+from explorer.actions.grow import GrowActions
+from explorer.actions.nodes import NodeActions
+from explorer.actions.replay import ReplayActions
+from explorer.actions.view import TABS, ViewActions
+from explorer.config import Config
+from explorer.keys import KEYS
+from explorer.opening import Request
+from explorer.progress import line_of
+from explorer.screens.palette import KeyCommands
+from explorer.startup import Startup
+from explorer.themes import THEMES, pick_theme
+from explorer.widgets.curves import LiveCurves
+from explorer.widgets.decide_card import DecideCard
+from explorer.widgets.jobs_pane import JobsPane
+from explorer.widgets.log_pane import LogPane
+from explorer.widgets.node_pane import NodePane
+from explorer.widgets.node_table import NodeTable
+from explorer.widgets.pareto import ParetoPlot
+from explorer.widgets.ranking_pane import RankingPane
+from explorer.widgets.stages_pane import StagesPane
+from explorer.widgets.timeline import Timeline
+from explorer.widgets.title_bar import TitleBar
+from explorer.widgets.tree_canvas import TreeCanvas
+
+WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES = 100, 60, 16
+# What helps against an error, by its name.
+REMEDIES = {
+    "StoreFullError": "make room on the disk, then try again: what was measured waits in the spool",
+    "StoreLockedError": "close the other program that writes this store, then try again",
+    "JobFailedError": "see the worker's log in the spool folder, then try again",
+    "CandidatesFailedError": "g on the parent tries again; e makes another candidate instead",
+}
+
+
+class ExplorerApp(
+    DecideActions, GrowActions, NodeActions, ReplayActions, ViewActions, Startup
+):
+    """pe-explore MODEL."""
+
+    TITLE = "pe-explore"
+    CSS_PATH = "app.tcss"
+    COMMANDS: ClassVar[set[Any]] = {KeyCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key.keys, key.action, key.label, show=key.show, tooltip=key.help, id=key.id)
+        for key in KEYS
+        if key.action
+    ]
+
+    def __init__(self, request: Request | None, config: Config) -> None:
+        super().__init__(request, config)
+        self.right_percent = recents.sizes().get("right", 45)
+        for theme in THEMES:
+            self.register_theme(theme)
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar(id="title")
+        with Horizontal(id="main"):
+            with Vertical(id="left"):
+                with ContentSwitcher(id="views", initial="tree"):
+                    yield TreeCanvas(id="tree")
+                    yield NodeTable(id="table")
+                yield Timeline(id="timeline")
+            with Vertical(id="right"):
+                yield DecideCard(id="card")
+                with TabbedContent(id="tabs", initial="live"):
+                    with TabPane("Live", id="live"):
+                        yield LiveCurves()
+                    with TabPane("Pareto", id="pareto"):
+                        yield ParetoPlot()
+                    with TabPane("Node", id="node"):
+                        yield NodePane()
+                    with TabPane("Blocks", id="blocks"):
+                        yield StagesPane()
+                        yield RankingPane()
+                    with TabPane("Log", id="log"):
+                        yield LogPane()
+        yield JobsPane(id="jobs")
+        yield Footer(show_command_palette=False)
+
+    # ------------------------------------------------------------ starting
+
+    def on_mount(self) -> None:
+        self.theme = pick_theme(self.config, os.environ)
+        self.set_keymap(self.config.keymap)
+        self.query_one("#right").styles.width = f"{self.right_percent}%"
+        self.query_one(TreeCanvas).zoom = self.config.zoom
+        self.follow = self.config.follow
+        self.query_one(Timeline).display = False
+        self.paint_title()
+        for problem in self.config.problems:
+            self.tell(problem, "warning")
+        self.query_one(TreeCanvas).focus()
+        self.call_after_refresh(self.open_run)
+
+    def on_resize(self, event: events.Resize) -> None:
+        width, height = event.size
+        tiny = width < TINY_COLUMNS or height < TINY_LINES
+        self.set_class(tiny, "-tiny")
+        self.set_class(not tiny and width < WIDE_COLUMNS, "-stacked")
+        self.set_class(not tiny and height < 30, "-short")
+        if tiny:
+            self.query_one("#views", ContentSwitcher).current = "table"
+
+    # ------------------------------------------------------------ messages of the widgets
+
+    @on(TreeCanvas.Selected)
+    @on(NodeTable.Selected)
+    def node_selected(self, message: TreeCanvas.Selected | NodeTable.Selected) -> None:
+        if message.name != self.selected:
+            self.select(message.name)
+
+    @on(TreeCanvas.Activated)
+    @on(NodeTable.Activated)
+    def node_activated(self) -> None:
+        self.action_tab(TABS.index("node") + 1)
+
+    @on(TabbedContent.TabActivated)
+    def tab_shown(self) -> None:
+        self.paint_tab()
+
+    @on(Timeline.Moved)
+    def moment_chosen(self, message: Timeline.Moved) -> None:
+        if self.replay is not None:
+            last = len(self.replay.moments) - 1
+            self.show_moment(None if message.position >= last else message.position)
+
+    @on(RankingPane.BlockChosen)
+    @work
+    async def block_chosen(self, message: RankingPane.BlockChosen) -> None:
+        await self.ask_for_candidate(message.path)
+
+    # ------------------------------------------------------------ what the session tells
+
+    def on_session_event(self, event: Mapping[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "problem":
+            self.show_problem(event)
+        elif kind == "decided" and event["actor"] != "user":
+            self._follow(event["parent"], event["kept"])
+        elif kind == "waiting":
+            self.tell(f"{event['parent']}: both candidates are measured")
+            if self.config.bell:
+                self.bell()
+        elif kind in ("stopped", "exhausted", "note", "retrying"):
+            self.tell(line_of(event) or "", "warning" if kind == "retrying" else "information")
+
+    def _follow(self, parent: str, kept: str) -> None:
+        """Goes along with a decision that was made without the person, if they look there."""
+        near = self.selected == parent or self.selected.rpartition(".")[0] == parent
+        if self.follow and near and self.moment is None and kept in self.shown:
+            self.select(kept)
+
+    @work(group="problems")
+    async def show_problem(self, event: Mapping[str, Any]) -> None:
+        """A dialog about work that failed; the app stays."""
+        node = event["node"]
+        remedy = REMEDIES.get(event["kind"], "g on the node tries again; the log has the details")
+        if await self.complain(f"{node}: the work failed", event["cause"], remedy, retry=True):
+            self.retry(node)
+
+    def retry(self, name: str) -> None:
+        """Takes up failed work where it ended."""
+        steering = self.wheel()
+        if steering is None:
+            return
+        node = steering.session.node(name)
+        again = node if node.state == "ready" else steering.store.node_by_id(node.parent_id or 0)
+        self.attempt(lambda: steering.grow(again))
+
+    @property
+    def playing(self) -> bool:
+        return self.player is not None
+
+    async def action_quit(self) -> None:
+        self.ask_to_quit()

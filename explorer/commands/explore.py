@@ -1,0 +1,33 @@
+"""The app as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from explorer.app import ExplorerApp
+from explorer.commands.look import log
+from explorer.config import load_config
+from explorer.opening import Request, UsageError, is_store, model_path
+
+
+def explore(request: Request | None) -> int:
+    """Opens the app; without a terminal, a store's tree is printed instead."""
+    if request is not None:
+        path = model_path(request.model)  # a misspelled name is told before the screen changes
+        if not sys.stdout.isatty() and is_store(path):
+            log(path, as_json=False)
+            return 0
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        name = request.model if request else "sample"
+        raise UsageError(f"the explorer needs a terminal; without one use: pe-explore auto {name}")
+    config = load_config()
+    return asyncio.run(_run(ExplorerApp(request, config)))
+
+
+async def _run(app: ExplorerApp) -> int:
+    try:
+        await app.run_async()
+    finally:
+        await app.release()
+    return app.return_code or 0

@@ -1,0 +1,266 @@
+"""Putting the run on the screen: what changed is painted a few times a second, not more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from textual.css.query import NoMatches
+from textual.widgets import TabbedContent
+
+from explorer.app_base import AppBase
+from explorer.card import live_card, past_card
+from explorer.live import Changes
+from explorer.nodes import best
+from explorer.published import published_for
+from explorer.stages import stages
+from explorer.text import safe
+from explorer.views import JobView, NodeObject
+from explorer.widgets.curves import LiveCurves
+from explorer.widgets.decide_card import DecideCard
+from explorer.widgets.jobs_pane import JobsPane
+from explorer.widgets.log_pane import LogPane
+from explorer.widgets.node_pane import NodePane
+from explorer.widgets.node_table import NodeTable
+from explorer.widgets.pareto import ParetoPlot
+from explorer.widgets.ranking_pane import RankingPane
+from explorer.widgets.stages_pane import StagesPane
+from explorer.widgets.timeline import Timeline
+from explorer.widgets.title_bar import TitleBar
+from explorer.widgets.tree_canvas import TreeCanvas
+from explorer.widgets.tree_model import TreeModel, TreeNode
+
+PAINT_SECONDS = 0.2
+
+
+class Painting(AppBase):
+    """The half of the app that paints."""
+
+    warming: str | None = None  # what is awaited before any work shows
+
+    # ------------------------------------------------------------ the tree
+
+    def show_tree(self) -> None:
+        """Puts the whole tree of `self.shown` on the screen."""
+        model = TreeModel(self._tree_node(value) for value in self.shown.values())
+        canvas, table = self.query_one(TreeCanvas), self.query_one(NodeTable)
+        text = canvas.model.filter_text
+        canvas.show(model)
+        table.show(model)
+        if text:
+            canvas.set_filter(text)
+            table.set_filter(text)
+        if self.selected not in self.shown:
+            self.selected = canvas.selected or "R"
+        self.select(self.selected)
+
+    def _tree_node(self, value: NodeObject) -> TreeNode:
+        whole = self.live.with_progress(value)
+        if self.moment is not None:
+            whole["running_share"] = None
+        return TreeNode.from_object(whole)
+
+    def select(self, name: str) -> None:
+        if name not in self.shown:
+            return
+        self.selected = name
+        for view in (self.query_one(TreeCanvas), self.query_one(NodeTable)):
+            if view.selected != name and view.model.find(name) is not None:
+                view.select(name)
+        self.paint_details()
+
+    def show_moment(self, moment: int | None) -> None:
+        assert self.session is not None
+        self.moment = moment
+        if moment is None or self.replay is None:
+            self.live.attach(self.session.store, self.session.run)
+            self.shown = self.live.objects
+        else:
+            self.shown = {o["name"]: o for o in self.replay.nodes_at(moment)}
+        while self.selected not in self.shown:
+            self.selected = self.selected.rpartition(".")[0] or "R"
+        self.show_tree()
+        self.paint_timeline()
+
+    # ------------------------------------------------------------ what changed
+
+    def paint(self) -> None:
+        """Paints what has changed since the last time."""
+        try:
+            changes = self.live.changes()
+            self._paint(changes)
+        except NoMatches:  # a screen is being put up or taken down
+            return
+
+    def _paint(self, changes: Changes) -> None:
+        if changes.nodes and self.moment is None:
+            self.shown = self.live.objects
+            nodes = [TreeNode.from_object(value) for value in changes.nodes]
+            self.query_one(TreeCanvas).update_nodes(nodes)
+            self.query_one(NodeTable).update_nodes(nodes)
+        if changes.lines:
+            self.query_one(LogPane).add([(at, safe(line)) for at, line in changes.lines])
+        if changes.jobs or changes.events:
+            self.paint_jobs()
+        for event in changes.events:
+            self.on_session_event(event)
+        if changes.nodes or changes.jobs or changes.events:
+            self.paint_details()
+            self.paint_title()
+            self.paint_timeline()
+
+    def on_session_event(self, event: Mapping[str, Any]) -> None:
+        """Toasts and dialogs; the app says which."""
+
+    def jobs(self) -> list[JobView]:
+        """The jobs as the pane shows them, those that run first."""
+        paused = self.steering is not None and self.steering.paused
+        jobs = [
+            JobView(**{**vars(job), "state": "paused"}) if paused and job.state == "running" else job
+            for job in self.live.jobs.values()
+        ]
+        return sorted(jobs, key=lambda job: job.state == "queued")
+
+    def paint_jobs(self) -> None:
+        paused = self.steering is not None and self.steering.paused
+        jobs = self.jobs()
+        started = any(job.state != "queued" for job in jobs)
+        warming = "the engine is warming up" if jobs and not started else self.warming
+        self.query_one(JobsPane).show(jobs, paused, warming)
+
+    # ------------------------------------------------------------ about the selected node
+
+    def paint_details(self) -> None:
+        """The card and the tab that is in front."""
+        subject = self.subject
+        card = self.query_one(DecideCard)
+        if subject is None or self.steering is None:
+            card.show(None)
+            return
+        if self.moment is None:
+            card.show(live_card(self.live, self.steering, subject), self.selected)
+        else:
+            card.show(past_card(self.shown, subject), self.selected)
+        self.paint_tab()
+
+    def paint_tab(self) -> None:
+        """The tab in front; the others are painted when they come there."""
+        if self.session is None or self.selected not in self.shown:
+            return
+        paint = {
+            "live": self._paint_curves,
+            "pareto": self._paint_pareto,
+            "node": self._paint_node,
+            "blocks": self._paint_blocks,
+        }.get(self.query_one(TabbedContent).active)
+        if paint is not None:
+            paint()
+
+    def _paint_curves(self) -> None:
+        running = list(dict.fromkeys(job.node for job in self.live.jobs.values()))
+        subject = self.subject
+        names = running or [self.selected]
+        if subject is not None and not set(running) - set(self.live.children(subject)):
+            names = list(dict.fromkeys([*self.live.children(subject), *running])) or [self.selected]
+        if self.moment is not None:
+            names = [self.selected]
+        curves = {name: self.live.curves_of(name) for name in names[:5]}
+        self.query_one(LiveCurves).set_series(
+            {name: c.loss for name, c in curves.items() if c.loss},
+            {name: c.accuracy for name, c in curves.items() if c.accuracy},
+        )
+
+    def _paint_pareto(self) -> None:
+        assert self.session is not None
+        published = [
+            (row.macs_reduction, row.delta_accuracy)
+            for row in published_for(self.session.run.architecture)
+        ]
+        nodes = [TreeNode.from_object(value) for value in self.shown.values()]
+        root = self.shown["R"]["val_accuracy"] if published else None
+        self.query_one(ParetoPlot).set_points(
+            nodes, published, best=self._best()["name"], root_accuracy=root
+        )
+
+    def _best(self) -> NodeObject:
+        assert self.session is not None
+        return best(list(self.shown.values()), self.session.settings)  # type: ignore[arg-type]
+
+    def _paint_node(self) -> None:
+        assert self.session is not None
+        node = self.session.node(self.selected)
+        store = self.session.store
+        value = {
+            **self.shown[self.selected],
+            "edit": node.edit,
+            "epochs": [{"phase": e.phase, **e.values} for e in store.epochs(node.id)],
+            "snapshots": {phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
+            "created_at": node.created_at,
+        }
+        self.query_one(NodePane).show(value)
+
+    def _paint_blocks(self) -> None:
+        assert self.session is not None
+        run = self.session.run
+        edits = self.session.architecture_of(self.session.node(self.selected))["edits"]
+        own = edits[len(run.architecture.get("edits", ())) :]
+        self.query_one(StagesPane).show(stages(run.architecture, own))
+        ranking, parent = self.query_one(RankingPane), self.session.node(self.subject or "R")
+        proposals = self.session.store.proposals(parent.id)
+        if not proposals:
+            ranking.show(None, ())
+            return
+        children = self.session.store.children(parent.id)
+        blocks = [b for child in children for b in (child.edit or {}).get("blocks", ())]
+        ranking.show(proposals[-1].content["scores"], blocks)
+
+    # ------------------------------------------------------------ around
+
+    def paint_title(self) -> None:
+        if self.session is None:
+            self.query_one(TitleBar).show(model=self._model_name())
+            return
+        run, steering = self.session.run, self.steering
+        star = self._best() if self.shown else None
+        self.query_one(TitleBar).show(
+            model=self._model_name(),
+            data=str(run.data.get("name", "")),
+            policy=self.session.settings.policy,
+            best=star,
+            read_only=self.session.store.read_only,
+            alone=steering.alone if steering else 0,
+            paused=steering.paused if steering else False,
+            device=self.live.device,
+            past=self.moment is not None,
+        )
+
+    def _model_name(self) -> str:
+        if self.session is not None:
+            checkpoint = self.session.run.settings.get("checkpoint") or {}
+            return str(checkpoint.get("name", self.session.run.name))
+        return Path(self.request.model).name if self.request else ""
+
+    def paint_timeline(self) -> None:
+        timeline = self.query_one(Timeline)
+        timeline.display = self.moment is not None or self.playing
+        if self.replay is None or not timeline.display:
+            return
+        moments = self.replay.moments
+        place = len(moments) - 1 if self.moment is None else self.moment
+        moment = moments[place]
+        timeline.show(
+            place, len(moments), safe(f"{_clock(moment.created_at)}  {moment.text}"),
+            live=self.moment is None, playing=self.playing,
+        )  # fmt: skip
+
+    @property
+    def playing(self) -> bool:
+        """Whether the replay plays by itself."""
+        return False
+
+
+def _clock(created_at: str) -> str:
+    """The time of day of a timestamp of the store."""
+    return created_at[11:19] if len(created_at) >= 19 else created_at
+

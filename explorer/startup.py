@@ -1,0 +1,144 @@
+"""Opening a run behind the first paint, and leaving it in good order."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from textual import work
+
+from engine.errors import SettingsError
+from explorer import recents
+from explorer.executor import JobFailedError, WorkerExecutor
+from explorer.opening import (
+    Request,
+    UsageError,
+    default_store,
+    is_store,
+    open_read_only,
+    open_session,
+)
+from explorer.painting import PAINT_SECONDS, Painting
+from explorer.screens.dialogs import DataDialog, QuitDialog
+from explorer.screens.start import StartScreen
+from explorer.spool import clear_spool
+from explorer.steering import Steering
+from store import StoreError, StoreLockedError
+
+POLL_SECONDS = 1.0  # between two looks at a store that another process writes
+
+
+class Startup(Painting):
+    """The half of the app that opens and closes."""
+
+    executor: WorkerExecutor | None = None
+    leaving = False  # live jobs go on without the app
+
+    @work(exclusive=True, group="opening")
+    async def open_run(self) -> None:
+        """Opens what was asked for, asking for what is missing."""
+        while self.session is None:
+            if self.request is None:
+                model = await self.push_screen_wait(StartScreen(recents.recents()))
+                if model is None:
+                    self.exit()
+                    return
+                self.request = Request(model, overrides=self.config.overrides)
+                self.paint_title()
+            try:
+                await self._open(self.request)
+            except (UsageError, SettingsError, StoreError, JobFailedError) as error:
+                if not await self._opening_failed(self.request, error):
+                    self.exit(return_code=1, message=str(error))
+                    return
+        self._begin()
+
+    async def _open(self, request: Request) -> None:
+        self.warming = "the engine is warming up"
+        self.paint_jobs()
+        try:
+            self.session = await open_session(request, self._make_executor, self.live.hear)
+        except StoreLockedError as error:
+            path = Path(request.model)
+            if not is_store(path):
+                path = request.store or default_store(request.model)
+            self.session = open_read_only(path, self.live.hear)
+            self.tell(f"{error} Shown for reading; it follows what is stored there", "warning")
+        finally:
+            self.warming = None
+
+    def _make_executor(self, spool: Path) -> WorkerExecutor:
+        if self.executor is None:
+            self.executor = WorkerExecutor(spool, log=spool / "worker.log")
+        return self.executor
+
+    async def _opening_failed(self, request: Request, error: Exception) -> bool:
+        """Asks what to do; True to try again."""
+        if isinstance(error, JobFailedError) and error.kind == "DataNotNamedError":
+            data = await self.push_screen_wait(DataDialog(str(error), ()))
+            if data is not None:
+                self.request = replace(request, overrides={**request.overrides, "data": data})
+            return data is not None
+        again = await self.complain(
+            f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
+        )
+        return again
+
+    def _begin(self) -> None:
+        """The run is there: show it, and take up its work."""
+        assert self.session is not None
+        session = self.session
+        self.steering = Steering(session)
+        self.live.attach(session.store, session.run)
+        self.shown = self.live.objects
+        self.show_tree()
+        self.paint_title()
+        self.paint_jobs()
+        self._remember()
+        if session.store.read_only:
+            self.set_interval(POLL_SECONDS, self.live.poll)
+        else:
+            self.steering.resume()
+        self.set_interval(PAINT_SECONDS, self.paint)
+
+    def _remember(self) -> None:
+        assert self.session is not None
+        star = self._best()
+        warning = recents.remember(
+            self.session.store.path, self.session.run.name, len(self.live.objects), star
+        )
+        if warning:
+            self.tell(warning, "warning")
+
+    # ------------------------------------------------------------ leaving
+
+    @work(exclusive=True, group="quitting")
+    async def ask_to_quit(self) -> None:
+        """Quits; where jobs are live, as the person says."""
+        steering = self.steering
+        if steering is not None and steering.busy:
+            answer = await self.push_screen_wait(QuitDialog(self.jobs()))
+            if answer is None:
+                return
+            if answer == "wait":
+                steering.alone = 0
+                self.tell("quits when the work is done")
+                await steering.idle()
+            self.leaving = answer == "leave"
+        self.exit()
+
+    async def release(self) -> None:
+        """Ends work, worker and store in good order; also after a crash of the app."""
+        try:
+            if self.leaving and self.executor is not None:
+                await self.executor.leave()
+            if self.steering is not None:
+                await self.steering.stop()
+        finally:
+            if self.executor is not None:
+                await self.executor.close()
+            if self.session is not None:
+                self.session.store.close()
+            if self.executor is not None:
+                await asyncio.to_thread(clear_spool, self.executor.spool)

@@ -1,0 +1,303 @@
+"""Steering a tree by hand, with the real engine and the real store."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from small import OPTIONS, write_data, write_network
+
+from explorer.executor import InProcessExecutor
+from explorer.live import LiveView
+from explorer.nodes import node_objects
+from explorer.opening import Request, open_session
+from explorer.steering import NotNowError, Steering
+
+QUICK = {**OPTIONS, "recovery_epochs": 0, "tune_epochs": 1, "criterion": "l1"}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    return write_network(folder), write_data(folder)
+
+
+class Table:
+    """A person's seat: the steering, what was heard, and the live view."""
+
+    def __init__(self, steering, heard, live) -> None:
+        self.steering, self.heard, self.live = steering, heard, live
+        self.store, self.session = steering.store, steering.session
+
+    def node(self, name):
+        return self.session.node(name)
+
+    def kept(self) -> set[str]:
+        return {n.name for n in self.store.nodes(self.session.run.id) if n.kept and n.depth}
+
+    def names(self) -> set[str]:
+        return {n.name for n in self.store.nodes(self.session.run.id)}
+
+    def problems(self) -> list[str]:
+        return [e["cause"] for e in self.heard if e["event"] == "problem"]
+
+
+def steer(files, store: Path, play, **overrides):
+    """Opens the tree, lets `play(table)` steer it, and closes it."""
+    model, data = files
+    request = Request(
+        str(model), store=store, overrides={**QUICK, "data": str(data), **overrides}
+    )
+
+    async def work():
+        live, heard = LiveView(), []
+
+        def listen(event):
+            heard.append(event)
+            live.hear(event)
+
+        session = await open_session(request, InProcessExecutor, listen)
+        live.attach(session.store, session.run)
+        steering = Steering(session)
+        try:
+            await play(Table(steering, heard, live))
+        finally:
+            await steering.stop()
+            session.store.close()
+
+    asyncio.run(work())
+
+
+async def measured(table: Table, name: str = "R") -> None:
+    table.steering.grow(table.node(name))
+    await table.steering.idle()
+
+
+def test_a_new_tree_makes_both_candidates_and_waits_for_a_word(files, tmp_path):
+    async def play(table):
+        table.steering.resume()
+        await table.steering.idle()
+        assert table.names() == {"R", "R.L", "R.F"} and table.kept() == set()
+        assert [n.name for n in table.steering.waiting()] == ["R"]
+        assert {"event": "waiting", "parent": "R"} in table.heard
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_approve_keeps_the_suggested_one_and_override_the_other(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        suggested = table.steering.suggestion(table.node("R")).node.name
+        assert table.steering.approve(table.node("R")).name == suggested
+        await table.steering.idle()
+        assert table.kept() == {suggested}
+        assert table.names() > {f"{suggested}.L", f"{suggested}.F"}  # it grew on by itself
+        other = table.steering.override(table.node("R")).name
+        await table.steering.idle()
+        assert table.kept() == {other} and other != suggested
+        decision = table.store.decision_of(table.node("R").id)
+        assert decision.actor == "user" and decision.reason.startswith(f"overrode {suggested}")
+        assert decision.margin is not None
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_keeping_both_grows_both_branches(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        table.steering.keep_both(table.node("R"))
+        await table.steering.idle()
+        assert table.kept() == {"R.L", "R.F"}
+        assert table.names() >= {"R.L.L", "R.L.F", "R.F.L", "R.F.F"}
+        assert {n.name for n in table.steering.waiting()} == {"R.L", "R.F"}
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_undo_and_redo_survive_reopening_and_keep_the_weights(files, tmp_path):
+    store = tmp_path / "t.pex.db"
+    kept: dict[str, str] = {}
+
+    async def decide_and_undo(table):
+        await measured(table)
+        name = table.steering.approve(table.node("R")).name
+        await table.steering.idle()
+        kept["name"] = name
+        kept["weights"] = table.store.snapshot_hash(table.node(name).id, "tuned")
+        table.steering.undo()
+        assert table.kept() == set() and table.node(name).kept is None
+        assert [n.name for n in table.steering.waiting()][0] == "R"
+
+    async def redo(table):
+        asked = len([e for e in table.heard if e["event"] == "asked"])
+        table.steering.redo()
+        await table.steering.idle()
+        assert table.kept() == {kept["name"]}
+        weights = table.store.snapshot_hash(table.node(kept["name"]).id, "tuned")
+        assert weights == kept["weights"]
+        assert len([e for e in table.heard if e["event"] == "asked"]) == asked  # nothing is redone
+        with pytest.raises(NotNowError, match="nothing to redo"):
+            table.steering.redo()
+        table.steering.undo()
+        with pytest.raises(NotNowError, match="nothing to undo"):
+            table.steering.undo()
+
+    steer(files, store, decide_and_undo)
+    steer(files, store, redo)
+
+
+def test_undoing_an_override_brings_back_what_was_kept_before(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        first = table.steering.approve(table.node("R")).name
+        await table.steering.idle()
+        table.steering.override(table.node("R"))
+        await table.steering.idle()
+        table.steering.undo()
+        assert table.kept() == {first}
+        table.steering.redo()
+        assert first not in table.kept()
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_it_decides_the_next_nodes_alone_and_then_waits_again(files, tmp_path):
+    async def play(table):
+        table.steering.let_decide(2)
+        await table.steering.idle()
+        decisions = table.store.decisions(table.session.run.id)
+        assert [d.actor for d in decisions] == ["cka", "cka"]
+        assert len(table.kept()) == 2
+        assert len(table.steering.waiting()) == 1  # the third waits for a word
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_deciding_alone_gives_the_tree_that_auto_grows(files, tmp_path):
+    trees = []
+
+    async def alone(table):
+        table.steering.let_decide(2)
+        await table.steering.idle()
+        trees.append(node_objects(table.store, table.session.run.id))
+
+    async def auto(table):
+        await table.session.grow()
+        trees.append(node_objects(table.store, table.session.run.id))
+
+    steer(files, tmp_path / "a.pex.db", alone)
+    steer(files, tmp_path / "b.pex.db", auto, iterations=2)
+    by_name = [{n["name"]: (n["similarity"], n["kept"]) for n in tree} for tree in trees]
+    assert by_name[1].items() <= by_name[0].items()
+
+
+def test_a_person_may_choose_another_block_or_another_count_of_filters(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        (usual,) = [c for c in table.store.children(table.node("R").id) if c.structure == "layer"]
+        blocks = [f"layer1.{i}" for i in range(3) if f"layer1.{i}" not in usual.edit["blocks"]]
+        table.steering.candidate(table.node("R"), {"structure": "layer", "blocks": blocks[:1]})
+        await table.steering.idle()
+        wish = {"structure": "filter", "count": 3, "allocation": "global"}
+        table.steering.candidate(table.node("R"), wish)
+        await table.steering.idle()
+        assert not table.problems()
+        assert table.node("R.L2").edit["blocks"] == blocks[:1]
+        assert sum(len(ix) for ix in table.node("R.F2").edit["filters"].values()) == 3
+        with pytest.raises(NotNowError, match="choose which to keep"):
+            table.steering.override(table.node("R"))
+        table.steering.choose(table.node("R"), ["R.L2"])
+        await table.steering.idle()
+        assert table.kept() == {"R.L2"} and "R.L2.F" in table.names()
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_a_wish_that_cannot_be_is_told_and_harms_nothing(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        table.steering.candidate(table.node("R"), {"structure": "layer", "blocks": ["layer9.9"]})
+        await table.steering.idle()
+        assert "layer9.9" in table.problems()[0]
+        assert table.names() == {"R", "R.L", "R.F"}
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_branching_from_a_rejected_node_leaves_what_is_kept(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        kept = table.steering.approve(table.node("R")).name
+        await table.steering.idle()
+        (rejected,) = {"R.L", "R.F"} - {kept}
+        table.steering.branch(table.node(rejected), "filter", iterations=2)
+        await table.steering.idle()
+        assert not table.problems()
+        assert kept in table.kept() and f"{rejected}.F" in table.kept()
+        assert "tuned" in table.node(rejected).phases  # a rejected node is tuned first
+        assert any(name.startswith(f"{rejected}.F.") for name in table.kept())
+        table.steering.branch(table.node("R"), rejected[-1].replace("L", "layer")
+                              .replace("F", "filter"))  # fmt: skip
+        await table.steering.idle()
+        assert {"R.L", "R.F"} <= table.kept()
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_a_cancelled_candidate_no_longer_holds_up_the_decision(files, tmp_path):
+    async def play(table):
+        steering = table.steering
+        steering.grow(table.node("R"))
+        while "R.L" not in table.names():
+            await asyncio.sleep(0)
+        with pytest.raises(NotNowError, match="not measured yet"):
+            steering.approve(table.node("R"))
+        while not any(e["event"] == "asked" and e["node"] == "R.F" for e in table.heard):
+            await asyncio.sleep(0)
+        assert steering.cancel(table.node("R.F"))
+        await steering.idle()
+        assert table.node("R.F").state == "cancelled" and table.node("R.L").state == "ready"
+        assert steering.approve(table.node("R")).name == "R.L"
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_what_was_under_way_goes_on_after_reopening(files, tmp_path):
+    store = tmp_path / "t.pex.db"
+
+    async def leave_in_the_midst(table):
+        table.steering.resume()
+        while "R.L" not in table.names():
+            await asyncio.sleep(0)
+
+    async def come_back(table):
+        table.steering.resume()
+        await table.steering.idle()
+        assert {table.node(n).state for n in ("R.L", "R.F")} == {"ready"}
+        table.steering.resume()
+        assert not table.steering.busy  # a tree that waits for a word is not grown by itself
+
+    steer(files, store, leave_in_the_midst)
+    steer(files, store, come_back)
+
+
+def test_the_live_view_is_what_the_store_holds(files, tmp_path):
+    async def play(table):
+        table.live.changes()
+        await measured(table)
+        told = table.live.changes()
+        assert {n["name"] for n in told.nodes} == {"R", "R.L", "R.F"} and told.lines
+        table.steering.keep_both(table.node("R"))
+        await table.steering.idle()
+        table.steering.tag(table.node("R.L"), "good")
+        table.steering.note(table.node("R.L"), "watch [/this]")
+        table.steering.drop(table.node("R.F"))
+        table.live.changes()
+        stored = node_objects(table.store, table.session.run.id)
+        assert list(table.live.objects.values()) == stored
+        assert table.live.objects["R.L"]["tags"] == ["good"]
+        assert table.live.objects["R.F"]["dropped"] and not table.live.jobs
+        assert table.live.changes().nodes == []
+
+    steer(files, tmp_path / "t.pex.db", play)
