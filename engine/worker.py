@@ -1,6 +1,6 @@
 """The process that does the engine's work: jobs in, events out, one JSON object a line.
 
-`python -m engine.worker EVENTS_FD SPOOL` reads from its standard input {"run": job}, {"cancel":
+`main` (with the arguments EVENTS_FD SPOOL) reads from its standard input {"run": job}, {"cancel":
 job id} and {"leave": true}, and writes events to the given descriptor. Its own standard output and
 errors are free for libraries to print to. Once left, it finishes its job without a session (see
 engine.left).
@@ -193,7 +193,3 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
     events = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     Worker(events, Path(sys.argv[2])).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -23,6 +23,9 @@ REAP_INTERVAL = 0.005  # seconds between two looks whether a process has ended
 # OpenMP threads that spin while they wait for one another use up their share of a busy core: beside
 # two other trainings, fine-tuning on two cores ran ten times slower (benchmarks/RESULTS.md).
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+# The current folder comes last: it may hold an `engine.py` or a `random.py` of somebody's own, and
+# the module that `--arch` names.
+WORKER = "import sys; sys.path += {folders!r}; from engine.worker import main; main()"
 LINE_LIMIT = 2**26  # bytes of one event; a proposal lists every score
 
 
@@ -100,11 +103,12 @@ class WorkerProcess:
     def _spawn(self, write_fd: int) -> None:
         log = self.log or Path(os.devnull)
         log.parent.mkdir(parents=True, exist_ok=True)
+        program = WORKER.format(folders=[str(Path(__file__).parents[1]), os.getcwd()])
         with os.fdopen(write_fd, "wb"), open(log, "ab") as output:
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "engine.worker", str(write_fd), str(self.spool)],
+                [sys.executable, "-P", "-c", program, str(write_fd), str(self.spool)],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
                 pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
             )  # fmt: skip

@@ -16,7 +16,7 @@ from pathlib import Path
 def install(folder: Path, monkeypatch) -> None:
     """Makes every worker that is started from here on one of these."""
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\nshift 2\nexec {sys.executable} {__file__} "$@"\n')
+    script.write_text(f'#!/bin/sh\nshift 3\nexec {sys.executable} {__file__} "$@"\n')
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
 

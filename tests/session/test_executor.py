@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import stub_worker
+from executors import Started, state_of, until, with_executor
 
-from explorer.executor import JobFailedError, WorkerDiedError, WorkerExecutor, WorkerStartError
+from explorer.executor import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.worker_process import WorkerProcess
 
 PYTHON = sys.executable  # before the stub takes its place
@@ -23,52 +24,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 @pytest.fixture(autouse=True)
 def stub(tmp_path, monkeypatch):
     stub_worker.install(tmp_path, monkeypatch)
-
-
-def with_executor(tmp_path, work, **options):
-    """Runs `work(executor)` and closes the executor whatever happens."""
-
-    async def all_of_it():
-        executor = WorkerExecutor(tmp_path / "spool", log=tmp_path / "worker.log", **options)
-        try:
-            return await asyncio.wait_for(work(executor), 30)
-        finally:
-            await executor.close()
-
-    return asyncio.run(all_of_it())
-
-
-def state_of(pid: int) -> str:
-    """One letter: R or S running, T stopped, Z ended; empty where there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-async def until(condition) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not come"
-        await asyncio.sleep(0.005)
-
-
-class Started:
-    """A job under way: its task and what it told."""
-
-    def __init__(self, executor: WorkerExecutor, **job) -> None:
-        self.heard: list[dict] = []
-        job = {"id": os.urandom(4).hex(), **job}
-        self.task = asyncio.ensure_future(executor.run(job, self.heard.append))
-
-    async def works(self) -> Started:
-        """Returns once the engine has begun with it."""
-        await until(lambda: any(e["event"] == "epoch" for e in self.heard) or self.task.done())
-        return self
-
-    @property
-    def pid(self) -> int:
-        return next(e["pid"] for e in self.heard if e["event"] == "started")
 
 
 def test_a_cancelled_job_ends_within_a_second_and_its_worker_takes_the_next_one(tmp_path):
@@ -263,6 +218,23 @@ def test_a_worker_that_cannot_start_says_why_where_the_log_is_and_is_not_tried_a
         with_executor(tmp_path, lambda executor: executor.run({"id": "a"}, print))
 
 
+def test_files_of_somebody_s_own_in_the_current_folder_do_not_break_the_worker(
+    tmp_path, monkeypatch
+):
+    for name in ("engine", "random", "queue"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not mine')")
+    (tmp_path / "mine.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", PYTHON)
+
+    async def work(executor):
+        job = Started(executor)
+        await until(lambda: job.heard or job.task.done())
+        assert [e["event"] for e in job.heard] == ["started"]
+
+    with_executor(tmp_path, work)
+
+
 def test_a_failed_job_names_its_error_and_leaves_the_worker_at_work(tmp_path):
     async def work(executor):
         with pytest.raises(JobFailedError, match="it did not go well") as caught:
@@ -277,7 +249,7 @@ def test_events_that_are_none_end_the_worker_rather_than_the_session(tmp_path, m
     babbling = tmp_path / "babbling"
     babbling.write_text(
         f"#!{PYTHON}\nimport os, sys, time\n"
-        "os.write(int(sys.argv[3]), b'this is no event\\n')\ntime.sleep(60)\n"
+        "os.write(int(sys.argv[4]), b'this is no event\\n')\ntime.sleep(60)\n"
     )
     babbling.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(babbling))
