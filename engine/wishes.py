@@ -14,9 +14,9 @@ from typing import Any
 from torch import nn
 
 from engine import candidates, edits
-from engine.criteria import Scores
 from engine.edits import Edit
 from engine.errors import WishError
+from engine.scores import Scores
 from engine.settings import ALLOCATIONS, Settings
 from engine.structure import NetworkStructure, structure_of
 
