@@ -160,7 +160,7 @@ def _ui_value(name: str, value: Any) -> Any:
         return ZOOMS.index(_one_of(where, value, ZOOMS))
     if name in ("follow", "bell"):
         if not isinstance(value, bool):
-            raise ConfigError(f"{where} = {_shown(value)}: it is true or false")
+            raise ConfigError(f"{where} = {_brief(value)}: it is true or false")
         return value
     known = ("theme", "zoom", "follow", "bell")
     raise ConfigError(f"{where} is unknown{_nearest(name, known)}")
@@ -168,7 +168,7 @@ def _ui_value(name: str, value: Any) -> Any:
 
 def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise ConfigError(f"{where} = {_shown(value)} is unknown{_nearest(value, known)}")
+        raise ConfigError(f"{where} = {_brief(value)} is unknown{_nearest(value, known)}")
     return value
 
 
@@ -230,11 +230,11 @@ def _setting(flag: str, value: Any) -> tuple[str, Any]:
         value = float(value)
     if type(value) not in wanted:
         words = {int: "a whole number", float: "a number", str: 'text in "quotes"'}
-        raise ConfigError(f"{where} = {_shown(value)}: it is {words[wanted[0]]}")
+        raise ConfigError(f"{where} = {_brief(value)}: it is {words[wanted[0]]}")
     try:
         Settings(**{name: value})
     except SettingsError as error:
-        raise ConfigError(f"{where} = {_shown(value)}: {error}") from None
+        raise ConfigError(f"{where} = {_brief(value)}: {error}") from None
     return name, value
 
 
@@ -247,14 +247,14 @@ def _kinds(hint: Any) -> tuple[type, ...]:
 # ------------------------------------------------------------ words
 
 
-def _shown(value: Any) -> str:
+def _brief(value: Any) -> str:
     """A value of the file, short however large or deep it is."""
     return reprlib.repr(value) if not isinstance(value, int) or abs(value) < 2**63 else "a number"
 
 
 def _text(where: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f'{where} = {_shown(value)}: it is text in "quotes"')
+        raise ConfigError(f'{where} = {_brief(value)}: it is text in "quotes"')
     return value.strip()
 
 
