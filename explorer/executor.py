@@ -174,6 +174,8 @@ class WorkerExecutor:
         self._followed.add(left)
         left.signal(signal.SIGSTOP if self._paused else signal.SIGCONT)
         try:
+            if left.marker is not None and left.alive:
+                on_event({"event": "attached", "pid": left.marker.pid})
             return await left.follow(on_event)
         finally:
             self._followed.discard(left)

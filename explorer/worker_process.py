@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from explorer.failures import JobFailedError, WorkerDiedError, WorkerStartError
 
@@ -94,17 +94,20 @@ class WorkerProcess:
             return
         await self.kill()
         read_fd, write_fd = os.pipe()
+        events = os.fdopen(read_fd, "rb", buffering=0)
         try:
-            self._spawn(write_fd)
-            await self._connect(read_fd)
+            with os.fdopen(write_fd, "wb"):
+                self._spawn(write_fd)
         except OSError as error:
+            events.close()
             raise WorkerStartError("WorkerStart", f"no worker process: {error}") from error
+        await self._connect(events)
 
     def _spawn(self, write_fd: int) -> None:
         log = self.log or Path(os.devnull)
         log.parent.mkdir(parents=True, exist_ok=True)
         program = WORKER.format(folders=[str(Path(__file__).parents[1]), os.getcwd()])
-        with os.fdopen(write_fd, "wb"), open(log, "ab") as output:
+        with open(log, "ab") as output:
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
             self._child = subprocess.Popen(
@@ -114,13 +117,13 @@ class WorkerProcess:
             )  # fmt: skip
         self._started = self._ready = False
 
-    async def _connect(self, read_fd: int) -> None:
+    async def _connect(self, pipe: IO[bytes]) -> None:
         assert self._child is not None
         loop = asyncio.get_running_loop()
         events = asyncio.StreamReader(limit=LINE_LIMIT)
         try:
             self._events, _ = await loop.connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(events), os.fdopen(read_fd, "rb", buffering=0)
+                lambda: asyncio.StreamReaderProtocol(events), pipe
             )
             # A transport of its own: what a stopped worker does not read must not block the loop.
             self._commands, _ = await loop.connect_write_pipe(

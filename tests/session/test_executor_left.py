@@ -18,6 +18,7 @@ from small import OPTIONS, write_data, write_network
 
 from engine import left
 from explorer.executor import JobFailedError, WorkerExecutor
+from explorer.opening import Request, open_session
 from explorer.spool import clear_spool
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
@@ -52,10 +53,11 @@ def test_a_left_job_outlives_its_session_and_the_next_one_gets_its_result_and_it
 
     async def work(executor):
         job = await Started(executor, key="k", id="again").works()
-        assert [e["epoch"] for e in job.heard] == [0, 1, 2]  # told before it was left
+        assert job.heard[0] == {"event": "attached", "pid": pid}
+        assert [e["epoch"] for e in job.heard[1:]] == [0, 1, 2]  # told before it was left
         gate.touch()
         assert await job.task == {"pid": pid, "job": "first"}
-        return [e["epoch"] for e in job.heard]
+        return [e["epoch"] for e in job.heard[1:]]
 
     assert with_executor(tmp_path, work) == [0, 1, 2, 3]
     assert [path.name for path in stub.iterdir()] == ["k.json"]  # until the session stores it
@@ -225,6 +227,52 @@ def test_a_result_that_is_not_whole_does_not_stop_the_spool_from_being_cleared(t
 # ---------------------------------------------------------------- with the real engine
 
 
+def test_a_session_goes_on_with_what_the_last_one_left_running(tmp_path):
+    store = tmp_path / "tree.pex.db"
+    overrides = {**OPTIONS, "data": str(write_data(tmp_path)), "iterations": 1,
+                 "recovery_epochs": 10, "tune_epochs": 10, "criterion": "l1"}  # fmt: skip
+    request = Request(str(write_network(tmp_path)), store=store, overrides=overrides)
+    heard: list[dict] = []
+
+    async def session_of(listener):
+        return await open_session(request, lambda spool: WorkerExecutor(spool), listener)
+
+    async def leave():
+        under_way = asyncio.Event()
+
+        def listen(event):
+            if event["event"] == "epoch" and event["kind"] == "recover":
+                session.executor.pause()  # so that it is under way for certain
+                under_way.set()
+
+        session = await session_of(lambda event: listen(event))
+        growing = asyncio.ensure_future(session.grow())
+        await under_way.wait()
+        assert await session.executor.leave() == 1
+        (marker,) = session.spool.glob("*.running")
+        os.killpg(left.read_marker(marker).pid, signal.SIGSTOP)  # it does not end unheard
+        ended = (await asyncio.gather(growing, return_exceptions=True))[0]
+        assert isinstance(ended, asyncio.CancelledError)
+        assert {n.state for n in session.store.children(session.node("R").id)} == {"queued"}
+        session.store.close()
+        await session.executor.close()
+
+    async def go_on():
+        session = await session_of(heard.append)
+        outcome = await session.grow()
+        session.store.close()
+        await session.executor.close()
+        return outcome
+
+    asyncio.run(leave())
+    assert asyncio.run(go_on()).stopped == "iterations: 1 done"
+    assert "attached" in {event["event"] for event in heard}
+    epochs = [e["epoch"] for e in heard if e["event"] == "epoch" and e["node"] == "R.L"]
+    assert epochs == list(range(10))
+    traces = [path.suffix for path in (tmp_path / "tree.pex.db.spool").iterdir()]
+    assert not {".json", ".running", ".events"} & set(traces)
+
+
 def recovery_job(folder: Path, spool: Path) -> dict:
     """A recovery of some seconds, as a session asks for it."""
     from engine.jobs import Engine
@@ -256,6 +304,7 @@ def test_a_recovery_that_was_paused_and_left_ends_in_the_same_bits_as_an_undistu
         executor.pause()
         await until(lambda: state_of(started.pid) == "T")
         assert await executor.leave() == 1
+        os.killpg(started.pid, signal.SIGSTOP)  # it does not end unheard
         return started.pid
 
     pid = with_executor(tmp_path, leave)
