@@ -1,0 +1,100 @@
+"""Figures as the panes write them: short, aligned, with a real minus sign. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+NONE = "–"
+_EIGHTHS = "▏▎▍▌▋▊▉"
+
+
+def number(value: float | None) -> float | None:
+    """The value where it is a number that can be shown, else None."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def signed(value: float | None, digits: int = 2, leading_zero: bool = False) -> str:
+    """`+.45`, `−1.20`: for changes."""
+    if (value := number(value)) is None:
+        return NONE
+    text = f"{abs(value):.{digits}f}"
+    if text.startswith("0.") and not leading_zero:
+        text = text[1:]
+    sign = "" if not float(text) else "+" if value > 0 else "−"
+    return sign + text
+
+
+def percent_removed(reduction: float | None) -> str:
+    """`−15.0%`, as the tree writes what is gone of the root."""
+    if (reduction := number(reduction)) is None:
+        return NONE
+    return f"{-reduction or 0.0:.1f}%".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """`1:40` or `2:03:00`."""
+    if (seconds := number(seconds)) is None:
+        return NONE
+    minutes, rest = divmod(max(round(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def bytes_text(num_bytes: float | None) -> str:
+    """`0.9 GB`, `512 MB`."""
+    if (num_bytes := number(num_bytes)) is None:
+        return NONE
+    if num_bytes >= 1e8:
+        return f"{num_bytes / 1e9:.1f} GB"
+    return f"{num_bytes / 1e6:.0f} MB"
+
+
+def count_text(count: float | None) -> str:
+    """`125.49 M`, `861.5 k`."""
+    if (count := number(count)) is None:
+        return NONE
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(count) >= unit:
+            return f"{count / unit:.2f} {letter}"
+    return f"{count:.0f}"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of at most `width` cells, exact to an eighth of a cell."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (_EIGHTHS[rest - 1] if rest else "")
+
+
+def progress(share: float | None, width: int) -> str:
+    """`━━━━╸────`; only the rail while nothing is known."""
+    if share is None or width <= 0:
+        return "─" * max(width, 0)
+    halves = round(min(max(share, 0.0), 1.0) * width * 2)
+    whole, half = divmod(halves, 2)
+    return "━" * whole + "╸" * half + "─" * (width - whole - half)
+
+
+def share_text(share: float | None) -> str:
+    """Four cells: ` 55%`."""
+    return "    " if share is None else f"{min(max(share, 0.0), 1.0):4.0%}"
+
+
+def pad(text: str, width: int) -> str:
+    """The text, cut or filled with spaces to a width in cells."""
+    return set_cell_size(text, max(width, 0))
+
+
+def cut(text: str, width: int) -> str:
+    """The text, with `…` at its end where it is too wide."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def first_fitting(variants: Sequence[str], width: int) -> str:
+    """The first of the variants that fits, else the last one, cut."""
+    return next((v for v in variants if cell_len(v) <= width), cut(variants[-1], width))
