@@ -139,8 +139,7 @@ class LiveView:
         if not self._dirty or self.store is None or self.run is None:
             self._dirty.clear()
             return []
-        # Parents first: a tree takes in a child only where it has the parent.
-        names = sorted(self._dirty, key=lambda name: name.count("."))
+        names = list(self._dirty)
         self._dirty.clear()
         changed = some_objects(self.store, self.run.id, names)
         self._take(changed)
@@ -180,15 +179,14 @@ class LiveView:
 
 
 def _progressed(job: JobView, event: Mapping[str, Any]) -> JobView:
-    epoch = event.get("epoch")
-    total = event.get("total_epochs")
+    epoch, last = event.get("epoch"), event.get("last_epoch")
     return replace(
         job,
         state="running",
         phase=event["phase"],
         done=event["done"],
         total=event["total"],
-        epoch=None if epoch is None else f"{epoch}/{total}" if total else str(epoch),
+        epoch=None if epoch is None else f"{epoch}/{last}" if last else str(epoch),
         images_per_second=event.get("images_per_second", job.images_per_second),
         eta_seconds=event.get("eta_seconds"),
         memory_bytes=event.get("memory_bytes", job.memory_bytes),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.settings import Settings
-from store import Decision, Node, TreeStore
+from store import Annotation, Decision, Node, TreeStore
 
 
 def node_objects(store: TreeStore, run_id: int) -> list[dict[str, Any]]:
@@ -15,24 +15,47 @@ def node_objects(store: TreeStore, run_id: int) -> list[dict[str, Any]]:
     names = {node.id: node.name for node in nodes}
     root = nodes[0]
     decisions = {d.parent_id: d for d in store.decisions(run_id)}  # the newest wins
-    return [_object(node, root, names, decisions.get(node.id)) for node in nodes]
+    said = store.annotations(run_id)
+    return [
+        node_object(node, root, names, decisions.get(node.id), said.get(node.id)) for node in nodes
+    ]
 
 
 def some_objects(store: TreeStore, run_id: int, names: Sequence[str]) -> list[dict[str, Any]]:
-    """The nodes of these names, as `node_objects` gives them, in the order of the names."""
-    root = store.node(run_id, "R")
+    """The nodes of these names, as `node_objects` gives them."""
+    root, said = store.node(run_id, "R"), store.annotations(run_id)
     found = []
-    for name in names:
-        node = store.node(run_id, name)
+    for node in sorted((store.node(run_id, name) for name in names), key=lambda node: node.id):
         parent = None if node.parent_id is None else store.node_by_id(node.parent_id)
         known = {i.id: i.name for i in (*([parent] if parent else []), *store.children(node.id))}
-        found.append(_object(node, root, known, store.decision_of(node.id)))
+        decision = store.decision_of(node.id)
+        found.append(node_object(node, root, known, decision, said.get(node.id)))
     return found
 
 
-def _object(
-    node: Node, root: Node, names: dict[int, str], decision: Decision | None
+def removes(edit: Mapping[str, Any] | None) -> str | None:
+    """What an edit removes, in a few words; None for the root, which has none."""
+    if edit is None:
+        return None
+    if "blocks" in edit:
+        return ", ".join(edit["blocks"])
+    filters = edit.get("filters", {})
+    count, places = sum(len(indices) for indices in filters.values()), len(filters)
+    return (
+        f"{count} filter{'s' if count != 1 else ''} of "
+        f"{places} convolution{'s' if places != 1 else ''}"
+    )
+
+
+def node_object(
+    node: Node,
+    root: Node,
+    names: Mapping[int, str],
+    decision: Decision | None,
+    said: Annotation | None,
 ) -> dict[str, Any]:
+    """A node as commands print it. `names` holds those of its parent and kept children by id."""
+    said = said or Annotation()
     metrics = node.metrics
     macs = metrics.get("macs")
     value: dict[str, Any] = {
@@ -49,11 +72,16 @@ def _object(
         "macs": None if macs is None else int(macs),
         "params": None if "params" not in metrics else int(metrics["params"]),
         "macs_reduction": None if macs is None else 100 * (1 - macs / root.metrics["macs"]),
+        "latency_ms": metrics.get("latency_ms"),
+        "removes": removes(node.edit),
+        "tags": list(said.tags),
+        "note": said.note,
+        "dropped": said.dropped,
         "seconds": node.seconds,
     }
     if node.error:
         value["error"] = node.error
-    if decision is not None:
+    if decision is not None and decision.candidates:
         value.update(
             decision=[names[i] for i in decision.kept],
             reason=decision.reason,

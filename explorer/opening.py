@@ -213,7 +213,12 @@ async def _open_root(
         "device": request.device,
         "settings": settings.as_dict(),
     }
-    return await executor.run(job, lambda event: listener({**event, "node": "R", "kind": "open"}))
+    about = {"node": "R", "kind": "open"}
+    listener({"event": "asked", **about})
+    try:
+        return await executor.run(job, lambda event: listener({**event, **about}))
+    finally:
+        listener({"event": "answered", **about})
 
 
 def _new_run(

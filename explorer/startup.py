@@ -129,7 +129,10 @@ class Startup(Painting):
         self.exit()
 
     async def release(self) -> None:
-        """Ends work, worker and store in good order; also after a crash of the app."""
+        """Ends work, worker and store in good order; also after a crash of the app.
+
+        Jobs are left before their tasks end: a task that is cancelled ends its job.
+        """
         try:
             if self.leaving and self.executor is not None:
                 await self.executor.leave()

@@ -25,6 +25,7 @@ from store.errors import (
 )
 from store.tree import TreeStore
 from store.values import (
+    Annotation,
     Decision,
     EpochRow,
     Event,
@@ -38,6 +39,7 @@ from store.values import (
 )
 
 __all__ = [
+    "Annotation",
     "DamagedStoreError",
     "Decision",
     "EpochRow",

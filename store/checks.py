@@ -106,9 +106,9 @@ def check_content(connection: sqlite3.Connection, path: Path, *, read_only: bool
             f"{path} is marked as a store but its tables are missing. Restore a copy; this one "
             "was left as it is"
         )
-    if number < schema.newest_format() and read_only:
+    if number < schema.OLDEST_READABLE and read_only:
         raise OlderStoreError(
-            f"{path} has format {number}, older than {schema.newest_format()}. Open it once for "
+            f"{path} has format {number}, older than {schema.OLDEST_READABLE}. Open it once for "
             "writing (without read_only=True), which brings it up to date"
         )
     newest_event = connection.execute("SELECT max(id) FROM event").fetchone()[0] or 0

@@ -185,10 +185,12 @@ class TreeReader:
     def _decisions(self, condition: str, *parameters: Any) -> list[Decision]:
         return [_decision(row) for row in self._connection.rows(_DECISIONS + condition, parameters)]
 
-    def events(self, run_id: int, after: int = 0) -> list[Event]:
-        """What happened to a run, in order; only events with an id greater than `after`."""
+    def events(self, run_id: int, after: int = 0, limit: int = -1) -> list[Event]:
+        """What happened to a run, in order: events with an id greater than `after`, at most
+        `limit` of them (a negative limit: all)."""
         rows = self._connection.rows(
-            "SELECT * FROM event WHERE run_id = ? AND id > ? ORDER BY id", (run_id, after)
+            "SELECT * FROM event WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?",
+            (run_id, after, limit),
         )
         return [
             Event(

@@ -288,7 +288,14 @@ CREATE TRIGGER event_no_delete BEFORE DELETE ON event
 BEGIN SELECT RAISE(ABORT, 'the event log is append-only'); END;
 """
 
-MIGRATIONS: Sequence[str] = (_FORMAT_1,)
+# What people say of nodes is a small part of a log that may be long.
+_FORMAT_2 = """
+CREATE INDEX event_annotation ON event(run_id, id) WHERE kind IN ('tag', 'note', 'drop');
+CREATE INDEX event_node ON event(node_id, id) WHERE kind IN ('tag', 'note', 'drop');
+"""
+
+MIGRATIONS: Sequence[str] = (_FORMAT_1, _FORMAT_2)
+OLDEST_READABLE = 1  # a format that can be read as it is, without a migration
 
 
 def newest_format() -> int:

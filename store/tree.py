@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from store import documents, snapshots
+from store.annotating import Annotating
 from store.connection import Connection, reader
 from store.errors import (
     IllegalStateError,
@@ -18,13 +19,13 @@ from store.errors import (
 from store.results import make_result
 from store.snapshots import timestamp
 from store.values import Decision, Event, Node, Phase, Run, State
-from store.writing import LEGAL_CHANGES, STATES, STRUCTURES, TreeWriter, check_run_name, check_seed
+from store.writing import LEGAL_CHANGES, STATES, STRUCTURES, check_run_name, check_seed
 
 if TYPE_CHECKING:
     import sqlite_utils
 
 
-class TreeStore(TreeWriter):
+class TreeStore(Annotating):
     """One store file, open. One process at a time writes; any number read meanwhile."""
 
     @classmethod

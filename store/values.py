@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Json = dict[str, Any]
@@ -107,3 +107,21 @@ class EpochRow:
     phase: Phase
     number: int
     values: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What people say of a node: tags in the order they came, a note, dropped or not."""
+
+    tags: tuple[str, ...] = ()
+    note: str | None = None
+    dropped: bool = False
+
+    def after(self, kind: str, payload: Json) -> Annotation:
+        """The annotation once an event of kind tag, note or drop has come."""
+        if kind == "tag":
+            others = tuple(tag for tag in self.tags if tag != payload["tag"])
+            return replace(self, tags=(*others, payload["tag"]) if payload["on"] else others)
+        if kind == "note":
+            return replace(self, note=payload["text"] or None)
+        return replace(self, dropped=bool(payload["on"]))

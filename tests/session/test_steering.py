@@ -295,7 +295,7 @@ def test_the_live_view_is_what_the_store_holds(files, tmp_path):
         table.steering.drop(table.node("R.F"))
         table.live.changes()
         stored = node_objects(table.store, table.session.run.id)
-        assert list(table.live.objects.values()) == stored
+        assert table.live.objects == {value["name"]: value for value in stored}
         assert table.live.objects["R.L"]["tags"] == ["good"]
         assert table.live.objects["R.F"]["dropped"] and not table.live.jobs
         assert table.live.changes().nodes == []

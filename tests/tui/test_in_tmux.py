@@ -1,0 +1,108 @@
+"""The real app in a real terminal, on the bundled sample, from opening to reopening."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from tmux import Terminal, explorer
+
+from store import TreeStore
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux"),
+    pytest.mark.timeout(280),
+]
+QUICK = ("--criterion", "l1", "--recovery-epochs", "1", "--tune-epochs", "1",
+         "--train-limit", "320", "--seed", "3")  # fmt: skip
+
+
+def kept(store: Path) -> set[str]:
+    with TreeStore.open(store, read_only=True) as opened:
+        return {n.name for n in opened.nodes(opened.latest_run().id) if n.kept and n.depth}
+
+
+def ready(store: Path) -> set[str]:
+    with TreeStore.open(store, read_only=True) as opened:
+        return {n.name for n in opened.nodes(opened.latest_run().id) if n.state == "ready"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tmux")
+
+
+def test_a_person_steers_the_sample_quits_and_finds_everything_again(folder):
+    store = folder / "tree.pex.db"
+    command = explorer("sample", "--store", store, *QUICK)
+    with Terminal(command, cwd=folder) as terminal:
+        terminal.wait_for("pe-explore", 20)
+        terminal.wait_for(lambda screen: "a approve" in screen, 120)  # two candidates arrived
+        assert ready(store) >= {"R", "R.L", "R.F"} and kept(store) == set()
+        terminal.press("o")
+        terminal.wait_for(lambda _: len(kept(store)) == 1)
+        (overridden,) = kept(store)
+        terminal.wait_for(lambda _: {f"{overridden}.L", f"{overridden}.F"} <= ready(store), 120)
+        terminal.press("b")
+        terminal.wait_for(lambda _: len(kept(store)) == 3)
+        terminal.press("Home")
+        terminal.press("B")
+        terminal.wait_for("Branch")
+        terminal.press("Escape")
+        terminal.press("u")
+        terminal.wait_for(lambda _: kept(store) == {overridden})
+        terminal.press("{")
+        terminal.wait_for("1/")
+        terminal.press("]")
+        terminal.wait_for("2/")
+        terminal.press("}")
+        before = terminal.wait_for(lambda screen: "2/" not in screen)
+        assert "○" in before or "◌" in before
+        terminal.press("q")
+        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
+        if "ended with 0" not in terminal.screen():
+            terminal.press("s")
+            terminal.wait_for("ended with 0")
+    assert kept(store) == {overridden}
+    with Terminal(explorer(store), cwd=folder) as terminal:
+        terminal.wait_for("sample", 20)
+        terminal.wait_for(lambda screen: "CKA" in screen)
+        terminal.press("U")  # the decision that was undone before quitting
+        terminal.wait_for(lambda _: len(kept(store)) == 3)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "environment"),
+    [(80, 24, {"TERM": "xterm-256color"}), (59, 15, {}), (120, 36, {"NO_COLOR": "1"})],
+)
+def test_it_is_usable_at_any_size_and_without_colour(folder, width, height, environment):
+    store = folder / "tree.pex.db"
+    with Terminal(
+        explorer(store), cwd=folder, width=width, height=height, environment=environment
+    ) as terminal:
+        screen = terminal.wait_for(lambda screen: "93" in screen or "CKA" in screen, 30)
+        assert max(len(line) for line in screen.splitlines()) <= width
+        if "NO_COLOR" in environment:
+            coloured = re.findall(r"\x1b\[[\d;]*[34][0-7]m|\x1b\[[34]8;", terminal.screen(colours=True))
+            assert coloured == []
+        terminal.press("q")
+        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
+
+
+def test_resizing_ten_times_a_second_harms_nothing(folder):
+    store = folder / "tree.pex.db"
+    with Terminal(explorer(store), cwd=folder) as terminal:
+        terminal.wait_for("CKA", 30)
+        sizes = [(120, 36), (80, 24), (40, 10), (20, 5), (200, 60), (61, 17)]
+        until = time.monotonic() + 3
+        step = 0
+        while time.monotonic() < until:  # the pace is what is tested
+            terminal.resize(*sizes[step % len(sizes)])
+            step += 1
+            time.sleep(0.1)
+        terminal.resize(120, 36)
+        screen = terminal.wait_for("CKA", 30)
+        assert "Traceback" not in screen
