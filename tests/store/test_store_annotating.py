@@ -41,7 +41,7 @@ def test_what_cannot_be_said_is_refused(store) -> None:
     root = store.nodes(store.latest_run().id)[0]
     with pytest.raises(InvalidValueError, match="the root cannot be dropped"):
         store.drop(root.id)
-    for tag in ("", "x" * 101, "a\x1b[31m"):
+    for tag in ("", "x" * 101):
         with pytest.raises(InvalidValueError, match="the tag"):
             store.tag(root.id, tag)
 
