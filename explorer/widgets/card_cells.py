@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from explorer.keys import KEYS, shown
 from explorer.policy import Margin
@@ -99,14 +99,6 @@ def job_lines(job: JobView, width: int) -> list[str]:
     lines += [epoch] if epoch else []
     lines += [f"eta {fig.duration(job.eta_seconds)}"] if job.eta_seconds is not None else []
     return [fig.cut(line, width) for line in lines]
-
-
-def first_line(text: str, width: int) -> str:
-    """As much of the text as a line takes, up to a blank where there is one."""
-    line = set_cell_size(text, width) if cell_len(text) > width else text
-    if len(line) < len(text) and " " in line.strip():
-        line = line[: line.rindex(" ")] if line.rstrip() == line else line.rstrip()
-    return line or text[:1]
 
 
 def similarity_ends(value: float) -> str:

@@ -13,7 +13,6 @@ from explorer.widgets import figures as fig
 from explorer.widgets.card_cells import (
     accuracy_text,
     bar_scale,
-    first_line,
     job_lines,
     job_text,
     key_pieces,
@@ -241,14 +240,8 @@ class _Table:
         """How an unmeasured candidate stands, in `room` lines."""
         width = self.column - 2
         if node["state"] in ("failed", "cancelled"):
-            lines = [f"✗ {node['state']}"]
             error = safe(str(node.get("error") or ""))
-            while error and len(lines) < room:
-                is_last = len(lines) == room - 1
-                taken = fig.cut(error, width) if is_last else first_line(error, width)
-                lines.append(taken)
-                error = error[len(taken) :].lstrip()
-            return lines
+            return [f"✗ {node['state']}", *fig.wrapped(error, width, max(room - 1, 1))]
         job = self.card.jobs.get(node["name"])
         if job is None or job.state == "queued":
             return ["◌ waiting"]

@@ -98,3 +98,27 @@ def cut(text: str, width: int) -> str:
 def first_fitting(variants: Sequence[str], width: int) -> str:
     """The first of the variants that fits, else the last one, cut."""
     return next((v for v in variants if cell_len(v) <= width), cut(variants[-1], width))
+
+
+def wrapped(text: str, width: int, most: int | None = None) -> list[str]:
+    """The text in lines of a width in cells, broken at blanks where there are any; of more than
+    `most` lines the last shown one is cut."""
+    lines: list[str] = []
+    text = text.strip()
+    while text and width > 0:
+        if cell_len(text) <= width or (most is not None and len(lines) == most - 1):
+            return [*lines, cut(text, width)]
+        line = _head(text, width)
+        lines.append(line.rstrip())
+        text = text[len(line) :].lstrip()
+    return lines
+
+
+def _head(text: str, width: int) -> str:
+    """As much of a too wide text as a line takes; at least one character."""
+    end, cells = 0, 0
+    while end < len(text) and (cells := cells + cell_len(text[end])) <= width:
+        end += 1
+    if text[end : end + 1] != " " and " " in text[:end]:
+        end = text.rindex(" ", 0, end)
+    return text[: max(end, 1)]
