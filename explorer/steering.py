@@ -109,9 +109,9 @@ class Steering(Growing):
         history = self.history()
         if not history.undoable:
             raise NotNowError("nothing to undo: no decision was made yet")
-        undone = self._decision(history.undoable[-1])
+        undone = self.store.decision(history.undoable[-1])
         parent = self.store.node_by_id(undone.parent_id)
-        before = None if undone.supersedes is None else self._decision(undone.supersedes)
+        before = None if undone.supersedes is None else self.store.decision(undone.supersedes)
         reason = f"undid the decision for {self._names(undone.kept)}"
         if before is None or not before.candidates:
             made = self.store.undecide(parent.id, actor=USER, reason=reason)
@@ -126,7 +126,7 @@ class Steering(Growing):
         history = self.history()
         if not history.redoable:
             raise NotNowError("nothing to redo")
-        again = self._decision(history.redoable[-1])
+        again = self.store.decision(history.redoable[-1])
         made = self._repeat(again, again.reason)
         self._tell_undo("redo", again, made)
         for node_id in again.kept:
@@ -151,9 +151,6 @@ class Steering(Growing):
         self.store.add_event(run.id, kind, {"of": of.id, "decision": made.id}, parent.id)
         names = self._names(of.kept)
         self.session.listener({"event": kind, "parent": parent.name, "kept": names})
-
-    def _decision(self, number: int) -> Decision:
-        return next(d for d in self.store.decisions(self.session.run.id) if d.id == number)
 
     def _names(self, node_ids: Sequence[int]) -> str:
         return ", ".join(self.store.node_by_id(i).name for i in node_ids) or "none"

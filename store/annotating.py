@@ -123,3 +123,15 @@ class Annotating(TreeWriter):
             value = row["value"] if row["nonfinite"] is None else row["nonfinite"]
             phases.setdefault(row["phase"], {})[row["name"]] = float(value)
         return found
+
+    def phase_seconds(self, run_id: int) -> dict[int, dict[Phase, float]]:
+        """How long the work on every phase of a run's nodes took, by node and phase."""
+        rows = self._connection.rows(
+            "SELECT result.node_id, result.phase, result.seconds FROM node"
+            " JOIN result ON result.node_id = node.id WHERE node.run_id = ?",
+            (run_id,),
+        )
+        found: dict[int, dict[Phase, float]] = {}
+        for row in rows:
+            found.setdefault(row["node_id"], {})[row["phase"]] = row["seconds"]
+        return found

@@ -177,6 +177,12 @@ class TreeReader:
         """All decisions of a run, superseded ones included, the oldest first."""
         return self._decisions(" WHERE decision.run_id = ? ORDER BY decision.id", run_id)
 
+    def decision(self, decision_id: int) -> Decision:
+        """The decision of that id. Raises InvalidValueError."""
+        for found in self._decisions(" WHERE decision.id = ?", decision_id):
+            return found
+        raise InvalidValueError(f"the store has no decision {decision_id!r}; see decisions(run_id)")
+
     def decision_of(self, parent_id: int) -> Decision | None:
         """The newest decision on a node's candidates, None while there is none."""
         newest = " WHERE decision.parent_id = ? ORDER BY decision.id DESC LIMIT 1"
