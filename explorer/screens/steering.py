@@ -27,6 +27,8 @@ _BAR_CELLS = 12
 class CandidateDialog(Dialog[dict[str, Any]]):
     """A wish: the block that goes, or how many filters, in place of the usual candidates."""
 
+    DEFAULT_CSS = "CandidateDialog { #kinds, #layer, #filter { height: auto; } }"
+
     def __init__(
         self,
         parent: NodeObject,
@@ -74,7 +76,7 @@ class CandidateDialog(Dialog[dict[str, Any]]):
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        self.query_one(OptionList).styles.max_height = min(max(event.size.height - 6, 1), 16)
+        self.query_one(OptionList).styles.max_height = min(max(event.size.height - 7, 1), 16)
 
     def _show_kind(self, focus: bool = True) -> None:
         kind = self.structure.chosen
