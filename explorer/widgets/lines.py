@@ -89,7 +89,11 @@ class LinesView(ScrollView, can_focus=False):
         self._strips = []
         if width > 0 and height > 0:
             base = self._style("")
-            for line in self.lines(width, height):
+            lines = self.lines(width, height)
+            if len(lines) > height and self.styles.overflow_y == "auto":
+                width -= self.styles.scrollbar_size_vertical
+                lines = self.lines(width, height)
+            for line in lines:
                 segments = [Segment(text, self._style(tone)) for text, tone in fit(line, width)]
                 self._strips.append(Strip(segments).adjust_cell_length(width, base))
         self.virtual_size = Size(width, len(self._strips))

@@ -38,9 +38,8 @@ class LogPane(LinesView, can_focus=True):
         """Adds lines, each with its time in seconds since the epoch."""
         before, count = len(self._lines), 0
         for at, line in lines:
-            for part in safe(line).splitlines() or [""]:
-                self._lines.append((time.strftime("%H:%M:%S", time.localtime(at)), part))
-                count += 1
+            self._lines.append((time.strftime("%H:%M:%S", time.localtime(at)), safe(line)))
+            count += 1
         dropped = before + count - len(self._lines)
         self._build()
         if self._follows:

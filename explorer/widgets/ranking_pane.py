@@ -111,12 +111,16 @@ class RankingPane(LinesView, can_focus=True):
         place = min(max(place, 0), len(self._paths) - 1)
         self._selected = self._paths[place]
         self.repaint()
-        line = place + 1  # below the heading
-        top, height = self.scroll_offset.y, self.size.height
-        if place == 0 or line < top:
-            self.scroll_to(y=0 if place == 0 else line, animate=False, force=True, immediate=True)
-        elif line >= top + height:
-            self.scroll_to(y=line - height + 1, animate=False, force=True, immediate=True)
+        line, top, height = place + 1, self.scroll_offset.y, self.size.height
+        if place == 0:
+            top = 0
+        elif place == len(self._paths) - 1:  # the filters below come into view too
+            top = min(line, self.max_scroll_y)
+        self._scroll_to_line(min(max(top, line - height + 1), line))
+
+    def _scroll_to_line(self, line: int) -> None:
+        if line != self.scroll_offset.y:
+            self.scroll_to(y=line, animate=False, force=True, immediate=True)
 
 
 def ranked(scores: Scores) -> list[str]:
@@ -139,7 +143,7 @@ def block_lines(
     names = [safe(path) for path in paths]
     name_cells = min(max(map(cell_len, names)), max(width // 3, 8))
     positive = [v for path in paths if (v := fig.number(blocks[path])) is not None and v > 0]
-    notes = [_note(path, chosen, removed_in) for path in paths]
+    notes = [_note(path, chosen, removed_in, width) for path in paths]
     note_cells = max(map(cell_len, notes))
     bar = max(width - 5 - name_cells - 2 - 9 - note_cells - 1, 0)
     for place, (path, name, note) in enumerate(zip(paths, names, notes, strict=True), 1):
@@ -156,7 +160,9 @@ def block_lines(
     return lines
 
 
-def _note(path: str, chosen: Collection[str], removed_in: Mapping[str, str]) -> str:
+def _note(path: str, chosen: Collection[str], removed_in: Mapping[str, str], width: int) -> str:
+    if width < 50:
+        return " ←" if path in chosen or path in removed_in else ""
     if path in removed_in:
         return f" ← goes in {safe(removed_in[path], 30)}"
     return " ← goes" if path in chosen else ""

@@ -53,16 +53,16 @@ class TitleBar(LinesView):
         """Shows these parts. `alone` counts the decisions that the policy still makes alone."""
         left = [
             _Part(1, "pe-explore", "title"),
-            _Part(9, safe(model, 60)),
+            _Part(10, safe(model, 60)),
             _Part(3, f"· {safe(data, 40)}" if data else ""),
             _Part(2, f"· policy {safe(policy, 20)}" if policy else ""),
         ]
         right = [
-            _Part(8, "⏮ past" if past else "", "warning"),
-            _Part(7, "read-only" if read_only else "", "warning"),
-            _Part(5, _best_text(best), "good"),
-            _Part(6, f"auto {alone}" if alone > 0 else "", "warning"),
-            _Part(4, _device_text(paused, device), "warning" if paused else ""),
+            _Part(9, "⏮ past" if past else "", "warning"),
+            _Part(8, "read-only" if read_only else "", "warning"),
+            _Part(7, _best_text(best), "good"),
+            _Part(5, f"auto {alone}" if alone > 0 else "", "warning"),
+            _Part(6 if paused else 4, _device_text(paused, device), "warning" if paused else ""),
         ]
         parts = [p for p in left if p.text], [p for p in right if p.text]
         if parts != (self._left, self._right):
