@@ -62,6 +62,7 @@ def margin_pieces(margin: Margin | None, suggested: str | None, width: int) -> l
         turns = "0" if margin.low <= 0 <= margin.high else "the turning point"
         return [(fig.first_fitting([
             f"{value} {interval}  too close to call (the 95 % interval holds {turns})",
+            f"{value} {interval}  too close to call (95 % holds {turns})",
             f"{value} {interval}  too close to call",
             f"L−F {fig.signed(margin.value, 4)} {interval} too close to call",
             f"{fig.signed(margin.value, 4)} {interval} too close",

@@ -23,7 +23,7 @@ from explorer.widgets.card_cells import (
     similarity_ends,
 )
 from explorer.widgets.lines import Line
-from explorer.widgets.tree_drawing import Piece, short_name, similarity_text
+from explorer.widgets.tree_drawing import Piece, fit, short_name, similarity_text
 
 _LABEL, _LEAST, _MOST = 9, 14, 26  # cells of the row labels, and of a candidate's column
 _NUMBERS = "①②③④⑤⑥⑦⑧⑨"
@@ -53,10 +53,12 @@ def card_lines(
     if width <= 0 or height <= 0:
         return []
     if card is None:
-        return [[(fig.cut(safe(now_what) or "no tree is open yet", width), "dim")]]
-    if not card.candidates:
-        return _without_candidates(card, width, height, now_what, keymap or {})
-    return _Table(card, width, height, selected, now_what, keymap or {}).lines()
+        lines: list[Line] = [[(fig.cut(safe(now_what) or "no tree is open yet", width), "dim")]]
+    elif not card.candidates:
+        lines = _without_candidates(card, width, height, now_what, keymap or {})
+    else:
+        lines = _Table(card, width, height, selected, now_what, keymap or {}).lines()
+    return [fit(line, width) for line in lines]
 
 
 class _Table:

@@ -1,0 +1,98 @@
+"""Cards and jobs for the tests of the panes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from textual.app import App
+
+from explorer.policy import Margin
+from explorer.views import Card, JobView
+
+
+def node(name, **more):
+    """A NODE, ready and undecided."""
+    last = name.rpartition(".")[2][0]
+    value = {
+        "name": name,
+        "parent": name.rpartition(".")[0] or None,
+        "structure": {"L": "layer", "F": "filter"}.get(last, "root"),
+        "state": "ready",
+        "kept": None,
+        "decided_by": None,
+        "similarity": None,
+        "val_accuracy": None,
+        "val_accuracy_before": None,
+        "test_accuracy": None,
+        "macs": None,
+        "params": None,
+        "macs_reduction": None,
+        "seconds": 0.0,
+    }
+    return {**value, **more}
+
+
+ROOT = node("R", kept=True, val_accuracy=93.2, macs=125_486_000, params=853_000,
+            macs_reduction=0.0, latency_ms=4.0)  # fmt: skip
+LAYER = node("R.L", similarity=0.9565, val_accuracy=92.8, val_accuracy_before=81.27,
+             macs=116_600_000, params=779_000, latency_ms=3.71)  # fmt: skip
+FILTER = node("R.F", similarity=0.9733, val_accuracy=92.55, val_accuracy_before=90.1,
+              macs=115_900_000, params=801_000, latency_ms=3.98)  # fmt: skip
+EDITS = {
+    "R.L": {"structure": "layer", "blocks": ["layer3.5"]},
+    "R.F": {"structure": "filter", "filters": {f"layer1.{i}.conv1": [0, 1, 2] for i in range(8)}},
+}
+MARGIN = Margin(-0.0168, -0.0206, -0.0121, False)
+
+
+def card(**more):
+    """Both candidates measured, filters suggested, not yet decided."""
+    values = {
+        "parent": ROOT,
+        "root": ROOT,
+        "candidates": (LAYER, FILTER),
+        "edits": EDITS,
+        "margin": MARGIN,
+        "suggested": "R.F",
+        "reason": "CKA 0.9565 < 0.9733",
+        "step": 1,
+    }
+    return Card(**{**values, **more})
+
+
+def job(node="R.L", kind="recover", **more):
+    values = {
+        "state": "running", "phase": "recovery", "done": 55, "total": 100, "epoch": "3/10",
+        "images_per_second": 1240.0, "eta_seconds": 100.0, "device": "cpu",
+        "memory_bytes": 900_000_000,
+    }  # fmt: skip
+    return JobView(node, kind, **{**values, **more})
+
+
+def plain(lines):
+    """Lines of pieces as text."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines) + "\n"
+
+
+def frame(widget):
+    """What a widget shows, as text."""
+    lines = [widget.render_line(y).text.rstrip() for y in range(widget.size.height)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def drive(widget, play, size=(80, 24)):
+    """Runs `play(pilot, app)` in an app that holds the widget; `app.said` are its messages."""
+
+    class PaneApp(App):
+        said: list = []
+
+        def compose(self):
+            yield widget
+
+    async def run():
+        app = PaneApp()
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await play(pilot, app)
+
+    asyncio.run(run())
