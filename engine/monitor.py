@@ -31,8 +31,18 @@ class Monitor:
         if self._stop is not None and self._stop.is_set():
             raise Cancelled
 
-    def step(self, phase: str, done: int, total: int, **figures: float) -> None:
-        """Tells that `done` of `total` units of a phase are done. Raises Cancelled."""
+    def step(
+        self,
+        phase: str,
+        done: int,
+        total: int,
+        lazily: Callable[[], Mapping[str, float]] | None = None,
+        **figures: float,
+    ) -> None:
+        """Tells that `done` of `total` units of a phase are done. Raises Cancelled.
+
+        `lazily` gives further figures; it is called only when they are told.
+        """
         self.check()
         now = time.monotonic()
         if phase != self._phase:
@@ -42,6 +52,8 @@ class Monitor:
         self._last = now
         elapsed = now - self._started
         event = {"event": "progress", "phase": phase, "done": done, "total": total, **figures}
+        if lazily is not None:
+            event.update(lazily())
         if done and elapsed > 0:
             event["eta_seconds"] = round(elapsed * (total - done) / done, 1)
         if now - self._memory_read >= MEMORY_INTERVAL:

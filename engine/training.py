@@ -6,11 +6,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from engine import seeds
 from engine.data import Augmenter, ImageData
@@ -152,6 +153,7 @@ def _epoch(
             phase,
             steps_before + done,
             steps_in_all,
+            partial(_running, loss_sum, correct, done, num_images),
             epoch=epoch + 1,
             last_epoch=plan.last_epoch,
             images_per_second=round(done / (time.perf_counter() - started), 1),
@@ -163,3 +165,12 @@ def _epoch(
         learning_rate=rate,
         images_per_second=round(num_images / (time.perf_counter() - started), 1),
     )
+
+
+def _running(loss_sum: Tensor, correct: Tensor, done: int, num_images: int) -> dict[str, float]:
+    """The epoch's figures so far. Waits for the device."""
+    return {
+        "loss": round(float(loss_sum) / done, 5),
+        "accuracy": round(100 * int(correct) / done, 3),
+        "epoch_share": round(done / num_images, 4),
+    }

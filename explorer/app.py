@@ -48,9 +48,7 @@ REMEDIES = {
 }
 
 
-class ExplorerApp(
-    DecideActions, GrowActions, NodeActions, ReplayActions, ViewActions, Startup
-):
+class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewActions, Startup):
     """pe-explore MODEL."""
 
     TITLE = "pe-explore"

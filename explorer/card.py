@@ -70,4 +70,3 @@ def _card(objects: Mapping[str, NodeObject], parent: str, names: tuple[str, ...]
         decided_by=deciders[0] if deciders else None,
         step=parent.count(".") + 1,
     )
-

@@ -98,16 +98,16 @@ KEYS: tuple[Key, ...] = (
         "Find an action by its name", "App"),
     Key("app.quit", "q", "quit", "Quit",
         "Leave; where jobs are live, it is asked what becomes of them", "App", True),
-    Key("tree.parent", "up,k", "", "Parent", "Go to the parent", "Tree", True),
+    Key("tree.parent", "up,k", "", "Parent", "Go to the parent", "Tree"),
     Key("tree.child", "down,j", "", "Child", "Go to the child one came from, or the kept one",
-        "Tree", True),
-    Key("tree.left", "left,h", "", "Left", "Go to the node on the left", "Tree", True),
-    Key("tree.right", "right,l", "", "Right", "Go to the node on the right", "Tree", True),
+        "Tree"),
+    Key("tree.left", "left,h", "", "Left", "Go to the node on the left", "Tree"),
+    Key("tree.right", "right,l", "", "Right", "Go to the node on the right", "Tree"),
     Key("tree.root", "home", "", "Root", "Go to the root", "Tree"),
     Key("tree.tip", "end", "", "Tip", "Go to the end of the kept path", "Tree"),
-    Key("tree.zoom_in", "plus,equals_sign", "", "Zoom in", "Dots, chips, cards", "Tree", True),
-    Key("tree.zoom_out", "minus", "", "Zoom out", "Cards, chips, dots", "Tree", True),
-    Key("tree.fold", "z", "", "Fold", "Fold what is below the node, or unfold it", "Tree", True),
+    Key("tree.zoom_in", "plus,equals_sign", "", "Zoom in", "Dots, chips, cards", "Tree"),
+    Key("tree.zoom_out", "minus", "", "Zoom out", "Cards, chips, dots", "Tree"),
+    Key("tree.fold", "z", "", "Fold", "Fold what is below the node, or unfold it", "Tree"),
     Key("tree.activate", "enter", "", "Open", "Show all that is known of the node", "Tree"),
     Key("tree.next_match", "full_stop", "", "Next match", "Go to the next node found", "Tree"),
     Key("tree.previous_match", "comma", "", "Previous match", "Go to the node found before",
@@ -116,7 +116,7 @@ KEYS: tuple[Key, ...] = (
     Key("tree.pan_right", "shift+right", "", "Pan right", "Move the view to the right", "Tree"),
     Key("tree.pan_up", "shift+up", "", "Pan up", "Move the view up", "Tree"),
     Key("tree.pan_down", "shift+down", "", "Pan down", "Move the view down", "Tree"),
-    Key("table.sort", "s", "", "Sort", "Sort by the next column", "Table", True),
+    Key("table.sort", "s", "", "Sort", "Sort by the next column", "Table"),
     Key("table.reverse", "S", "", "Reverse", "Turn the order round", "Table"),
     Key("table.down", "j", "", "Down", "Go one row down", "Table"),
     Key("table.up", "k", "", "Up", "Go one row up", "Table"),
@@ -190,3 +190,20 @@ def clashes(keys: Iterable[Key]) -> list[tuple[str, Key, Key]]:
                 if other is not key and (name, other, key) not in found:
                     found.append((name, other, key))
     return found
+
+
+def as_markdown(keys: Sequence[Key] = KEYS) -> str:
+    """The table as a page: `python -m explorer.keys` writes docs/keys.md with it."""
+    lines = []
+    for group in GROUPS:
+        lines += [f"## {group}", "", "| keys | what it does | id |", "| --- | --- | --- |"]
+        for key in keys:
+            if key.group == group:
+                names = " ".join(f"`{shown(each)}`" for each in key.keys.split(","))
+                lines.append(f"| {names} | {key.label}: {key.help} | `{key.id}` |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(as_markdown())

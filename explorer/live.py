@@ -101,13 +101,18 @@ class LiveView:
         if event["event"] == "progress":
             job = _progressed(job, event)
             self._dirty.add(node)
+            if "epoch_share" in event:
+                self._put(event, event["epoch"] - 1 + event["epoch_share"])
         self.jobs[key] = job
 
     def _hear_epoch(self, event: Mapping[str, Any]) -> None:
-        curves = self.curves.setdefault(event.get("node", ""), Curves())
-        _put(curves.loss, (event["epoch"] + 1.0, event["loss"]))
-        _put(curves.accuracy, (event["epoch"] + 1.0, event["accuracy"]))
+        self._put(event, event["epoch"] + 1.0)
         self._jobs_changed = True
+
+    def _put(self, event: Mapping[str, Any], epoch: float) -> None:
+        curves = self.curves.setdefault(event.get("node", ""), Curves())
+        _put(curves.loss, (epoch, event["loss"]))
+        _put(curves.accuracy, (epoch, event["accuracy"]))
 
     # ------------------------------------------------------------ telling
 
@@ -163,9 +168,9 @@ class LiveView:
         return list(self._children.get(name, ()))
 
     def curves_of(self, name: str) -> Curves:
-        """A node's curves: those that are being trained, else those in the store."""
+        """A node's curves: those that were seen, which are finer, else those in the store."""
         live = self.curves.get(name)
-        if live is not None and any(key.startswith(f"{name} ") for key in self.jobs):
+        if live is not None and len(live.loss) > 1:
             return live
         stored = Curves()
         value = self.objects.get(name)

@@ -135,6 +135,9 @@ class _NoExecutor:
     def resume(self) -> None:
         return None
 
+    async def leave(self) -> int:
+        return 0
+
     async def close(self) -> None:
         return None
 

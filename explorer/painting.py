@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from textual.content import Content
 from textual.css.query import NoMatches
 from textual.widgets import TabbedContent
 
@@ -65,6 +67,7 @@ class Painting(AppBase):
         if name not in self.shown:
             return
         self.selected = name
+        self.query_one("#left").border_subtitle = Content(f"at {safe(name[-60:])} ")
         for view in (self.query_one(TreeCanvas), self.query_one(NodeTable)):
             if view.selected != name and view.model.find(name) is not None:
                 view.select(name)
@@ -116,10 +119,9 @@ class Painting(AppBase):
     def jobs(self) -> list[JobView]:
         """The jobs as the pane shows them, those that run first."""
         paused = self.steering is not None and self.steering.paused
-        jobs = [
-            JobView(**{**vars(job), "state": "paused"}) if paused and job.state == "running" else job
-            for job in self.live.jobs.values()
-        ]
+        jobs = list(self.live.jobs.values())
+        if paused:
+            jobs = [replace(j, state="paused") if j.state == "running" else j for j in jobs]
         return sorted(jobs, key=lambda job: job.state == "queued")
 
     def paint_jobs(self) -> None:
@@ -263,4 +265,3 @@ class Painting(AppBase):
 def _clock(created_at: str) -> str:
     """The time of day of a timestamp of the store."""
     return created_at[11:19] if len(created_at) >= 19 else created_at
-

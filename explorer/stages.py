@@ -48,3 +48,16 @@ def _of_stage(widths: _Widths, name: str) -> tuple[int, ...]:
 
 def _stage(name: str, root: tuple[int, ...], left: tuple[int, ...]) -> StageView:
     return StageView(name, len(left), len(root), sum(left), sum(root), left)
+
+
+def shape_changing(architecture: Mapping[str, Any]) -> set[str]:
+    """The blocks that change the shape of the maps, so that they can never be removed."""
+    if architecture.get("factory") != "cifar_resnet":
+        return set()
+    arguments = architecture["arguments"]
+    widths = [arguments["stem_width"], *arguments["stage_widths"]]
+    return {
+        f"layer{n + 1}.0"
+        for n in range(len(widths) - 1)
+        if n > 0 or widths[n] != widths[n + 1]  # a later stage halves the maps, too
+    }

@@ -38,6 +38,7 @@ class Startup(Painting):
     @work(exclusive=True, group="opening")
     async def open_run(self) -> None:
         """Opens what was asked for, asking for what is missing."""
+        self.set_interval(PAINT_SECONDS, self.paint)
         while self.session is None:
             if self.request is None:
                 model = await self.push_screen_wait(StartScreen(recents.recents()))
@@ -100,7 +101,6 @@ class Startup(Painting):
             self.set_interval(POLL_SECONDS, self.live.poll)
         else:
             self.steering.resume()
-        self.set_interval(PAINT_SECONDS, self.paint)
 
     def _remember(self) -> None:
         assert self.session is not None

@@ -8,6 +8,7 @@ from textual import work
 
 from explorer.app_base import AppBase
 from explorer.screens.dialogs import BranchDialog, CandidateDialog
+from explorer.stages import shape_changing
 from store import Node
 
 
@@ -73,9 +74,10 @@ class GrowActions(AppBase):
             if child.edit and "filters" in child.edit
         ]
         settings = self.session.settings
+        fixed = shape_changing(self.session.run.architecture)
         return CandidateDialog(
             self.live.objects[parent.name],
-            [(path, score, not path.endswith(".0") or path == "layer1.0") for path, score in ranked],
+            [(path, score, path not in fixed) for path, score in ranked],
             max_filters=spare,
             usual_count=usual[0] if usual else min(16, spare),
             criterion=content.get("criterion", settings.criterion),

@@ -71,15 +71,15 @@ class TreeCanvas(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "walk('up')", "Parent", id="tree.parent"),
-        Binding("down,j", "walk('down')", "Child", id="tree.child"),
-        Binding("left,h", "walk('left')", "Left", id="tree.left"),
-        Binding("right,l", "walk('right')", "Right", id="tree.right"),
+        Binding("up,k", "walk('up')", "Parent", id="tree.parent", show=False),
+        Binding("down,j", "walk('down')", "Child", id="tree.child", show=False),
+        Binding("left,h", "walk('left')", "Left", id="tree.left", show=False),
+        Binding("right,l", "walk('right')", "Right", id="tree.right", show=False),
         Binding("home", "walk('root')", "Root", id="tree.root", show=False),
         Binding("end", "walk('tip')", "Tip of the kept path", id="tree.tip", show=False),
-        Binding("plus,equals_sign", "zoom(1)", "Zoom in", id="tree.zoom_in"),
-        Binding("minus", "zoom(-1)", "Zoom out", id="tree.zoom_out"),
-        Binding("z", "fold", "Fold", id="tree.fold"),
+        Binding("plus,equals_sign", "zoom(1)", "Zoom in", id="tree.zoom_in", show=False),
+        Binding("minus", "zoom(-1)", "Zoom out", id="tree.zoom_out", show=False),
+        Binding("z", "fold", "Fold", id="tree.fold", show=False),
         Binding("enter", "activate", "Open", id="tree.activate", show=False),
         Binding("full_stop", "match(1)", "Next match", id="tree.next_match", show=False),
         Binding("comma", "match(-1)", "Previous match", id="tree.previous_match", show=False),
