@@ -80,17 +80,29 @@ def frame(widget):
     return "\n".join(lines).rstrip() + "\n"
 
 
+class PaneApp(App):
+    """An app that holds one widget; `said` are the widget's messages."""
+
+    def __init__(self, widget):
+        super().__init__()
+        self.widget = widget
+        self.said = []
+
+    def compose(self):
+        yield self.widget
+
+    def on_ranking_pane_block_chosen(self, message):
+        self.said.append(message.path)
+
+    def on_timeline_moved(self, message):
+        self.said.append(message.position)
+
+
 def drive(widget, play, size=(80, 24)):
-    """Runs `play(pilot, app)` in an app that holds the widget; `app.said` are its messages."""
-
-    class PaneApp(App):
-        said: list = []
-
-        def compose(self):
-            yield widget
+    """Runs `play(pilot, app)` in an app of this size that holds the widget."""
 
     async def run():
-        app = PaneApp()
+        app = PaneApp(widget)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await play(pilot, app)

@@ -1,0 +1,114 @@
+"""What is left of a network's stages, against the networks that the engine rebuilds; and what is
+published for which network."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from engine.edits import rebuild
+from engine.models.resnet import arguments_of_depth
+from engine.structure import structure_of
+from explorer.published import Published, published_for
+from explorer.stages import stages
+from explorer.views import StageView
+
+ROOT = {
+    "factory": "cifar_resnet",
+    "arguments": {
+        "stem_width": 4,
+        "stage_widths": [4, 6, 8],
+        "inner_widths": [[4, 3, 4, 4], [6, 6, 2], [8, 8, 8, 7, 8]],
+        "shortcut": "A",
+        "num_classes": 3,
+        "in_channels": 1,
+    },
+    "edits": [],
+}
+
+
+def random_edit(structure, draw):
+    """Some block or some filters that this network can do without."""
+    blocks = [block.path for block in structure.removable_blocks(1)]
+    if blocks and draw.random() < 0.4:
+        return {"structure": "layer", "blocks": draw.sample(blocks, 1)}
+    filters = {}
+    for group in structure.filter_groups:
+        count = draw.randrange(group.num_filters)
+        if count and draw.random() < 0.5:
+            filters[group.path] = sorted(draw.sample(range(group.num_filters), count))
+    return {"structure": "filter", "filters": filters}
+
+
+def measured(structure, root):
+    """The stages as the engine sees them."""
+
+    def widths(of, stage):
+        return tuple(g.num_filters for g in of.filter_groups if g.block.startswith(f"{stage}."))
+
+    names = dict.fromkeys(block.stage for block in root.blocks)
+    return [
+        StageView(
+            name,
+            len(widths(structure, name)),
+            len(widths(root, name)),
+            sum(widths(structure, name)),
+            sum(widths(root, name)),
+            widths(structure, name),
+        )
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_stages_are_those_of_the_rebuilt_network_pruned_roots_too(seed):
+    draw = random.Random(seed)
+    architecture = dict(ROOT)
+    edits = []
+    for _ in range(seed % 3):  # the root itself was pruned before
+        first = structure_of(rebuild(architecture))
+        architecture["edits"] = [*architecture["edits"], random_edit(first, draw)]
+    root = structure_of(rebuild(architecture))
+    for _ in range(5):
+        assert stages(architecture, edits) == measured(
+            structure_of(rebuild({**architecture, "edits": [*architecture["edits"], *edits]})),
+            root,
+        )
+        now = structure_of(rebuild({**architecture, "edits": [*architecture["edits"], *edits]}))
+        edits.append(random_edit(now, draw))
+
+
+def test_a_family_without_known_stages_has_none():
+    assert stages({"factory": "torchvision.models:resnet18", "arguments": {}}, []) == []
+
+
+@pytest.mark.parametrize(("depth", "count"), [(32, 8), (44, 3), (56, 15), (110, 1), (20, 0)])
+def test_published_results_go_by_the_depth_of_the_root(depth, count):
+    arguments = arguments_of_depth(depth)
+    found = published_for({"factory": "cifar_resnet", "arguments": arguments, "edits": []})
+    assert len(found) == count
+    assert found == sorted(found, key=lambda row: row.macs_reduction)
+    assert all(0 < row.macs_reduction < 100 and abs(row.delta_accuracy) < 10 for row in found)
+
+
+def test_the_best_published_network_without_loss_is_among_them():
+    arguments = arguments_of_depth(56)
+    found = published_for({"factory": "cifar_resnet", "arguments": arguments})
+    assert Published("Ours", 0.19, 72.67) in found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"edits": [{"structure": "layer", "blocks": ["layer1.1"]}]},
+        {"factory": "torchvision.models:resnet18"},
+        {"arguments": arguments_of_depth(56, width=8)},
+        {"arguments": arguments_of_depth(56, num_classes=100)},
+        {"arguments": {**arguments_of_depth(56), "inner_widths": [[16] * 9, [32] * 9, [64] * 8]}},
+        {"arguments": {}},
+    ],
+)
+def test_nothing_is_published_for_any_other_network(change):
+    architecture = {"factory": "cifar_resnet", "arguments": arguments_of_depth(56), "edits": []}
+    assert published_for({**architecture, **change}) == []
