@@ -322,7 +322,7 @@ def test_the_title_drops_its_parts_by_importance():
         await pilot.resize_terminal(50, 24)
         bar.show(model=HOSTILE, best={**LAYER, "parent": None}, read_only=True, past=True)
         await pilot.pause()
-        assert frame(bar) == "[/foo]\\x1b[2J\\u202e日本  ⏮ past  read-only  root 92.80\n"
+        assert frame(bar) == "[/foo]\\x1b[2J\\u202e日本          ⏮ past  read-only\n"
 
     drive(TitleBar(), play, (96, 24))
 
