@@ -21,6 +21,7 @@ from explorer.views import NodeObject
 from store import Node, StoreError
 
 T = TypeVar("T")
+TOAST_SECONDS = {"information": 2.5, "warning": 5.0, "error": 10.0}
 MENDABLE = (NotNowError, StoreError, UsageError, SettingsError)
 
 
@@ -45,7 +46,7 @@ class AppBase(App[None]):
 
     def tell(self, text: str, severity: Any = "information") -> None:
         """A toast."""
-        self.notify(safe(text), severity=severity, markup=False)
+        self.notify(safe(text), severity=severity, markup=False, timeout=TOAST_SECONDS[severity])
 
     def attempt(self, action: Callable[[], T]) -> T | None:
         """The action's result; what stands in its way is told, and None given."""

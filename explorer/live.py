@@ -47,6 +47,7 @@ class LiveView:
         self.jobs: dict[str, JobView] = {}  # by node and kind
         self.curves: dict[str, Curves] = {}
         self.device = device
+        self.engine_ready = False  # whether the worker has given a sign of life
         self._children: dict[str, list[str]] = {}
         self._dirty: set[str] = set()
         self._jobs_changed = False
@@ -99,6 +100,7 @@ class LiveView:
             return
         job = self.jobs.get(key) or JobView(node, kind, device=self.device)
         if event["event"] == "progress":
+            self.engine_ready = True
             job = _progressed(job, event)
             self._dirty.add(node)
             if "epoch_share" in event:

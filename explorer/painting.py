@@ -127,8 +127,8 @@ class Painting(AppBase):
     def paint_jobs(self) -> None:
         paused = self.steering is not None and self.steering.paused
         jobs = self.jobs()
-        started = any(job.state != "queued" for job in jobs)
-        warming = "the engine is warming up" if jobs and not started else self.warming
+        cold = bool(jobs) and not self.live.engine_ready
+        warming = "the engine is warming up" if cold else self.warming
         self.query_one(JobsPane).show(jobs, paused, warming)
 
     # ------------------------------------------------------------ about the selected node

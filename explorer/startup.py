@@ -56,8 +56,6 @@ class Startup(Painting):
         self._begin()
 
     async def _open(self, request: Request) -> None:
-        self.warming = "the engine is warming up"
-        self.paint_jobs()
         try:
             self.session = await open_session(request, self._make_executor, self.live.hear)
         except StoreLockedError as error:
@@ -66,8 +64,6 @@ class Startup(Painting):
                 path = request.store or default_store(request.model)
             self.session = open_read_only(path, self.live.hear)
             self.tell(f"{error} Shown for reading; it follows what is stored there", "warning")
-        finally:
-            self.warming = None
 
     def _make_executor(self, spool: Path) -> WorkerExecutor:
         if self.executor is None:

@@ -139,9 +139,13 @@ class NumberInput(Input):
     def __init__(
         self, initial: int | None, low: int, high: int, *, optional: bool = False, id: str
     ) -> None:
-        value = "" if initial is None else str(initial)
-        super().__init__(value, restrict=r"-?[0-9]*", max_length=12, compact=True, id=id)
+        super().__init__(restrict=r"-?[0-9]*", max_length=12, compact=True, id=id)
+        self.initial = initial
         self.low, self.high, self.optional = low, high, optional
+
+    def on_mount(self) -> None:
+        if self.initial is not None:  # an Input takes no value before it has an app
+            self.value = str(self.initial)
 
     def number(self) -> int | None:
         """The number, None for none. Raises ValueError saying what it must be."""

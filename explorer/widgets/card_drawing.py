@@ -230,7 +230,7 @@ class _Table:
             text = fig.pad(fig.bar(self.scale.share(value), room), room)
             name = fig.pad(short_name(node["name"].rpartition(".")[2], self.label - 2),
                            self.label)  # fmt: skip
-            tone = "good" if node["name"] == self.card.suggested else "bar"
+            tone = "good" if self._tone(node) == "good" else "bar"
             rows.append(
                 [(f"{name} ", "dim"), (f"{low}├", "dim"), (text, tone), (f"┤{high}", "dim")]
             )

@@ -151,12 +151,13 @@ def block_lines(
         figure = fig.NONE if value is None else f"{value:.2e}"
         marker = "▸" if path == selected else " "
         head = f"{marker}{place:>3} {fig.pad(fig.cut(name, name_cells), name_cells)}"
-        tail = f" {figure:>9} {fig.pad(fig.bar(_log_share(value, positive), bar), bar)}"
+        drawn = fig.pad(fig.bar(_log_share(value, positive), bar), bar)
         if path == selected:
-            lines.append([(fig.pad(f"{head}{tail}{note}", width), "cursor")])
+            row = f"{head} {figure:>9} {drawn}{note}"
+            lines.append([(fig.pad(row, width), "cursor")])
         else:
             tone = "warning" if note else ""
-            lines.append([(head, tone), (tail, "bar"), (note, tone)])
+            lines.append([(head, tone), (f" {figure:>9} ", ""), (drawn, "bar"), (note, tone)])
     return lines
 
 

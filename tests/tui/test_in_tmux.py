@@ -40,7 +40,7 @@ def test_a_person_steers_the_sample_quits_and_finds_everything_again(folder):
     command = explorer("sample", "--store", store, *QUICK)
     with Terminal(command, cwd=folder) as terminal:
         terminal.wait_for("pe-explore", 20)
-        terminal.wait_for(lambda screen: "a approve" in screen, 120)  # two candidates arrived
+        terminal.wait_for(lambda screen: re.search("a approve [LF]", screen), 120)  # two candidates arrived
         assert ready(store) >= {"R", "R.L", "R.F"} and kept(store) == set()
         terminal.press("o")
         terminal.wait_for(lambda _: len(kept(store)) == 1)

@@ -33,7 +33,11 @@ class Terminal:
         }
         extra = {**home, **(environment or {})}
         line = " ".join(
-            ["env", *(f"{k}={shlex.quote(v)}" for k, v in extra.items()), *map(shlex.quote, command)]
+            [
+                "env",
+                *(f"{k}={shlex.quote(v)}" for k, v in extra.items()),
+                *map(shlex.quote, command),
+            ]
         )
         # The window stays when the command ends, so that its last words can be read.
         shell = f"{line}; echo ended with $?; exec cat"
@@ -57,6 +61,8 @@ class Terminal:
         """Keys by tmux's names ("Enter", "Escape", "Down", "a", "?")."""
         for key in keys:
             self._tmux("send-keys", key)
+            if key == "Escape":  # a key right behind it would be read as alt with that key
+                time.sleep(0.2)
 
     def type(self, text: str) -> None:
         self._tmux("send-keys", "-l", text)
