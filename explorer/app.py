@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.filter import LineFilter
 from textual.widgets import ContentSwitcher, Footer, TabbedContent, TabPane
 
 from explorer import recents
@@ -24,7 +25,7 @@ from explorer.opening import Request
 from explorer.progress import line_of
 from explorer.screens.palette import KeyCommands
 from explorer.startup import Startup
-from explorer.themes import THEMES, pick_theme
+from explorer.themes import THEMES, line_filters, pick_theme
 from explorer.widgets.curves import LiveCurves
 from explorer.widgets.decide_card import DecideCard
 from explorer.widgets.jobs_pane import JobsPane
@@ -75,7 +76,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
                     yield NodeTable(id="table")
                 yield Timeline(id="timeline")
             with Vertical(id="right"):
-                yield DecideCard(id="card")
+                yield DecideCard(keymap=self.config.keymap, id="card")
                 with TabbedContent(id="tabs", initial="live"):
                     with TabPane("Live", id="live"):
                         yield LiveCurves()
@@ -114,6 +115,9 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
         self.set_class(not tiny and height < 30, "-short")
         if tiny:
             self.query_one("#views", ContentSwitcher).current = "table"
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return line_filters(self.theme, super().get_line_filters())
 
     # ------------------------------------------------------------ messages of the widgets
 

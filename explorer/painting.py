@@ -213,9 +213,10 @@ class Painting(AppBase):
         if not proposals:
             ranking.show(None, ())
             return
-        children = self.session.store.children(parent.id)
-        blocks = [b for child in children for b in (child.edit or {}).get("blocks", ())]
-        ranking.show(proposals[-1].content["scores"], blocks)
+        edits = {c.name: c.edit or {} for c in self.session.store.children(parent.id)}
+        removed_in = {b: name for name, edit in edits.items() for b in edit.get("blocks", ())}
+        filters = next((edit["filters"] for edit in edits.values() if "filters" in edit), None)
+        ranking.show(proposals[-1].content["scores"], removed_in.keys(), removed_in, filters)
 
     # ------------------------------------------------------------ around
 
