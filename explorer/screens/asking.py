@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from explorer.screens.base import Dialog, line
-from explorer.screens.parts import NumberInput, NumberRow, PathSuggester
+from explorer.screens.parts import NumberInput, NumberRow, PathSuggester, SafeInput
 from explorer.text import safe
 
 DATA_NAMES = {
@@ -71,7 +71,7 @@ class TextDialog(Dialog[str]):
     def body(self) -> ComposeResult:
         yield line(self.label)
         suggester = PathSuggester([each for each in self.suggestions if safe(each) == each])
-        yield Input(self.initial, suggester=suggester, compact=True, id="text")
+        yield SafeInput(self.initial, suggester=suggester, compact=True, id="text")
         if self.suggestions:
             options = [Option(self.prompt(each)) for each in self.suggestions]
             yield OptionList(*options, compact=True)
@@ -87,15 +87,14 @@ class TextDialog(Dialog[str]):
             options.highlighted = None
 
     def answer(self) -> str:
-        text = self.query_one(Input).value
+        text = self.query_one(SafeInput).given
         problem = self.check(text) if self.check else None
         if problem is not None:
             raise ValueError(problem)
         return text
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        problem = self.check(event.value) if self.check else None
+    def typed(self, text: str) -> None:
+        problem = self.check(text) if self.check else None
         self.complain(problem or "")
 
     def action_pick(self, step: int) -> None:
@@ -107,14 +106,13 @@ class TextDialog(Dialog[str]):
                 options.highlighted = (options.highlighted + step) % options.option_count
             self._take(options.highlighted)
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        self._take(event.option_index)
+    def picked(self, place: int) -> None:
+        self._take(place)
         self.action_submit()
 
     def _take(self, place: int) -> None:
-        field = self.query_one(Input)
-        field.value = self.suggestions[place]
+        field = self.query_one(SafeInput)
+        field.give(self.suggestions[place])
         field.cursor_position = len(field.value)
 
 
@@ -136,8 +134,7 @@ class DataDialog(TextDialog):
         meaning = DATA_NAMES.get(suggestion)
         return text.append(f"  {meaning}", "dim") if meaning else text
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
+    def typed(self, text: str) -> None:
         self.complain("")  # half a path is no error yet
 
     def answer(self) -> str:

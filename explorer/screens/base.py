@@ -111,8 +111,26 @@ class Dialog(ModalScreen[T], Generic[T]):
                 yield from self.buttons()
                 yield PushButton(self.cancel_label, "Esc", id="cancel")
 
-    def on_resize(self, event: events.Resize) -> None:
-        self.query_one("#body").styles.max_height = max(event.size.height - _LINES_AROUND, 1)
+    # Textual calls a base's handlers as well as a child's, so children fill in these instead.
+
+    def fit(self, num_lines: int) -> None:
+        """Arranges itself for a screen of so many lines."""
+        self.query_one("#body").styles.max_height = max(num_lines - _LINES_AROUND, 1)
+
+    def pressed(self, id: str) -> None:
+        """A button was pressed."""
+        if id == "cancel":
+            self.action_cancel()
+        elif id == "submit":
+            self.action_submit()
+
+    def typed(self, text: str) -> None:
+        """What is in a line has changed."""
+        self.complain("")
+
+    def picked(self, place: int) -> None:
+        """An entry of the list was chosen by enter or a click."""
+        self.action_submit()
 
     def complain(self, problem: str) -> None:
         """Says below what is wrong; an empty text takes it back."""
@@ -133,12 +151,14 @@ class Dialog(ModalScreen[T], Generic[T]):
             return
         self.dismiss(answer)
 
+    # ------------------------------------------------------------ messages
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.fit(event.size.height)
+
     def on_push_button_pressed(self, event: PushButton.Pressed) -> None:
         event.stop()
-        if event.button.id == "cancel":
-            self.action_cancel()
-        elif event.button.id == "submit":
-            self.action_submit()
+        self.pressed(event.button.id or "")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -146,8 +166,8 @@ class Dialog(ModalScreen[T], Generic[T]):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.complain("")
+        self.typed(event.value)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.action_submit()
+        self.picked(event.option_index)

@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 
 from explorer.keys import GROUPS, KEYS, Key, shown
 from explorer.screens.base import PLAIN_CURSORS
+from explorer.screens.parts import SafeInput
 
 _IN_GROUP = {
     "Tree": "with the tree in focus",
@@ -62,7 +63,7 @@ class HelpScreen(ModalScreen[None]):
         with Vertical(id="box") as box:
             box.border_title = "Keys"
             box.border_subtitle = "type to search · ↑ ↓ scroll · Esc closes"
-            yield Input(placeholder="search", compact=True)
+            yield SafeInput(placeholder="search", compact=True)
             with VerticalScroll(id="page", can_focus=False):
                 yield Static(id="keys", markup=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -126,6 +126,35 @@ class Choice(Widget, can_focus=True):
             start = end
 
 
+class SafeInput(Input):
+    """A line of text in which characters that could fool a terminal are shown as `�`."""
+
+    def __init__(self, text: str = "", **options: Any) -> None:
+        super().__init__(select_on_focus=False, **options)
+        self._original = text
+
+    def on_mount(self) -> None:  # an Input takes no value before it has an app
+        self.give(self._original)
+
+    def validate_value(self, value: str) -> str:
+        return _harmless(value)
+
+    @property
+    def given(self) -> str:
+        """The text: as it was given, if it is still that one."""
+        return self._original if self.value == _harmless(self._original) else self.value
+
+    def give(self, text: str) -> None:
+        """Puts a text in."""
+        self._original = text
+        self.value = text
+
+
+def _harmless(text: str) -> str:
+    """The text with one `�` for each character that `safe` would escape."""
+    return "".join(each if safe(each) == each else "�" for each in text)
+
+
 class NumberInput(Input):
     """A whole number within bounds; arrows up and down change it. `low` and `high` count in."""
 
@@ -144,7 +173,7 @@ class NumberInput(Input):
         self.low, self.high, self.optional = low, high, optional
 
     def on_mount(self) -> None:
-        if self.initial is not None:  # an Input takes no value before it has an app
+        if self.initial is not None:
             self.value = str(self.initial)
 
     def number(self) -> int | None:

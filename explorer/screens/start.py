@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList, Static
@@ -17,7 +16,7 @@ from textual.widgets.option_list import Option
 from explorer.opening import UsageError, model_path
 from explorer.recents import Recent
 from explorer.screens.base import Dialog
-from explorer.screens.parts import PathSuggester, PushButton
+from explorer.screens.parts import PathSuggester, PushButton, SafeInput
 from explorer.text import safe
 
 _SAMPLE = "a small network on Fashion-MNIST, to try everything within a minute"
@@ -56,7 +55,7 @@ class StartScreen(Dialog[str]):
             options.append(Option(_two_lines("sample", _SAMPLE)))
         yield OptionList(*options, compact=True)
         yield Static(Text("or a path: a checkpoint, or a store (.db)"), markup=False)
-        yield Input(suggester=PathSuggester(("sample",)), compact=True, id="path")
+        yield SafeInput(suggester=PathSuggester(("sample",)), compact=True, id="path")
 
     def buttons(self) -> list[PushButton]:
         return [PushButton("Open", "⏎", id="submit")]
@@ -67,9 +66,9 @@ class StartScreen(Dialog[str]):
         options.highlighted = 0 if self.paths else None
         self.query_one(Input).focus()
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
-        self.query_one(OptionList).styles.max_height = max(event.size.height - 9, 2)
+    def fit(self, num_lines: int) -> None:
+        super().fit(num_lines)
+        self.query_one(OptionList).styles.max_height = max(num_lines - 9, 2)
 
     def action_move(self, step: int) -> None:
         if self.paths:
@@ -77,8 +76,7 @@ class StartScreen(Dialog[str]):
             last = len(self.paths) - 1
             options.highlighted = min(max((options.highlighted or 0) + step, 0), last)
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
+    def picked(self, place: int) -> None:
         self.query_one(Input).value = ""
         self.action_submit()
 

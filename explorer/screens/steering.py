@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -74,9 +73,9 @@ class CandidateDialog(Dialog[dict[str, Any]]):
         if event.choice is self.structure:
             self._show_kind(focus=False)
 
-    def on_resize(self, event: events.Resize) -> None:
-        super().on_resize(event)
-        self.query_one(OptionList).styles.max_height = min(max(event.size.height - 7, 1), 16)
+    def fit(self, num_lines: int) -> None:
+        super().fit(num_lines)
+        self.query_one(OptionList).styles.max_height = min(max(num_lines - 7, 1), 16)
 
     def _show_kind(self, focus: bool = True) -> None:
         kind = self.structure.chosen
@@ -209,11 +208,9 @@ class ChooseDialog(Dialog[list[str]]):
     def on_mount(self) -> None:
         self.query_one(_Marks).focus()
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        place = event.option_index
+    def picked(self, place: int) -> None:
         self.marked ^= {place}
-        event.option_list.replace_option_prompt_at_index(place, self._prompt(place))
+        self.query_one(_Marks).replace_option_prompt_at_index(place, self._prompt(place))
         self.complain("")
 
     def answer(self) -> list[str]:

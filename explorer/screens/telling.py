@@ -121,12 +121,13 @@ class ErrorDialog(Dialog[str]):
     def on_mount(self) -> None:
         self.query_one("#retry" if self.may_retry else "#cancel").focus()
 
-    def on_push_button_pressed(self, event: PushButton.Pressed) -> None:
-        super().on_push_button_pressed(event)
-        if event.button.id == "retry":
+    def pressed(self, id: str) -> None:
+        if id == "retry":
             self.action_retry()
-        elif event.button.id == "copy":
+        elif id == "copy":
             self.action_copy()
+        else:
+            super().pressed(id)
 
     def action_retry(self) -> None:
         if self.may_retry:
