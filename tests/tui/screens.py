@@ -65,9 +65,7 @@ def drive(dialog, play, size=(60, 16), theme="pe-dark"):
     async def run():
         app = DialogApp(dialog, theme)
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            await play(pilot, app)
-            await pilot.pause()
+            await play(pilot, app)  # `press` and `click` wait until all is done
         return app
 
     return asyncio.run(run())
@@ -83,11 +81,9 @@ def answers_of(make, *ways, size=(60, 16)):
             await app.push_screen(make(), app.heard)
             await pilot.pause()
             await pilot.press(*keys)
-            await pilot.pause()
             answers.append(app.answer)
             if app.answer is Waiting:
-                app.pop_screen()
-                await pilot.pause()
+                await app.pop_screen()
 
     drive(None, play, size)
     return answers
@@ -104,7 +100,6 @@ def text_of(dialog, *keys, size=(60, 16), theme="pe-dark"):
 
     async def play(pilot, app):
         await pilot.press(*keys)
-        await pilot.pause()
         seen.append(app.text)
 
     drive(dialog, play, size, theme)
