@@ -95,7 +95,8 @@ THEMES = (
         panel="ansi_default",
         boost="ansi_default",
         dark=True,
-        variables=_ANSI_VARIABLES,
+        # What is underlined and reversed is under the cursor.
+        variables={**_ANSI_VARIABLES, "block-cursor-text-style": "bold underline reverse"},
     ),
 )
 

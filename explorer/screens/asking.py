@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from explorer.screens.base import Dialog, line
-from explorer.screens.parts import NumberInput, NumberRow, PathSuggester, SafeInput
+from explorer.screens.parts import NumberInput, NumberRow, PathSuggester, PickList, SafeInput
 from explorer.text import safe
 
 DATA_NAMES = {
@@ -74,7 +74,7 @@ class TextDialog(Dialog[str]):
         yield SafeInput(self.initial, suggester=suggester, compact=True, id="text")
         if self.suggestions:
             options = [Option(self.prompt(each)) for each in self.suggestions]
-            yield OptionList(*options, compact=True)
+            yield PickList(*options, has_cursor=True)
 
     def prompt(self, suggestion: str) -> Text:
         """How a suggestion is listed."""
@@ -83,7 +83,6 @@ class TextDialog(Dialog[str]):
     def on_mount(self) -> None:
         self.query_one(Input).focus()
         for options in self.query(OptionList):
-            options.can_focus = False
             options.highlighted = None
 
     def answer(self) -> str:

@@ -19,21 +19,6 @@ from explorer.text import safe
 T = TypeVar("T")
 _LINES_AROUND = 4  # the box's border, the line for what is wrong, the buttons
 
-# Without shades of our own, what has the cursor is shown in reverse.
-PLAIN_CURSORS = """
-    OptionList:ansi {
-        background: ansi_default;
-        & > .option-list--option-highlighted {
-            color: ansi_default; background: ansi_default; text-style: bold;
-        }
-        &:focus > .option-list--option-highlighted { text-style: bold reverse; }
-        & > .option-list--option-disabled { color: ansi_default; text-style: dim; }
-    }
-    Input:ansi > .input--cursor {
-        color: ansi_default; background: ansi_default; text-style: reverse;
-    }
-"""
-
 
 def line(text: str, style: str = "") -> Static:
     """A paragraph of plain text."""
@@ -43,8 +28,7 @@ def line(text: str, style: str = "") -> Static:
 class Dialog(ModalScreen[T], Generic[T]):
     """Asks for a T. Escape dismisses it with `nothing`."""
 
-    DEFAULT_CSS = (
-        """
+    DEFAULT_CSS = """
     Dialog {
         align: center middle;
         #box {
@@ -64,10 +48,8 @@ class Dialog(ModalScreen[T], Generic[T]):
             #box Input { background: ansi_default; text-style: underline; }
             #wrong { color: ansi_default; }
         }
+    }
     """
-        + PLAIN_CURSORS
-        + "}"
-    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel"),
         Binding("enter", "submit", "Yes", show=False),

@@ -15,7 +15,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from explorer.keys import GROUPS, KEYS, Key, shown
-from explorer.screens.base import PLAIN_CURSORS
 from explorer.screens.parts import SafeInput
 
 _IN_GROUP = {
@@ -31,8 +30,7 @@ FURTHER = (
 class HelpScreen(ModalScreen[None]):
     """The key table, with a person's own keys, as a page to search and scroll."""
 
-    DEFAULT_CSS = (
-        """
+    DEFAULT_CSS = """
     HelpScreen {
         align: center middle;
         #box {
@@ -45,8 +43,6 @@ class HelpScreen(ModalScreen[None]):
         &:ansi { background: ansi_default; #box { background: ansi_default; } }
     }
     """
-        + PLAIN_CURSORS
-    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Close"),
         Binding("up", "scroll(-1)", show=False),

@@ -12,9 +12,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
+from textual.style import Style as VisualStyle
 from textual.suggester import Suggester
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
 
 from explorer.text import safe
 
@@ -126,8 +128,44 @@ class Choice(Widget, can_focus=True):
             start = end
 
 
+class PickList(OptionList):
+    """A list of options whose cursor shows without colours too."""
+
+    DEFAULT_CSS = """
+    PickList:ansi {
+        background: ansi_default;
+        & > .option-list--option-highlighted {
+            color: ansi_default; background: ansi_default; text-style: bold underline;
+        }
+        &:focus > .option-list--option-highlighted { text-style: bold reverse; }
+        &.-cursor > .option-list--option-highlighted { text-style: bold reverse; }
+        & > .option-list--option-disabled { color: ansi_default; text-style: dim; }
+    }
+    """
+
+    def __init__(self, *options: Option | Text, has_cursor: bool = False) -> None:
+        """`has_cursor`: it is walked through while another widget has the focus."""
+        super().__init__(*options, compact=True, classes="-cursor" if has_cursor else None)
+        if has_cursor:
+            self.can_focus = False
+
+    def get_visual_style(self, *component_classes: str, partial: bool = False) -> VisualStyle:
+        # Textual's own leaves reverse out.
+        style = super().get_visual_style(*component_classes, partial=partial)
+        components = map(self.get_component_styles, component_classes)
+        if any(each.text_style.reverse for each in components):
+            return style + VisualStyle(reverse=True)
+        return style
+
+
 class SafeInput(Input):
     """A line of text in which characters that could fool a terminal are shown as `�`."""
+
+    DEFAULT_CSS = """
+    SafeInput:ansi > .input--cursor {
+        color: ansi_default; background: ansi_default; text-style: reverse;
+    }
+    """
 
     def __init__(self, text: str = "", **options: Any) -> None:
         super().__init__(select_on_focus=False, **options)
@@ -157,6 +195,8 @@ def _harmless(text: str) -> str:
 
 class NumberInput(Input):
     """A whole number within bounds; arrows up and down change it. `low` and `high` count in."""
+
+    DEFAULT_CSS = SafeInput.DEFAULT_CSS.replace("SafeInput", "NumberInput")
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "step(1)", "More", show=False),

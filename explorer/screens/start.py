@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from explorer.opening import UsageError, model_path
 from explorer.recents import Recent
 from explorer.screens.base import Dialog
-from explorer.screens.parts import PathSuggester, PushButton, SafeInput
+from explorer.screens.parts import PathSuggester, PickList, PushButton, SafeInput
 from explorer.text import safe
 
 _SAMPLE = "a small network on Fashion-MNIST, to try everything within a minute"
@@ -53,7 +53,7 @@ class StartScreen(Dialog[str]):
         options = [Option(_prompt(recent)) for recent in self.recents]
         if len(self.paths) > len(options):
             options.append(Option(_two_lines("sample", _SAMPLE)))
-        yield OptionList(*options, compact=True)
+        yield PickList(*options, has_cursor=True)
         yield Static(Text("or a path: a checkpoint, or a store (.db)"), markup=False)
         yield SafeInput(suggester=PathSuggester(("sample",)), compact=True, id="path")
 
@@ -62,7 +62,6 @@ class StartScreen(Dialog[str]):
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
-        options.can_focus = False
         options.highlighted = 0 if self.paths else None
         self.query_one(Input).focus()
 

@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from engine.settings import ALLOCATIONS, CRITERIA
 from explorer.screens.base import Dialog, line
-from explorer.screens.parts import Choice, NumberInput, NumberRow, PushButton
+from explorer.screens.parts import Choice, NumberInput, NumberRow, PickList, PushButton
 from explorer.text import safe
 from explorer.views import NodeObject
 from explorer.widgets.tree_drawing import short_name
@@ -56,7 +56,7 @@ class CandidateDialog(Dialog[dict[str, Any]]):
         yield _row("Scored by ", self.criteria)
         with ContentSwitcher(id="kinds", initial=self.structure.chosen or "layer"):
             with Vertical(id="layer"):
-                yield OptionList(*self._options(), compact=True)
+                yield PickList(*self._options())
             with Vertical(id="filter"):
                 hint = f"1 to {self.count.high:,}, usually {self.usual_count:,}"
                 yield NumberRow("How many  ", self.count, hint=hint)
@@ -166,7 +166,7 @@ class BranchDialog(Dialog[dict[str, Any]]):
         return {"take": self.take.chosen, "iterations": self.steps.number()}
 
 
-class _Marks(OptionList):
+class _Marks(PickList):
     """A list in which space or a click marks, and enter ends."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -186,7 +186,7 @@ class ChooseDialog(Dialog[list[str]]):
 
     def body(self) -> ComposeResult:
         yield line("Space marks what is kept. The rest is rejected; it stays in the tree.")
-        yield _Marks(*map(self._prompt, range(len(self.candidates))), compact=True)
+        yield _Marks(*map(self._prompt, range(len(self.candidates))))
 
     def _prompt(self, place: int) -> Text:
         node = self.candidates[place]

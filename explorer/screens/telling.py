@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from explorer.screens.base import Dialog, line
-from explorer.screens.parts import PushButton
+from explorer.screens.parts import PickList, PushButton
 from explorer.text import safe
 from explorer.views import JobView
 
@@ -75,7 +75,7 @@ class QuitDialog(Dialog[str]):
         for name, key, word, meaning in self.WAYS:
             prompt = Text(f"{key} ", "bold").append(f"{word}: ", "bold").append(meaning, "not bold")
             options.append(Option(prompt, id=name))
-        yield OptionList(*options, compact=True)
+        yield PickList(*options)
 
     def buttons(self) -> list[PushButton]:
         return []

@@ -324,15 +324,33 @@ def test_the_buttons_are_in_sight_hostile_text_is_plain_and_escape_leaves(name):
     assert drive(dialog, play).answer is (False if name == "confirm" else None)
 
 
-def test_without_colours_no_colour_is_sent():
-    async def play(pilot, app):
-        await pilot.press("right")
-        strips = app.screen._compositor.render_strips()
-        filtered = [f.apply(list(s), None) for s in strips for f in app.get_line_filters()]
-        styles = [segment.style for line in filtered for segment in line if segment.style]
-        assert styles
-        assert all(s.color is None or s.color.is_default for s in styles)
-        assert all(s.bgcolor is None or s.bgcolor.is_default for s in styles)
-        assert any(s.reverse for s in styles), "the focus shows"
+def shown_in_reverse(app):
+    """The text under cursors, after the app's filters; asserts that nothing has a colour."""
+    strips = app.screen._compositor.render_strips()
+    lines = [f.apply(list(strip), None) for strip in strips for f in app.get_line_filters()]
+    found = []
+    for segment in (segment for line in lines for segment in line if segment.style):
+        assert segment.style.color is None or segment.style.color.is_default
+        assert segment.style.bgcolor is None or segment.style.bgcolor.is_default
+        if segment.style.reverse:
+            found.append(segment.text)
+    return "".join(found)
 
-    drive(candidate(), play, theme="pe-none")
+
+@pytest.mark.parametrize(
+    ("make", "under_cursor"),
+    [
+        (candidate, "◉ layer"),
+        (lambda: QuitDialog([job()]), "w Wait"),
+        (lambda: ConfirmDialog("Drop?", "text", "Drop"), "Esc Cancel"),
+        (StartScreen, "sample"),
+        (lambda: NumberDialog("Auto", "Decisions", 3, 0, 9), " "),
+        (lambda: ChooseDialog([NODE, NODE]), "R.L"),
+    ],
+)
+def test_without_colours_none_is_sent_and_the_cursor_shows(make, under_cursor):
+    async def play(pilot, app):
+        await pilot.pause()
+        assert under_cursor in shown_in_reverse(app)
+
+    drive(make(), play, theme="pe-none")
