@@ -57,7 +57,7 @@ KEYS: tuple[Key, ...] = (
     Key("node.mark", "m", "mark", "Mark",
         "Mark the selected node, to be compared", "Nodes"),
     Key("node.compare", "c", "compare", "Compare",
-        "Compare the marked nodes; none marked: a node with its siblings", "Nodes", True),
+        "Compare the marked nodes; none marked: its parent and siblings", "Nodes", True),
     Key("node.tag", "#", "tag", "Tag",
         "Give the selected node a tag, or take one away", "Nodes"),
     Key("node.note", "n", "note", "Note",
