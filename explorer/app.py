@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.filter import LineFilter
-from textual.widgets import ContentSwitcher, Footer, TabbedContent, TabPane
+from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent, TabPane
 
 from explorer import recents
 from explorer.actions.decide import DecideActions
@@ -75,6 +75,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
                     yield TreeCanvas(id="tree")
                     yield NodeTable(id="table")
                 yield Timeline(id="timeline")
+                yield Static(id="where", markup=False)
             with Vertical(id="right"):
                 yield DecideCard(keymap=self.config.keymap, id="card")
                 with TabbedContent(id="tabs", initial="live"):
@@ -124,7 +125,8 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
     @on(TreeCanvas.Selected)
     @on(NodeTable.Selected)
     def node_selected(self, message: TreeCanvas.Selected | NodeTable.Selected) -> None:
-        if message.name != self.selected:
+        # A message of the hidden view, or one that a later key has overtaken, says nothing.
+        if message.name == self.view_in_front().selected and message.name != self.selected:
             self.select(message.name)
 
     @on(TreeCanvas.Activated)
@@ -173,7 +175,12 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
         """A dialog about work that failed; the app stays."""
         node = event["node"]
         remedy = REMEDIES.get(event["kind"], "g on the node tries again; the log has the details")
-        if await self.complain(f"{node}: the work failed", event["cause"], remedy, retry=True):
+        if event.get("detail"):
+            remedy = "this is a bug of ours: please report it with the details below"
+        title = f"{node}: the work failed"
+        if await self.complain(
+            title, event["cause"], remedy, retry=True, detail=event.get("detail")
+        ):
             self.retry(node)
 
     def retry(self, name: str) -> None:

@@ -6,6 +6,7 @@ The same session underneath as `auto`. It knows neither PyTorch nor any front en
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -243,8 +244,16 @@ class Growing:
             self.session.listener({"event": "ended", "node": node.name, "kind": key[0]})
             raise
         except (JobFailedError, CandidatesFailedError, StoreError, NotNowError) as error:
-            self.session.listener({"event": "problem", "node": node.name, "work": key[0],
-                                   "kind": type(error).__name__, "cause": str(error)})  # fmt: skip
+            self._tell_problem(key[0], node, error)
+        except Exception as error:  # a bug of ours ends one task, not the app; it is told whole
+            self._tell_problem(key[0], node, error, traceback.format_exc())
+
+    def _tell_problem(
+        self, work: str, node: Node, error: Exception, detail: str | None = None
+    ) -> None:
+        cause = str(error) if detail is None else f"{type(error).__name__}: {error}"
+        self.session.listener({"event": "problem", "node": node.name, "work": work, "cause": cause,
+                               "kind": type(error).__name__, "detail": detail})  # fmt: skip
 
     def _stop_below(self, nodes: Sequence[Node]) -> None:
         """Ends the work in subtrees that nobody wants for now."""

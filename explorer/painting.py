@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textual.content import Content
+from rich.text import Text
 from textual.css.query import NoMatches
-from textual.widgets import TabbedContent
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher, Static, TabbedContent
 
 from explorer.app_base import AppBase
 from explorer.card import live_card, past_card
@@ -34,12 +35,13 @@ from explorer.widgets.tree_canvas import TreeCanvas
 from explorer.widgets.tree_model import TreeModel, TreeNode
 
 PAINT_SECONDS = 0.2
+DETAILS_SECONDS = 0.04  # between a selection and the panes about it
 
 
 class Painting(AppBase):
     """The half of the app that paints."""
 
-    warming: str | None = None  # what is awaited before any work shows
+    _details_timer: Timer | None = None
 
     # ------------------------------------------------------------ the tree
 
@@ -67,11 +69,18 @@ class Painting(AppBase):
         if name not in self.shown:
             return
         self.selected = name
-        self.query_one("#left").border_subtitle = Content(f"at {safe(name[-60:])} ")
-        for view in (self.query_one(TreeCanvas), self.query_one(NodeTable)):
-            if view.selected != name and view.model.find(name) is not None:
-                view.select(name)
-        self.paint_details()
+        where = Text(f"at {safe(name[-60:])} ", no_wrap=True)
+        self.query_one("#where", Static).update(where, layout=False)
+        view = self.view_in_front()
+        if view.selected != name and view.model.find(name) is not None:
+            view.select(name)
+        self.paint_details_soon()
+
+    def view_in_front(self) -> TreeCanvas | NodeTable:
+        """The tree or the table, whichever is shown; the other one catches up when it comes."""
+        if self.query_one("#views", ContentSwitcher).current == "table":
+            return self.query_one(NodeTable)
+        return self.query_one(TreeCanvas)
 
     def show_moment(self, moment: int | None) -> None:
         assert self.session is not None
@@ -128,13 +137,21 @@ class Painting(AppBase):
         paused = self.steering is not None and self.steering.paused
         jobs = self.jobs()
         cold = bool(jobs) and not self.live.engine_ready
-        warming = "the engine is warming up" if cold else self.warming
+        warming = "the engine is warming up" if cold else None
         self.query_one(JobsPane).show(jobs, paused, warming)
 
     # ------------------------------------------------------------ about the selected node
 
+    def paint_details_soon(self) -> None:
+        """Paints them once the keys rest: what is under a held key is not worth its time."""
+        if self._details_timer is None:
+            self._details_timer = self.set_timer(DETAILS_SECONDS, self.paint_details)
+
     def paint_details(self) -> None:
         """The card and the tab that is in front."""
+        if self._details_timer is not None:
+            self._details_timer.stop()
+            self._details_timer = None
         subject = self.subject
         card = self.query_one(DecideCard)
         if subject is None or self.steering is None:

@@ -89,6 +89,7 @@ class Startup(Painting):
         self.steering = Steering(session)
         self.live.attach(session.store, session.run)
         self.shown = self.live.objects
+        self.selected = self.steering.tip().name
         self.show_tree()
         self.paint_title()
         self.paint_jobs()

@@ -50,7 +50,12 @@ class LiveCurves(Widget):
         x_label: str = "epoch",
     ) -> None:
         """Replaces the curves: by name, points of (epoch, loss) and of (epoch, percent)."""
-        self._loss, self._accuracy, self._x_label = loss, accuracy or {}, x_label
+        if (loss, accuracy or {}, x_label) == (self._loss, self._accuracy, self._x_label):
+            return
+        # Copies: the caller's lists grow, and would always equal themselves.
+        self._loss = {name: list(points) for name, points in loss.items()}
+        self._accuracy = {name: list(points) for name, points in (accuracy or {}).items()}
+        self._x_label = x_label
         self._strips = None
         self.refresh()
 
