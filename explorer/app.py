@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.containers import Horizontal, Vertical
 from textual.filter import LineFilter
 from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent, TabPane
@@ -22,8 +23,7 @@ from explorer.actions.view import TABS, ViewActions
 from explorer.config import Config
 from explorer.keys import KEYS
 from explorer.opening import Request
-from explorer.progress import line_of
-from explorer.screens.palette import KeyCommands
+from explorer.sentences import line_of
 from explorer.startup import Startup
 from explorer.themes import THEMES, line_filters, pick_theme
 from explorer.widgets.curves import LiveCurves
@@ -49,12 +49,18 @@ REMEDIES = {
 }
 
 
+def _key_commands() -> type[Provider]:
+    from explorer.screens.palette import KeyCommands  # dialogs are imported after the first paint
+
+    return KeyCommands
+
+
 class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewActions, Startup):
     """pe-explore MODEL."""
 
     TITLE = "pe-explore"
     CSS_PATH = "app.tcss"
-    COMMANDS: ClassVar[set[Any]] = {KeyCommands}
+    COMMANDS: ClassVar[set[Any]] = {_key_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.label, show=key.show, tooltip=key.help, id=key.id)
         for key in KEYS

@@ -13,7 +13,6 @@ from explorer.config import Config
 from explorer.live import LiveView
 from explorer.opening import Request, UsageError
 from explorer.replay import Replay
-from explorer.screens.dialogs import ErrorDialog
 from explorer.session import Session
 from explorer.steering import NotNowError, Steering
 from explorer.text import safe
@@ -60,6 +59,8 @@ class AppBase(App[None]):
         self, title: str, cause: str, remedy: str, *, retry: bool = False, detail: str | None = None
     ) -> bool:
         """A dialog about an error; whether the person wants it tried again."""
+        from explorer.screens.dialogs import ErrorDialog  # after the first paint
+
         dialog = ErrorDialog(title, cause, remedy, detail=detail, retry=retry)
         return await self.push_screen_wait(dialog) == "retry"
 

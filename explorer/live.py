@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from explorer.nodes import node_objects, some_objects
-from explorer.progress import line_of
+from explorer.sentences import line_of
 from explorer.views import JobView
 from store import Run, TreeStore
 

@@ -20,8 +20,6 @@ from explorer.opening import (
     open_session,
 )
 from explorer.painting import PAINT_SECONDS, Painting
-from explorer.screens.dialogs import DataDialog, QuitDialog
-from explorer.screens.start import StartScreen
 from explorer.spool import clear_spool
 from explorer.steering import Steering
 from store import StoreError, StoreLockedError
@@ -38,6 +36,8 @@ class Startup(Painting):
     @work(exclusive=True, group="opening")
     async def open_run(self) -> None:
         """Opens what was asked for, asking for what is missing."""
+        from explorer.screens.start import StartScreen
+
         self.set_interval(PAINT_SECONDS, self.paint)
         while self.session is None:
             if self.request is None:
@@ -45,7 +45,7 @@ class Startup(Painting):
                 if model is None:
                     self.exit()
                     return
-                self.request = Request(model, overrides=self.config.overrides)
+                self.request = self._request_for(model)
                 self.paint_title()
             try:
                 await self._open(self.request)
@@ -54,6 +54,12 @@ class Startup(Painting):
                     self.exit(return_code=1, message=str(error))
                     return
         self._begin()
+
+    def _request_for(self, model: str) -> Request:
+        """What opening a path means; a store keeps the settings that its run began with."""
+        fixed = is_store(Path(model))
+        overrides = {} if fixed else self.config.overrides
+        return Request(model, device=self.config.device, overrides=overrides)
 
     async def _open(self, request: Request) -> None:
         try:
@@ -72,6 +78,8 @@ class Startup(Painting):
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
+        from explorer.screens.dialogs import DataDialog
+
         if isinstance(error, JobFailedError) and error.kind == "DataNotNamedError":
             data = await self.push_screen_wait(DataDialog(str(error), ()))
             if data is not None:
@@ -113,6 +121,8 @@ class Startup(Painting):
     @work(exclusive=True, group="quitting")
     async def ask_to_quit(self) -> None:
         """Quits; where jobs are live, as the person says."""
+        from explorer.screens.dialogs import QuitDialog
+
         steering = self.steering
         if steering is not None and steering.busy:
             answer = await self.push_screen_wait(QuitDialog(self.jobs()))

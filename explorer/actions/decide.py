@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual import work
 
 from explorer.app_base import AppBase
-from explorer.screens.dialogs import ChooseDialog, NumberDialog
 from store import Node
 
 
@@ -21,6 +20,8 @@ class DecideActions(AppBase):
 
     @work
     async def action_override(self) -> None:
+        from explorer.screens.dialogs import ChooseDialog
+
         if (at := self.wheel_at_subject()) is None:
             return
         steering, parent = at
@@ -52,6 +53,8 @@ class DecideActions(AppBase):
 
     @work
     async def action_auto(self) -> None:
+        from explorer.screens.dialogs import NumberDialog
+
         if (steering := self.wheel()) is None:
             return
         count = await self.push_screen_wait(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 
 from explorer.app_base import AppBase
-from explorer.screens.dialogs import BranchDialog, CandidateDialog
 from explorer.stages import shape_changing
 from store import Node
+
+if TYPE_CHECKING:
+    from explorer.screens.dialogs import CandidateDialog
 
 
 class GrowActions(AppBase):
@@ -26,6 +28,8 @@ class GrowActions(AppBase):
 
     @work
     async def action_branch(self) -> None:
+        from explorer.screens.dialogs import BranchDialog
+
         if self.moment is not None:  # branching from the past is the same as branching now
             self.show_moment(None)
         if (at := self.wheel_at_selected()) is None:
@@ -64,6 +68,8 @@ class GrowActions(AppBase):
     def _candidate_dialog(
         self, parent: Node, content: dict[str, Any], block: str | None
     ) -> CandidateDialog:
+        from explorer.screens.dialogs import CandidateDialog
+
         assert self.session is not None
         scores = content["scores"]
         ranked = sorted(scores["blocks"].items(), key=lambda item: (item[0] != block, item[1]))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from textual import work
 
 from explorer.app_base import AppBase
-from explorer.screens.compare import CompareScreen
-from explorer.screens.dialogs import ConfirmDialog, TextDialog
 from explorer.stages import stages
 
 
@@ -15,6 +13,8 @@ class NodeActions(AppBase):
 
     @work
     async def action_drop(self) -> None:
+        from explorer.screens.dialogs import ConfirmDialog
+
         if (at := self.wheel_at_selected()) is None:
             return
         steering, node = at
@@ -40,6 +40,8 @@ class NodeActions(AppBase):
         self.tell(f"marked: {names}" + ("; c compares them" if len(self.marked) > 1 else ""))
 
     def action_compare(self) -> None:
+        from explorer.screens.compare import CompareScreen
+
         names = [name for name in self.marked if name in self.shown]
         if len(names) < 2:
             value = self.shown.get(self.selected)
@@ -65,6 +67,8 @@ class NodeActions(AppBase):
 
     @work
     async def action_tag(self) -> None:
+        from explorer.screens.dialogs import TextDialog
+
         if (at := self.wheel_at_selected()) is None:
             return
         steering, node = at
@@ -79,6 +83,8 @@ class NodeActions(AppBase):
 
     @work
     async def action_note(self) -> None:
+        from explorer.screens.dialogs import TextDialog
+
         if (at := self.wheel_at_selected()) is None:
             return
         steering, node = at

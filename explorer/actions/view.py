@@ -9,8 +9,6 @@ from textual.widgets import ContentSwitcher, TabbedContent
 
 from explorer import recents
 from explorer.app_base import AppBase
-from explorer.screens.dialogs import TextDialog
-from explorer.screens.help import HelpScreen
 from explorer.text import safe
 from explorer.widgets.node_table import NodeTable
 from explorer.widgets.tree_canvas import TreeCanvas
@@ -42,6 +40,8 @@ class ViewActions(AppBase):
 
     @work
     async def action_search(self) -> None:
+        from explorer.screens.dialogs import TextDialog
+
         canvas = self.query_one(TreeCanvas)
         text = await self.push_screen_wait(
             TextDialog(
@@ -85,6 +85,8 @@ class ViewActions(AppBase):
         self.tell(f"saved {safe(saved)}")
 
     def action_help(self) -> None:
+        from explorer.screens.help import HelpScreen
+
         self.push_screen(HelpScreen(self.config.key_table))
 
     def action_focus_tree(self) -> None:

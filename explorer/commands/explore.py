@@ -6,7 +6,6 @@ import asyncio
 import sys
 
 from explorer.app import ExplorerApp
-from explorer.commands.look import log
 from explorer.config import load_config
 from explorer.opening import Request, UsageError, is_store, model_path
 
@@ -16,6 +15,8 @@ def explore(request: Request | None) -> int:
     if request is not None:
         path = model_path(request.model)  # a misspelled name is told before the screen changes
         if not sys.stdout.isatty() and is_store(path):
+            from explorer.commands.look import log
+
             log(path, as_json=False)
             return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
