@@ -104,7 +104,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
     def on_mount(self) -> None:
         self.theme = pick_theme(self.config, os.environ)
         self.set_keymap(self.config.keymap)
-        self.query_one("#right").styles.width = f"{self.right_percent}%"
+        self.size_panes()
         self.query_one(TreeCanvas).zoom = self.config.zoom
         self.follow = self.config.follow
         self.query_one(Timeline).display = False
@@ -120,6 +120,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
         self.set_class(tiny, "-tiny")
         self.set_class(not tiny and width < WIDE_COLUMNS, "-stacked")
         self.set_class(not tiny and height < 30, "-short")
+        self.size_panes()
         if tiny:
             self.query_one("#views", ContentSwitcher).current = "table"
 

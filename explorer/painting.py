@@ -93,6 +93,7 @@ class Painting(AppBase):
         while self.selected not in self.shown:
             self.selected = self.selected.rpartition(".")[0] or "R"
         self.show_tree()
+        self.paint_title()
         self.paint_timeline()
 
     # ------------------------------------------------------------ what changed

@@ -60,7 +60,7 @@ class ViewActions(AppBase):
     def action_tab(self, number: int) -> None:
         """Shows a tab; on a narrow screen, again shows the Decide card in its place."""
         tabs, name = self.query_one(TabbedContent), TABS[number - 1]
-        if self.screen.has_class("-stacked") and tabs.active == name and self.has_class("-tabs"):
+        if self.has_class("-stacked") and tabs.active == name and self.has_class("-tabs"):
             self.remove_class("-tabs")
         else:
             self.add_class("-tabs")
@@ -73,8 +73,13 @@ class ViewActions(AppBase):
 
     def action_resize_panes(self, percent: int) -> None:
         self.right_percent = min(max(self.right_percent + percent, NARROWEST), WIDEST)
-        self.query_one("#right").styles.width = f"{self.right_percent}%"
+        self.size_panes()
         recents.set_sizes({"right": self.right_percent})
+
+    def size_panes(self) -> None:
+        """Gives the panes at the right their share, where they stand beside the tree."""
+        stacked = self.has_class("-stacked")
+        self.query_one("#right").styles.width = None if stacked else f"{self.right_percent}%"
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         try:
