@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help demo test check soak clean
+.PHONY: help demo tour bench test check soak clean
 
 help:
-	@echo "make demo    install into $(VENV) and prune the bundled network"
+	@echo "make demo    install into $(VENV) and open the bundled network in the explorer"
+	@echo "make tour    make the pictures of the README from the real app"
 	@echo "make test    install and run the tests"
 	@echo "make check   lint, types and import contracts"
 	@echo "make soak    the tests that take minutes"
@@ -20,8 +21,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[test]'
 	touch $(INSTALLED)
 
+# At a terminal the explorer opens; elsewhere (CI, a pipe) the tree grows without asking.
 demo: $(INSTALLED)
-	$(BIN)/pe-explore auto sample --iterations 2
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/pe-explore sample; \
+	else $(BIN)/pe-explore auto sample --iterations 2; fi
+
+tour: $(INSTALLED)
+	$(BIN)/python docs/tour/make.py
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not soak"

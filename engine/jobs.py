@@ -29,7 +29,7 @@ from engine.device import Execution
 from engine.edits import Edit
 from engine.errors import DataError, DataNotNamedError, EngineError
 from engine.evaluation import Evaluation, evaluate
-from engine.latency import latency_ms
+from engine.latency import latencies_ms, latency_ms
 from engine.loading import LoadedNetwork
 from engine.loading import load as load_checkpoint
 from engine.models import FAMILIES
@@ -164,6 +164,7 @@ class Engine:
         if split is data.test:
             compared = evaluate(model, split, data, execution, monitor=monitor, phase="comparing")
         measure = SIMILARITIES[settings.similarity]
+        own_ms, parents_ms = latencies_ms([model, parent], data.image_shape_HWC, execution)
         return {
             "snapshot": self._spooled(model),
             "epochs": [figures.as_dict() for figures in history],
@@ -181,7 +182,8 @@ class Engine:
                 "val_loss": validation.loss,
                 "macs": cost.num_macs,
                 "params": cost.num_params,
-                "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
+                "latency_ms": own_ms,
+                "latency_ratio": own_ms / parents_ms,
             },
         }
 

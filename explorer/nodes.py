@@ -73,6 +73,7 @@ def node_object(
         "params": None if "params" not in metrics else int(metrics["params"]),
         "macs_reduction": None if macs is None else 100 * (1 - macs / root.metrics["macs"]),
         "latency_ms": metrics.get("latency_ms"),
+        "latency_ratio": metrics.get("latency_ratio"),  # to the parent's, measured in turns
         "removes": removes(node.edit),
         "tags": list(said.tags),
         "note": said.note,

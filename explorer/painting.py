@@ -239,6 +239,9 @@ class Painting(AppBase):
     # ------------------------------------------------------------ around
 
     def paint_title(self) -> None:
+        depth = max((name.count(".") for name in self.shown), default=0)
+        count = f"depth {depth} · {len(self.shown)} nodes" if self.shown else ""
+        self.query_one("#left").border_title = f"Tree · {count}" if count else "Tree"
         if self.session is None:
             self.query_one(TitleBar).show(model=self._model_name())
             return

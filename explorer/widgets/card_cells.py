@@ -159,10 +159,10 @@ def share_gone_text(
 
 
 def latency_text(node: NodeObject, parent: Mapping[str, Any], width: int) -> str:
-    """Milliseconds, and how many times the parent's."""
-    own, base = fig.number(node.get("latency_ms")), fig.number(parent.get("latency_ms"))
+    """Milliseconds, and how many times the parent's, measured in turns with it."""
+    own, ratio = fig.number(node.get("latency_ms")), fig.number(node.get("latency_ratio"))
     if own is None:
         return fig.NONE
     text = f"{own:.2f} ms" if own < 100 else f"{own:.0f} ms"
-    times = f" ×{own / base:.2f}" if base else ""
+    times = f" ×{ratio:.2f}" if ratio and parent else ""
     return fig.first_fitting([text + times, text], width)

@@ -46,9 +46,7 @@ class Table:
 def steer(files, store: Path, play, **overrides):
     """Opens the tree, lets `play(table)` steer it, and closes it."""
     model, data = files
-    request = Request(
-        str(model), store=store, overrides={**QUICK, "data": str(data), **overrides}
-    )
+    request = Request(str(model), store=store, overrides={**QUICK, "data": str(data), **overrides})
 
     async def work():
         live, heard = LiveView(), []
@@ -127,7 +125,7 @@ def test_undo_and_redo_survive_reopening_and_keep_the_weights(files, tmp_path):
         kept["weights"] = table.store.snapshot_hash(table.node(name).id, "tuned")
         table.steering.undo()
         assert table.kept() == set() and table.node(name).kept is None
-        assert [n.name for n in table.steering.waiting()][0] == "R"
+        assert table.steering.waiting()[0].name == "R"
 
     async def redo(table):
         asked = len([e for e in table.heard if e["event"] == "asked"])

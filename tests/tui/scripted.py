@@ -233,6 +233,7 @@ class ScriptedExecutor:
             "macs": int(ROOT_MACS * share),
             "params": int(ROOT_PARAMS * share),
             "latency_ms": round(4.0 * share, 3),
+            "latency_ratio": round(share, 3),
             **self.figures.get(name, {}),
         }
         similarity, phase = metrics["similarity"], 7 * noise(name, "phase")

@@ -40,7 +40,9 @@ def test_a_person_steers_the_sample_quits_and_finds_everything_again(folder):
     command = explorer("sample", "--store", store, *QUICK)
     with Terminal(command, cwd=folder) as terminal:
         terminal.wait_for("pe-explore", 20)
-        terminal.wait_for(lambda screen: re.search("a approve [LF]", screen), 120)  # two candidates arrived
+        terminal.wait_for(
+            lambda screen: re.search("a approve [LF]", screen), 120
+        )  # two candidates arrived
         assert ready(store) >= {"R", "R.L", "R.F"} and kept(store) == set()
         terminal.press("o")
         terminal.wait_for(lambda _: len(kept(store)) == 1)
@@ -86,7 +88,9 @@ def test_it_is_usable_at_any_size_and_without_colour(folder, width, height, envi
         screen = terminal.wait_for(lambda screen: "93" in screen or "CKA" in screen, 30)
         assert max(len(line) for line in screen.splitlines()) <= width
         if "NO_COLOR" in environment:
-            coloured = re.findall(r"\x1b\[[\d;]*[34][0-7]m|\x1b\[[34]8;", terminal.screen(colours=True))
+            coloured = re.findall(
+                r"\x1b\[[\d;]*[34][0-7]m|\x1b\[[34]8;", terminal.screen(colours=True)
+            )
             assert coloured == []
         terminal.press("q")
         terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
