@@ -23,7 +23,7 @@ def commands() -> list[tuple[str, str]]:
     for page in PAGES:
         for block in blocks(page, "sh"):
             joined = block.replace("\\\n", " ")
-            found += [(page.name, line) for line in joined.splitlines() if "pe-explore " in line]
+            found += [(page.name, line) for line in joined.splitlines() if re.search(r"pe-explore( |$)", line)]
     return found
 
 
@@ -33,7 +33,10 @@ def test_commands_on_the_pages_exist_with_their_options(page, line):
 
     words = shlex.split(line, comments=True)
     arguments = words[words.index("pe-explore") + 1 :]
-    command = typer.main.get_command(app).commands[arguments[0]]
+    commands = typer.main.get_command(app).commands
+    if not arguments or arguments[0] not in commands:
+        arguments = ["open", *arguments]  # the default command
+    command = commands[arguments[0]]
     # Parsing checks names, types and counts without running anything.
     command.make_context(arguments[0], list(arguments[1:]))
 

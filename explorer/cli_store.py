@@ -1,0 +1,31 @@
+"""The commands that read and care for stores. Only typer is imported at the top."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from explorer.cli_group import guarded
+from explorer.cli_steer import Json, StoreFile
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command("replay")(replay)
+
+
+@guarded
+def replay(
+    store: StoreFile,
+    speed: Annotated[float, typer.Option(help="Moments a second, at a terminal", min=0.1)] = 4.0,
+    at: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads it at run time
+        typer.Option(metavar="EVENT", help="The tree as it stood after this event"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Step through a tree as it grew."""
+    from explorer.commands.replay import replay as run
+
+    run(store, speed=speed, at=at, as_json=json)
