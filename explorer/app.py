@@ -67,6 +67,8 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
         if key.action
     ]
 
+    roomy_view = "tree"  # what to show again on a terminal that is no longer tiny
+
     def __init__(self, request: Request | None, config: Config) -> None:
         super().__init__(request, config)
         self.right_percent = recents.sizes().get("right", 45)
@@ -117,12 +119,16 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         tiny = width < TINY_COLUMNS or height < TINY_LINES
+        was_tiny = self.has_class("-tiny")
         self.set_class(tiny, "-tiny")
         self.set_class(not tiny and width < WIDE_COLUMNS, "-stacked")
         self.set_class(not tiny and height < 30, "-short")
         self.size_panes()
-        if tiny:
-            self.query_one("#views", ContentSwitcher).current = "table"
+        if tiny and not was_tiny:
+            self.roomy_view = self.query_one("#views", ContentSwitcher).current or "tree"
+            self.show_view("table")
+        elif was_tiny and not tiny:
+            self.show_view(self.roomy_view)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return line_filters(self.theme, super().get_line_filters())

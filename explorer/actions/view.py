@@ -34,8 +34,12 @@ class ViewActions(AppBase):
 
     def action_table(self) -> None:
         switcher = self.query_one("#views", ContentSwitcher)
-        switcher.current = "table" if switcher.current == "tree" else "tree"
-        self.query_one(f"#{switcher.current}").focus()
+        self.show_view("table" if switcher.current == "tree" else "tree")
+
+    def show_view(self, name: str) -> None:
+        """Brings the tree or the table to the front, standing at the selected node."""
+        self.query_one("#views", ContentSwitcher).current = name
+        self.query_one(f"#{name}").focus()
         self.select(self.selected)
 
     @work

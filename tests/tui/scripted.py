@@ -443,7 +443,7 @@ def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=N
             request = Request(named, overrides={} if named.endswith(".db") else settings)
         app = ScriptedApp(worker, request, load_config())
         try:
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=True) as pilot:
                 await play(Seat(pilot, app, worker))
         finally:
             await app.release()

@@ -1,0 +1,257 @@
+"""Opening and leaving the app: what is asked, what goes on without asking, what is left behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+from scripted import Seat, checkpoint, explore, grown
+from textual.widgets import Input
+
+from explorer.executor import JobFailedError
+from explorer.screens.asking import DataDialog
+from explorer.screens.start import StartScreen
+from explorer.screens.telling import ErrorDialog, QuitDialog
+from store import TreeStore
+
+
+def kept_in(store_path) -> set[str]:
+    with TreeStore.open(store_path, read_only=True) as store:
+        return {
+            node.name for node in store.nodes(store.latest_run().id) if node.kept and node.depth
+        }
+
+
+# ------------------------------------------------------------ opening
+
+
+def test_a_new_checkpoint_is_opened_grown_and_waits_for_a_word(tmp_path):
+    async def play(seat):
+        await seat.sees("the engine is warming up")
+        seat.worker.release()
+        await seat.idle()
+        assert seat.ready() == {"R", "R.L", "R.F"} and seat.kept() == set()
+        await seat.told("R: both candidates are measured")
+        await seat.sees("resnet56.pt · cifar10", "a approve F")
+
+    explore(tmp_path, play, script=lambda worker: worker.hold("open"))
+    assert (tmp_path / "resnet56.pex.db").exists()
+
+
+def test_without_a_model_the_start_screen_offers_the_sample_and_opens_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def play(seat):
+        await seat.dialog(StartScreen)
+        await seat.press(*"sample", "enter")
+        await seat.idle()
+        assert seat.worker.jobs["open R"]["settings"]["data"] == "sample"
+        await seat.sees("sample.pt")
+
+    explore(tmp_path, play, model=None)
+    assert (tmp_path / "sample.pex.db").exists()
+
+
+def test_leaving_the_start_screen_ends_the_app_and_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def play(seat):
+        await seat.dialog(StartScreen)
+        await seat.press("escape")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    assert explore(tmp_path, play, model=None).return_code == 0
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp_path):
+    cause = "the checkpoint does not say where its data are"
+
+    async def play(seat):
+        await seat.dialog(DataDialog)
+        await seat.sees(cause)
+        await seat.press(*"cifar100", "enter")
+        await seat.idle()
+        assert seat.worker.jobs["open R"]["settings"]["data"] == "cifar100"
+        await seat.sees("resnet56.pt · cifar100")
+
+    def script(worker):
+        worker.fail("open R", JobFailedError("DataNotNamedError", cause))
+
+    explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_a_file_that_is_missing_is_told_and_opened_once_it_is_there(tmp_path):
+    async def play(seat):
+        await seat.dialog(ErrorDialog)
+        await seat.sees("there is no file", "Try again")
+        checkpoint(tmp_path)
+        await seat.press("r")
+        await seat.idle()
+        assert seat.ready() == {"R", "R.L", "R.F"}
+
+    explore(tmp_path, play, model=tmp_path / "resnet56.pt")
+
+
+def test_what_cannot_be_opened_and_is_not_tried_again_ends_with_an_error(tmp_path):
+    async def play(seat):
+        await seat.dialog(ErrorDialog)
+        await seat.press("escape")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    assert explore(tmp_path, play, model=tmp_path / "none.pt").return_code == 1
+
+
+def test_a_network_that_the_engine_refuses_is_told_with_its_reason(tmp_path):
+    async def play(seat):
+        await seat.dialog(ErrorDialog)
+        await seat.sees("no residual block in it")
+        assert not list(tmp_path.glob("*.db")), "what cannot be opened leaves no store behind"
+        await seat.press("r")
+        await seat.idle()
+
+    def script(worker):
+        worker.fail("open R", JobFailedError("StructureError", "no residual block in it"))
+
+    explore(tmp_path, play, script=script)
+
+
+def _hold_the_lock(path, begin, done, go_on):
+    with TreeStore.open(path) as store:
+        begin.set()
+        go_on.wait(60)
+        root = store.node(1, "R")
+        filters = store.node(1, "R.F")
+        store.decide(root.id, kept=[filters.id], suggested=None, actor="user", reason="elsewhere")
+        done.wait(60)
+
+
+def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("explorer.startup.POLL_SECONDS", 0.05)
+    path = grown(tmp_path)
+    context = multiprocessing.get_context("spawn")
+    begin, done, go_on = context.Event(), context.Event(), context.Event()
+    other = context.Process(target=_hold_the_lock, args=(path, begin, done, go_on))
+    other.start()
+    try:
+        assert begin.wait(30)
+
+        async def play(seat: Seat):
+            await seat.idle()
+            await seat.sees("read-only", "◌F .9733")
+            assert any("being written by process" in told for told in seat.app.told)
+            await seat.press("a")
+            await seat.told("open for reading only")
+            go_on.set()
+            await seat.sees("●F .9733")
+            assert not seat.worker.asked
+
+        explore(tmp_path, play, model=path)
+    finally:
+        done.set()
+        go_on.set()
+        other.join(30)
+    assert other.exitcode == 0 and kept_in(path) == {"R.F"}
+
+
+def test_a_persons_own_keys_take_the_place_of_the_usual_ones(tmp_path):
+    (tmp_path / "config.toml").write_text('[keys]\n"decide.approve" = "f5"\nnope = 1\n')
+    path = grown(tmp_path)
+
+    async def play(seat):
+        await seat.idle()
+        await seat.told("nope")
+        await seat.sees("f5 approve F", "f5 Approve")
+        await seat.press("a")
+        assert seat.kept() == set()
+        await seat.press("f5")
+        await seat.idle()
+        assert seat.kept() == {"R.F"}
+
+    explore(tmp_path, play, model=path)
+
+
+# ------------------------------------------------------------ leaving while jobs are live
+
+
+def leave(folder, key, **options):
+    """Quits while both candidates are under way."""
+
+    async def play(seat):
+        jobs = {"recover R.L", "recover R.F"}
+        await seat.until(lambda: jobs <= seat.worker.running.keys(), "the jobs")
+        seat.app.paint()
+        await seat.press("q")
+        await seat.dialog(QuitDialog)
+        await seat.sees("Quit? 2 jobs are live", "R.L recover")
+        await seat.press(key)
+        if key == "w":
+            await seat.told("quits when the work is done")
+            seat.worker.release()
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    return explore(folder, play, script=lambda worker: worker.hold("recover"))
+
+
+def states(folder) -> dict[str, str]:
+    with TreeStore.open(folder / "resnet56.pex.db", read_only=True) as store:
+        return {node.name: node.state for node in store.nodes(1)}
+
+
+def test_waiting_ends_when_the_work_is_done_and_stored(tmp_path):
+    app = leave(tmp_path, "w")
+    assert app.worker.ended == "closed" and app.return_code == 0
+    assert states(tmp_path) == {"R": "ready", "R.L": "ready", "R.F": "ready"}
+
+
+def test_stopping_ends_at_once_and_the_next_start_does_the_rest(tmp_path):
+    app = leave(tmp_path, "s")
+    assert app.worker.ended == "closed"
+    assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
+
+    async def again(seat):
+        await seat.idle()
+        assert {"R.L", "R.F"} <= seat.ready()
+
+    explore(tmp_path, again, model=tmp_path / "resnet56.pex.db")
+
+
+def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
+    app = leave(tmp_path, "l")
+    assert app.worker.ended == "left"
+    assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
+
+
+def test_staying_changes_nothing(tmp_path):
+    async def play(seat):
+        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
+        await seat.press("q")
+        await seat.dialog(QuitDialog)
+        await seat.press("escape")
+        await seat.main()
+        seat.worker.release()
+        await seat.idle()
+        assert {"R.L", "R.F"} <= seat.ready()
+
+    explore(tmp_path, play, script=lambda worker: worker.hold("recover"))
+
+
+# ------------------------------------------------------------ recent stores
+
+
+def test_a_store_that_was_open_is_offered_the_next_time(tmp_path):
+    path = grown(tmp_path)
+
+    async def play(seat):
+        await seat.idle()
+
+    explore(tmp_path, play, model=path)
+
+    async def again(seat):
+        screen = await seat.dialog(StartScreen)
+        await seat.sees("resnet56.pex.db", "3 nodes")
+        assert not screen.query_one(Input).value
+        await seat.press("enter")
+        await seat.idle()
+        assert seat.store.path == path
+
+    explore(tmp_path, again, model=None)
