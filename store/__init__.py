@@ -23,6 +23,7 @@ from store.errors import (
     UnknownRunError,
     UnknownSnapshotError,
 )
+from store.outlines import Outline
 from store.tree import TreeStore
 from store.values import (
     Annotation,
@@ -52,6 +53,7 @@ __all__ = [
     "Node",
     "NotAStoreError",
     "OlderStoreError",
+    "Outline",
     "Phase",
     "Proposal",
     "ReadOnlyStoreError",

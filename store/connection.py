@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,6 +21,7 @@ from store.errors import (
 )
 from store.lock import WriterLock
 
+Parameters = Sequence[Any] | Mapping[str, Any]
 _BUSY_MILLISECONDS = 5_000
 _WAL_BYTES_KEPT = 64 * 2**20
 
@@ -66,12 +67,12 @@ class Connection:
             raise StoreClosedError(f"{self.path} was closed; open it again with TreeStore.open")
         return self._sqlite
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._mutex, self._translating():
             return self._open_sqlite().execute(sql, parameters).fetchall()
 
-    def row(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
+    def row(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """The first row of a query, None where there is none."""
         with self._mutex, self._translating():
             row: sqlite3.Row | None = self._open_sqlite().execute(sql, parameters).fetchone()
@@ -86,7 +87,7 @@ class Connection:
             )
             return cursor.lastrowid or 0
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
         """The number of rows a statement changed. Only inside `writing`."""
         with self._mutex, self._translating():
             return self._open_sqlite().execute(sql, parameters).rowcount

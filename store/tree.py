@@ -16,6 +16,7 @@ from store.errors import (
     IllegalStateError,
     InvalidValueError,
 )
+from store.outlines import Outlining
 from store.results import make_result
 from store.snapshots import timestamp
 from store.values import Decision, Event, Node, Phase, Run, State
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 
-class TreeStore(Annotating):
+class TreeStore(Annotating, Outlining):
     """One store file, open. One process at a time writes; any number read meanwhile."""
 
     @classmethod

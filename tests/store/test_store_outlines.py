@@ -1,0 +1,72 @@
+"""Nodes in brief say what nodes say at length."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from store import TreeStore, schema
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "session"))
+from test_replay import act, new_run
+
+
+def expected(store: TreeStore, run_id: int) -> list[tuple]:
+    return [
+        (n.id, n.name, n.structure, n.state, n.kept, n.metrics.get("similarity"),
+         n.metrics.get("val_accuracy"), n.metrics.get("macs"))
+        for n in store.nodes(run_id)
+    ]  # fmt: skip
+
+
+def outlines(store: TreeStore, run_id: int) -> list[tuple]:
+    return [tuple(outline) for chunk in store.outlines(run_id) for outline in chunk]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_outlines_follow_whatever_happens_to_a_tree(tmp_path: Path, seed) -> None:
+    draw = random.Random(seed)
+    with TreeStore.open(tmp_path / "o.pex.db", create=True) as store:
+        run = new_run(store)
+        for _ in range(100):
+            act(store, run.id, draw)
+            assert outlines(store, run.id) == expected(store, run.id)
+        unfinished = {n.id for n in store.nodes(run.id) if n.state in ("queued", "running")}
+        assert unfinished <= set(store.unfinished(run.id))
+        assert store.num_nodes(run.id) == len(store.nodes(run.id))
+
+
+def test_the_kept_path_comes_with_its_siblings_parents_first(tmp_path: Path) -> None:
+    draw = random.Random(5)
+    with TreeStore.open(tmp_path / "o.pex.db", create=True) as store:
+        run = new_run(store)
+        for _ in range(150):
+            act(store, run.id, draw)
+        found = [outline.name for outline in store.kept_path(run.id)]
+        node, names = store.node(run.id, "R"), {"R"}
+        while children := store.children(node.id):
+            names |= {child.name for child in children}
+            kept = [child for child in children if child.kept]
+            if not kept:
+                break
+            node = kept[-1]
+        assert set(found) == names and found[0] == "R"
+
+
+def test_an_older_store_gets_the_outlines_of_what_it_holds(tmp_path: Path, monkeypatch) -> None:
+    draw, path = random.Random(9), tmp_path / "o.pex.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        patch.setattr(schema, "OLDEST_READABLE", 1)
+        with TreeStore.open(path, create=True) as store:
+            run = new_run(store)
+            for _ in range(120):
+                act(store, run.id, draw)
+    with TreeStore.open(path) as store:
+        assert outlines(store, run.id) == expected(store, run.id)
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone()[0] == len(schema.MIGRATIONS)
