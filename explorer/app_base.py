@@ -17,6 +17,7 @@ from explorer.session import Session
 from explorer.steering import NotNowError, Steering
 from explorer.text import safe
 from explorer.views import NodeObject
+from explorer.widgets.tree_model import TreeNode
 from store import Node, StoreError
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class AppBase(App[None]):
         self.replay: Replay | None = None
         self.moment: int | None = None
         self.shown: Mapping[str, NodeObject] = {}  # the nodes on the screen, by name
+        self.briefs: Mapping[str, TreeNode] = {}  # the same in brief
         self.selected = "R"
         self.marked: list[str] = []
         self.follow = True

@@ -63,17 +63,18 @@ class Growing:
 
     def resume(self) -> None:
         """Takes up what was under way: unfinished candidates, kept nodes half tuned, a new root."""
-        nodes = self.store.nodes(self.session.run.id)
-        dropped = {i for i, a in self.store.annotations(self.session.run.id).items() if a.dropped}
-        parents = {node.parent_id for node in nodes}
-        for node in nodes:
-            if node.id in dropped:
+        run_id = self.session.run.id
+        said = self.store.annotations(run_id)
+        unfinished = [self.store.node_by_id(i) for i in self.store.unfinished(run_id)]
+        for node in unfinished:
+            if node.id in said and said[node.id].dropped:
                 continue
             if node.kept is None and node.state == "queued" and node.parent_id is not None:
                 self.grow(self.store.node_by_id(node.parent_id))
-            untuned = node.parent_id is not None and "tuned" not in node.phases
-            if node.kept and node.id not in parents and (untuned or len(nodes) == 1):
+            elif node.kept:
                 self.grow(node)
+        if self.store.num_nodes(run_id) == 1:  # a new tree
+            self.grow(self.session.node("R"))
 
     def grow(self, node: Node) -> None:
         """Makes a node's candidates in the background: tunes it, proposes, recovers."""

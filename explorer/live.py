@@ -7,16 +7,19 @@ few times a second however much happens. Knows no textual.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
-from explorer.nodes import node_objects, some_objects
+from explorer.nodes import some_objects
 from explorer.sentences import line_of
 from explorer.views import JobView
-from store import Run, TreeStore
+from explorer.widgets.tree_model import TreeNode
+from store import Annotation, Node, Outline, Run, TreeStore
 
 Point = tuple[float, float]
+LARGE = 50_000  # nodes; of a larger tree the kept path comes first, the rest behind it
 
 
 @dataclass
@@ -31,38 +34,106 @@ class Curves:
 class Changes:
     """What happened since the last time somebody asked."""
 
-    nodes: Sequence[Mapping[str, Any]] = ()
+    nodes: Sequence[TreeNode] = ()
     jobs: bool = False
     lines: Sequence[tuple[float, str]] = ()  # of the log, with their time in seconds
     events: Sequence[Mapping[str, Any]] = ()  # but for progress
 
 
+class NodeObjects(Mapping[str, dict[str, Any]]):
+    """NODEs by name, each read from the store when it is first asked for."""
+
+    def __init__(self, live: LiveView) -> None:
+        self._live = live
+        self._read: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        if name not in self._read:
+            live = self._live
+            if name not in live.nodes or live.store is None or live.run is None:
+                raise KeyError(name)
+            (self._read[name],) = some_objects(live.store, live.run.id, [name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._live.nodes)
+
+    def __len__(self) -> int:
+        return len(self._live.nodes)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._live.nodes
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Reads these anew when they are asked for."""
+        for name in names:
+            self._read.pop(name, None)
+
+
 class LiveView:
-    """One run, live."""
+    """One run, live. `nodes` holds every node in brief, `objects` at length."""
 
     def __init__(self, device: str = "") -> None:
         self.store: TreeStore | None = None
         self.run: Run | None = None
-        self.objects: dict[str, dict[str, Any]] = {}  # NODEs by name, in the order they came
+        self.nodes: dict[str, TreeNode] = {}  # in the order they came
+        self.objects = NodeObjects(self)
+        self.complete = True  # whether all of the run's nodes are here
         self.jobs: dict[str, JobView] = {}  # by node and kind
         self.curves: dict[str, Curves] = {}
         self.device = device
         self.engine_ready = False  # whether the worker has given a sign of life
-        self._children: dict[str, list[str]] = {}
+        self._root_macs: float | None = None
         self._dirty: set[str] = set()
         self._jobs_changed = False
         self._lines: list[tuple[float, str]] = []
         self._events: list[Mapping[str, Any]] = []
         self._seen_event = 0
 
+    # ------------------------------------------------------------ reading
+
     def attach(self, store: TreeStore, run: Run) -> None:
-        """Reads a run whole; from then on only what changes is read."""
+        """Reads a run; of a large one the kept path only, until `adopt` gets what `read_all`
+        gives. From then on only what changes is read."""
         self.store, self.run = store, run
         self._seen_event = store.last_event_id(run.id)
-        self.objects, self._children = {}, {}
-        self._take(node_objects(store, run.id))
+        self._root_macs = store.node(run.id, "R").metrics.get("macs")
+        self.objects = NodeObjects(self)
         self.device = self.device or str(run.environment.get("device", ""))
         self._dirty.clear()
+        self.complete = store.num_nodes(run.id) <= LARGE
+        self.nodes = self.read_all() if self.complete else self._in_brief(store.kept_path(run.id))
+
+    def read_all(self) -> dict[str, TreeNode]:
+        """All of the run's nodes in brief. May be called in a thread."""
+        assert self.store is not None and self.run is not None
+        return self._in_brief(chain.from_iterable(self.store.outlines(self.run.id)))
+
+    def adopt(self, nodes: dict[str, TreeNode]) -> None:
+        """Takes what `read_all` gave; what has changed meanwhile is newer."""
+        self.nodes, self.complete = nodes | self.nodes, True
+
+    def _in_brief(self, outlines: Iterable[Outline]) -> dict[str, TreeNode]:
+        assert self.store is not None and self.run is not None
+        said = self.store.annotations(self.run.id)
+        macs = self._root_macs
+        return {
+            o.name: TreeNode(
+                o.name, o.name.rpartition(".")[0] or None, o.structure, o.state, o.kept,
+                o.similarity, o.val_accuracy, _reduction(o.macs, macs),
+                o.id in said and bool(said[o.id].tags),
+            )
+            for o in outlines
+        }  # fmt: skip
+
+    def _brief(self, node: Node, said: Annotation | None) -> TreeNode:
+        metrics = node.metrics
+        return TreeNode(
+            node.name, node.name.rpartition(".")[0] or None, node.structure, node.state, node.kept,
+            metrics.get("similarity"), metrics.get("val_accuracy"),
+            _reduction(metrics.get("macs"), self._root_macs), bool(said and said.tags),
+            self.share(node.name),
+        )  # fmt: skip
 
     # ------------------------------------------------------------ hearing
 
@@ -142,32 +213,39 @@ class LiveView:
                 self._dirty.update(child.name for child in children)
         self._seen_event = newest
 
-    def _read_dirty(self) -> list[Mapping[str, Any]]:
+    def _read_dirty(self) -> list[TreeNode]:
         if not self._dirty or self.store is None or self.run is None:
             self._dirty.clear()
             return []
-        names = list(self._dirty)
+        store, run_id = self.store, self.run.id
+        self.objects.forget(self._dirty)
+        nodes = sorted((store.node(run_id, name) for name in self._dirty), key=lambda n: n.id)
         self._dirty.clear()
-        changed = some_objects(self.store, self.run.id, names)
-        self._take(changed)
-        return [self.with_progress(value) for value in changed]
+        said = store.annotations(run_id)
+        changed = [self._brief(node, said.get(node.id)) for node in nodes]
+        self.nodes.update((node.name, node) for node in changed)
+        return changed
 
-    def _take(self, values: Sequence[dict[str, Any]]) -> None:
-        for value in values:
-            if value["name"] not in self.objects and value["parent"] is not None:
-                self._children.setdefault(value["parent"], []).append(value["name"])
-            self.objects[value["name"]] = value
-
-    def with_progress(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """A NODE with how far its running job is."""
-        jobs = [j for kind in ("recover", "tune", "propose")
-                if (j := self.jobs.get(f"{value['name']} {kind}"))]  # fmt: skip
-        share = jobs[0].share if jobs else None
-        return {**value, "running_share": share, "tagged": bool(value.get("tags"))}
+    def share(self, name: str) -> float | None:
+        """How far a node's running job is, in [0, 1]; None without one."""
+        for kind in ("recover", "tune", "propose"):
+            if (job := self.jobs.get(f"{name} {kind}")) is not None:
+                return job.share
+        return None
 
     def children(self, name: str) -> list[str]:
         """The names of a node's candidates, in the order they came."""
-        return list(self._children.get(name, ()))
+        if self.store is None or self.run is None:
+            return []
+        node = self.store.node(self.run.id, name)
+        return [child.name for child in self.store.children(node.id)]
+
+    def tags(self) -> list[str]:
+        """Every tag that is in use."""
+        if self.store is None or self.run is None:
+            return []
+        said = self.store.annotations(self.run.id).values()
+        return sorted({tag for annotation in said for tag in annotation.tags})
 
     def curves_of(self, name: str) -> Curves:
         """A node's curves: those that were seen, which are finer, else those in the store."""
@@ -175,14 +253,18 @@ class LiveView:
         if live is not None and len(live.loss) > 1:
             return live
         stored = Curves()
-        value = self.objects.get(name)
-        if value is not None and self.store is not None and self.run is not None:
+        if name in self.nodes and self.store is not None and self.run is not None:
             node = self.store.node(self.run.id, name)
             for row in self.store.epochs(node.id):
                 epoch = row.values["epoch"] + 1.0
                 stored.loss.append((epoch, row.values["loss"]))
                 stored.accuracy.append((epoch, row.values["accuracy"]))
         return stored if stored.loss or live is None else live
+
+
+def _reduction(macs: float | None, root_macs: float | None) -> float | None:
+    """The part of the root's multiply-accumulates that is gone, in percent."""
+    return None if macs is None or not root_macs else 100 * (1 - macs / root_macs)
 
 
 def _progressed(job: JobView, event: Mapping[str, Any]) -> JobView:

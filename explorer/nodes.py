@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.settings import Settings
@@ -107,10 +107,20 @@ def kept_path(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def best(objects: Sequence[dict[str, Any]], settings: Settings) -> dict[str, Any]:
     """The smallest kept node whose validation accuracy is not below the root's by more than
     `max_drop` (0 where it is not given); else the most accurate kept one."""
-    kept = [o for o in objects if o["kept"] and o["val_accuracy"] is not None]
-    floor = objects[0]["val_accuracy"] - (settings.max_drop or 0.0)
-    good = [o for o in kept if o["val_accuracy"] >= floor and o["parent"] is not None]
-    if good:
-        return min(good, key=lambda o: (o["macs"], -o["val_accuracy"]))
-    pruned = [o for o in kept if o["parent"] is not None]
-    return max(pruned or kept, key=lambda o: o["val_accuracy"])
+    by_name = {o["name"]: o for o in objects}
+    rows = ((o["name"], o["kept"], o["val_accuracy"], o["macs_reduction"]) for o in objects)
+    return by_name[best_name(rows, settings)]
+
+
+def best_name(
+    rows: Iterable[tuple[str, bool | None, float | None, float | None]], settings: Settings
+) -> str:
+    """The name of the best node, from (name, kept, validation accuracy, MACs reduction) of each
+    node, the root's first."""
+    rows = iter(rows)
+    root = next(rows)
+    kept = [(name, acc, cut or 0.0) for name, word, acc, cut in rows if word and acc is not None]
+    floor = (root[2] or 0.0) - (settings.max_drop or 0.0)
+    if good := [row for row in kept if row[1] >= floor]:
+        return max(good, key=lambda row: (row[2], row[1]))[0]
+    return max(kept, key=lambda row: row[1])[0] if kept else root[0]

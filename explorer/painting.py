@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,11 @@ from textual.widgets import ContentSwitcher, Static, TabbedContent
 from explorer.app_base import AppBase
 from explorer.card import live_card, past_card
 from explorer.live import Changes
-from explorer.nodes import best
+from explorer.nodes import best_name
 from explorer.published import published_for
 from explorer.stages import stages
 from explorer.text import safe
-from explorer.views import JobView, NodeObject
+from explorer.views import JobView
 from explorer.widgets.curves import LiveCurves
 from explorer.widgets.decide_card import DecideCard
 from explorer.widgets.jobs_pane import JobsPane
@@ -35,6 +36,7 @@ from explorer.widgets.tree_canvas import TreeCanvas
 from explorer.widgets.tree_model import TreeModel, TreeNode
 
 PAINT_SECONDS = 0.2
+MOST_POINTS = 2_000  # of the Pareto plot, kept ones and others each
 DETAILS_SECONDS = 0.04  # between a selection and the panes about it
 
 
@@ -42,12 +44,14 @@ class Painting(AppBase):
     """The half of the app that paints."""
 
     _details_timer: Timer | None = None
+    _starred: Mapping[str, Any] | None = None
+    _starred_at = 0.0
 
     # ------------------------------------------------------------ the tree
 
     def show_tree(self) -> None:
-        """Puts the whole tree of `self.shown` on the screen."""
-        model = TreeModel(self._tree_node(value) for value in self.shown.values())
+        """Puts the whole tree on the screen."""
+        model = TreeModel(self.briefs.values())
         canvas, table = self.query_one(TreeCanvas), self.query_one(NodeTable)
         text = canvas.model.filter_text
         canvas.show(model)
@@ -59,11 +63,9 @@ class Painting(AppBase):
             self.selected = canvas.selected or "R"
         self.select(self.selected)
 
-    def _tree_node(self, value: NodeObject) -> TreeNode:
-        whole = self.live.with_progress(value)
-        if self.moment is not None:
-            whole["running_share"] = None
-        return TreeNode.from_object(whole)
+    def show_live(self) -> None:
+        """Takes the run as it is for what is to be shown."""
+        self.shown, self.briefs = self.live.objects, self.live.nodes
 
     def select(self, name: str) -> None:
         if name not in self.shown:
@@ -87,9 +89,10 @@ class Painting(AppBase):
         self.moment = moment
         if moment is None or self.replay is None:
             self.live.attach(self.session.store, self.session.run)
-            self.shown = self.live.objects
+            self.show_live()
         else:
             self.shown = {o["name"]: o for o in self.replay.nodes_at(moment)}
+            self.briefs = {name: TreeNode.from_object(o) for name, o in self.shown.items()}
         while self.selected not in self.shown:
             self.selected = self.selected.rpartition(".")[0] or "R"
         self.show_tree()
@@ -108,10 +111,8 @@ class Painting(AppBase):
 
     def _paint(self, changes: Changes) -> None:
         if changes.nodes and self.moment is None:
-            self.shown = self.live.objects
-            nodes = [TreeNode.from_object(value) for value in changes.nodes]
-            self.query_one(TreeCanvas).update_nodes(nodes)
-            self.query_one(NodeTable).update_nodes(nodes)
+            self.query_one(TreeCanvas).update_nodes(changes.nodes)
+            self.query_one(NodeTable).update_nodes(changes.nodes)
         if changes.lines:
             self.query_one(LogPane).add([(at, safe(line)) for at, line in changes.lines])
         if changes.jobs or changes.events:
@@ -197,15 +198,19 @@ class Painting(AppBase):
             (row.macs_reduction, row.delta_accuracy)
             for row in published_for(self.session.run.architecture)
         ]
-        nodes = [TreeNode.from_object(value) for value in self.shown.values()]
-        root = self.shown["R"]["val_accuracy"] if published else None
+        kept = [node for node in self.briefs.values() if node.kept]
+        others = [node for node in self.briefs.values() if not node.kept]
+        root = self.briefs["R"].val_accuracy if published else None
         self.query_one(ParetoPlot).set_points(
-            nodes, published, best=self._best()["name"], root_accuracy=root
-        )
+            [*others[-MOST_POINTS:], *kept[-MOST_POINTS:]], published, best=self.best_name(),
+            root_accuracy=root,
+        )  # fmt: skip
 
-    def _best(self) -> NodeObject:
+    def best_name(self) -> str:
+        """The best node of what is shown."""
         assert self.session is not None
-        return best(list(self.shown.values()), self.session.settings)  # type: ignore[arg-type]
+        rows = ((n.name, n.kept, n.val_accuracy, n.macs_reduction) for n in self.briefs.values())
+        return best_name(rows, self.session.settings)
 
     def _paint_node(self) -> None:
         assert self.session is not None
@@ -239,14 +244,15 @@ class Painting(AppBase):
     # ------------------------------------------------------------ around
 
     def paint_title(self) -> None:
-        depth = max((name.count(".") for name in self.shown), default=0)
-        count = f"depth {depth} · {len(self.shown)} nodes" if self.shown else ""
-        self.query_one("#left").border_title = f"Tree · {count}" if count else "Tree"
+        depth = self.query_one(TreeCanvas).depth
+        count = f" · depth {depth} · {len(self.briefs):,} nodes" if self.briefs else ""
+        more = "" if self.live.complete else " · more are read"
+        self.query_one("#left").border_title = f"Tree{count}{more}"
         if self.session is None:
             self.query_one(TitleBar).show(model=self._model_name())
             return
         run, steering = self.session.run, self.steering
-        star = self._best() if self.shown else None
+        star = self._star()
         self.query_one(TitleBar).show(
             model=self._model_name(),
             data=str(run.data.get("name", "")),
@@ -258,6 +264,14 @@ class Painting(AppBase):
             device=self.live.device,
             past=self.moment is not None,
         )
+
+    def _star(self) -> Mapping[str, Any] | None:
+        """The best node; looked for anew at most every second or so of a large tree."""
+        now = time.monotonic()
+        if now - self._starred_at > len(self.briefs) / 50_000:
+            name = self.best_name()
+            self._starred, self._starred_at = self.shown.get(name), time.monotonic()
+        return self._starred
 
     def _model_name(self) -> str:
         if self.session is not None:

@@ -96,23 +96,34 @@ class Startup(Painting):
         session = self.session
         self.steering = Steering(session)
         self.live.attach(session.store, session.run)
-        self.shown = self.live.objects
+        self.show_live()
         self.selected = self.steering.tip().name
         self.show_tree()
         self.paint_title()
         self.paint_jobs()
         self._remember()
+        if not self.live.complete:
+            self.read_the_rest()
         if session.store.read_only:
             self.set_interval(POLL_SECONDS, self.live.poll)
         else:
             self.steering.resume()
 
+    @work(exclusive=True, group="reading")
+    async def read_the_rest(self) -> None:
+        """The nodes of a large tree behind its first screen."""
+        nodes = await asyncio.to_thread(self.live.read_all)
+        self.live.adopt(nodes)
+        if self.moment is None:
+            self.show_live()
+            self.show_tree()
+        self.paint_title()
+
     def _remember(self) -> None:
         assert self.session is not None
-        star = self._best()
-        warning = recents.remember(
-            self.session.store.path, self.session.run.name, len(self.live.objects), star
-        )
+        count = self.session.store.num_nodes(self.session.run.id)
+        star = self.shown.get(self.best_name())
+        warning = recents.remember(self.session.store.path, self.session.run.name, count, star)
         if warning:
             self.tell(warning, "warning")
 

@@ -73,10 +73,9 @@ class NodeActions(AppBase):
             return
         steering, node = at
         has = self.live.objects[node.name].get("tags") or []
-        known = {tag for value in self.live.objects.values() for tag in value.get("tags") or ()}
         tag = await self.push_screen_wait(
             TextDialog(f"Tag {node.name}", "A tag; one that it has is taken away", "",
-                       suggestions=sorted(known))
+                       suggestions=self.live.tags())
         )  # fmt: skip
         if tag:
             self.attempt(lambda: steering.tag(node, tag, tag not in has))

@@ -124,6 +124,11 @@ class TreeCanvas(ScrollView, can_focus=True):
     def selected(self) -> str | None:
         return self.model.nodes[self._cursor].name if self.model.nodes else None
 
+    @property
+    def depth(self) -> int:
+        """The depth of the deepest node that no fold hides."""
+        return max(self._depth - 1, 0)
+
     def show(self, model: TreeModel) -> None:
         """Shows another tree; the selection stays on the node of its name, else goes to the tip."""
         anchor, name = self._anchor(), self.selected

@@ -44,7 +44,7 @@ class TreeNode:
             node.get("similarity"),
             node.get("val_accuracy"),
             node.get("macs_reduction"),
-            bool(node.get("tagged", False)),
+            bool(node.get("tags")),
             node.get("running_share"),
         )
 

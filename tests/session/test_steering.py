@@ -13,6 +13,7 @@ from explorer.live import LiveView
 from explorer.nodes import node_objects
 from explorer.opening import Request, open_session
 from explorer.steering import NotNowError, Steering
+from explorer.widgets.tree_model import TreeNode
 
 QUICK = {**OPTIONS, "recovery_epochs": 0, "tune_epochs": 1, "criterion": "l1"}
 
@@ -285,7 +286,7 @@ def test_the_live_view_is_what_the_store_holds(files, tmp_path):
         table.live.changes()
         await measured(table)
         told = table.live.changes()
-        assert {n["name"] for n in told.nodes} == {"R", "R.L", "R.F"} and told.lines
+        assert {n.name for n in told.nodes} == {"R", "R.L", "R.F"} and told.lines
         table.steering.keep_both(table.node("R"))
         await table.steering.idle()
         table.steering.tag(table.node("R.L"), "good")
@@ -293,7 +294,8 @@ def test_the_live_view_is_what_the_store_holds(files, tmp_path):
         table.steering.drop(table.node("R.F"))
         table.live.changes()
         stored = node_objects(table.store, table.session.run.id)
-        assert table.live.objects == {value["name"]: value for value in stored}
+        assert dict(table.live.objects) == {value["name"]: value for value in stored}
+        assert table.live.nodes == {v["name"]: TreeNode.from_object(v) for v in stored}
         assert table.live.objects["R.L"]["tags"] == ["good"]
         assert table.live.objects["R.F"]["dropped"] and not table.live.jobs
         assert table.live.changes().nodes == []

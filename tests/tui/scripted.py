@@ -328,7 +328,9 @@ class Seat:
     async def press(self, *keys: str) -> None:
         names = ["space" if key == " " else key_name(key) for key in keys]
         PRESSED.update(names)
-        await self.pilot.press(*names)
+        for name in names:
+            await self.pilot.press(name)
+            await self.pilot._wait_for_screen()  # also for the messages that the key led to
 
     async def until(self, condition, what: str = "") -> None:
         """Returns once the condition holds; whatever runs meanwhile goes on."""
@@ -401,6 +403,11 @@ class Seat:
         return [d.actor for d in self.store.decisions(self.app.session.run.id)]
 
 
+async def _a_moment(*_) -> None:
+    """In place of Textual's wait until the process does little, which may take a second a key."""
+    await asyncio.sleep(0.001)
+
+
 def own_world(folder: Path) -> ExitStack:
     """Clocks that stand still, a state and a configuration of its own."""
     clock = SimpleNamespace(now=lambda zone=None: NOW)
@@ -414,7 +421,9 @@ def own_world(folder: Path) -> ExitStack:
     os.environ.pop("NO_COLOR", None)  # even an empty one takes colours away
     stack.enter_context(mock.patch("store.snapshots.datetime", clock))
     stack.enter_context(mock.patch("explorer.live.time", SimpleNamespace(time=NOW.timestamp)))
-    stack.enter_context(mock.patch("explorer.startup.PAINT_SECONDS", 0.02))
+    stack.enter_context(mock.patch("explorer.startup.PAINT_SECONDS", 0.03))
+    stack.enter_context(mock.patch("textual.app.wait_for_idle", _a_moment))
+    stack.enter_context(mock.patch("textual.pilot.wait_for_idle", _a_moment))
     stack.enter_context(mock.patch("explorer.actions.replay.PLAY_SECONDS", 0.1))
     time.tzset()
     stack.callback(time.tzset)
