@@ -74,6 +74,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
         self.right_percent = recents.sizes().get("right", 45)
         for theme in THEMES:
             self.register_theme(theme)
+        self.theme = pick_theme(config, os.environ)
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
@@ -104,7 +105,6 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
     # ------------------------------------------------------------ starting
 
     def on_mount(self) -> None:
-        self.theme = pick_theme(self.config, os.environ)
         self.set_keymap(self.config.keymap)
         self.size_panes()
         self.query_one(TreeCanvas).zoom = self.config.zoom

@@ -147,7 +147,13 @@ class Painting(AppBase):
     def paint_details_soon(self) -> None:
         """Paints them once the keys rest: what is under a held key is not worth its time."""
         if self._details_timer is None:
-            self._details_timer = self.set_timer(DETAILS_SECONDS, self.paint_details)
+            self._details_timer = self.set_timer(DETAILS_SECONDS, self._details_due)
+
+    def _details_due(self) -> None:
+        try:
+            self.paint_details()
+        except NoMatches:  # the app was left meanwhile
+            return
 
     def paint_details(self) -> None:
         """The card and the tab that is in front."""
