@@ -48,6 +48,8 @@ class _Past:
     phases: list[tuple[int, Phase]] = field(default_factory=list)
     decisions: list[tuple[int, Decision]] = field(default_factory=list)  # on its candidates
     said: list[tuple[int, Annotation]] = field(default_factory=list)
+    touched: list[int] = field(default_factory=list)  # the moments at which any of it changed
+    shown: tuple[int, dict[str, Any]] | None = None  # how often it had changed, and its object
 
 
 class Replay:
@@ -81,7 +83,8 @@ class Replay:
     # ------------------------------------------------------------ asking
 
     def nodes_at(self, number: int) -> list[dict[str, Any]]:
-        """The NODE objects at a moment, as `node_objects` gives them now."""
+        """The NODE objects at a moment, as `node_objects` gives them now. Not to be changed: the
+        same ones are given out again."""
         return [self._object(i, number) for i, past in self._pasts.items() if past.born <= number]
 
     def changes(self, before: int, after: int) -> Changes:
@@ -94,7 +97,14 @@ class Replay:
 
     def _object(self, node_id: int, number: int) -> dict[str, Any]:
         past = self._pasts[node_id]
+        times = bisect_right(past.touched, number)
+        if past.shown is None or past.shown[0] != times:
+            past.shown = (times, self._object_anew(past, number))
+        return past.shown[1]
+
+    def _object_anew(self, past: _Past, number: int) -> dict[str, Any]:
         node = past.node
+        node_id = node.id
         phases = tuple(phase for at, phase in past.phases if at <= number)
         state, error = _newest(past.states, number) or ("queued", None)
         if phases:
@@ -134,7 +144,8 @@ class Replay:
     def _read(self, store: TreeStore) -> None:
         """Reads the log from where it was read to, and the nodes that it speaks of."""
         events = store.events(self.run_id, after=self._last_event)
-        for node in store.nodes(self.run_id):
+        nodes, seconds, metrics = store.nodes_by_phase(self.run_id, self._last_event)
+        for node in nodes:
             self._names[node.id], self._ids[node.name] = node.name, node.id
             if node.id in self._pasts:
                 self._pasts[node.id].node = node
@@ -142,9 +153,10 @@ class Replay:
                 self._pasts[node.id] = _Past(node, born=len(self.moments) + len(events))
                 if node.parent_id is not None:
                     self._children.setdefault(node.parent_id, []).append(node.id)
-        self._metrics = store.phase_metrics(self.run_id)
-        self._seconds = store.phase_seconds(self.run_id)
-        self._decisions = {d.id: d for d in store.decisions(self.run_id)}
+        self._metrics |= metrics
+        self._seconds |= seconds
+        known = max(self._decisions, default=0)
+        self._decisions |= {d.id: d for d in store.decisions(self.run_id, after=known)}
         for event in events:
             self._last_event = event.id
             self._hear(event)
@@ -193,6 +205,8 @@ class Replay:
         moment = Moment(len(self.moments), event.id, event.created_at, event.kind, text, node)
         self.moments.append(moment)
         self._touched.append(touched)
+        for i in touched:
+            self._pasts[i].touched.append(moment.number)
 
     def _measured(self, node: Node, phase: Phase) -> str:
         metrics = self._metrics.get(node.id, {}).get(phase, {})

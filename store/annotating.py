@@ -7,7 +7,7 @@ from typing import cast
 from store import documents
 from store.errors import IllegalStateError, InvalidValueError
 from store.snapshots import timestamp
-from store.values import Annotation, Decision, Event, Phase
+from store.values import Annotation, Decision, Event
 from store.writing import TreeWriter
 
 ANNOTATIONS = ("tag", "note", "drop")
@@ -109,29 +109,3 @@ class Annotating(TreeWriter):
         """The newest line of a run's log; 0 in a run without any."""
         row = self._connection.row("SELECT max(id) AS id FROM event WHERE run_id = ?", (run_id,))
         return 0 if row is None or row["id"] is None else int(row["id"])
-
-    def phase_metrics(self, run_id: int) -> dict[int, dict[Phase, dict[str, float]]]:
-        """What every phase of a run's nodes measured, by node and phase."""
-        rows = self._connection.rows(
-            "SELECT metric.* FROM node JOIN metric ON metric.node_id = node.id"
-            " WHERE node.run_id = ?",
-            (run_id,),
-        )
-        found: dict[int, dict[Phase, dict[str, float]]] = {}
-        for row in rows:
-            phases = found.setdefault(row["node_id"], {})
-            value = row["value"] if row["nonfinite"] is None else row["nonfinite"]
-            phases.setdefault(row["phase"], {})[row["name"]] = float(value)
-        return found
-
-    def phase_seconds(self, run_id: int) -> dict[int, dict[Phase, float]]:
-        """How long the work on every phase of a run's nodes took, by node and phase."""
-        rows = self._connection.rows(
-            "SELECT result.node_id, result.phase, result.seconds FROM node"
-            " JOIN result ON result.node_id = node.id WHERE node.run_id = ?",
-            (run_id,),
-        )
-        found: dict[int, dict[Phase, float]] = {}
-        for row in rows:
-            found.setdefault(row["node_id"], {})[row["phase"]] = row["seconds"]
-        return found

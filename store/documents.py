@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from store.errors import InvalidValueError
@@ -71,7 +71,13 @@ def _readable(item: dict[str, Any]) -> Any:
 
 def from_text(text: str) -> Any:
     """The value that `to_text` wrote, as new objects."""
-    return json.loads(text, object_hook=_readable)
+    return json.loads(text, object_hook=_readable) if _NUMBER in text else json.loads(text)
+
+
+def from_texts(texts: Sequence[str]) -> list[Any]:
+    """The values of many texts; one reading of all is several times as quick as one of each."""
+    values: list[Any] = from_text(f"[{','.join(texts)}]")
+    return values
 
 
 def text_hash(text: str) -> str:

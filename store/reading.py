@@ -9,8 +9,10 @@ from typing import Any
 from store import documents, snapshots
 from store.connection import Connection
 from store.errors import InvalidValueError, UnknownNodeError, UnknownResultError, UnknownRunError
-from store.values import Decision, EpochRow, Event, Node, Phase, Proposal, Run
+from store.values import Decision, EpochRow, Event, Json, Node, Phase, Proposal, Run
 
+PhaseSeconds = dict[int, dict[Phase, float]]  # by node id
+PhaseMetrics = dict[int, dict[Phase, dict[str, float]]]
 PHASES: tuple[Phase, ...] = ("root", "recovered", "tuned")
 
 _RUNS = """
@@ -42,6 +44,15 @@ FROM wanted JOIN result ON result.node_id = wanted.id
 _METRICS = """
 SELECT metric.node_id, metric.phase, metric.name, metric.value, metric.nonfinite
 FROM wanted JOIN metric ON metric.node_id = wanted.id
+"""
+_OF_RUN = "WITH wanted AS (SELECT id FROM node WHERE run_id = ?)"
+_SPOKEN_OF = """
+WITH spoken AS (SELECT node_id, kind FROM event WHERE run_id = ? AND id > ?),
+wanted AS (
+  SELECT node_id AS id FROM spoken WHERE node_id IS NOT NULL
+  UNION
+  SELECT id FROM node WHERE parent_id IN (SELECT node_id FROM spoken WHERE kind = 'candidates')
+)
 """
 _LINEAGE = """
 WITH RECURSIVE wanted(id, parent_id) AS (
@@ -100,7 +111,7 @@ class TreeReader:
     def nodes(self, run_id: int) -> list[Node]:
         """The nodes of a run in the order they were made. Raises UnknownRunError."""
         self.run(run_id)
-        return self._nodes("WITH wanted AS (SELECT id FROM node WHERE run_id = ?)", run_id)
+        return self._nodes(_OF_RUN, run_id)
 
     def node(self, run_id: int, name: str) -> Node:
         """The node of that name. Raises UnknownRunError, or UnknownNodeError naming near ones."""
@@ -143,19 +154,42 @@ class TreeReader:
         self.node_by_id(node_id)
         return self._nodes(_LINEAGE, node_id)
 
+    def nodes_by_phase(
+        self, run_id: int, after_event: int = 0
+    ) -> tuple[list[Node], PhaseSeconds, PhaseMetrics]:
+        """A run's nodes as `nodes` gives them, with what each of their phases took and measured;
+        only those that an event after the given one speaks of, and their new candidates.
+
+        Raises UnknownRunError.
+        """
+        self.run(run_id)
+        if not after_event:
+            return self._nodes_by_phase(_OF_RUN, run_id)
+        return self._nodes_by_phase(_SPOKEN_OF, run_id, after_event)
+
     def _nodes(self, wanted: str, *parameters: Any) -> list[Node]:
+        return self._nodes_by_phase(wanted, *parameters)[0]
+
+    def _nodes_by_phase(
+        self, wanted: str, *parameters: Any
+    ) -> tuple[list[Node], PhaseSeconds, PhaseMetrics]:
         with self._connection.reading():
             rows = self._connection.rows(wanted + _NODES, parameters)
             results = self._connection.rows(wanted + _RESULTS, parameters)
             metrics = self._connection.rows(wanted + _METRICS, parameters)
-        seconds: dict[int, dict[Phase, float]] = {}
+        seconds: PhaseSeconds = {}
         for result in results:
             seconds.setdefault(result["node_id"], {})[result["phase"]] = result["seconds"]
-        values: dict[int, dict[Phase, dict[str, float]]] = {}
+        values: PhaseMetrics = {}
         for metric in metrics:
             phases = values.setdefault(metric["node_id"], {})
             phases.setdefault(metric["phase"], {})[metric["name"]] = _number(metric)
-        return [_node(row, seconds.get(row["id"], {}), values.get(row["id"], {})) for row in rows]
+        edits = documents.from_texts([row["edit"] or "null" for row in rows])
+        nodes = [
+            _node(row, edit, seconds.get(row["id"], {}), values.get(row["id"], {}))
+            for row, edit in zip(rows, edits, strict=True)
+        ]
+        return nodes, seconds, values
 
     def proposals(self, parent_id: int) -> list[Proposal]:
         """The proposals made for a node, the oldest first."""
@@ -173,9 +207,12 @@ class TreeReader:
             for row in rows
         ]
 
-    def decisions(self, run_id: int) -> list[Decision]:
-        """All decisions of a run, superseded ones included, the oldest first."""
-        return self._decisions(" WHERE decision.run_id = ? ORDER BY decision.id", run_id)
+    def decisions(self, run_id: int, after: int = 0) -> list[Decision]:
+        """All decisions of a run with an id greater than `after`, superseded ones included, the
+        oldest first."""
+        return self._decisions(
+            " WHERE decision.run_id = ? AND decision.id > ? ORDER BY decision.id", run_id, after
+        )
 
     def decision(self, decision_id: int) -> Decision:
         """The decision of that id. Raises InvalidValueError."""
@@ -189,7 +226,10 @@ class TreeReader:
         return next(iter(self._decisions(newest, parent_id)), None)
 
     def _decisions(self, condition: str, *parameters: Any) -> list[Decision]:
-        return [_decision(row) for row in self._connection.rows(_DECISIONS + condition, parameters)]
+        rows = self._connection.rows(_DECISIONS + condition, parameters)
+        candidates = documents.from_texts([row["candidates"] for row in rows])
+        kept = documents.from_texts([row["kept"] for row in rows])
+        return [_decision(*parts) for parts in zip(rows, candidates, kept, strict=True)]
 
     def events(self, run_id: int, after: int = 0, limit: int = -1) -> list[Event]:
         """What happened to a run, in order: events with an id greater than `after`, at most
@@ -198,16 +238,17 @@ class TreeReader:
             "SELECT * FROM event WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?",
             (run_id, after, limit),
         )
+        payloads = documents.from_texts([row["payload"] for row in rows])
         return [
             Event(
                 id=row["id"],
                 run_id=row["run_id"],
                 node_id=row["node_id"],
                 kind=row["kind"],
-                payload=documents.from_text(row["payload"]),
+                payload=payload,
                 created_at=row["created_at"],
             )
-            for row in rows
+            for row, payload in zip(rows, payloads, strict=True)
         ]
 
     def metrics_of(self, node_id: int, phase: Phase) -> dict[str, float]:
@@ -286,7 +327,10 @@ def _run(row: sqlite3.Row) -> Run:
 
 
 def _node(
-    row: sqlite3.Row, seconds: dict[Phase, float], values: dict[Phase, dict[str, float]]
+    row: sqlite3.Row,
+    edit: Json | None,
+    seconds: dict[Phase, float],
+    values: dict[Phase, dict[str, float]],
 ) -> Node:
     merged: dict[str, float] = {}
     for phase in PHASES:
@@ -298,7 +342,7 @@ def _node(
         name=row["name"],
         structure=row["structure"],
         depth=row["depth"],
-        edit=None if row["edit"] is None else documents.from_text(row["edit"]),
+        edit=edit,
         state=row["state"],
         error=row["error"],
         kept=None if row["kept"] is None else bool(row["kept"]),
@@ -310,17 +354,13 @@ def _node(
     )
 
 
-def _ids(text: str) -> tuple[int, ...]:
-    return tuple(int(item) for item in documents.from_text(text))
-
-
-def _decision(row: sqlite3.Row) -> Decision:
+def _decision(row: sqlite3.Row, candidates: list[int], kept: list[int]) -> Decision:
     return Decision(
         id=row["id"],
         run_id=row["run_id"],
         parent_id=row["parent_id"],
-        candidates=_ids(row["candidates"]),
-        kept=_ids(row["kept"]),
+        candidates=tuple(candidates),
+        kept=tuple(kept),
         suggested=row["suggested"],
         actor=row["actor"],
         reason=row["reason"],

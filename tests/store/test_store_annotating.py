@@ -60,9 +60,21 @@ def test_an_undecided_parent_has_undecided_candidates_until_it_is_decided_again(
     assert store.node_by_id(ready[0].id).kept is True
 
 
-def test_metrics_by_phase_are_those_of_each_node(store) -> None:
+def test_what_phases_measured_is_that_of_each_node(store) -> None:
     run = store.latest_run()
-    found = store.phase_metrics(run.id)
-    for node in store.nodes(run.id):
+    nodes, seconds, metrics = store.nodes_by_phase(run.id)
+    assert nodes == store.nodes(run.id)
+    for node in nodes:
+        assert set(seconds[node.id]) == set(node.phases)
         for phase in node.phases:
-            assert found.get(node.id, {}).get(phase, {}) == store.metrics_of(node.id, phase)
+            assert metrics[node.id].get(phase, {}) == store.metrics_of(node.id, phase)
+
+
+def test_only_nodes_that_newer_events_speak_of_can_be_asked_for(store) -> None:
+    run = store.latest_run()
+    _, layer, filters = store.nodes(run.id)
+    before = store.last_event_id(run.id)
+    made = add(store, layer)
+    store.tag(filters.id, "x")
+    nodes, _, _ = store.nodes_by_phase(run.id, after_event=before)
+    assert {n.name for n in nodes} == {layer.name, filters.name, *(n.name for n in made)}

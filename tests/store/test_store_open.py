@@ -309,6 +309,18 @@ def test_store_of_format_1_opens_for_ever(path: Path) -> None:
         assert store.node(1, "R.L.F").state == "ready"
 
 
+@pytest.mark.parametrize("number", range(2, schema.newest_format() + 1))
+def test_store_of_every_later_format_opens_for_ever(path: Path, number: int) -> None:
+    from golden.make_format import describe
+
+    shutil.copy(GOLDEN / f"format-{number}.db", path)
+    expected = json.loads((GOLDEN / f"format-{number}.json").read_text())
+    with TreeStore.open(path) as store:
+        assert describe(store) == expected
+        kept = {outline.name: outline.kept for chunk in store.outlines(1) for outline in chunk}
+        assert kept == {node.name: node.kept for node in store.nodes(1)}
+
+
 def test_importing_the_store_is_light() -> None:
     child = start_python(
         "import sys, store\n"

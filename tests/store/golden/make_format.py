@@ -1,0 +1,54 @@
+"""Makes format-N.db and what it says, format-N.json: a store of an older or of the newest format.
+
+PYTHONPATH=.:tests/store python tests/store/golden/make_format.py N
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from golden.make_format_1 import describe as describe_tree
+from golden.make_format_1 import fill as fill_tree
+
+from store import TreeStore, schema
+
+FOLDER = Path(__file__).parent
+
+
+def describe(store: TreeStore) -> dict[str, Any]:
+    """All that a store says, as JSON, with what people said of its nodes."""
+    said = describe_tree(store)
+    said["annotations"] = {
+        str(node_id): asdict(annotation)
+        for run in store.runs()
+        for node_id, annotation in store.annotations(run.id).items()
+    }
+    return json.loads(json.dumps(said))
+
+
+def fill(store: TreeStore) -> None:
+    """A small tree in which everything occurs, annotations and an undone decision too."""
+    fill_tree(store)
+    run = store.runs()[0]
+    root, layer, filters = (store.node(run.id, name) for name in ("R", "R.L", "R.F"))
+    store.tag(layer.id, "good")
+    store.tag(layer.id, "small")
+    store.tag(layer.id, "good", on=False)
+    store.note(filters.id, "grüße [/foo]")
+    store.drop(filters.id)
+    store.undecide(root.id, actor="user", reason="undid it")
+    store.decide(root.id, kept=[layer.id], suggested=None, actor="user", reason="redid it")
+
+
+if __name__ == "__main__":
+    number = int(sys.argv[1])
+    schema.MIGRATIONS = schema.MIGRATIONS[:number]
+    schema.OLDEST_READABLE = 1
+    with TreeStore.open(FOLDER / f"format-{number}.db", create=True) as new:
+        fill(new)
+        text = json.dumps(describe(new), indent=1, sort_keys=True)
+        (FOLDER / f"format-{number}.json").write_text(text + "\n")
