@@ -487,10 +487,10 @@ def test_the_border_moves_and_is_remembered(tmp_path):
         right = seat.app.query_one("#right")
         before = right.size.width
         await seat.press("<", "<")
-        assert right.size.width > before
+        await seat.until(lambda: right.size.width > before, "a wider pane")
         wide = right.size.width
         await seat.press(">")
-        assert before < right.size.width < wide
+        await seat.until(lambda: before < right.size.width < wide, "a narrower pane")
 
     start(tmp_path, play)
     assert json.loads((tmp_path / "state.json").read_text())["sizes"] == {"right": 49}
