@@ -104,13 +104,24 @@ class Connection:
 
         Raises ReadOnlyStoreError, StoreFullError, StoreLockedError, …
         """
+        self._check_writable()
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield
+
+    def vacuum(self) -> None:
+        """Write the file anew without its unused pages."""
+        self._check_writable()
+        with self._mutex, self._translating():
+            connection = self._open_sqlite()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _check_writable(self) -> None:
         if self.read_only:
             self._open_sqlite()
             raise ReadOnlyStoreError(
                 f"{self.path} was opened for reading; open it without read_only=True to change it"
             )
-        with self._transaction("BEGIN IMMEDIATE"):
-            yield
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[None]:

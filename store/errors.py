@@ -37,6 +37,10 @@ class SnapshotDamagedError(DamagedStoreError):
     """The bytes of a snapshot are not the ones that were stored."""
 
 
+class SnapshotFreedError(StoreError):
+    """The weights of a dropped node were freed; its row and its measurements are there still."""
+
+
 class StoreLockedError(StoreError):
     """Another process writes to the store."""
 

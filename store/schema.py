@@ -294,20 +294,8 @@ CREATE INDEX event_annotation ON event(run_id, id) WHERE kind IN ('tag', 'note',
 CREATE INDEX event_node ON event(node_id, id) WHERE kind IN ('tag', 'note', 'drop');
 """
 
-# What a first screen shows of every node, in one table that is read from end to end: a million
-# nodes are there in a second or two. Derived, and kept true by the triggers.
-_FORMAT_3 = """
-CREATE TABLE outline(
-  node_id INTEGER PRIMARY KEY REFERENCES node(id),
-  kept INTEGER CHECK(kept IN (0, 1)),
-  similarity REAL,
-  val_accuracy REAL,
-  macs REAL
-) STRICT;
-CREATE INDEX node_unfinished ON node(run_id, id) WHERE state IN ('queued', 'running');
-
-INSERT INTO outline(node_id, kept, similarity, val_accuracy, macs)
-SELECT node.id,
+# The outlines that follow from everything else, as format 3 first wrote them and keeps them.
+OUTLINES = """SELECT node.id,
   CASE
     WHEN node.parent_id IS NULL THEN 1
     WHEN node.id > coalesce(decision.newest_candidate, 0) THEN NULL
@@ -321,7 +309,22 @@ SELECT node.id,
   (SELECT value FROM metric WHERE metric.node_id = node.id AND name = 'macs'
    ORDER BY phase DESC LIMIT 1)
 FROM node LEFT JOIN decision ON decision.id =
-  (SELECT max(newest.id) FROM decision newest WHERE newest.parent_id = node.parent_id);
+  (SELECT max(newest.id) FROM decision newest WHERE newest.parent_id = node.parent_id)"""
+
+# What a first screen shows of every node, in one table that is read from end to end: a million
+# nodes are there in a second or two. Derived, and kept true by the triggers.
+_FORMAT_3 = f"""
+CREATE TABLE outline(
+  node_id INTEGER PRIMARY KEY REFERENCES node(id),
+  kept INTEGER CHECK(kept IN (0, 1)),
+  similarity REAL,
+  val_accuracy REAL,
+  macs REAL
+) STRICT;
+CREATE INDEX node_unfinished ON node(run_id, id) WHERE state IN ('queued', 'running');
+
+INSERT INTO outline(node_id, kept, similarity, val_accuracy, macs)
+{OUTLINES};
 
 CREATE TRIGGER outline_of_node AFTER INSERT ON node BEGIN
   INSERT INTO outline(node_id, kept) VALUES (NEW.id, CASE WHEN NEW.parent_id IS NULL THEN 1 END);
@@ -343,8 +346,33 @@ CREATE TRIGGER outline_of_kept AFTER INSERT ON decision_kept BEGIN
 END;
 """
 
-MIGRATIONS: Sequence[str] = (_FORMAT_1, _FORMAT_2, _FORMAT_3)
-OLDEST_READABLE = 3  # a format that can be read as it is, without a migration
+# Weights of dropped nodes can be freed. Their results stay, and say which weights they had.
+_FORMAT_4 = """
+CREATE TABLE freed(
+  node_id INTEGER NOT NULL,
+  phase TEXT NOT NULL CHECK(phase <> 'root'),
+  created_at TEXT NOT NULL,
+  PRIMARY KEY(node_id, phase),
+  FOREIGN KEY(node_id, phase) REFERENCES result(node_id, phase)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER freed_no_replace BEFORE INSERT ON freed WHEN
+  EXISTS(SELECT 1 FROM freed WHERE node_id = NEW.node_id AND phase = NEW.phase)
+BEGIN SELECT RAISE(ABORT, 'what was freed stays so'); END;
+CREATE TRIGGER freed_no_update BEFORE UPDATE ON freed
+BEGIN SELECT RAISE(ABORT, 'what was freed stays so'); END;
+CREATE TRIGGER freed_no_delete BEFORE DELETE ON freed
+BEGIN SELECT RAISE(ABORT, 'what was freed stays so'); END;
+
+DROP TRIGGER snapshot_chunk_in_use;
+CREATE TRIGGER snapshot_chunk_in_use BEFORE DELETE ON snapshot_chunk
+WHEN EXISTS(SELECT 1 FROM result WHERE snapshot_hash = OLD.hash AND NOT EXISTS(
+  SELECT 1 FROM freed WHERE freed.node_id = result.node_id AND freed.phase = result.phase))
+BEGIN SELECT RAISE(ABORT, 'a node uses this snapshot'); END;
+"""
+
+MIGRATIONS: Sequence[str] = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4)
+FORMAT_WITH_OUTLINES, FORMAT_WITH_FREED = 3, 4
+OLDEST_READABLE = 4  # a format that can be read as it is, without a migration
 
 
 def newest_format() -> int:

@@ -6,7 +6,12 @@ import hashlib
 from datetime import UTC, datetime
 
 from store.connection import Connection
-from store.errors import DamagedStoreError, SnapshotDamagedError, UnknownSnapshotError
+from store.errors import (
+    DamagedStoreError,
+    SnapshotDamagedError,
+    SnapshotFreedError,
+    UnknownSnapshotError,
+)
 from store.schema import CHUNK_BYTES
 
 
@@ -21,8 +26,13 @@ def content_hash(content: bytes) -> str:
 
 
 def is_complete(connection: Connection, snapshot_hash: str) -> bool:
-    """Whether the store has all of a snapshot."""
-    return connection.row("SELECT 1 FROM snapshot WHERE hash = ?", (snapshot_hash,)) is not None
+    """Whether the store has all of a snapshot; of a freed one it has the first row only."""
+    row = connection.row(
+        "SELECT num_chunks = (SELECT count(*) FROM snapshot_chunk WHERE hash = snapshot.hash)"
+        " AS is_whole FROM snapshot WHERE hash = ?",
+        (snapshot_hash,),
+    )
+    return row is not None and bool(row["is_whole"])
 
 
 def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
@@ -86,6 +96,11 @@ def read(connection: Connection, snapshot_hash: str) -> bytes:
         except DamagedStoreError as error:
             raise _damaged(connection, snapshot_hash, "its pages are torn") from error
         if row is None:
+            if not _is_used(connection, snapshot_hash):
+                raise SnapshotFreedError(
+                    f"the weights of {_users(connection, snapshot_hash)} were freed after they had "
+                    "been dropped. Make the same candidate again from its parent"
+                )
             raise _damaged(connection, snapshot_hash, f"its part {position} is missing")
         chunks.append(row["data"])
         digest.update(chunks[-1])
@@ -98,10 +113,7 @@ def remove_unreferenced(connection: Connection) -> int:
     """The number of snapshots removed: those on their way in when an earlier writer ended."""
     num_removed = 0
     for (snapshot_hash,) in connection.rows("SELECT hash FROM upload"):
-        in_use = connection.row(
-            "SELECT 1 FROM result WHERE snapshot_hash = ? LIMIT 1", (snapshot_hash,)
-        )
-        if in_use is None:
+        if not _is_used(connection, snapshot_hash):
             _remove(connection, snapshot_hash)
             num_removed += 1
         with connection.writing():
@@ -110,9 +122,13 @@ def remove_unreferenced(connection: Connection) -> int:
 
 
 def _remove(connection: Connection, snapshot_hash: str) -> None:
-    # The header first: what has one is taken to be whole.
+    # The header first: what has one is taken to be whole. Freed results keep it.
     with connection.writing():
-        connection.execute("DELETE FROM snapshot WHERE hash = ?", (snapshot_hash,))
+        connection.execute(
+            "DELETE FROM snapshot WHERE hash = ?"
+            " AND NOT EXISTS(SELECT 1 FROM result WHERE snapshot_hash = snapshot.hash)",
+            (snapshot_hash,),
+        )
     for (chunk_id,) in connection.rows(
         "SELECT id FROM snapshot_chunk WHERE hash = ?", (snapshot_hash,)
     ):
@@ -120,11 +136,28 @@ def _remove(connection: Connection, snapshot_hash: str) -> None:
             connection.execute("DELETE FROM snapshot_chunk WHERE id = ?", (chunk_id,))
 
 
+def _is_used(connection: Connection, snapshot_hash: str) -> bool:
+    """Whether any result needs the snapshot still."""
+    row = connection.row(
+        "SELECT 1 FROM result LEFT JOIN freed USING (node_id, phase)"
+        " WHERE snapshot_hash = ? AND freed.node_id IS NULL LIMIT 1",
+        (snapshot_hash,),
+    )
+    return row is not None
+
+
 def _num_chunks(num_bytes: int) -> int:
     return -(-num_bytes // CHUNK_BYTES)
 
 
 def _damaged(connection: Connection, snapshot_hash: str, what: str) -> SnapshotDamagedError:
+    return SnapshotDamagedError(
+        f"snapshot {snapshot_hash} of {_users(connection, snapshot_hash)} is damaged: {what}. "
+        "Nothing was loaded; restore a copy of the store, or grow the node again from its parent"
+    )
+
+
+def _users(connection: Connection, snapshot_hash: str) -> str:
     users = connection.rows(
         "SELECT node.name AS name, node.run_id AS run_id, result.phase AS phase"
         " FROM result JOIN node ON node.id = result.node_id WHERE snapshot_hash = ?"
@@ -132,7 +165,4 @@ def _damaged(connection: Connection, snapshot_hash: str, what: str) -> SnapshotD
         (snapshot_hash,),
     )
     nodes = ", ".join(f"{user['name']} ({user['phase']}, run {user['run_id']})" for user in users)
-    return SnapshotDamagedError(
-        f"snapshot {snapshot_hash} of {nodes or 'no node'} is damaged: {what}. Nothing was loaded; "
-        "restore a copy of the store, or grow the node again from its parent"
-    )
+    return nodes or "no node"

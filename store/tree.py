@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from store import documents, snapshots
-from store.annotating import Annotating
 from store.connection import Connection, reader
 from store.errors import (
     IllegalStateError,
     InvalidValueError,
 )
+from store.freeing import Freeing
 from store.outlines import Outlining
 from store.results import make_result
 from store.snapshots import timestamp
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import sqlite_utils
 
 
-class TreeStore(Annotating, Outlining):
+class TreeStore(Freeing, Outlining):
     """One store file, open. One process at a time writes; any number read meanwhile."""
 
     @classmethod
