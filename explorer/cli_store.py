@@ -13,6 +13,7 @@ from explorer.cli_steer import Json, StoreFile
 def add_commands(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.command("replay")(replay)
+    app.command("verify")(verify)
 
 
 @guarded
@@ -29,3 +30,11 @@ def replay(
     from explorer.commands.replay import replay as run
 
     run(store, speed=speed, at=at, as_json=json)
+
+
+@guarded
+def verify(store: StoreFile, json: Json = False) -> None:
+    """Check every page, hash, lineage, decision and edit; only reads. Findings: exit code 1."""
+    from explorer.commands.verify import verify_store
+
+    raise typer.Exit(verify_store(store, as_json=json))

@@ -143,11 +143,11 @@ class Connection:
     def _translating(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise_translated(error, self.path)
 
 
-def raise_translated(error: sqlite3.Error, path: Path) -> NoReturn:
+def raise_translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> NoReturn:
     """Raise the typed error for what SQLite reported."""
     explained = translated(error, path)
     if explained is error:

@@ -151,8 +151,13 @@ _BY_CODE: dict[int, Callable[[Path], StoreError]] = {
 }
 
 
-def translated(error: sqlite3.Error, path: Path) -> Exception:
-    """The typed error for what SQLite reported; `error` itself where it means a mistake of ours."""
+def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> Exception:
+    """The typed error for what SQLite reported; `error` itself where it means a mistake of ours.
+
+    A damaged schema can end in a UnicodeDecodeError: of SQLite's message, which quotes it.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return _damaged(path)
     code = getattr(error, "sqlite_errorcode", None)
     explain = _BY_CODE.get(code & 0xFF) if code is not None else None
     return error if explain is None else explain(path)

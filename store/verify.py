@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from store import checks, documents, schema, tree_checks
-from store.connection import reader
+from store.connection import raise_translated, reader
 from store.shapes import Shapes, header_bytes, mismatch, shapes_of
 
 Who = tuple[int, str]  # a node: its run's id, and its name
@@ -66,7 +66,7 @@ class _Check:
         """Damage met while reading is a finding, and ends only this part of the check."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
             self.found("pages", f"{what} cannot be read: {error}")
 
 
@@ -77,7 +77,11 @@ def verify(path: Path, progress: Progress = lambda done, total: None) -> Verific
     even its header can be read.
     """
     checks.check_header(path)
-    with closing(reader(path)) as connection:
+    try:
+        connection = reader(path)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise_translated(error, path)
+    with closing(connection):
         check = _Check(connection)
         connection.execute("BEGIN")  # one state of the store, whoever writes meanwhile
         with check.reading("the schema"):
