@@ -14,6 +14,7 @@ def add_commands(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.command("replay")(replay)
     app.command("verify")(verify)
+    app.command("gc")(gc)
 
 
 @guarded
@@ -38,3 +39,16 @@ def verify(store: StoreFile, json: Json = False) -> None:
     from explorer.commands.verify import verify_store
 
     raise typer.Exit(verify_store(store, as_json=json))
+
+
+@guarded
+def gc(
+    store: StoreFile,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go")] = False,
+    json: Json = False,
+) -> None:
+    """Free the weights of dropped nodes; their rows and measurements stay."""
+    from explorer.commands.gc import gc as run
+
+    run(store, yes=yes, dry_run=dry_run, as_json=json)

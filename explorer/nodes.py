@@ -78,6 +78,7 @@ def node_object(
         "tags": list(said.tags),
         "note": said.note,
         "dropped": said.dropped,
+        "freed": said.freed,  # its weights are gone
         "seconds": node.seconds,
     }
     if node.error:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from explorer.nodes import node_object, removes
 from store import Annotation, Decision, Event, Node, Phase, State, TreeStore
 
-_SAID = ("tag", "note", "drop")
+_SAID = ("tag", "note", "drop", "freed")
 _STATES = ("failed", "cancelled")
 
 
@@ -242,6 +242,8 @@ def _decided(payload: dict[str, Any]) -> str:
 
 def _said(kind: str, payload: dict[str, Any]) -> str:
     name = payload["node"]
+    if kind == "freed":
+        return f"{name}: weights freed"
     if kind == "tag":
         return f"{name}: tagged {payload['tag']}" if payload["on"] else (
             f"{name}: tag {payload['tag']} taken away"

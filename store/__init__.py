@@ -24,6 +24,7 @@ from store.errors import (
     UnknownRunError,
     UnknownSnapshotError,
 )
+from store.freeing import Freeable
 from store.outlines import Outline
 from store.tree import TreeStore
 from store.values import (
@@ -47,6 +48,7 @@ __all__ = [
     "EpochRow",
     "Event",
     "FinishedNodeError",
+    "Freeable",
     "IllegalStateError",
     "InvalidValueError",
     "Json",

@@ -79,7 +79,14 @@ class Annotating(TreeWriter):
 
     def annotations(self, run_id: int) -> dict[int, Annotation]:
         """What is said of a run's nodes, by node; only nodes of which something is said."""
-        return self._annotations("run_id = ?", run_id)
+        found = self._annotations("run_id = ?", run_id)
+        for row in self._connection.rows(
+            "SELECT DISTINCT node_id FROM freed JOIN node ON node.id = node_id WHERE run_id = ?",
+            (run_id,),
+        ):
+            said = found.get(row["node_id"], Annotation())
+            found[row["node_id"]] = said.after("freed", {})
+        return found
 
     def _annotation(self, node_id: int) -> Annotation:
         self.node_by_id(node_id)

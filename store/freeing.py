@@ -110,15 +110,3 @@ class Freeing(Annotating):
         Takes as much room beside it as what is left in it. Raises StoreFullError.
         """
         self._connection.vacuum()
-
-    def freed_phases(self, run_id: int) -> dict[int, tuple[Phase, ...]]:
-        """The phases whose weights were freed, by the node's id."""
-        rows = self._connection.rows(
-            "SELECT node_id, phase FROM freed JOIN node ON node.id = node_id WHERE run_id = ?"
-            " ORDER BY node_id, phase",
-            (run_id,),
-        )
-        found: dict[int, tuple[Phase, ...]] = {}
-        for row in rows:
-            found[row["node_id"]] = (*found.get(row["node_id"], ()), row["phase"])
-        return found

@@ -111,14 +111,18 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What people say of a node: tags in the order they came, a note, dropped or not."""
+    """What people say of a node: tags in the order they came, a note, dropped or not; and whether
+    its weights were freed after that."""
 
     tags: tuple[str, ...] = ()
     note: str | None = None
     dropped: bool = False
+    freed: bool = False
 
     def after(self, kind: str, payload: Json) -> Annotation:
-        """The annotation once an event of kind tag, note or drop has come."""
+        """The annotation once an event of kind tag, note, drop or freed has come."""
+        if kind == "freed":
+            return replace(self, freed=True)
         if kind == "tag":
             others = tuple(tag for tag in self.tags if tag != payload["tag"])
             return replace(self, tags=(*others, payload["tag"]) if payload["on"] else others)

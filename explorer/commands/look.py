@@ -66,8 +66,9 @@ def print_tree(objects: Sequence[dict[str, Any]], best: str | None = None) -> No
         table.add_column(title, justify="right", no_wrap=True)
     for line, value in tree_lines(objects):
         star = " ★" if value["name"] == best else ""
+        gone = " (freed)" if value["freed"] else " (dropped)" if value["dropped"] else ""
         table.add_row(
-            Text(line + star, style="" if value["kept"] else "dim"),
+            Text(line + star + gone, style="" if value["kept"] else "dim"),
             *(Text(cell) for cell in _cells(value)),
         )
     _wide_console().print(table)

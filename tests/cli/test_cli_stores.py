@@ -58,3 +58,32 @@ def test_replay_tells_the_same_tree_in_lines_as_objects_and_at_any_moment(path):
     first = json.loads(run("replay", path, "--at", moments[0]["event"], "--json").stdout)
     assert [node["name"] for node in first["nodes"]] == ["R"]
     assert run("replay", path, "--at", 10_000).returncode == 2
+
+
+def drop(path: Path, *names: str) -> None:
+    with TreeStore.open(path) as store:
+        for name in names:
+            store.drop(store.node(1, name).id)
+
+
+def test_gc_tells_what_would_go_and_frees_nothing_unasked(path):
+    assert "nothing to free" in run("gc", path, "--dry-run").stdout
+    drop(path, "R.L")
+    before = run("log", path, "--json").stdout
+    told = run("gc", path, "--dry-run")
+    assert told.returncode == 0 and "3 dropped nodes: R.L, R.L.F, R.L.F2" in told.stdout
+    refused = run("gc", path, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 2 and "--yes" in refused.stderr
+    assert run("log", path, "--json").stdout == before
+
+
+def test_gc_frees_once_agreed_and_the_tree_shows_it(path):
+    drop(path, "R.L")
+    done = json.loads(run("gc", path, "--yes", "--json").stdout)
+    assert done["freed"] and done["bytes"] > 0 and len(done["results"]) == 4
+    log = run("log", path).stdout
+    assert "R.L (freed)" in log and "R.F (" not in log
+    assert run("verify", path).returncode == 0
+    assert "R.L: weights freed" in run("replay", path).stdout
+    again = run("gc", path, "--yes")
+    assert again.returncode == 0 and "nothing to free" in again.stdout

@@ -28,7 +28,8 @@ def act(store: TreeStore, run_id: int, draw: random.Random) -> None:
     ready = [n for n in nodes if n.state == "ready"]
     node = draw.choice(ready)
     children = store.children(node.id)
-    what = draw.choice(("grow", "finish", "finish", "tune", "decide", "undecide", "say", "fail"))
+    steps = ("grow", "finish", "finish", "tune", "decide", "undecide", "say", "fail", "free")
+    what = draw.choice(steps)
     waiting = [n for n in nodes if n.state in ("queued", "failed")]
     if what == "grow" and len(nodes) < 30:
         store.add_candidates(node.id, proposal={"criterion": "kl"}, edits=[LAYER, FILTER])
@@ -49,6 +50,8 @@ def act(store: TreeStore, run_id: int, draw: random.Random) -> None:
         store.drop(node.id, draw.random() < 0.5)
     elif what == "fail" and waiting and waiting[0].state == "queued":
         store.set_state(waiting[0].id, "failed", "the loss became nan")
+    elif what == "free":
+        store.free()
 
 
 def finish(store, node, phase, draw) -> None:

@@ -1,4 +1,4 @@
-"""Makes format-N.db and what it says, format-N.json: a store of an older or of the newest format.
+"""Makes format-N.db and what it says, format-N.json. Run once, when format N was the newest.
 
 PYTHONPATH=.:tests/store python tests/store/golden/make_format.py N
 """
