@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
 from explorer.app import ExplorerApp
@@ -22,6 +23,8 @@ def explore(request: Request | None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         name = request.model if request else "sample"
         raise UsageError(f"the explorer needs a terminal; without one use: pe-explore auto {name}")
+    for name in ("COLUMNS", "LINES"):  # a size that was exported would hold through every resize
+        os.environ.pop(name, None)
     config = load_config()
     return asyncio.run(_run(ExplorerApp(request, config)))
 

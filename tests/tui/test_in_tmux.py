@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -94,6 +96,71 @@ def test_it_is_usable_at_any_size_and_without_colour(folder, width, height, envi
             assert coloured == []
         terminal.press("q")
         terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
+
+
+HOSTILE = "[/foo] [@click=app.quit]x[/] \x1b[31m\x9b31m \u202eevil\u2066 a\nb"
+
+
+def workers_below(pid: int) -> list[int]:
+    """The worker processes that descend from a process."""
+    found, parents = [], [pid]
+    while parents:
+        parent = parents.pop()
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                parents.append(child)
+                if b"engine.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through /proc")
+def test_a_hostile_run_harms_nothing(tmp_path):
+    folder = tmp_path / "[bold]odd[foo]"
+    folder.mkdir()
+    store = folder / "[@click=app.quit]x.pex.db"
+    command = explorer("sample", "--store", store, *QUICK)
+    with Terminal(command, cwd=folder) as terminal:
+        terminal.wait_for(lambda screen: "recovery" in screen, 60)
+        for pid in workers_below(terminal.pid):
+            os.kill(pid, signal.SIGKILL)  # in the midst of an epoch
+        sizes = [(120, 36), (80, 24), (40, 10), (20, 5), (200, 60), (61, 17)]
+        until, step = time.monotonic() + 10, 0
+        while time.monotonic() < until:  # the pace is what is tested
+            terminal.resize(*sizes[step % len(sizes)])
+            step += 1
+            time.sleep(0.1)
+        terminal.resize(120, 36)
+        terminal.wait_for(lambda screen: max(map(len, screen.splitlines())) == 120)
+        terminal.wait_for(lambda _: {"R.L", "R.F"} <= ready(store), 120)
+        terminal.press("n")
+        terminal.wait_for("Note")
+        terminal.type("[/foo] [@click=app.quit]x")
+        terminal.press("Enter")
+        terminal.wait_for(lambda screen: "Note" not in screen)
+        terminal.press("#")
+        terminal.wait_for("Tag")
+        terminal.type("[bold red]")
+        terminal.press("Enter")
+        terminal.wait_for(lambda screen: "Tag" not in screen)
+        terminal.press("3")
+        screen = terminal.wait_for("[bold red]")
+        assert "[/foo] [@click=app.quit]x" in screen and "Traceback" not in screen
+        terminal.press("q")
+        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
+    with TreeStore.open(store) as opened:
+        node = opened.node(opened.latest_run().id, "R")
+        opened.note(node.id, HOSTILE)
+        opened.tag(node.id, HOSTILE[:80])
+    with Terminal(explorer(store), cwd=folder) as terminal:
+        terminal.wait_for("CKA", 30)
+        terminal.press("3")
+        terminal.wait_for("evil")
+        raw = terminal.screen(colours=True)
+        assert "\x9b" not in raw and "\u202e" not in raw
+        assert not re.search(r"\x1b(?!\[[\d;]*m)", raw)  # colours, and no other escape
+        terminal.press("q")
+        terminal.wait_for("ended with 0")
 
 
 def test_resizing_ten_times_a_second_harms_nothing(folder):

@@ -45,6 +45,11 @@ class Terminal:
                    "-c", str(cwd), "sh", "-c", shell)  # fmt: skip
         self._tmux("set-option", "-g", "default-terminal", term)
 
+    @property
+    def pid(self) -> int:
+        """The process that the window runs; the app descends from it."""
+        return int(self._tmux("display-message", "-p", "#{pane_pid}"))
+
     def __enter__(self) -> Terminal:
         return self
 
@@ -83,7 +88,8 @@ class Terminal:
             if holds(screen):
                 return screen
             if time.monotonic() > deadline:
-                raise AssertionError(f"never saw {wanted!r}; the last screen:\n{screen}")
+                size = self._tmux("display-message", "-p", "#{pane_width}x#{pane_height}").strip()
+                raise AssertionError(f"never saw {wanted!r}; the last screen, {size}:\n{screen}")
             time.sleep(0.05)
 
 
