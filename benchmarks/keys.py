@@ -38,8 +38,9 @@ class Screen:
         self.started = time.perf_counter()
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         environment = {
-            **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}, "TERM": "xterm-256color", "PE_EXPLORE_STATE": str(store) + ".state",
+            **inherited, "TERM": "xterm-256color", "PE_EXPLORE_STATE": str(store) + ".state",
             "PE_EXPLORE_CONFIG": os.devnull, "OMP_NUM_THREADS": "1",
         }  # fmt: skip
         self.process = subprocess.Popen(

@@ -23,7 +23,8 @@ def commands() -> list[tuple[str, str]]:
     for page in PAGES:
         for block in blocks(page, "sh"):
             joined = block.replace("\\\n", " ")
-            found += [(page.name, line) for line in joined.splitlines() if re.search(r"pe-explore( |$)", line)]
+            lines = [line for line in joined.splitlines() if re.search(r"pe-explore( |$)", line)]
+            found += [(page.name, line) for line in lines]
     return found
 
 
