@@ -12,7 +12,7 @@ from typing import Literal
 from store import snapshots
 from store.connection import Connection
 from store.copying import RunCopy
-from store.errors import InvalidValueError, RunConflictError
+from store.errors import InvalidValueError
 from store.tree import TreeStore
 
 Outcome = Literal["copied", "extended", "held", "refused"]
@@ -35,6 +35,10 @@ AND (kind <> 'state' OR json_extract(payload, '$.to') IN ('failed', 'cancelled')
      OR json_extract(payload, '$.from') IN ('failed', 'cancelled'))
 ORDER BY event.id LIMIT ?
 """
+
+
+class _PartedError(Exception):
+    """Both stores have of a run what the other one lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def _merge_run(ours: Connection, theirs: Connection, run_id: int, uuid: str, nam
             return Merged(uuid, name, "copied", copy.insert(), num_bytes)
     try:
         after_event = _end_of_ours(ours, there["id"], theirs, run_id)
-    except RunConflictError as error:
+    except _PartedError as error:
         return Merged(uuid, name, "refused", there["id"], why=str(error))
     if after_event is None:
         return Merged(uuid, name, "held", there["id"])
@@ -94,7 +98,7 @@ def _merge_run(ours: Connection, theirs: Connection, run_id: int, uuid: str, nam
 def _end_of_ours(ours: Connection, our_run: int, theirs: Connection, their_run: int) -> int | None:
     """The event of theirs up to which we have their log; None where we have all of it.
 
-    Raises RunConflictError where both went on after they had parted.
+    Raises _PartedError where both went on after they had parted.
     """
     our_log, their_log = _history(ours, our_run), _history(theirs, their_run)
     last = 0
@@ -107,16 +111,15 @@ def _end_of_ours(ours: Connection, our_run: int, theirs: Connection, their_run: 
         if _said(mine) != _said(other):
             break
         last = other["id"]
-    parted, wanted = (mine, other), iter([other])
+    parted, missing = (mine, other), other
     # A part of a run has gaps in its log: we hold it all the same if we hold all that it tells.
-    missing = next(wanted)
     for mine in our_log:
         if _said(mine) == _said(missing):
             following = next(their_log, None)
             if following is None:
                 return None
             missing = following
-    raise RunConflictError(
+    raise _PartedError(
         f"both stores went on after they had parted: here {_words(parted[0])}, there "
         f"{_words(parted[1])}. Keep both files, or merge into a new store"
     )
