@@ -34,11 +34,18 @@ def replay(
 
 
 @guarded
-def verify(store: StoreFile, json: Json = False) -> None:
+def verify(
+    store: StoreFile,
+    reexecute: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NODE", help="Make this node again too, and compare its bits"),
+    ] = None,
+    json: Json = False,
+) -> None:
     """Check every page, hash, lineage, decision and edit; only reads. Findings: exit code 1."""
     from explorer.commands.verify import verify_store
 
-    raise typer.Exit(verify_store(store, as_json=json))
+    raise typer.Exit(verify_store(store, reexecute=reexecute, as_json=json))
 
 
 @guarded

@@ -132,29 +132,14 @@ class Session(Work):
         """A candidate after recovery, stored with its snapshot."""
         if node.state == "ready":
             return node
-        assert node.parent_id is not None and node.edit is not None
-        parent = self.store.node_by_id(node.parent_id)
-        job = self.job(
-            "recover",
-            node.name,
-            parent=await asyncio.to_thread(self.reference, parent),
-            edit=dict(node.edit),
-            seed=seeds.derive(self.run.seed, node.name, "recovered"),
-            # One seed for all candidates of a parent: their resamples form pairs.
-            resample_seed=seeds.derive(self.run.seed, parent.name, "resamples"),
-        )
+        job = await asyncio.to_thread(self.recover_job, node)
         return await self.finish(node, "recovered", job)
 
     async def tune(self, node: Node) -> Node:
         """A kept node after the rest of its fine-tuning; the root needs none."""
         if node.structure == "root" or "tuned" in node.phases:
             return node
-        job = self.job(
-            "tune",
-            node.name,
-            node=await asyncio.to_thread(self.reference, node),
-            seed=seeds.derive(self.run.seed, node.name, "tuned"),
-        )
+        job = await asyncio.to_thread(self.tune_job, node)
         return await self.finish(node, "tuned", job)
 
     # ------------------------------------------------------------ deciding

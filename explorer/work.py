@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine import seeds
 from engine.settings import Settings
 from explorer.executor import Executor, JobFailedError, WorkerDiedError
-from store import Node, Run, TreeStore
+from store import Node, Phase, Run, TreeStore
 
 Listener = Callable[[Mapping[str, Any]], None]
 T = TypeVar("T")
@@ -59,15 +59,17 @@ class Work:
         root = self.run.architecture
         return {**root, "edits": [*root.get("edits", ()), *edits]}
 
-    def reference(self, node: Node) -> dict[str, Any]:
-        """What a job needs to build this node: its architecture and its newest snapshot's file."""
-        phase = "tuned" if "tuned" in node.phases else node.phases[-1]
+    def reference(self, node: Node, phase: Phase | None = None) -> dict[str, Any]:
+        """What a job needs to build this node: its architecture and its snapshot's file, the
+        newest one where no phase is named."""
+        phase = phase or ("tuned" if "tuned" in node.phases else node.phases[-1])
         sha256 = self.store.snapshot_hash(node.id, phase)
         path = self.spool / f"{sha256}.safetensors"
         if not path.exists():
             self.spool.mkdir(parents=True, exist_ok=True)
             # Renamed when whole: a file cut short by a crash must not be taken for the snapshot.
-            unfinished = self.spool / f".{sha256}.{os.getpid()}.tmp"
+            # Under a name of its own: two candidates ask for their parent at the same time.
+            unfinished = self.spool / f".{sha256}.{uuid.uuid4().hex}.tmp"
             unfinished.write_bytes(self.store.snapshot(sha256))
             unfinished.rename(path)
         return {
@@ -87,6 +89,29 @@ class Work:
             "execution": {k: environment[k] for k in ("device", "num_threads", "autocast")},
             **about,
         }
+
+    def recover_job(self, node: Node) -> dict[str, Any]:
+        """What makes a candidate's first snapshot: its parent, the edit, and seeds of its own."""
+        assert node.parent_id is not None and node.edit is not None
+        parent = self.store.node_by_id(node.parent_id)
+        return self.job(
+            "recover",
+            node.name,
+            parent=self.reference(parent),
+            edit=dict(node.edit),
+            seed=seeds.derive(self.run.seed, node.name, "recovered"),
+            # One seed for all candidates of a parent: their resamples form pairs.
+            resample_seed=seeds.derive(self.run.seed, parent.name, "resamples"),
+        )
+
+    def tune_job(self, node: Node) -> dict[str, Any]:
+        """What makes a candidate's second snapshot from its first one."""
+        return self.job(
+            "tune",
+            node.name,
+            node=self.reference(node, "recovered"),
+            seed=seeds.derive(self.run.seed, node.name, "tuned"),
+        )
 
     async def finish(self, node: Node, phase: str, job: dict[str, Any]) -> Node:
         """Does a node's job and stores its result, whichever came before a crash."""

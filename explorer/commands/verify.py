@@ -19,17 +19,29 @@ LINE_SECONDS = 5.0  # between two lines, without a terminal
 _MOST_NAMES = 20
 
 
-def verify_store(path: Path, *, as_json: bool) -> int:
-    """Prints what is wrong with a store; 0 where nothing is, else 1."""
+def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> int:
+    """Prints what is wrong with a store; 0 where nothing is, else 1.
+
+    With `reexecute`, the name of a node of the newest run, that node is made again too.
+    """
     started = time.monotonic()
     with _Progress() as progress:
         found = verify(path.expanduser(), progress)
-    seconds = time.monotonic() - started
+    about = _as_dict(path, found, time.monotonic() - started)
+    if not as_json:
+        _print(path, found, about["seconds"])
+    sound = not found.findings
+    if reexecute is not None:
+        from explorer.commands.reexecute import as_dict, print_reexecution, reexecute_node
+
+        again = reexecute_node(path, reexecute)
+        about["reexecuted"] = as_dict(again)
+        sound = sound and again.verdict != "different"
+        if not as_json:
+            print_reexecution(again)
     if as_json:
-        typer.echo(json.dumps(_as_dict(path, found, seconds), indent=2))
-    else:
-        _print(path, found, seconds)
-    return 1 if found.findings else 0
+        typer.echo(json.dumps(about, indent=2))
+    return 0 if sound else 1
 
 
 class _Progress:
