@@ -63,7 +63,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
     COMMANDS: ClassVar[set[Any]] = {_key_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.label, show=key.show, tooltip=key.help, id=key.id)
-        for key in KEYS
+        for key in sorted(KEYS, key=lambda key: key.group != "App")  # what a narrow footer shows
         if key.action
     ]
 

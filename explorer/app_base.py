@@ -10,6 +10,7 @@ from textual.app import App
 from engine.errors import SettingsError
 from explorer.card import subject_of
 from explorer.config import Config
+from explorer.keys import shown
 from explorer.live import LiveView
 from explorer.opening import Request, UsageError
 from explorer.replay import Replay
@@ -66,6 +67,12 @@ class AppBase(App[None]):
         dialog = ErrorDialog(title, cause, remedy, detail=detail, retry=retry)
         return await self.push_screen_wait(dialog) == "retry"
 
+    @property
+    def past_words(self) -> str:
+        """What to do about looking at the past."""
+        back = next(key.keys for key in self.config.key_table if key.id == "replay.last")
+        return f"you are looking at the past; {shown(back)} returns to now"
+
     # ------------------------------------------------------------ what is selected
 
     def selected_node(self) -> Node | None:
@@ -91,7 +98,7 @@ class AppBase(App[None]):
         elif self.steering.store.read_only:
             self.tell("this store is open for reading only: another process grows it", "warning")
         elif self.moment is not None:
-            self.tell("you are looking at the past; } returns to now", "warning")
+            self.tell(self.past_words, "warning")
         else:
             return self.steering
         return None

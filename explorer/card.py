@@ -44,10 +44,12 @@ def live_card(live: LiveView, steering: Steering, parent: str) -> Card:
     return replace(card, **fields)
 
 
-def past_card(objects: Mapping[str, NodeObject], parent: str) -> Card:
-    """The card of a parent at a moment that `objects` were taken at."""
+def past_card(
+    objects: Mapping[str, NodeObject], parent: str, edits: Mapping[str, Mapping[str, Any]]
+) -> Card:
+    """The card of a parent at a moment that `objects` were taken at; edits never change."""
     names = tuple(name for name, value in objects.items() if value["parent"] == parent)
-    return _card(objects, parent, names)
+    return replace(_card(objects, parent, names), edits=edits)
 
 
 def _card(objects: Mapping[str, NodeObject], parent: str, names: tuple[str, ...]) -> Card:

@@ -168,7 +168,10 @@ class Painting(AppBase):
         if self.moment is None:
             card.show(live_card(self.live, self.steering, subject), self.selected)
         else:
-            card.show(past_card(self.shown, subject), self.selected)
+            assert self.session is not None
+            children = self.session.store.children(self.session.node(subject).id)
+            edits = {child.name: child.edit or {} for child in children}
+            card.show(past_card(self.shown, subject, edits), self.selected, self.past_words)
         self.paint_tab()
 
     def paint_tab(self) -> None:

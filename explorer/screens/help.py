@@ -39,7 +39,7 @@ class HelpScreen(ModalScreen[None]):
             border-subtitle-color: $foreground; background: $surface; padding: 0 1;
         }
         Input { background: $panel; margin-bottom: 1; }
-        #page { height: 1fr; scrollbar-size-vertical: 1; }
+        #page { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
         &:ansi { background: ansi_default; #box { background: ansi_default; } }
     }
     """

@@ -55,7 +55,7 @@ class ParetoPlot(Widget):
             for node in nodes
             if node.macs_reduction is not None and node.val_accuracy is not None
         ]
-        about = "accuracy %" if root_accuracy is None else "Δ accuracy (points)"
+        about = "accuracy %" if root_accuracy is None else "Δ acc (points)"
         if (points, list(published), about) != (self._points, list(self._published), self._about):
             self._points, self._published, self._about = points, published, about
             self._drawn = None

@@ -113,12 +113,12 @@ class ScriptedExecutor:
 
     def progress(self, job: str, share: float, **more) -> None:
         """The job is so far: a share of all, in epochs of a recovery of three."""
-        epoch = share * self.epochs
+        epoch, name = share * self.epochs, job.split(" ")[1]
+        figures = _trained_at(name, epoch - 1)
         self.tell(job, event="progress", phase="recovery", done=round(share * 1000), total=1000,
                   epoch=int(epoch) + 1, last_epoch=self.epochs, epoch_share=round(epoch % 1, 4),
                   images_per_second=1240.0, eta_seconds=round(100 * (1 - share), 1),
-                  memory_bytes=900_000_000, loss=round(0.4 / (1 + epoch), 4),
-                  accuracy=round(86 + 2 * epoch, 2), **more)  # fmt: skip
+                  memory_bytes=900_000_000, **figures, **more)  # fmt: skip
 
     def _is_held(self, name: str) -> bool:
         return name in self._held or name.split(" ")[0] in self._held
@@ -250,14 +250,21 @@ class ScriptedExecutor:
 
     def _trained(self, name: str, phase: str, first: int, last: int, on_event) -> dict:
         epochs = [
-            {"epoch": epoch, "loss": round(0.9 / (epoch + 2) + noise(name, "loss") / 10, 4),
-             "accuracy": round(86 + 1.2 * epoch + noise(name, "train"), 2),
-             "learning_rate": 0.01, "images_per_second": 1240.0}
+            {"epoch": epoch, **_trained_at(name, epoch), "learning_rate": 0.01,
+             "images_per_second": 1240.0}
             for epoch in range(first, last)
         ]  # fmt: skip
         for figures in epochs:
             on_event({"event": "epoch", "phase": phase, "total_epochs": last, **figures})
         return {"epochs": epochs, "snapshot": self._snapshot(f"{name} {phase}"), "seconds": 60.0}
+
+
+def _trained_at(name: str, epoch: float) -> dict:
+    """The figures of a node's training after an epoch, counted from 0."""
+    return {
+        "loss": round(0.9 / (epoch + 2) + noise(name, "loss") / 10, 4),
+        "accuracy": round(86 + 1.2 * epoch + noise(name, "train"), 2),
+    }
 
 
 def _left(edits) -> dict[str, int]:

@@ -141,6 +141,6 @@ def test_the_widgets_draw_and_follow_their_data():
             app.theme = "ansi-dark"
             await pilot.resize_terminal(40, 12)
             await pilot.pause()
-            assert "Δ accuracy" in str(pareto.render())
+            assert "Δ acc (points)" in str(pareto.render())
 
     asyncio.run(run())
