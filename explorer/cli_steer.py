@@ -66,12 +66,30 @@ def branch(
     iterations: Annotated[
         int, typer.Option("--iterations", "-n", help="Decisions below it, this one included", min=1)
     ] = 1,
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Start another run there, with the settings given")
+    ] = False,
+    seed: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    policy: Annotated[Optional[str], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    recovery_epochs: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    tune_epochs: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
     json: Json = False,
 ) -> None:
-    """Grow on from any earlier node, beside what is kept there."""
+    """Grow on from any earlier node, beside what is kept there; or fork the run there."""
     from engine.settings import check_name
     from explorer.commands.steer import branch as run
+    from explorer.commands.steer import fork as run_fork
+    from explorer.opening import UsageError
 
+    settings = {"seed": seed, "policy": policy, "recovery_epochs": recovery_epochs,
+                "tune_epochs": tune_epochs}  # fmt: skip
+    given = {key: value for key, value in settings.items() if value is not None}
+    if fork:
+        run_fork(store, node, given, iterations, as_json=json)
+        return
+    if given:
+        name = next(iter(given)).replace("_", "-")
+        raise UsageError(f"--{name} is fixed for a run that exists; with --fork another one begins")
     check_name("take", take, ("layer", "filter", "both"))
     run(store, node, take, _wish(block, filters, allocation), iterations, as_json=json)
 

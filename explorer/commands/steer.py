@@ -68,6 +68,22 @@ def branch(
     steer(store, play, as_json=as_json)
 
 
+def fork(
+    path: Path, node: str, overrides: dict[str, Any], iterations: int, *, as_json: bool
+) -> None:
+    """Starts another run at a node, with other settings, and grows it."""
+    from explorer.forking import fork as make
+
+    async def play(steering: Steering) -> Outcome:
+        session = steering.session
+        given = {**overrides, "iterations": iterations}
+        run = make(session, session.node(node), given)
+        session.run = run
+        return await session.grow()
+
+    steer(path, play, as_json=as_json)
+
+
 def candidate(store: Path, parent: str, wish: dict[str, Any], *, as_json: bool) -> None:
     """Makes one further candidate of a parent."""
     steer(store, lambda s: s.candidate(s.session.node(parent), wish), as_json=as_json)
@@ -119,7 +135,9 @@ async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> dict
         try:
             steering = Steering(session)
             try:
-                play(steering)
+                played = play(steering)
+                if asyncio.iscoroutine(played):
+                    await played
                 await (steering.idle() if work else steering.stop())
             except NotNowError as error:
                 raise UsageError(str(error)) from error
