@@ -207,11 +207,18 @@ def train(
 
 @app.command("log")
 @guarded
-def log(store: StoreFile, json: Json = False) -> None:
+def log(
+    store: StoreFile,
+    limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="The newest N nodes only  [default: 2000 where it is long]", min=1),
+    ] = None,
+    json: Json = False,
+) -> None:
     """The tree, one line a node."""
     from explorer.commands.look import log as run
 
-    run(store, as_json=json)
+    run(store, limit=limit, as_json=json)
 
 
 @app.command("show")

@@ -113,6 +113,15 @@ class TreeReader:
         self.run(run_id)
         return self._nodes(_OF_RUN, run_id)
 
+    def newest(self, run_id: int, limit: int) -> list[Node]:
+        """The `limit` newest nodes of a run in the order they were made. Raises UnknownRunError."""
+        self.run(run_id)
+        return self._nodes(
+            "WITH wanted AS (SELECT id FROM node WHERE run_id = ? ORDER BY id DESC LIMIT ?)",
+            run_id,
+            limit,
+        )
+
     def node(self, run_id: int, name: str) -> Node:
         """The node of that name. Raises UnknownRunError, or UnknownNodeError naming near ones."""
         found = self._nodes(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from explorer.nodes import node_objects
+from explorer.nodes import node_objects, some_objects
 from explorer.opening import UsageError
 from store import Run, TreeStore
 
@@ -25,14 +25,28 @@ def find_run(store: TreeStore) -> Run:
     return run
 
 
-def log(path: Path, *, as_json: bool) -> None:
-    """Prints the newest run's tree."""
+LONG = 2_000  # nodes; a longer tree is printed whole only where that is asked for
+
+
+def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
+    """Prints the newest run's tree, or its newest nodes."""
     with TreeStore.open(path, read_only=True) as store:
         run = find_run(store)
-        objects = node_objects(store, run.id)
+        count = store.num_nodes(run.id)
+        if limit is None and count > LONG and not as_json:
+            limit = LONG
+        if limit is None or limit >= count:
+            objects = node_objects(store, run.id)
+        else:
+            names = [node.name for node in store.newest(run.id, limit)]
+            objects = some_objects(store, run.id, names)
     if as_json:
         typer.echo(json.dumps({"run": run.name, "nodes": objects}, indent=2))
         return
+    if len(objects) < count:
+        typer.echo(
+            f"the newest {len(objects):,} of {count:,} nodes; --limit N shows more", err=True
+        )
     print_tree(objects)
 
 
@@ -71,14 +85,17 @@ def print_tree(objects: Sequence[dict[str, Any]], best: str | None = None) -> No
             Text(line + star + gone, style="" if value["kept"] else "dim"),
             *(Text(cell) for cell in _cells(value)),
         )
-    _wide_console().print(table)
+    wide_console().print(table)
 
 
 def tree_lines(objects: Sequence[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
     """Each node with its line of the drawing, children below their parents."""
+    names = {value["name"] for value in objects}
     children: dict[str | None, list[dict[str, Any]]] = {}
     for value in objects:
-        children.setdefault(value["parent"], []).append(value)
+        # Of a part of a tree, what lacks its parent begins a tree of its own.
+        parent = value["parent"] if value["parent"] in names else None
+        children.setdefault(parent, []).append(value)
     lines: list[tuple[str, dict[str, Any]]] = []
     # (node, its stem, what its children are indented by); a stack, for trees can be deep.
     stack = [(value, "", "") for value in reversed(children.get(None, []))]
@@ -146,10 +163,10 @@ def _print_node(value: dict[str, Any]) -> None:
         table.add_row(
             Text(key.replace("_", " "), style="bold"), Text("-" if item is None else str(item))
         )
-    _wide_console().print(table)
+    wide_console().print(table)
 
 
-def _wide_console() -> Console:
+def wide_console() -> Console:
     """A console as wide as the terminal; without one, wide enough to cut nothing off."""
     from rich.console import Console
 
