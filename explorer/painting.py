@@ -88,7 +88,6 @@ class Painting(AppBase):
         assert self.session is not None
         self.moment = moment
         if moment is None or self.replay is None:
-            self.live.attach(self.session.store, self.session.run)
             self.show_live()
         else:
             self.shown = {o["name"]: o for o in self.replay.nodes_at(moment)}
