@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from explorer import cli_steer, cli_store
+from explorer import cli_exchange, cli_steer, cli_store
 from explorer.cli_group import DefaultCommandGroup, guarded
 
 app = typer.Typer(
@@ -321,6 +321,7 @@ def open_(
 
 cli_steer.add_commands(app)
 cli_store.add_commands(app)
+cli_exchange.add_commands(app)
 
 
 def main() -> None:

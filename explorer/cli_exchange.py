@@ -1,0 +1,65 @@
+"""The commands that compare trees and carry them from file to file. Only typer is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from explorer.cli_group import guarded
+from explorer.cli_steer import Json, StoreFile
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command("compare")(compare)
+    app.command("pack")(pack)
+    app.command("merge")(merge)
+
+
+@guarded
+def compare(
+    store: StoreFile,
+    what: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads it at run time
+        typer.Argument(metavar="NODE...|OTHER_STORE", help="Nodes, or another store (.db)"),
+    ] = None,
+    runs: Annotated[
+        Optional[tuple[str, str]],  # noqa: UP045
+        typer.Option(metavar="A B", help="Two runs of the store, by id or name"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Nodes side by side; or two runs: where they first decided differently, and why."""
+    from explorer.commands.compare import compare as run
+
+    run(store, what or (), runs or (), as_json=json)
+
+
+@guarded
+def pack(
+    store: StoreFile,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The new store (.db)")],
+    nodes: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--nodes", metavar="NODE", help="Only this node and its way; repeat it"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Copy a store to a new file, at any time; or only some nodes of its newest run."""
+    from explorer.commands.exchange import pack as run
+
+    run(store, out, nodes or (), as_json=json)
+
+
+@guarded
+def merge(
+    into: Annotated[Path, typer.Argument(metavar="INTO", help="The store that takes")],
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="The store that gives")],
+    json: Json = False,
+) -> None:
+    """Take over the runs of another store; exit code 1 where one was refused."""
+    from explorer.commands.exchange import merge as run
+
+    raise typer.Exit(run(into, source, as_json=json))
