@@ -471,6 +471,18 @@ def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=N
 
 def grown(folder: Path, steer=None, *, figures=None, overrides=None) -> Path:
     """A store with both candidates of the root measured; `steer(steering)` may decide further."""
+    store = default_store(str(checkpoint(folder)))
+    key = (tuple(steer or ()), repr((figures, overrides)))
+    if key not in _GROWN:
+        _GROWN[key] = _grow(folder, steer, figures, overrides).read_bytes()
+    store.write_bytes(_GROWN[key])
+    return store
+
+
+_GROWN: dict[tuple, bytes] = {}  # stores that were grown already, by the steps and the figures
+
+
+def _grow(folder: Path, steer, figures, overrides) -> Path:
     from explorer.opening import open_session
     from explorer.steering import Steering
 

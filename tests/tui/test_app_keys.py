@@ -485,12 +485,11 @@ def test_without_following_the_selection_stays(tmp_path):
 def test_the_border_moves_and_is_remembered(tmp_path):
     async def play(seat):
         right = seat.app.query_one("#right")
-        before = right.size.width
+        await seat.until(lambda: right.size.width == 54, "45 % of the width")
         await seat.press("<", "<")
-        await seat.until(lambda: right.size.width > before, "a wider pane")
-        wide = right.size.width
+        await seat.until(lambda: right.size.width == 63, "53 % of the width")
         await seat.press(">")
-        await seat.until(lambda: before < right.size.width < wide, "a narrower pane")
+        await seat.until(lambda: right.size.width == 58, "49 % of the width")
 
     start(tmp_path, play)
     assert json.loads((tmp_path / "state.json").read_text())["sizes"] == {"right": 49}
