@@ -11,7 +11,7 @@ import pytest
 # Tiny tensors: a second thread only waits, the more so on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-for folder in ("engine", "session", "cli"):
+for folder in ("engine", "session", "cli", "docs"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 
