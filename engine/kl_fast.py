@@ -18,8 +18,8 @@ from engine.scores import Scores
 
 CHUNK_IMAGES = 64
 CHAIN_IMAGES = 192  # larger chunks make larger packs of the few pairs that are computed exactly
-NUM_CLASSES_FOLLOWED = 3  # the likeliest ones; they carry the change of the outputs
-SHARE_EXACT = 0.05  # of the images, those with the largest estimates: they hold most of the KL
+NUM_CLASSES_FOLLOWED = 4  # the likeliest ones; they carry the change of the outputs
+SHARE_EXACT = 0.1  # of the images, those with the largest estimates: they hold most of the KL
 
 
 def kl_fast_scores(
@@ -31,10 +31,10 @@ def kl_fast_scores(
 ) -> Scores:
     """The mean KL of `kl_scores`, exact for blocks and nearly so in ranking for filters.
 
-    To first order, silencing a filter changes the logits by minus gradient times activation: two
-    backward passes (of the second and third likeliest class against the likeliest) tell it for all
-    filters at once. On the images where that estimate of a filter's KL is largest, which hold most
-    of it, the KL is computed exactly.
+    To first order, silencing a filter changes the logits by minus gradient times activation: three
+    backward passes (of each following class against the likeliest) tell it for all filters at
+    once. On the images where that estimate of a filter's KL is largest, which hold most of it, the
+    KL is computed exactly.
     """
     network, images = inference_network(model, images, execution)
     for parameter in network.parameters():
