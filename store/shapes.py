@@ -72,14 +72,29 @@ def _filter_mismatch(counts: Mapping[str, int], parent: Shapes, child: Shapes) -
         gone = parent[weight][0] - child[weight][0] if parent[weight] and child[weight] else 0
         if gone != count:
             return f"{path} has {gone} filters less, not {count}"
-    possible = {0, *counts.values()}
     for name, before in parent.items():
-        after = child[name]
-        lost = [old - new for old, new in zip(before, after, strict=False)]
+        possible = {0} | {n for path, n in counts.items() if name.startswith(_block_of(path))}
+        lost = [old - new for old, new in zip(before, child[name], strict=False)]
         # Outputs and inputs may go, of these filters only; the size of a kernel never changes.
-        if len(after) != len(before) or not set(lost[:2]) <= possible or any(lost[2:]):
-            return f"{name} has the shape {list(after)}, from {list(before)}"
+        same_rank = len(child[name]) == len(before)
+        if not same_rank or not set(lost[:2]) <= possible or any(lost[2:]):
+            return f"{name} has the shape {list(child[name])}, from {list(before)}"
+    return _unread_outputs(counts, parent, child)
+
+
+def _unread_outputs(counts: Mapping[str, int], parent: Shapes, child: Shapes) -> str | None:
+    """Whether what reads a convolution still expects the filters that are gone."""
+    for path, count in counts.items():
+        others = [n for n in parent if n.startswith(_block_of(path)) and n != f"{path}.weight"]
+        inputs = [parent[n][1] - child[n][1] for n in others if len(parent[n]) > 1]
+        if inputs and count not in inputs:
+            return f"nothing beside {path} has {count} inputs less"
     return None
+
+
+def _block_of(path: str) -> str:
+    """What the names of all tensors around a convolution start with."""
+    return path[: path.rfind(".") + 1]
 
 
 def _difference(expected: Shapes, found: Shapes) -> str | None:

@@ -144,12 +144,13 @@ _WRONG_OUTLINES = f"""
 SELECT name, run_id FROM node WHERE id IN (
   SELECT id FROM (SELECT * FROM ({schema.OUTLINES}) EXCEPT SELECT * FROM outline))
 """
-ALL: tuple[tuple[str, Look], ...] = (
-    ("the tree", lineages),
-    ("the results", results),
-    ("the decisions", decisions),
-    ("the log", log),
-    ("the outlines", outlines),
+# What is looked at, in words and as the table that holds it, and the kind of what is found.
+ALL: tuple[tuple[str, str, str, Look], ...] = (
+    ("the tree", "node", "lineage", lineages),
+    ("the results", "result", "result", results),
+    ("the decisions", "decision", "decision", decisions),
+    ("the log", "event", "log", log),
+    ("the outlines", "outline", "outline", outlines),
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,20 @@ from store.shapes import Shapes, header_bytes, mismatch, shapes_of
 
 Who = tuple[int, str]  # a node: its run's id, and its name
 Progress = Callable[[int, int], None]  # bytes of snapshots read, and all of them
+# What is checked, and what is counted of it.
+KINDS = {
+    "schema": "tables, indexes and triggers",
+    "pages": "pages",
+    "reference": "tables",
+    "document": "settings and environments",
+    "lineage": "nodes",
+    "result": "results",
+    "decision": "decisions",
+    "log": "events",
+    "outline": "outlines",
+    "snapshot": "snapshots",
+    "edit": "networks beside their parent's",
+}
 _MOST_ROWS = 20  # of one kind of damage
 
 
@@ -25,7 +39,7 @@ _MOST_ROWS = 20  # of one kind of damage
 class Finding:
     """One thing that is wrong: what, and with which nodes ((run's id, name) of each)."""
 
-    kind: str  # schema, pages, reference, document, lineage, decision, log, result, snapshot, edit
+    kind: str  # one of KINDS
     text: str
     nodes: tuple[Who, ...] = ()
 
@@ -44,6 +58,7 @@ class Verification:
     freed: tuple[Who, ...]
     num_snapshots: int
     num_bytes: int
+    num_checked: Mapping[str, int]  # by kind; absent for what could not be looked at
 
 
 @dataclass
@@ -54,6 +69,7 @@ class _Check:
     findings: list[Finding] = field(default_factory=list)
     # By hash, of sound snapshots; None where a sound one holds no tensors that can be read.
     shapes: dict[str, Shapes | None] = field(default_factory=dict)
+    num_checked: dict[str, int] = field(default_factory=dict)
 
     def found(self, kind: str, text: str, *nodes: Who) -> None:
         self.findings.append(Finding(kind, text, nodes))
@@ -90,10 +106,12 @@ def verify(path: Path, progress: Progress = lambda done, total: None) -> Verific
             _check_pages(check)
         with check.reading("a document"):
             _check_documents(check)
-        for what, look in tree_checks.ALL:
+        for what, table, kind, look in tree_checks.ALL:
             with check.reading(what):
-                for kind, text, nodes in look(connection):
-                    check.found(kind, text, *nodes)
+                for found_kind, text, nodes in look(connection):
+                    check.found(found_kind, text, *nodes)
+                if _has_table(check, table):
+                    check.num_checked[kind] = _count(check, table)
         sizes: dict[str, int] = {}
         with check.reading("the list of snapshots"):
             sizes = {row["hash"]: row["num_bytes"] for row in check.rows(_SNAPSHOTS)}
@@ -124,6 +142,7 @@ def _check_schema(check: _Check) -> None:
                 fresh.execute(statement)
         expected = _objects(fresh)
     found = _objects(check.connection)
+    check.num_checked["schema"] = len(expected)
     for key in sorted(expected.keys() | found.keys()):
         if expected.get(key) != found.get(key):
             what = "is missing" if key not in found else "differs"
@@ -142,13 +161,17 @@ def _check_pages(check: _Check) -> None:
     for row in check.rows(f"PRAGMA quick_check({_MOST_ROWS})"):
         if row[0] != "ok":
             check.found("pages", row[0].replace("\n", " "))
+    check.num_checked["pages"] = check.rows("PRAGMA page_count")[0][0]
+    check.num_checked["reference"] = sum(kind == "table" for kind, _ in _objects(check.connection))
     for row in check.rows("PRAGMA foreign_key_check")[:_MOST_ROWS]:
         check.found("reference", f"a row of {row[0]} refers to a row of {row[2]} that is not there")
 
 
 def _check_documents(check: _Check) -> None:
     for table in ("settings", "environment"):
-        for row in check.rows(f"SELECT hash, json FROM {table}"):
+        rows = check.rows(f"SELECT hash, json FROM {table}")
+        check.num_checked["document"] = check.num_checked.get("document", 0) + len(rows)
+        for row in rows:
             if documents.text_hash(row["json"]) != row["hash"]:
                 check.found("document", f"{table} {row['hash'][:12]} are not what was stored")
 
@@ -158,6 +181,7 @@ def _check_snapshots(check: _Check, sizes: dict[str, int], progress: Progress) -
         for gone in _freed_hashes(check):
             sizes.pop(gone, None)
     done, total = 0, sum(sizes.values())
+    check.num_checked["snapshot"] = len(sizes)
     for address, num_bytes in sizes.items():
         damage = None
         try:
@@ -205,6 +229,15 @@ def _users(check: _Check, address: str) -> list[Who]:
     return [(row["run_id"], row["name"]) for row in rows]
 
 
+def _has_table(check: _Check, table: str) -> bool:
+    return bool(check.rows("SELECT 1 FROM sqlite_schema WHERE name = ?", table))
+
+
+def _count(check: _Check, table: str) -> int:
+    number: int = check.rows(f"SELECT count(*) FROM {table}")[0][0]
+    return number
+
+
 def _has_freed(check: _Check) -> bool:
     return schema.format_of(check.connection) >= schema.FORMAT_WITH_FREED
 
@@ -241,6 +274,7 @@ def _check_edits(check: _Check) -> None:
             continue
         shapes[row["id"]] = own
         if row["parent_id"] in shapes:
+            check.num_checked["edit"] = check.num_checked.get("edit", 0) + 1
             edit = documents.from_text(row["edit"])
             if problem := mismatch(edit, shapes[row["parent_id"]], own):
                 check.found("edit", f"{where}: {problem}", who)
@@ -270,6 +304,7 @@ def _summary(check: _Check, sizes: dict[str, int]) -> Verification:
         freed=tuple(groups["freed"]),
         num_snapshots=len(sizes),
         num_bytes=sum(sizes.values()),
+        num_checked=check.num_checked,
     )
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from explorer.text import safe
-from store.verify import Verification, Who, verify
+from store.verify import KINDS, Verification, Who, verify
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 QUIET_SECONDS = 2.0  # what takes no longer says nothing on its way
 LINE_SECONDS = 5.0  # between two lines, without a terminal
@@ -45,30 +48,62 @@ def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> 
 
 
 class _Progress:
-    """Says on stderr how much has been read and how long the rest will take."""
+    """Says on stderr how much has been read and how long the rest will take.
+
+    Pages come first, of which nobody tells how far they are; then the snapshots.
+    """
 
     def __init__(self) -> None:
-        self.started = time.monotonic()
-        self.said = 0.0
+        self.done, self.total = 0, 0  # bytes of snapshots
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
 
     def __enter__(self) -> _Progress:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.said and sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[K")
+        self._ended.set()
+        self._thread.join()
 
     def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        passed = now - self.started
-        at_terminal = sys.stderr.isatty()
-        if passed < QUIET_SECONDS or now - self.said < (0.2 if at_terminal else LINE_SECONDS):
+        self.done, self.total = done, total
+
+    def _tell(self) -> None:
+        if self._ended.wait(QUIET_SECONDS):
             return
-        self.said = now
-        left = passed * (total - done) / max(done, 1)
-        line = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB read, {_duration(left)} left"
-        sys.stderr.write(f"\r\x1b[K{line}" if at_terminal else f"{line}\n")
-        sys.stderr.flush()
+        from rich.console import Console
+
+        console = Console(stderr=True, highlight=False)
+        if console.is_terminal:
+            self._draw(console)
+        else:
+            self._print_lines()
+
+    def _draw(self, console: Console) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn()
+        with Progress(*columns, console=console, transient=True) as bars:
+            task = bars.add_task("pages", total=None)
+            while not self._ended.wait(0.2):
+                if self.total:
+                    text = f"{self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB"
+                    bars.update(task, description=text, completed=self.done, total=self.total)
+
+    def _print_lines(self) -> None:
+        started, begun = time.monotonic(), 0
+        while True:
+            if not self.total:
+                line, started = "checking pages", time.monotonic()
+            else:
+                begun = begun or self.done
+                rate = (self.done - begun) / max(time.monotonic() - started, 1e-3)
+                left = f", {_duration((self.total - self.done) / rate)} left" if rate else ""
+                line = f"{self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB read{left}"
+            typer.echo(line, err=True)
+            if self._ended.wait(LINE_SECONDS):
+                return
 
 
 def _duration(seconds: float) -> str:
@@ -86,6 +121,7 @@ def _as_dict(path: Path, found: Verification, seconds: float) -> dict[str, Any]:
         "usable": _objects(found.usable),
         "unusable": _objects(found.unusable),
         "freed": _objects(found.freed),
+        "checked": dict(found.num_checked),
         "snapshots": found.num_snapshots,
         "bytes": found.num_bytes,
         "seconds": round(seconds, 3),
@@ -97,6 +133,8 @@ def _objects(nodes: Sequence[Who]) -> list[dict[str, Any]]:
 
 
 def _print(path: Path, found: Verification, seconds: float) -> None:
+    for kind, what in KINDS.items():
+        typer.echo(_line_of(kind, what, found))
     for finding in found.findings:
         typer.echo(f"{finding.kind}: {safe(finding.text)}")
     count = len(found.findings)
@@ -110,6 +148,15 @@ def _print(path: Path, found: Verification, seconds: float) -> None:
         several_runs = len({run for run, _ in (*found.usable, *found.unusable)}) > 1
         typer.echo(f"can be used: {_names(found.usable, several_runs)}")
         typer.echo(f"cannot be used: {_names(found.unusable, several_runs)}")
+
+
+def _line_of(kind: str, what: str, found: Verification) -> str:
+    """One check: ✓ or ✗, what was looked at, and how much was found; – where nothing could be."""
+    count = sum(finding.kind == kind for finding in found.findings)
+    checked = found.num_checked.get(kind)
+    mark = "✗" if count else "–" if checked is None else "✓"
+    amount = f"{checked or 0:>10,} {what}"
+    return f"{mark} {kind:<9} {amount}" + (f": {count} wrong" if count else "")
 
 
 def _names(nodes: Sequence[Who], with_run: bool) -> str:

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small import OPTIONS, write_data, write_network
+from regrown import grow, names, rewrite, set_environment
+from small import write_data
 
 from explorer.executor import InProcessExecutor, JobFailedError
-from explorer.opening import Request, UsageError, open_session
+from explorer.opening import UsageError
 from explorer.reexecuting import Reexecution, reexecute
-from store import SnapshotDamagedError, SnapshotFreedError, TreeStore, documents
+from store import SnapshotDamagedError, SnapshotFreedError, TreeStore
 
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory) -> Path:
-    """A tree of two decisions: R, R.L and R.F, and two candidates of whichever was kept."""
-    folder = tmp_path_factory.mktemp("grown")
-    model, data = write_network(folder), write_data(folder)
-    store = folder / "tree.pex.db"
-
-    async def grow() -> None:
-        request = Request(str(model), store=store, overrides={**OPTIONS, "data": str(data)})
-        session = await open_session(request, InProcessExecutor, lambda event: None)
-        await session.grow()
-        session.store.close()
-
-    asyncio.run(grow())
-    return store
+    return grow(tmp_path_factory.mktemp("grown"))
 
 
 @pytest.fixture
@@ -46,38 +34,6 @@ def again(path: Path, name: str, heard: list | None = None) -> Reexecution:
         listener = (lambda event: None) if heard is None else heard.append
         executor = InProcessExecutor(spool)
         return asyncio.run(reexecute(store, run, name, executor, spool, listener))
-
-
-def names(path: Path) -> tuple[str, str]:
-    """The node that was kept below the root, and the other one."""
-    with TreeStore.open(path, read_only=True) as store:
-        kept, other = sorted(
-            store.children(store.node(store.latest_run().id, "R").id), key=lambda n: not n.kept
-        )
-    return kept.name, other.name
-
-
-def rewrite(path: Path, *statements: tuple) -> None:
-    """Changes rows that nothing may change."""
-    with sqlite3.connect(path) as raw:
-        for (trigger,) in raw.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '%no_update'"
-        ).fetchall():
-            raw.execute(f"DROP TRIGGER {trigger}")
-        for statement in statements:
-            raw.execute(*statement)
-    raw.close()
-
-
-def set_environment(path: Path, **values) -> None:
-    with TreeStore.open(path, read_only=True) as store:
-        text = documents.to_text({**store.latest_run().environment, **values}, "it")
-    digest = documents.text_hash(text)
-    rewrite(
-        path,
-        ("INSERT INTO environment(hash, json) VALUES (?, ?)", (digest, text)),
-        ("UPDATE run SET environment_hash = ?", (digest,)),
-    )
 
 
 def test_both_snapshots_of_a_kept_node_are_made_again_bit_for_bit(path):

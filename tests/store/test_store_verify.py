@@ -146,6 +146,8 @@ def test_edits_and_shapes() -> None:
         (FILTER, ROOT, "0 filters less, not 3"),
         (FILTER, WITHOUT_FILTERS | {"fc.weight": (2, 4)}, "fc.weight"),
         (FILTER, WITHOUT_FILTERS | {"layer1.0.conv2.weight": (4, 5, 1, 3)}, "conv2"),
+        (FILTER, WITHOUT_FILTERS | {"layer1.1.conv1.weight": (5, 4, 3, 3)}, "layer1.1.conv1"),
+        (FILTER, WITHOUT_FILTERS | {"layer1.0.conv2.weight": (4, 8, 3, 3)}, "3 inputs less"),
         ({"structure": "filter", "filters": {"x": [1]}}, ROOT, "no convolution x"),
     ]:
         assert words in (mismatch(edit, ROOT, child) or "")

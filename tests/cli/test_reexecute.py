@@ -1,0 +1,96 @@
+"""`verify` and `verify --reexecute` on a real tree, as a user runs them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from regrown import grow, names, rewrite, set_environment
+
+from explorer.commands import verify as command
+from store.verify import KINDS, verify
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory) -> Path:
+    return grow(tmp_path_factory.mktemp("grown"))
+
+
+@pytest.fixture
+def path(grown: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(grown, tmp_path / "tree.pex.db"))
+
+
+def run(*arguments) -> subprocess.CompletedProcess:
+    line = [sys.executable, "-m", "explorer.cli", "verify", *map(str, arguments)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120)
+
+
+def test_each_check_of_a_real_tree_has_its_line_and_its_count(path):
+    ended = run(path)
+    lines = ended.stdout.splitlines()
+    assert ended.returncode == 0 and [line.split()[:2] for line in lines[: len(KINDS)]] == [
+        ["✓", kind] for kind in KINDS
+    ]
+    checked = json.loads(run(path, "--json").stdout)["checked"]
+    # R, two candidates each of R and of the kept one; two were kept and tuned
+    assert checked["lineage"] == 5 and checked["result"] == 7 and checked["edit"] == 4
+    rewrite(path, ("UPDATE decision SET run_id = 9",))
+    assert "✗ decision           2 decisions: 2 wrong" in run(path).stdout
+
+
+def test_a_node_is_made_again_and_the_store_stays_as_it_was(path):
+    kept, _ = names(path)
+    before = path.read_bytes()
+    ended = run(path, "--reexecute", kept)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith(f"{kept}: identical, bit for bit\n")
+    assert ended.stdout.count("the same bits") == 2
+    assert path.read_bytes() == before and not path.with_name(path.name + ".spool").exists()
+
+
+def test_other_bits_are_a_finding_here_and_none_elsewhere(path):
+    _, name = names(path)
+    rewrite(path, ("UPDATE run SET seed = 99",))
+    ended = run(path, "--reexecute", name, "--json")
+    found = json.loads(ended.stdout)
+    assert ended.returncode == 1 and found["reexecuted"]["verdict"] == "different"
+    (snapshot,) = found["reexecuted"]["snapshots"]
+    assert snapshot["sha256"] != snapshot["stored_sha256"]
+    set_environment(path, torch="1.0")
+    ended = run(path, "--reexecute", name)
+    assert ended.returncode == 0, ended.stderr
+    assert "equivalent, not identical: the environment differs in torch: 1.0 stored" in ended.stdout
+    assert "similarity: " in ended.stdout
+
+
+def test_a_node_that_cannot_be_made_again_is_a_usage_error(path):
+    ended = run(path, "--reexecute", "R")
+    assert ended.returncode == 2 and "checkpoint" in ended.stderr
+    assert run(path, "--reexecute", "R.Q").returncode == 1
+
+
+def test_a_check_that_takes_long_says_what_is_left(path, monkeypatch):
+    monkeypatch.setattr(command, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(command, "LINE_SECONDS", 0.01)
+    said = io.StringIO()
+
+    def slow(path, progress):
+        for done, word in ((0, "checking pages"), (1e6, "1 of 9 MB"), (2e6, "left")):
+            progress(done, 9e6 if done else 0)
+            deadline = time.monotonic() + 20
+            while word not in said.getvalue():
+                assert time.monotonic() < deadline, said.getvalue()
+                time.sleep(0.001)
+        return verify(path)
+
+    monkeypatch.setattr(command, "verify", slow)
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        assert command.verify_store(path, as_json=False) == 0
