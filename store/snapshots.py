@@ -38,8 +38,9 @@ def is_complete(connection: Connection, snapshot_hash: str) -> bool:
 def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
     """Put the chunks of a snapshot in, each in a transaction of its own.
 
-    It is there once `complete` was called, and stays once a result refers to it. After an error
-    (a full disk) the same call goes on with the chunks that are missing.
+    It is there once `complete` was called, on disk for certain once that transaction is, and
+    stays once a result refers to it. After an error (a full disk) the same call goes on with the
+    chunks that are missing.
     """
     if is_complete(connection, snapshot_hash):
         return
@@ -51,7 +52,7 @@ def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
     view = memoryview(content)
     for position in range(_num_chunks(len(content))):
         start = position * CHUNK_BYTES
-        with connection.writing():
+        with connection.writing_ahead():
             connection.execute(
                 "INSERT OR IGNORE INTO snapshot_chunk(hash, position, data) VALUES (?, ?, ?)",
                 (snapshot_hash, position, view[start : start + CHUNK_BYTES]),

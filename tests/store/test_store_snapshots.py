@@ -27,6 +27,26 @@ def test_large_snapshot_is_stored_in_parts_and_once(store: TreeStore) -> None:
     assert [row[0] for row in sizes] == [CHUNK_BYTES, 100]
 
 
+def test_what_is_acknowledged_is_synced_after_a_snapshot_and_after_one_that_failed(store) -> None:
+    root = root_of(store)
+    connection = store._connection._open_sqlite()
+    node, _ = add(store, root)
+    levels: list[int] = []
+    connection.create_function(
+        "seen", 0, lambda: levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+    )
+    connection.execute("CREATE TEMP TRIGGER look AFTER INSERT ON main.result BEGIN SELECT seen();"
+                       " END")  # fmt: skip
+    finish(store, node, snapshot=random.Random(0).randbytes(3 * CHUNK_BYTES))
+    connection.execute("CREATE TEMP TRIGGER fail BEFORE INSERT ON main.snapshot_chunk BEGIN"
+                       " SELECT RAISE(ABORT, 'here it fails'); END")  # fmt: skip
+    with pytest.raises(sqlite3.IntegrityError):
+        make_run(store, root_snapshot=b"another")
+    levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
+    full = 2
+    assert levels == [full, full]
+
+
 def test_empty_snapshot_comes_back(store: TreeStore) -> None:
     run = make_run(store, root_snapshot=b"")
     root = store.node(run.id, "R")

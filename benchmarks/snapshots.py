@@ -1,0 +1,68 @@
+"""How long a snapshot takes to be stored, as a multiple of a plain file with fsync.
+
+Usage: python benchmarks/snapshots.py [MEGABYTES] [ROUNDS] [FOLDER]
+Each round writes a plain file and stores a snapshot of the same bytes, one after the other; the
+ratio is taken within the round, since disks are not equally quick at all times.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from store import TreeStore
+
+LAYER = {"structure": "layer", "blocks": ["layer1.1"]}
+
+
+def plain_seconds(folder: Path, content: bytes) -> float:
+    """Writing a new file, on disk for certain."""
+    started = time.perf_counter()
+    with (folder / "plain").open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - started
+    (folder / "plain").unlink()
+    return seconds
+
+
+def store_seconds(store: TreeStore, content: bytes) -> float:
+    """Finishing a node with these weights, acknowledged and so on disk for certain."""
+    (node,) = store.add_candidates(1, proposal={}, edits=[LAYER])
+    started = time.perf_counter()
+    store.finish(
+        node.id, "recovered", snapshot=content, metrics={}, epochs=[], resamples=None, seconds=0
+    )
+    return time.perf_counter() - started
+
+
+def main(megabytes: int, rounds: int, parent: str | None) -> None:
+    with tempfile.TemporaryDirectory(dir=parent) as name:
+        folder = Path(name)
+        with TreeStore.open(folder / "bench.pex.db", create=True) as store:
+            store.create_run(
+                name="bench", seed=0, architecture={}, data={}, settings={}, environment={},
+                root_metrics={}, root_snapshot=b"",
+            )  # fmt: skip
+            ratios = []
+            for _ in range(rounds):
+                content = os.urandom(megabytes * 10**6)
+                plain = plain_seconds(folder, content)
+                stored = store_seconds(store, content)
+                ratios.append(stored / plain)
+                print(f"plain {plain:.3f} s, store {stored:.3f} s: {ratios[-1]:.2f}x", flush=True)
+            print(f"{megabytes} MB: median {statistics.median(ratios):.2f}x of {rounds} rounds")
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(
+        int(given[0]) if given else 100,
+        int(given[1]) if len(given) > 1 else 7,
+        given[2] if len(given) > 2 else None,
+    )
