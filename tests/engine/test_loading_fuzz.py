@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -71,20 +72,32 @@ def safetensors_file(generator: np.random.Generator) -> bytes:
     return _mutated(data, generator, header_end if generator.random() < 0.7 else None)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [zip_file, pickle_in_a_sound_zip, legacy_file, safetensors_file],
-    ids=lambda make: make.__name__,
-)
+KINDS = [zip_file, pickle_in_a_sound_zip, legacy_file, safetensors_file]
+
+
+def is_refused(path: Path, make: Any, seed: int) -> bool:
+    """Whether a file of this kind and seed is refused; anything but a typed error is a failure."""
+    path.write_bytes(make(np.random.default_rng(seed)))
+    try:
+        load(path)
+    except CheckpointError as error:
+        assert str(error).isprintable(), (seed, error)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
 @pytest.mark.filterwarnings("ignore")
 def test_changed_bytes(tmp_path: Path, make: Any) -> None:
-    path = tmp_path / "fuzzed.pt"
-    refusals = 0
-    for seed in range(NUM_EXAMPLES):
-        path.write_bytes(make(np.random.default_rng(seed)))
-        try:
-            load(path)
-        except CheckpointError as error:
-            refusals += 1
-            assert str(error).isprintable(), (seed, error)
+    refusals = sum(is_refused(tmp_path / "fuzzed.pt", make, seed) for seed in range(NUM_EXAMPLES))
     assert refusals > NUM_EXAMPLES // 4
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+@pytest.mark.filterwarnings("ignore")
+def test_changed_bytes_for_a_minute(tmp_path: Path, make: Any) -> None:
+    seed, end = int(time.time()), time.monotonic() + 60
+    while time.monotonic() < end:
+        is_refused(tmp_path / "fuzzed.pt", make, seed)
+        seed += 1
