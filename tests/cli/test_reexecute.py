@@ -15,6 +15,7 @@ import pytest
 from regrown import grow, names, rewrite, set_environment
 
 from explorer.commands import verify as command
+from explorer.executor import InProcessExecutor
 from store.verify import KINDS, verify
 
 
@@ -56,19 +57,22 @@ def test_a_node_is_made_again_and_the_store_stays_as_it_was(path):
     assert path.read_bytes() == before and not path.with_name(path.name + ".spool").exists()
 
 
-def test_other_bits_are_a_finding_here_and_none_elsewhere(path):
+def test_other_bits_are_a_finding_here_and_none_elsewhere(path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "explorer.commands.reexecute.WorkerExecutor", lambda spool, log: InProcessExecutor(spool)
+    )
     _, name = names(path)
     rewrite(path, ("UPDATE run SET seed = 99",))
-    ended = run(path, "--reexecute", name, "--json")
-    found = json.loads(ended.stdout)
-    assert ended.returncode == 1 and found["reexecuted"]["verdict"] == "different"
+    assert command.verify_store(path, reexecute=name, as_json=True) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["sound"] and found["reexecuted"]["verdict"] == "different"
     (snapshot,) = found["reexecuted"]["snapshots"]
     assert snapshot["sha256"] != snapshot["stored_sha256"]
     set_environment(path, torch="1.0")
-    ended = run(path, "--reexecute", name)
-    assert ended.returncode == 0, ended.stderr
-    assert "equivalent, not identical: the environment differs in torch: 1.0 stored" in ended.stdout
-    assert "similarity: " in ended.stdout
+    assert command.verify_store(path, reexecute=name, as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "equivalent, not identical: the environment differs in torch: 1.0 stored" in told
+    assert "similarity: " in told
 
 
 def test_a_node_that_cannot_be_made_again_is_a_usage_error(path):
