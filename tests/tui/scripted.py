@@ -29,7 +29,7 @@ from explorer.opening import Request, default_store
 
 NOW = datetime(2026, 11, 21, 7, 0, 0, tzinfo=UTC)
 HOSTILE = "[/foo][@click=app.quit]x[/]\x1b[31m\x9b2J\u202e\n[b"
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 20
 ARCHITECTURE = {
     "factory": "cifar_resnet",
     "arguments": {
@@ -371,6 +371,12 @@ class Seat:
         """Waits until the app stands at a node and shows it."""
         await self.until(lambda: self.app.selected == name, f"the selection of {name}")
         await self.pilot.pause()
+
+    async def select(self, name: str) -> None:
+        """Selects a node once it is on the screen."""
+        await self.until(lambda: name in self.app.shown, name)
+        self.app.select(name)
+        await self.at(name)
 
     async def idle(self) -> None:
         """Waits until all work is done and painted."""

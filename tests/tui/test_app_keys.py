@@ -156,11 +156,13 @@ def test_pausing_stops_the_work_and_going_on_ends_it(tmp_path):
 def test_cancelling_ends_the_job_of_the_selected_node_only(tmp_path):
     async def play(seat):
         await seat.until(lambda: "recover R.L" in seat.worker.running, "the layer's job")
-        await seat.until(lambda: seat.node("R.F").state == "ready", "the filter candidate")
-        seat.app.select("R.F")
+        work = lambda: seat.app.steering._tasks.keys()  # noqa: E731
+        await seat.until(lambda: "R.F" in seat.ready(), "the filter candidate")
+        await seat.until(lambda: ("recover", seat.node("R.F").id) not in work(), "its end")
+        await seat.select("R.F")
         await seat.press("x")
         await seat.told("R.F has no job to cancel")
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await seat.press("x")
         await seat.told("R.L: cancelled")
         seat.worker.release()
@@ -209,7 +211,7 @@ def test_another_candidate_of_a_persons_choice_stands_beside_the_others(tmp_path
 @covers("grow.branch")
 def test_branching_from_a_rejected_node_keeps_what_was_kept(tmp_path):
     async def play(seat):
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await seat.press("B")
         dialog = await seat.dialog(BranchDialog)
         dialog.take.choose("filter")
@@ -229,7 +231,7 @@ def test_branching_from_a_rejected_node_keeps_what_was_kept(tmp_path):
 
 def test_branching_both_ways_keeps_both_candidates(tmp_path):
     async def play(seat):
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await seat.press("B")
         dialog = await seat.dialog(BranchDialog)
         dialog.take.choose("both")
@@ -245,7 +247,7 @@ def test_branching_while_the_past_is_shown_returns_to_now_and_branches(tmp_path)
     async def play(seat):
         await seat.press("[", "[")
         await seat.until(lambda: seat.app.moment is not None, "the past")
-        seat.app.select("R")
+        await seat.select("R")
         await seat.press("B")
         dialog = await seat.dialog(BranchDialog)
         assert seat.app.moment is None
@@ -261,7 +263,7 @@ def test_branching_while_the_past_is_shown_returns_to_now_and_branches(tmp_path)
 @covers("grow.on")
 def test_growing_on_makes_the_candidates_of_any_node(tmp_path):
     async def play(seat):
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await seat.press("g")
         await seat.idle()
         assert {"R.L.L", "R.L.F"} <= seat.ready() and seat.kept() == {"R.F"}
@@ -346,7 +348,7 @@ def test_tags_and_notes_are_stored_and_shown(tmp_path):
 @covers("node.copy")
 def test_copying_puts_the_name_and_the_figures_on_the_clipboard(tmp_path):
     async def play(seat):
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await seat.press("y")
         assert seat.app.clipboard == "R.L  CKA 0.9565  val % 92.80  MACs −% 3.75"
 

@@ -172,7 +172,7 @@ def both_and_more(folder) -> Path:
 
 def test_a_grown_tree_and_every_pane_about_it(tmp_path):
     async def play(seat, take):
-        seat.app.select("R.F")
+        await seat.select("R.F")
         for key, name in (("1", "kept-both"), ("2", "pareto"), ("3", "node"), ("4", "blocks")):
             await seat.press(key)
             await take(name)
@@ -198,7 +198,7 @@ def test_the_light_theme(tmp_path):
     (tmp_path / "config.toml").write_text('[ui]\ntheme = "light"\n')
 
     async def play(seat, take):
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await take("light")
 
     album(tmp_path, play, model=both_and_more(tmp_path))
@@ -206,7 +206,7 @@ def test_the_light_theme(tmp_path):
 
 def test_without_colours(tmp_path):
     async def play(seat, take):
-        seat.app.select("R.L")
+        await seat.select("R.L")
         await take("no-colour")
 
     album(tmp_path, play, model=both_and_more(tmp_path), environ={"NO_COLOR": "1"})
