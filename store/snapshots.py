@@ -14,6 +14,10 @@ from store.errors import (
 )
 from store.schema import CHUNK_BYTES
 
+# Rows of this size are written a third quicker than the largest ones that the schema allows.
+PART_BYTES = 2**20
+PARTS_A_TRANSACTION = 8  # so that the lock is never held for long
+
 
 def timestamp() -> str:
     """Now, as UTC in ISO 8601 with microseconds."""
@@ -36,7 +40,7 @@ def is_complete(connection: Connection, snapshot_hash: str) -> bool:
 
 
 def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
-    """Put the chunks of a snapshot in, each in a transaction of its own.
+    """Put the chunks of a snapshot in, a few in each transaction.
 
     It is there once `complete` was called, on disk for certain once that transaction is, and
     stays once a result refers to it. After an error (a full disk) the same call goes on with the
@@ -49,14 +53,15 @@ def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
             "INSERT OR IGNORE INTO upload(hash, created_at) VALUES (?, ?)",
             (snapshot_hash, timestamp()),
         )
-    view = memoryview(content)
-    for position in range(_num_chunks(len(content))):
-        start = position * CHUNK_BYTES
+    view, part_bytes = memoryview(content), _part_bytes(connection, snapshot_hash, len(content))
+    starts = range(0, len(content), part_bytes)
+    for first in range(0, len(starts), PARTS_A_TRANSACTION):
         with connection.writing_ahead():
-            connection.execute(
-                "INSERT OR IGNORE INTO snapshot_chunk(hash, position, data) VALUES (?, ?, ?)",
-                (snapshot_hash, position, view[start : start + CHUNK_BYTES]),
-            )
+            for position, start in enumerate(starts[first : first + PARTS_A_TRANSACTION], first):
+                connection.execute(
+                    "INSERT OR IGNORE INTO snapshot_chunk(hash, position, data) VALUES (?, ?, ?)",
+                    (snapshot_hash, position, view[start : start + part_bytes]),
+                )
 
 
 def complete(connection: Connection, snapshot_hash: str, num_bytes: int) -> None:
@@ -64,7 +69,7 @@ def complete(connection: Connection, snapshot_hash: str, num_bytes: int) -> None
     connection.execute(
         "INSERT OR IGNORE INTO snapshot(hash, num_bytes, num_chunks, created_at)"
         " VALUES (?, ?, ?, ?)",
-        (snapshot_hash, num_bytes, _num_chunks(num_bytes), timestamp()),
+        (snapshot_hash, num_bytes, _num_parts(num_bytes, PART_BYTES), timestamp()),
     )
 
 
@@ -147,8 +152,17 @@ def _is_used(connection: Connection, snapshot_hash: str) -> bool:
     return row is not None
 
 
-def _num_chunks(num_bytes: int) -> int:
-    return -(-num_bytes // CHUNK_BYTES)
+def _num_parts(num_bytes: int, part_bytes: int) -> int:
+    return -(-num_bytes // part_bytes)
+
+
+def _part_bytes(connection: Connection, snapshot_hash: str, num_bytes: int) -> int:
+    """The size of a snapshot's parts. That of a freed one is the size that it had: its first row
+    stayed, and says how many there are."""
+    header = connection.row("SELECT num_chunks FROM snapshot WHERE hash = ?", (snapshot_hash,))
+    if header is None or header["num_chunks"] == _num_parts(num_bytes, PART_BYTES):
+        return PART_BYTES
+    return CHUNK_BYTES
 
 
 def _damaged(connection: Connection, snapshot_hash: str, what: str) -> SnapshotDamagedError:

@@ -10,12 +10,19 @@ from pathlib import Path
 import pytest
 from store_helpers import FILTER, LAYER, add, finish, make_run, root_of
 
-from store import DamagedStoreError, SnapshotDamagedError, StoreFullError, TreeStore
-from store.schema import CHUNK_BYTES
+from store import (
+    DamagedStoreError,
+    SnapshotDamagedError,
+    StoreFullError,
+    TreeStore,
+    schema,
+    snapshots,
+)
+from store.snapshots import PART_BYTES
 
 
 def test_large_snapshot_is_stored_in_parts_and_once(store: TreeStore) -> None:
-    content = random.Random(0).randbytes(CHUNK_BYTES + 100)
+    content = random.Random(0).randbytes(9 * PART_BYTES + 100)
     for node in add(store, root_of(store)):
         finish(store, node, snapshot=content)
     address = store.snapshot_hash(node.id, "recovered")
@@ -24,7 +31,7 @@ def test_large_snapshot_is_stored_in_parts_and_once(store: TreeStore) -> None:
     sizes = store._connection.rows(
         "SELECT length(data) FROM snapshot_chunk WHERE hash = ? ORDER BY position", (address,)
     )
-    assert [row[0] for row in sizes] == [CHUNK_BYTES, 100]
+    assert [row[0] for row in sizes] == [*[PART_BYTES] * 9, 100]
 
 
 def test_what_is_acknowledged_is_synced_after_a_snapshot_and_after_one_that_failed(store) -> None:
@@ -37,7 +44,7 @@ def test_what_is_acknowledged_is_synced_after_a_snapshot_and_after_one_that_fail
     )
     connection.execute("CREATE TEMP TRIGGER look AFTER INSERT ON main.result BEGIN SELECT seen();"
                        " END")  # fmt: skip
-    finish(store, node, snapshot=random.Random(0).randbytes(3 * CHUNK_BYTES))
+    finish(store, node, snapshot=random.Random(0).randbytes(17 * PART_BYTES))
     connection.execute("CREATE TEMP TRIGGER fail BEFORE INSERT ON main.snapshot_chunk BEGIN"
                        " SELECT RAISE(ABORT, 'here it fails'); END")  # fmt: skip
     with pytest.raises(sqlite3.IntegrityError):
@@ -45,6 +52,20 @@ def test_what_is_acknowledged_is_synced_after_a_snapshot_and_after_one_that_fail
     levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
     full = 2
     assert levels == [full, full]
+
+
+def test_a_store_with_parts_of_8_mib_gets_a_freed_snapshot_again_in_such_parts(
+    store, monkeypatch
+) -> None:
+    content = random.Random(0).randbytes(9 * PART_BYTES)
+    first, second = add(store, root_of(store))
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshots, "PART_BYTES", schema.CHUNK_BYTES)  # as it once was
+        finish(store, first, snapshot=content)
+    store.drop(first.id)
+    store.free()
+    finish(store, second, snapshot=content)
+    assert store.snapshot(store.snapshot_hash(second.id, "recovered")) == content
 
 
 def test_empty_snapshot_comes_back(store: TreeStore) -> None:
