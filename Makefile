@@ -11,6 +11,7 @@ help:
 	@echo "make tour    make the pictures of the README from the real app"
 	@echo "make test    install and run the tests"
 	@echo "make check   lint, types and import contracts"
+	@echo "make bench   the benchmarks, in minutes"
 	@echo "make soak    the tests that take minutes"
 	@echo "make clean   remove $(VENV) and caches"
 
@@ -40,6 +41,14 @@ check: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m pytest -m soak
+
+# Minutes on two cores; the figures in benchmarks/RESULTS.md came from these, run longer.
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/scoring.py sample_checkpoints/sample.pt sample --images 100
+	$(BIN)/python benchmarks/keys.py --keys 100 --nodes 10000
+	$(BIN)/python benchmarks/million.py --nodes 100000
+	$(BIN)/python benchmarks/snapshots.py
+	$(BIN)/python benchmarks/threads.py 1
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
