@@ -159,12 +159,16 @@ def test_three_candidates_of_one_parent(tmp_path):
 
 
 def both_and_more(folder) -> Path:
-    """Both children of the root are kept, and one of their children."""
+    """Both children of the root are kept, and one of their children.
+
+    Grown one after the other: what grows at the same time is stored in the order it comes.
+    """
     return grown(
         folder,
         [
-            lambda steering: steering.keep_both(steering.session.node("R")),
+            lambda steering: steering.approve(steering.session.node("R")),
             lambda steering: steering.approve(steering.session.node("R.F")),
+            lambda steering: steering.choose(steering.session.node("R"), ["R.L", "R.F"]),
             lambda steering: steering.tag(steering.session.node("R.L"), "wide"),
         ],
     )
