@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from store import documents, snapshots
+from store import documents, schema, seals, snapshots
 from store.connection import Connection
+from store.errors import DamagedStoreError
 from store.snapshots import timestamp
 
 _RESULTS = """
@@ -227,7 +228,8 @@ class RunCopy:
                 "node_id": self._nodes.get(event["node_id"]),
                 "payload": self._payload(event),
             }
-            self.into.insert("event", **_without(event, "id") | ids)
+            event_id = self.into.insert("event", **_without(event, "id") | ids)
+            seals.seal(self.into, event_id)
 
     def _is_told(self, event: sqlite3.Row) -> bool:
         node_id, kind = event["node_id"], event["kind"]
@@ -253,6 +255,16 @@ class RunCopy:
 
     def _rows(self, sql: str) -> Iterator[sqlite3.Row]:
         return iter(self.source.rows(sql, (self.source_run,)))
+
+
+def check_seals(source: Connection) -> None:
+    """Raise DamagedStoreError where a store is not what was written: copies get new seals."""
+    with source.reading():
+        for _, text, _ in seals.broken(source.rows, schema.format_of(source._open_sqlite())):
+            raise DamagedStoreError(
+                f"{source.path} is damaged: {text}. `pe-explore verify` names all of it; restore "
+                "another copy"
+            )
 
 
 def _without(row: sqlite3.Row, *columns: str) -> dict[str, Any]:

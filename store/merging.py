@@ -11,7 +11,7 @@ from typing import Literal
 
 from store import snapshots
 from store.connection import Connection
-from store.copying import RunCopy
+from store.copying import RunCopy, check_seals
 from store.errors import InvalidValueError
 from store.tree import TreeStore
 
@@ -68,6 +68,7 @@ def merge(into: Path, source: Path) -> list[Merged]:
         TreeStore.open(into) as ours,
         theirs._connection.reading(),  # one state of it, whoever writes meanwhile
     ):
+        check_seals(theirs._connection)
         return [
             _merge_run(ours._connection, theirs._connection, run.id, run.uuid, run.name)
             for run in theirs.runs()

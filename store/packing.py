@@ -10,7 +10,7 @@ from pathlib import Path
 
 from store import checks
 from store.connection import raise_translated, reader
-from store.copying import Part, RunCopy
+from store.copying import Part, RunCopy, check_seals
 from store.errors import InvalidValueError, StoreNotFoundError
 from store.tree import TreeStore
 
@@ -59,6 +59,7 @@ def pack_nodes(path: Path, out: Path, run_id: int, names: Sequence[str]) -> None
             TreeStore.open(unfinished, create=True) as target,
             source._connection.reading(),
         ):
+            check_seals(source._connection)
             part = _part(source, run_id, names)
             copy = RunCopy(source._connection, target._connection, run_id, part)
             copy.upload()

@@ -370,8 +370,23 @@ WHEN EXISTS(SELECT 1 FROM result WHERE snapshot_hash = OLD.hash AND NOT EXISTS(
 BEGIN SELECT RAISE(ABORT, 'a node uses this snapshot'); END;
 """
 
-MIGRATIONS: Sequence[str] = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4)
-FORMAT_WITH_OUTLINES, FORMAT_WITH_FREED = 3, 4
+# See store/seals.py. What an older program wrote has no seals.
+_FORMAT_5 = """
+CREATE TABLE seal(
+  event_id INTEGER PRIMARY KEY REFERENCES event(id),
+  digest TEXT NOT NULL CHECK(length(digest) = 64)
+) STRICT;
+CREATE TRIGGER seal_no_replace BEFORE INSERT ON seal WHEN
+  EXISTS(SELECT 1 FROM seal WHERE event_id = NEW.event_id)
+BEGIN SELECT RAISE(ABORT, 'seals are append-only'); END;
+CREATE TRIGGER seal_no_update BEFORE UPDATE ON seal
+BEGIN SELECT RAISE(ABORT, 'seals are append-only'); END;
+CREATE TRIGGER seal_no_delete BEFORE DELETE ON seal
+BEGIN SELECT RAISE(ABORT, 'seals are append-only'); END;
+"""
+
+MIGRATIONS: Sequence[str] = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4, _FORMAT_5)
+FORMAT_WITH_OUTLINES, FORMAT_WITH_FREED, FORMAT_WITH_SEALS = 3, 4, 5
 OLDEST_READABLE = 4  # a format that can be read as it is, without a migration
 
 

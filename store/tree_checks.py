@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from store import documents, schema
+from store import documents, schema, seals
 
 Problem = tuple[str, str, list[tuple[int, str]]]  # kind, what is wrong, with which nodes
 Look = Callable[[sqlite3.Connection], Iterator[Problem]]
@@ -144,6 +144,17 @@ _WRONG_OUTLINES = f"""
 SELECT name, run_id FROM node WHERE id IN (
   SELECT id FROM (SELECT * FROM ({schema.OUTLINES}) EXCEPT SELECT * FROM outline))
 """
+
+
+def broken_seals(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """Every line of the log, and the rows it tells of, are what was written."""
+
+    def rows(sql: str, parameters: seals.Parameters) -> list[sqlite3.Row]:
+        return connection.execute(sql, parameters).fetchall()
+
+    yield from seals.broken(rows, schema.format_of(connection))
+
+
 # What is looked at, in words and as the table that holds it, and the kind of what is found.
 ALL: tuple[tuple[str, str, str, Look], ...] = (
     ("the tree", "node", "lineage", lineages),
@@ -151,6 +162,7 @@ ALL: tuple[tuple[str, str, str, Look], ...] = (
     ("the decisions", "decision", "decision", decisions),
     ("the log", "event", "log", log),
     ("the outlines", "outline", "outline", outlines),
+    ("the seals", "seal", "seal", broken_seals),
 )
 
 

@@ -29,6 +29,7 @@ KINDS = {
     "decision": "decisions",
     "log": "events",
     "outline": "outlines",
+    "seal": "sealed lines of the log",
     "snapshot": "snapshots",
     "edit": "networks beside their parent's",
 }
@@ -158,7 +159,7 @@ def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str | None
 
 
 def _check_pages(check: _Check) -> None:
-    for row in check.rows(f"PRAGMA quick_check({_MOST_ROWS})"):
+    for row in check.rows(f"PRAGMA integrity_check({_MOST_ROWS})"):
         if row[0] != "ok":
             check.found("pages", row[0].replace("\n", " "))
     check.num_checked["pages"] = check.rows("PRAGMA page_count")[0][0]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from store import documents
+from store import documents, seals
 from store.errors import (
     FinishedNodeError,
     IllegalStateError,
@@ -37,7 +37,8 @@ class TreeWriter(TreeReader):
     def _append_event(
         self, run_id: int, kind: str, payload: Mapping[str, Any], node_id: int | None
     ) -> int:
-        return self._connection.insert(
+        """A new line of the log, after the rows that it tells of: they are sealed with it."""
+        event_id = self._connection.insert(
             "event",
             run_id=run_id,
             node_id=node_id,
@@ -45,6 +46,8 @@ class TreeWriter(TreeReader):
             payload=documents.object_text(payload, "payload"),
             created_at=timestamp(),
         )
+        seals.seal(self._connection, event_id)
+        return event_id
 
     def _append_settings(self, run_id: int, text: str) -> None:
         self._connection.insert(

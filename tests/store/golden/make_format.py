@@ -23,7 +23,7 @@ def describe(store: TreeStore) -> dict[str, Any]:
     """All that a store says, as JSON, with what people said of its nodes."""
     said = describe_tree(store)
     said["annotations"] = {
-        str(node_id): asdict(annotation)
+        str(node_id): {name: asdict(annotation)[name] for name in ("tags", "note", "dropped")}
         for run in store.runs()
         for node_id, annotation in store.annotations(run.id).items()
     }
