@@ -2,7 +2,8 @@
 
 Usage: python benchmarks/snapshots.py [MEGABYTES] [ROUNDS] [FOLDER]
 Each round writes a plain file and stores a snapshot of the same bytes, one after the other; the
-ratio is taken within the round, since disks are not equally quick at all times.
+ratio is taken within the round, since disks are not equally quick at all times. Then so many
+snapshots again, while another thread decides and reads: how long it waits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from store import TreeStore
@@ -41,6 +44,30 @@ def store_seconds(store: TreeStore, content: bytes) -> float:
     return time.perf_counter() - started
 
 
+def waits(store: TreeStore, megabytes: int, rounds: int) -> None:
+    """Prints how long decisions and reads take while snapshots are stored."""
+    seconds: dict[str, list[float]] = {"decide": [], "read": []}
+
+    def timed(what: str, action: Callable[[], object]) -> None:
+        started = time.perf_counter()
+        action()
+        seconds[what].append(time.perf_counter() - started)
+
+    for _ in range(rounds):
+        content = os.urandom(megabytes * 10**6)
+        storing = threading.Thread(target=store_seconds, args=(store, content))
+        storing.start()
+        while storing.is_alive():
+            about = {"kept": [], "suggested": None, "actor": "user", "reason": ""}
+            timed("decide", lambda: store.decide(1, **about))  # noqa: B023
+            timed("read", lambda: store.node_by_id(1))
+            time.sleep(0.005)
+    for what, each in seconds.items():
+        each.sort()
+        median, p99 = 1e3 * each[len(each) // 2], 1e3 * each[int(0.99 * len(each))]
+        print(f"{what} meanwhile: median {median:.1f} ms, p99 {p99:.1f} ms of {len(each)}")
+
+
 def main(megabytes: int, rounds: int, parent: str | None) -> None:
     with tempfile.TemporaryDirectory(dir=parent) as name:
         folder = Path(name)
@@ -57,6 +84,7 @@ def main(megabytes: int, rounds: int, parent: str | None) -> None:
                 ratios.append(stored / plain)
                 print(f"plain {plain:.3f} s, store {stored:.3f} s: {ratios[-1]:.2f}x", flush=True)
             print(f"{megabytes} MB: median {statistics.median(ratios):.2f}x of {rounds} rounds")
+            waits(store, megabytes, rounds)
 
 
 if __name__ == "__main__":
