@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # Tiny tensors: a second thread only waits, the more so on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# The commands that the tests start import PyTorch: compiled once, not each time, also where the
+# environment forbids to write beside the sources.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("PYTHONPYCACHEPREFIX", tempfile.mkdtemp(prefix="pe-explore-pyc-"))
 
 for folder in ("engine", "session", "cli", "docs"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
