@@ -62,9 +62,10 @@ class RunCopy:
         Raises SnapshotDamagedError where the source's are damaged.
         """
         num_bytes = 0
-        for row in self.source.rows(_SNAPSHOTS, (self.source_run,)):
-            address = row["snapshot_hash"]
-            if not self._has_weights(row["id"]) or snapshots.is_complete(self.into, address):
+        rows = self.source.rows(_SNAPSHOTS, (self.source_run,))
+        wanted = {row["snapshot_hash"]: None for row in rows if self._has_weights(row["id"])}
+        for address in wanted:
+            if snapshots.is_complete(self.into, address):
                 continue
             content = snapshots.read(self.source, address)
             snapshots.upload(self.into, address, content)

@@ -58,13 +58,14 @@ def upload(connection: Connection, snapshot_hash: str, content: bytes) -> None:
     view, part_bytes = memoryview(content), _part_bytes(connection, snapshot_hash, len(content))
     starts = range(0, len(content), part_bytes)
     for first in range(0, len(starts), PARTS_A_TRANSACTION):
+        if first:
+            time.sleep(GIVE_WAY_SECONDS)
         with connection.writing_ahead():
             for position, start in enumerate(starts[first : first + PARTS_A_TRANSACTION], first):
                 connection.execute(
                     "INSERT OR IGNORE INTO snapshot_chunk(hash, position, data) VALUES (?, ?, ?)",
                     (snapshot_hash, position, view[start : start + part_bytes]),
                 )
-        time.sleep(GIVE_WAY_SECONDS)
 
 
 def complete(connection: Connection, snapshot_hash: str, num_bytes: int) -> None:
