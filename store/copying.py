@@ -54,7 +54,8 @@ class RunCopy:
     _nodes: dict[int, int] = field(default_factory=dict)  # new ids by old ones
     _proposals: dict[int, int] = field(default_factory=dict)
     _decisions: dict[int, int] = field(default_factory=dict)
-    _fresh: set[int] = field(default_factory=set)  # old ids of nodes that were not there before
+    _freed: set[int] = field(default_factory=set)  # old ids; their weights are gone there too
+    _left_out: dict[int, list[str]] = field(default_factory=dict)  # phases by new ids
 
     def upload(self) -> int:
         """Puts in the weights that are missing; how many bytes that were.
@@ -113,7 +114,6 @@ class RunCopy:
     def _insert_node(self, node: sqlite3.Row, there: sqlite3.Row | None, run_id: int) -> None:
         state, error = node["state"], node["error"]
         if there is None:
-            self._fresh.add(node["id"])
             values = _without(node, "id") | {
                 "run_id": run_id,
                 "parent_id": self._nodes.get(node["parent_id"]),
@@ -162,7 +162,10 @@ class RunCopy:
             ):
                 self.into.insert(table, **dict(part) | {"node_id": new_id})
         freed_at = row["freed_at"]
-        if freed_at is None and not self._has_weights(row["node_id"]):
+        if freed_at is not None:
+            self._freed.add(row["node_id"])
+        elif not self._has_weights(row["node_id"]):
+            self._left_out.setdefault(new_id, []).append(phase)
             freed_at = timestamp()
         if freed_at is not None:
             self.into.insert("freed", node_id=new_id, phase=phase, created_at=freed_at)
@@ -229,15 +232,24 @@ class RunCopy:
                 "node_id": self._nodes.get(event["node_id"]),
                 "payload": self._payload(event),
             }
-            event_id = self.into.insert("event", **_without(event, "id") | ids)
-            seals.seal(self.into, event_id)
+            self._insert_event(_without(event, "id") | ids)
+        for new_id, phases in self._left_out.items():
+            (node,) = self.into.rows("SELECT name FROM node WHERE id = ?", (new_id,))
+            payload = documents.object_text({"node": node["name"], "phases": phases}, "payload")
+            self._insert_event(
+                {"run_id": run_id, "node_id": new_id, "kind": "freed", "payload": payload,
+                 "created_at": timestamp()}
+            )  # fmt: skip
+
+    def _insert_event(self, values: dict[str, Any]) -> None:
+        seals.seal(self.into, self.into.insert("event", **values))
 
     def _is_told(self, event: sqlite3.Row) -> bool:
         node_id, kind = event["node_id"], event["kind"]
         if kind in ("candidates", "decision"):
             return self._is_parent(node_id)
         if kind == "freed":
-            return node_id in self._fresh  # of others, this store has the weights still
+            return node_id in self._freed  # of others, this store has the weights still
         return node_id is None or node_id in self._nodes
 
     def _is_parent(self, old_id: int) -> bool:

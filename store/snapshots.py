@@ -109,7 +109,8 @@ def read(connection: Connection, snapshot_hash: str) -> bytes:
             if not _is_used(connection, snapshot_hash):
                 raise SnapshotFreedError(
                     f"the weights of {_users(connection, snapshot_hash)} were freed after they had "
-                    "been dropped. Make the same candidate again from its parent"
+                    "been dropped, or left out when this part of a run was packed. Make the same "
+                    "candidate again from its parent"
                 )
             raise _damaged(connection, snapshot_hash, f"its part {position} is missing")
         chunks.append(row["data"])

@@ -11,6 +11,8 @@ import pytest
 from random_trees import live, new_run, story
 from store_helpers import FILTER, LAYER, add, decide, finish, make_run, root_of, start_python
 
+from explorer.nodes import node_objects
+from explorer.replay import Replay
 from store import InvalidValueError, SnapshotDamagedError, SnapshotFreedError, TreeStore
 from store.merging import merge
 from store.packing import pack, pack_nodes
@@ -107,6 +109,9 @@ def test_freed_weights_stay_freed_and_are_named(path: Path, other: Path) -> None
     merge(path, other)
     with TreeStore.open(path) as store:
         node = store.node(run.id, "R.L")
+        assert store.annotations(run.id)[node.id].freed
+        replay = Replay.of(store, run.id)
+        assert replay.nodes_at(len(replay.moments) - 1) == node_objects(store, run.id)
         with pytest.raises(SnapshotFreedError, match=r"R\.L"):
             store.snapshot(store.snapshot_hash(node.id, "recovered"))
     assert sound(path)
@@ -211,6 +216,10 @@ def test_packed_nodes_come_with_their_way_and_its_decisions(path: Path, other: P
         assert nodes["R.F"].metrics == filters.metrics and nodes["R.F"].kept is False
         content = packed.snapshot(packed.snapshot_hash(nodes["R.L.L"].id, "recovered"))
         assert content == b"R.L.L recovered"
+        freed = {nodes_id for nodes_id, said in packed.annotations(found.id).items() if said.freed}
+        assert freed == {nodes["R.F"].id, nodes["R.L.F"].id}
+        replay = Replay.of(packed, found.id)
+        assert replay.nodes_at(len(replay.moments) - 1) == node_objects(packed, found.id)
         with pytest.raises(SnapshotFreedError):
             packed.snapshot(packed.snapshot_hash(nodes["R.L.F"].id, "recovered"))
     assert sound(other)
