@@ -30,6 +30,7 @@ class Growing:
         self.store = session.store
         self.alone = 0
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._failures = 0
         self._given_up: set[int] = set()  # candidates whose job a person cancelled
 
     # ------------------------------------------------------------ what is going on
@@ -123,14 +124,40 @@ class Growing:
         return node
 
     async def _grow(self, node: Node) -> None:
-        node = await self.session.tune(node)
-        candidates = [n for n in await self.session.expand(node) if n.kept is None]
+        if not await self._tuned(node) or not await self._expanded(node):
+            return
+        candidates = [n for n in self.store.children(node.id) if n.kept is None]
         if not candidates and not self.store.children(node.id):
             self.session.listener({"event": "exhausted", "node": node.name})
             return
         await self._recover(candidates)
         self.session.listener({"event": "waiting", "parent": node.name})
         self.decide_alone(node)
+
+    async def _tuned(self, node: Node) -> bool:
+        """Tunes a node, once however many wait for it; whether it is tuned then."""
+        await self._once("tune", node, partial(self._tune, node))
+        newest = self._newest(node)
+        return newest.structure == "root" or "tuned" in newest.phases
+
+    async def _expanded(self, node: Node) -> bool:
+        """Proposes a node's usual candidates, once however many wait; False where that failed."""
+        before = self._failures
+        await self._once("expand", node, partial(self._expand, node))
+        return self._failures == before
+
+    async def _expand(self, node: Node) -> None:
+        await self.session.expand(self._newest(node))
+
+    async def _once(self, kind: str, node: Node, work: Callable[[], Awaitable[None]]) -> None:
+        """Joins work that is under way, or starts it. Who is cancelled ends it for all."""
+        self._start((kind, node.id), work, node)
+        task = self._tasks[kind, node.id]
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
 
     async def _recover(self, candidates: Sequence[Node]) -> None:
         """Recovers candidates, each in a task of its own so that one of them can be cancelled."""
@@ -149,14 +176,17 @@ class Growing:
         await self.session.recover(self.store.node_by_id(node.id))
 
     async def _candidate(self, parent: Node, wish: Mapping[str, Any]) -> None:
-        parent = await self.session.tune(parent)
+        if not await self._tuned(parent):
+            return
+        parent = self._newest(parent)
         added = await self.session.propose(parent, wish)
         await self._recover(added)
         self.session.listener({"event": "waiting", "parent": parent.name})
 
     async def _branch(self, node: Node, take: str, iterations: int) -> None:
-        node = await self.session.tune(node)
-        offered = await self.session.expand(node)
+        if not await self._tuned(node) or not await self._expanded(node):
+            return
+        offered = self.store.children(node.id)
         structures = ("layer", "filter") if take == "both" else (take,)
         first = {s: next((n for n in offered if n.structure == s), None) for s in structures}
         chosen = [candidate for candidate in first.values() if candidate is not None]
@@ -165,7 +195,9 @@ class Growing:
         await self._keep_branches(node, chosen, iterations)
 
     async def _branch_wish(self, node: Node, wish: Mapping[str, Any], iterations: int) -> None:
-        node = await self.session.tune(node)
+        if not await self._tuned(node):
+            return
+        node = self._newest(node)
         await self._keep_branches(node, await self.session.propose(node, wish), iterations)
 
     async def _keep_branches(self, node: Node, chosen: Sequence[Node], iterations: int) -> None:
@@ -190,7 +222,7 @@ class Growing:
     def cancel(self, node: Node) -> bool:
         """Ends the work on a node; False where there is none."""
         found = False
-        for kind in ("recover", "grow", "wish", "branch"):
+        for kind in ("recover", "grow", "wish", "branch", "tune", "expand"):
             task = self._tasks.get((kind, node.id))
             if task is not None:
                 if kind == "recover":
@@ -252,6 +284,7 @@ class Growing:
     def _tell_problem(
         self, work: str, node: Node, error: Exception, detail: str | None = None
     ) -> None:
+        self._failures += 1
         cause = str(error) if detail is None else f"{type(error).__name__}: {error}"
         self.session.listener({"event": "problem", "node": node.name, "work": work, "cause": cause,
                                "kind": type(error).__name__, "detail": detail})  # fmt: skip
@@ -273,7 +306,7 @@ class Growing:
             self._start(("tune", node.id), partial(self._tune, node), node)
 
     async def _tune(self, node: Node) -> None:
-        await self.session.tune(node)
+        await self.session.tune(self._newest(node))
 
     def _ready(self, parent: Node) -> list[Node]:
         return [n for n in self.store.children(parent.id) if n.state == "ready"]

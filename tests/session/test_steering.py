@@ -301,3 +301,20 @@ def test_the_live_view_is_what_the_store_holds(files, tmp_path):
         assert table.live.changes().nodes == []
 
     steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_growing_and_branching_at_once_do_the_shared_work_once(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        kept = table.steering.approve(table.node("R")).name  # begins to tune and to grow it
+        table.steering.branch(table.node(kept), "layer")
+        table.steering.candidate(table.node(kept), {"structure": "filter", "count": 2})
+        await table.steering.idle()
+        assert table.problems() == []
+        asked = [(e["kind"], e["node"]) for e in table.heard if e["event"] == "asked"]
+        assert asked.count(("tune", kept)) == 1
+        assert asked.count(("recover", f"{kept}.L")) == 1
+        names = {n for n in table.names() if n.startswith(f"{kept}.") and n.count(".") == 2}
+        assert names == {f"{kept}.L", f"{kept}.F", f"{kept}.F2"}
+
+    steer(files, tmp_path / "t.pex.db", play)
