@@ -29,12 +29,16 @@ def compare(
         Optional[tuple[str, str]],  # noqa: UP045
         typer.Option(metavar="A B", help="Two runs of the store, by id or name"),
     ] = None,
+    run: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="RUN", help="The run of the nodes, by id or name (the newest)"),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Nodes side by side; or two runs: where they first decided differently, and why."""
-    from explorer.commands.compare import compare as run
+    from explorer.commands.compare import compare as compare_
 
-    run(store, what or (), runs or (), as_json=json)
+    compare_(store, what or (), runs or (), run, as_json=json)
 
 
 @guarded
@@ -45,12 +49,13 @@ def pack(
         Optional[list[str]],  # noqa: UP045
         typer.Option("--nodes", metavar="NODE", help="Only this node and its way; repeat it"),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the store OUT")] = False,
     json: Json = False,
 ) -> None:
     """Copy a store to a new file, at any time; or only some nodes of its newest run."""
     from explorer.commands.exchange import pack as run
 
-    run(store, out, nodes or (), as_json=json)
+    run(store, out, nodes or (), replace=force, as_json=json)
 
 
 @guarded

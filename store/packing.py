@@ -4,70 +4,75 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from store import checks
 from store.connection import raise_translated, reader
 from store.copying import Part, RunCopy, check_seals
 from store.errors import InvalidValueError, StoreNotFoundError
+from store.lock import WriterLock
 from store.tree import TreeStore
 
 Progress = Callable[[int, int], None]  # pages written, and all of them
 _PAGES_A_STEP = 1024
 
 
-def pack(path: Path, out: Path, progress: Progress = lambda done, total: None) -> None:
+def pack(
+    path: Path,
+    out: Path,
+    progress: Progress = lambda done, total: None,
+    *,
+    replace: bool = False,
+) -> None:
     """Writes all of a store to `out`, as it was when this began, whoever writes meanwhile.
 
-    `out` is there once it is whole. Raises InvalidValueError where it is there already, and the
-    errors of `store.checks`, StoreFullError, StoreNotFoundError.
+    Pages that nothing uses any more are left out. `out` is there once it is whole. Raises
+    InvalidValueError where it is there already (with `replace` where it is `path`), and the errors
+    of `store.checks`, StoreFullError, StoreNotFoundError, StoreLockedError.
     """
     checks.check_header(path)
-    unfinished = _unfinished(out)
-    try:
-        with (
-            closing(reader(path)) as source,
-            closing(sqlite3.connect(unfinished, isolation_level=None)) as target,
-        ):
-            # Within a transaction what others write does not make the copying start again.
-            source.execute("BEGIN")
-            checks.check_content(source, path, read_only=False)
-            source.backup(
-                target,
-                pages=_PAGES_A_STEP,
-                progress=lambda _, left, total: progress(total - left, total),
-            )
-        _put(unfinished, out)
-    except sqlite3.Error as error:
-        raise_translated(error, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with _new_file(path, out, replace) as unfinished:
+        try:
+            with (
+                closing(reader(path)) as source,
+                closing(sqlite3.connect(unfinished, isolation_level=None)) as target,
+            ):
+                # Within a transaction what others write does not make the copying start again.
+                source.execute("BEGIN")
+                checks.check_content(source, path, read_only=False)
+                source.backup(
+                    target,
+                    pages=_PAGES_A_STEP,
+                    progress=lambda _, left, total: progress(total - left, total),
+                )
+                if target.execute("PRAGMA freelist_count").fetchone()[0]:
+                    target.execute("VACUUM")
+        except sqlite3.Error as error:
+            raise_translated(error, out)
 
 
-def pack_nodes(path: Path, out: Path, run_id: int, names: Sequence[str]) -> None:
+def pack_nodes(
+    path: Path, out: Path, run_id: int, names: Sequence[str], *, replace: bool = False
+) -> None:
     """Writes these nodes to a new store, with the way from the root to each.
 
     Of that way the weights are there too; the candidates that were passed over come with their
     measurements only, so that the decisions still say why. Raises as `pack`, and UnknownNodeError.
     """
-    unfinished = _unfinished(out)
-    try:
-        with (
-            TreeStore.open(path, read_only=True) as source,
-            TreeStore.open(unfinished, create=True) as target,
-            source._connection.reading(),
-        ):
-            check_seals(source._connection)
-            part = _part(source, run_id, names)
-            copy = RunCopy(source._connection, target._connection, run_id, part)
-            copy.upload()
-            with target._connection.writing():
-                copy.insert()
-        _put(unfinished, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        _new_file(path, out, replace) as unfinished,
+        TreeStore.open(path, read_only=True) as source,
+        TreeStore.open(unfinished, create=True) as target,
+        source._connection.reading(),
+    ):
+        check_seals(source._connection)
+        part = _part(source, run_id, names)
+        copy = RunCopy(source._connection, target._connection, run_id, part)
+        copy.upload()
+        with target._connection.writing():
+            copy.insert()
 
 
 def _part(source: TreeStore, run_id: int, names: Sequence[str]) -> Part:
@@ -78,26 +83,57 @@ def _part(source: TreeStore, run_id: int, names: Sequence[str]) -> Part:
     return Part(with_weights | beside, with_weights, parents)
 
 
-def _unfinished(out: Path) -> Path:
-    """Where `out` is written until it is whole."""
-    if out.exists():
-        raise InvalidValueError(f"{out} is there already; name another file, or remove that one")
+@contextmanager
+def _new_file(path: Path, out: Path, replace: bool) -> Iterator[Path]:
+    """Where `out` is written until it is whole; put in its place when the block is left."""
+    if out.exists() and path.exists() and os.path.samefile(path, out):
+        raise InvalidValueError(f"{path} cannot be packed into itself; name another file")
+    if out.exists() and not replace:
+        raise InvalidValueError(
+            f"{out} is there already; name another file, or replace that one (--force)"
+        )
     if not out.parent.is_dir():
         raise StoreNotFoundError(
             f"cannot make {out}: the folder {out.parent} does not exist. Make it first"
         )
+    old = None
+    if out.exists():
+        checks.check_header(out)  # only a store is replaced
+        old = WriterLock(out)
     unfinished = out.with_name(f"{out.name}.{os.getpid()}.new")
-    unfinished.unlink(missing_ok=True)
-    return unfinished
+    try:
+        _remove(unfinished)
+        yield unfinished
+        _put(unfinished, out, replace=old is not None)
+    finally:
+        _remove(unfinished)
+        if old is not None:
+            old.release()
 
 
-def _put(unfinished: Path, out: Path) -> None:
-    for path in (unfinished, unfinished.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _remove(unfinished: Path) -> None:
+    for path in (unfinished, *_companions(unfinished)):
+        path.unlink(missing_ok=True)
+
+
+def _companions(path: Path) -> list[Path]:
+    """What SQLite keeps beside a file."""
+    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
+
+
+def _put(unfinished: Path, out: Path, *, replace: bool) -> None:
+    _sync(unfinished)
+    if replace:
+        # What the old file's -wal holds would be taken for a part of the new one.
+        for path in _companions(out):
+            path.unlink(missing_ok=True)
+        unfinished.replace(out)
+    else:
+        _link(unfinished, out)
+    _sync(out.parent)
+
+
+def _link(unfinished: Path, out: Path) -> None:
     # Never over a file that came up meanwhile, as a rename would.
     try:
         os.link(unfinished, out)
@@ -105,3 +141,11 @@ def _put(unfinished: Path, out: Path) -> None:
         raise InvalidValueError(f"{out} is there already; name another file") from None
     except OSError:  # a file system without links
         unfinished.rename(out)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

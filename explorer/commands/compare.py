@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from engine.settings import Settings
 from explorer.commands.look import find_run, wide_console
+from explorer.comparing import Decided, differences, side_by_side
 from explorer.diverging import Comparison, Difference, Side, compare_runs
-from explorer.nodes import some_objects
+from explorer.nodes import best, node_objects, some_objects
 from explorer.opening import UsageError
 from explorer.text import safe
 from store import Run, TreeStore
@@ -34,6 +37,7 @@ _ROWS = (
     ("seconds of work", "seconds", "{:,.1f}"),
     ("margin", "margin", "{:+.4f}"),
     ("reason", "reason", "{}"),
+    ("tags", "tags", "{}"),
     ("note", "note", "{}"),
 )
 _KINDS = {
@@ -44,58 +48,75 @@ _KINDS = {
 }
 
 
-def compare(path: Path, names: Sequence[str], runs: Sequence[str], *, as_json: bool) -> None:
-    """Nodes of the newest run, or two runs of one store or of two."""
+def compare(
+    path: Path, names: Sequence[str], runs: Sequence[str], run: str | None, *, as_json: bool
+) -> None:
+    """Nodes of one run (the newest), or two runs of one store or of two."""
     if runs:
+        if run is not None:
+            raise UsageError("--run names the run of nodes; --runs A B names both runs already")
         if names:
             raise UsageError("--runs compares runs of one store; leave out the nodes")
         compare_two(path, path, runs, as_json=as_json)
     elif len(names) == 1 and (names[0].endswith(".db") or Path(names[0]).is_file()):
-        compare_two(path, Path(names[0]), (), as_json=as_json)
+        compare_two(path, Path(names[0]), () if run is None else (run,), as_json=as_json)
     elif names:
-        compare_nodes(path, names, as_json=as_json)
+        compare_nodes(path, names, run, as_json=as_json)
     else:
-        raise UsageError("say what to compare: nodes, another store, or --runs A --runs B")
+        raise UsageError("say what to compare: nodes, another store, or --runs A B")
 
 
-def compare_nodes(path: Path, names: Sequence[str], *, as_json: bool) -> None:
-    """Nodes of the newest run, in the order given; a single one beside its parent."""
+def compare_nodes(path: Path, names: Sequence[str], wanted: str | None, *, as_json: bool) -> None:
+    """Nodes of a run, in the order given; a single one beside its parent."""
     with TreeStore.open(path, read_only=True) as store:
-        run = find_run(store)
+        run = _run(store, wanted)
         if len(names) == 1 and "." in names[0]:
             store.node(run.id, names[0])
             names = [names[0].rpartition(".")[0], names[0]]
         names = list(dict.fromkeys(names))
         found = {value["name"]: value for value in some_objects(store, run.id, names)}
     objects = [found[name] for name in names]
+    gaps = differences(objects)
     if as_json:
-        typer.echo(json.dumps({"run": run.name, "nodes": objects}, indent=2))
+        apart = dict(zip(names[1:], gaps[1:], strict=True))
+        about = {"run": run.name, "nodes": objects, "differences": apart}
+        typer.echo(json.dumps(about, indent=2))
         return
-    _print_nodes(objects)
+    _print_nodes(objects, gaps)
 
 
 def compare_two(path: Path, other: Path, runs: Sequence[str], *, as_json: bool) -> None:
-    """Two runs of a store (by id or name), or the newest runs of two stores."""
+    """Two runs (by id or name): two of a store, or one of each of two stores. The newest ones
+    where none is named; a single name is that of the first one."""
     with ExitStack() as stack:
         store = stack.enter_context(TreeStore.open(path, read_only=True))
-        if runs:
-            first, second = (store, _run(store, runs[0])), (store, _run(store, runs[1]))
-        else:
+        theirs = store
+        if len(runs) < 2:
             theirs = stack.enter_context(TreeStore.open(other, read_only=True))
-            first, second = (store, find_run(store)), (theirs, find_run(theirs))
+        names = (*runs, None, None)[:2]
+        first, second = (store, _run(store, names[0])), (theirs, _run(theirs, names[1]))
         found = compare_runs(first, second)
+        trees = [node_objects(where, run.id) for where, run in (first, second)]
     sides = [
-        {"store": str(where.path), "run": run.id, "name": run.name, "seed": run.seed}
-        for where, run in (first, second)
-    ]
+        {"store": str(where.path), "run": run.id, "name": run.name, "seed": run.seed,
+         "best": best(tree, Settings.from_dict(run.settings))}
+        for (where, run), tree in zip((first, second), trees, strict=True)
+    ]  # fmt: skip
+    rows = side_by_side(*trees)
     if as_json:
-        typer.echo(json.dumps({"runs": sides, **found.as_dict()}, indent=2))
+        decisions = [[None if d is None else asdict(d) for d in row] for row in rows]
+        about = {"runs": sides, **found.as_dict(), "decisions": decisions}
+        typer.echo(json.dumps(about, indent=2))
     else:
         _print_runs(sides, found)
+        _print_decisions(rows)
+        _print_bests(sides)
 
 
-def _run(store: TreeStore, wanted: str) -> Run:
-    """A run by its id, else the newest of that name."""
+def _run(store: TreeStore, wanted: str | None) -> Run:
+    """A run by its id, else the newest of that name; without either the newest of all."""
+    if wanted is None:
+        return find_run(store)
     runs = store.runs()
     for run in reversed(runs):
         if wanted in (str(run.id), run.name):
@@ -104,7 +125,7 @@ def _run(store: TreeStore, wanted: str) -> Run:
     raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
 
 
-def _print_nodes(objects: Sequence[dict[str, Any]]) -> None:
+def _print_nodes(objects: Sequence[dict[str, Any]], gaps: Sequence[dict[str, float]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -113,11 +134,19 @@ def _print_nodes(objects: Sequence[dict[str, Any]]) -> None:
     for value in objects:
         table.add_column(Text(safe(value["name"])), justify="right")
     for title, key, form in _ROWS:
-        values = [value.get(key) for value in objects]
+        values = [", ".join(v[key]) or None if key == "tags" else v.get(key) for v in objects]
         if any(value is not None for value in values):
-            cells = [_cell(value, form) for value in values]
+            cells = [
+                _cell(value, form) + _gap(gap.get(key), form)
+                for value, gap in zip(values, gaps, strict=True)
+            ]
             table.add_row(Text(title, "bold"), *(Text(cell) for cell in cells))
     wide_console().print(table)
+
+
+def _gap(gap: float | None, form: str) -> str:
+    """How far a figure is from that of the first node, written as the figure is."""
+    return f" ({form.replace('{:', '{:+')})".format(gap) if gap is not None else ""
 
 
 def _cell(value: Any, form: str) -> str:
@@ -153,17 +182,54 @@ def _print_difference(difference: Difference) -> None:
         typer.echo(f"   {letter}  {_verdict(side)}")
 
 
+def _print_decisions(rows: Sequence[tuple[Decided | None, Decided | None]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("the kept paths")
+    for letter in "AB":
+        table.add_column(letter)
+    for depth, row in enumerate(rows, 1):
+        table.add_row(Text(f"decision {depth}"), *(Text(_decided(each)) for each in row))
+    wide_console().print(table)
+
+
+def _decided(each: Decided | None) -> str:
+    if each is None:
+        return "–"
+    by = f" by {each.actor}" if each.actor else ""
+    return safe(f"{' and '.join(each.kept) or 'none'}{by}{_margin(each)}")
+
+
+def _print_bests(sides: Sequence[dict[str, Any]]) -> None:
+    for letter, side in zip("AB", sides, strict=True):
+        best = side["best"]
+        typer.echo(
+            f"best of {letter}: {safe(best['name'])}, val acc "
+            f"{_cell(best['val_accuracy'], '{:.2f} %')}, test acc "
+            f"{_cell(best['test_accuracy'], '{:.2f} %')}, "
+            f"{_cell(best['macs_reduction'], '{:.2f} %')} fewer MACs, "
+            f"{_cell(best['params'], '{:,}')} parameters"
+        )
+
+
 def _verdict(side: Side) -> str:
     if side.kept is None:
         return "undecided"
-    margin = ""
-    if side.margin is not None:
-        margin = f", margin {side.margin:+.4f}"
-        if side.margin_low is not None:
-            margin += f" [{side.margin_low:+.4f}, {side.margin_high:+.4f}]"
-        margin += " (too close)" if side.too_close else ""
     kept = safe(" and ".join(side.kept) or "none")
-    return f"{kept} kept by {safe(side.actor or '')}: {safe(side.reason or '')}{margin}"
+    return f"{kept} kept by {safe(side.actor or '')}: {safe(side.reason or '')}{_margin(side)}"
+
+
+def _margin(said: Side | Decided) -> str:
+    if said.margin is None:
+        return ""
+    margin = f", margin {said.margin:+.4f}"
+    if said.margin_low is not None:
+        margin += f" [{said.margin_low:+.4f}, {said.margin_high:+.4f}]"
+    return margin + (" (too close)" if said.too_close else "")
 
 
 def _short(value: Any) -> str:

@@ -21,26 +21,29 @@ _OUTCOMES = {
 }
 
 
-def pack(path: Path, out: Path, nodes: Sequence[str], *, as_json: bool) -> None:
+def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json: bool) -> None:
     """Writes a store, or some nodes of its newest run, to a new file."""
     path, out = path.expanduser(), out.expanduser()
     if nodes:
         with TreeStore.open(path, read_only=True) as store:
             run_id = find_run(store).id
-        packing.pack_nodes(path, out, run_id, nodes)
+        packing.pack_nodes(path, out, run_id, nodes, replace=replace)
     else:
-        packing.pack(path, out, _progress)
+        packing.pack(path, out, _progress, replace=replace)
     with TreeStore.open(out, read_only=True) as packed:
         runs = packed.runs()
         num_nodes = sum(packed.num_nodes(run.id) for run in runs)
-    num_bytes = out.stat().st_size
+    num_bytes, num_bytes_before = out.stat().st_size, path.stat().st_size
     if as_json:
-        about = {"store": str(out), "runs": len(runs), "nodes": num_nodes, "bytes": num_bytes}
+        about = {
+            "store": str(out), "runs": len(runs), "nodes": num_nodes, "bytes": num_bytes,
+            "bytes_before": num_bytes_before,
+        }  # fmt: skip
         typer.echo(json.dumps(about, indent=2))
         return
     typer.echo(
         f"{safe(str(out))}: {len(runs)} run{'s' if len(runs) != 1 else ''}, {num_nodes} nodes, "
-        f"{num_bytes / 1e6:,.1f} MB"
+        f"{num_bytes / 1e6:,.1f} MB (of {num_bytes_before / 1e6:,.1f} MB)"
     )
 
 
