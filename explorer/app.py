@@ -142,6 +142,19 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
         if message.name == self.view_in_front().selected and message.name != self.selected:
             self.select(message.name)
 
+    async def run_action(self, action: Any, *where: Any, **more: Any) -> bool:
+        if len(self.screen_stack) == 1:
+            self._catch_up()
+        return await super().run_action(action, *where, **more)
+
+    def _catch_up(self) -> None:
+        """Takes over a selection whose message is still on its way: a quick key overtakes it."""
+        view = self.view_in_front()
+        if view.selected in (None, self.selected) or view.selected not in self.shown:
+            return
+        if view.model.find(self.selected) is not None:
+            self.select(view.selected)
+
     @on(TreeCanvas.Activated)
     @on(NodeTable.Activated)
     def node_activated(self) -> None:

@@ -159,7 +159,7 @@ class LiveView:
             self._dirty.update(event["nodes"])
         elif kind in ("decided", "undo", "redo"):
             self._dirty.add(event["parent"])
-            self._dirty.update(self.children(event["parent"]))
+            self._dirty.update(self._stored_children(event["parent"]))
 
     def _hear_job(self, event: Mapping[str, Any]) -> None:
         self._jobs_changed = True
@@ -234,7 +234,11 @@ class LiveView:
         return None
 
     def children(self, name: str) -> list[str]:
-        """The names of a node's candidates, in the order they came."""
+        """The names of a node's candidates that are here, in the order they came."""
+        # The store may be ahead: what changed there is taken over when `changes` is asked for.
+        return [child for child in self._stored_children(name) if child in self.nodes]
+
+    def _stored_children(self, name: str) -> list[str]:
         if self.store is None or self.run is None:
             return []
         node = self.store.node(self.run.id, name)

@@ -93,7 +93,7 @@ def job_text(job: JobView) -> str:
 def job_lines(job: JobView, width: int) -> list[str]:
     """A running job in the narrow column of its candidate."""
     what = safe(job.phase or job.kind)
-    mark = {"paused": "⏸", "stopping": "■"}.get(job.state, "◐")
+    mark = {"paused": "‖", "stopping": "■"}.get(job.state, "◐")
     epoch = f"epoch {safe(job.epoch)}" if job.epoch else ""
     room = max(width - 5, 0)
     lines = [f"{mark} {what}", f"{fig.progress(job.share, room)} {fig.share_text(job.share)}"]

@@ -12,7 +12,7 @@ from explorer.views import JobView
 from explorer.widgets import figures as fig
 from explorer.widgets.lines import Line, LinesView
 
-_MARKS = {"running": "▶", "queued": "◌", "paused": "⏸", "stopping": "■"}
+_MARKS = {"running": "▶", "queued": "◌", "paused": "‖", "stopping": "■"}
 _TONES = {"running": "good", "queued": "dim", "paused": "warning", "stopping": "warning"}
 # The fields in their order on the line, and the order in which they go where it is narrow.
 _ORDER = ("head", "epoch", "bar", "share", "rate", "eta", "device", "memory")
@@ -62,7 +62,7 @@ def job_table(
     if warming:
         lines.append([(fig.cut(f"◌ {safe(warming)}", width), "warning")])
     elif not jobs:
-        said = ("⏸ paused: space lets the work go on", "warning") if paused else (IDLE, "dim")
+        said = ("‖ paused: space lets the work go on", "warning") if paused else (IDLE, "dim")
         return [[(fig.cut(said[0], width), said[1])]]
     room = max(height - len(lines), 0)
     shown = jobs if len(jobs) <= room else jobs[: max(room - 1, 0)]

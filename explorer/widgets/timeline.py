@@ -44,7 +44,7 @@ class Timeline(LinesView):
     def lines(self, width: int, height: int) -> Sequence[Line]:
         position, count, label, live, playing = self._shown
         position = min(max(position, 0), max(count - 1, 0))
-        lead = "▶ " if playing else "⏮ "
+        lead = "▶ " if playing else "◀ "
         tail = f" {position + 1 if count else 0}/{count}" + ("  ● live" if live else "")
         said = safe(label)
         after = f"  {said}" if height == 1 and said else ""

@@ -58,7 +58,7 @@ class TitleBar(LinesView):
             _Part(2, f"· policy {safe(policy, 20)}" if policy else ""),
         ]
         right = [
-            _Part(9, "⏮ past" if past else "", "warning"),
+            _Part(9, "◀ past" if past else "", "warning"),
             _Part(8, "read-only" if read_only else "", "warning"),
             _Part(7, _best_text(best), "good"),
             _Part(5, f"auto {alone}" if alone > 0 else "", "warning"),
@@ -114,5 +114,5 @@ def _best_text(best: NodeObject | None) -> str:
 def _device_text(paused: bool, device: str) -> str:
     name = safe(device, 20)
     if paused:
-        return f"⏸ paused {name}".rstrip()
+        return f"‖ paused {name}".rstrip()
     return f"▶ {name}" if name else ""

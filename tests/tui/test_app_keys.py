@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from scripted import COVERED, Seat, covers, explore, grown
+from textual.events import Key
 from textual.widgets import Input, OptionList, TabbedContent
 
 from explorer.keys import KEYS
@@ -140,7 +141,7 @@ def test_pausing_stops_the_work_and_going_on_ends_it(tmp_path):
         jobs = {"recover R.L", "recover R.F"}
         await seat.until(lambda: jobs <= seat.worker.running.keys(), "the jobs")
         await seat.press("space")
-        await seat.sees("⏸ paused", "Jobs · paused")
+        await seat.sees("‖ paused", "Jobs · paused")
         seat.worker.release()
         await seat.pilot.pause()
         assert seat.node("R.F").state == "running", "it was let go, but stands still"
@@ -177,6 +178,20 @@ def test_cancelling_ends_the_job_of_the_selected_node_only(tmp_path):
 
 
 # ------------------------------------------------------------ growing
+
+
+def test_a_key_right_behind_a_move_acts_where_the_move_led(tmp_path):
+    async def play(seat):
+        await seat.select("R.F")
+        for key in (Key("home", None), Key("B", "B")):  # both before the app gets to run
+            seat.app.post_message(key)
+        await seat.dialog(BranchDialog)
+        await seat.press("enter")
+        await seat.main()
+        await seat.idle()
+        assert seat.kept() == {"R.L"}, "the root's candidate, not one of R.F"
+
+    start(tmp_path, play)
 
 
 @covers("grow.candidate")
@@ -363,7 +378,7 @@ def test_the_past_is_walked_through_and_changes_nothing(tmp_path):
     async def play(seat):
         before = seat.kept()
         await seat.press("{")
-        await seat.sees("⏮ past", " 1/", "07:00:00  opened resnet56-1")
+        await seat.sees("◀ past", " 1/", "07:00:00  opened resnet56-1")
         assert set(seat.app.shown) == {"R"}
         await seat.press("]")
         await seat.sees(" 2/")

@@ -81,10 +81,10 @@ def test_more_jobs_than_lines_are_counted_and_what_is_awaited_comes_first():
 
 def test_idle_and_paused_say_what_to_do():
     assert plain(job_table([], False, None, 80, 3)).startswith("idle: g grows")
-    assert plain(job_table([], True, None, 80, 3)) == "⏸ paused: space lets the work go on\n"
+    assert plain(job_table([], True, None, 80, 3)) == "‖ paused: space lets the work go on\n"
     paused = [job(state="paused"), job("R.F", state="stopping")]
     text = plain(job_table(paused, True, None, 80, 3))
-    assert text.startswith("⏸ R.L recovery") and "■ R.F recovery, stopping" in text
+    assert text.startswith("‖ R.L recovery") and "■ R.F recovery, stopping" in text
 
 
 def test_a_job_that_knows_nothing_yet_has_no_bar():
@@ -276,7 +276,7 @@ def test_the_timeline_shows_the_moment_on_two_lines_and_on_one():
         line.show(11, 40, "12:04:31  R → R.F kept by cka")
         await pilot.pause()
         assert frame(line) == (
-            "⏮ ────────────●────────────────────────────── 12/40\n12:04:31  R → R.F kept by cka\n"
+            "◀ ────────────●────────────────────────────── 12/40\n12:04:31  R → R.F kept by cka\n"
         )
         line.show(39, 40, "now", live=True, playing=True)
         await pilot.pause()
@@ -311,8 +311,8 @@ def test_the_title_drops_its_parts_by_importance():
                  best={**LAYER, "macs_reduction": 86.4}, alone=3)  # fmt: skip
         for width, expected in (
             (96, "pe-explore resnet56.pt · cifar10 · policy cka"
-                 "         best −86.4% @ 92.80  auto 3  ⏸ paused GPU0"),
-            (60, "resnet56.pt       best −86.4% @ 92.80  auto 3  ⏸ paused GPU0"),
+                 "         best −86.4% @ 92.80  auto 3  ‖ paused GPU0"),
+            (60, "resnet56.pt       best −86.4% @ 92.80  auto 3  ‖ paused GPU0"),
             (38, "resnet56.pt        best −86.4% @ 92.80"),
             (6, "resne…"),
         ):  # fmt: skip
@@ -322,7 +322,7 @@ def test_the_title_drops_its_parts_by_importance():
         await pilot.resize_terminal(50, 24)
         bar.show(model=HOSTILE, best={**LAYER, "parent": None}, read_only=True, past=True)
         await pilot.pause()
-        assert frame(bar) == "[/foo]\\x1b[2J\\u202e日本          ⏮ past  read-only\n"
+        assert frame(bar) == "[/foo]\\x1b[2J\\u202e日本          ◀ past  read-only\n"
 
     drive(TitleBar(), play, (96, 24))
 
