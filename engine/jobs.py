@@ -95,6 +95,12 @@ class Engine:
         validation = evaluate(
             loaded.model, data.validation, data, execution, monitor=monitor, phase="validation"
         )
+        doubts = (
+            *normalisation.notes_on_splits(data),
+            *normalisation.notes_on_accuracy(validation.accuracy, data),
+        )
+        for note in doubts:
+            monitor.tell("note", text=note)
         test = evaluate(loaded.model, data.test, data, execution, monitor=monitor, phase="test")
         cost = cost_of(loaded.model, data.image_shape_HWC)
         return {
@@ -103,7 +109,7 @@ class Engine:
             "data": {**data.describe(), "normalisation": chosen.name},
             "source": settings.data,
             "environment": device.fingerprint(execution),
-            "notes": [*loaded.notes, *chosen.notes],
+            "notes": [*loaded.notes, *chosen.notes, *doubts],
             "checkpoint": {"name": Path(job["path"]).name, "sha256": loaded.digest},
             "metrics": {
                 "val_accuracy": validation.accuracy,

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from engine.data import ImageData
-from engine.data.splits import stratified_sample
+from engine.data.splits import num_shared, stratified_sample
 from engine.device import Execution
 from engine.errors import DataError
 from engine.evaluation import evaluate
@@ -57,17 +58,10 @@ def choose(
         ).accuracy
     best = max(accuracies, key=accuracies.__getitem__)
     table = ", ".join(f"{name} {value:.1f} %" for name, value in accuracies.items())
-    notes = [f"the checkpoint names no normalisation; took {best}, the best of: {table}"]
-    monitor.tell("note", text=notes[0])
-    chance = 100 / len(data.classes)
-    if accuracies[best] < 1.5 * chance:
-        notes.append(
-            f"its accuracy ({accuracies[best]:.1f} %) is no better than chance ({chance:.1f} %): "
-            "wrong data, another order of the classes, or an untrained network?"
-        )
-        monitor.tell("note", text=notes[1])
+    note = f"the checkpoint names no normalisation; took {best}, the best of: {table}"
+    monitor.tell("note", text=note)
     mean, std = presets[best]
-    return Normalisation(best, tuple(mean), tuple(std), tuple(notes))
+    return Normalisation(best, tuple(mean), tuple(std), (note,))
 
 
 def check_fit(
@@ -91,3 +85,26 @@ def check_fit(
             f"the classes of {data.name} are not those the network was trained with "
             f"({', '.join(known['classes'][:3])}, …); give the data it was trained on with --data"
         )
+
+
+def notes_on_accuracy(accuracy: float, data: ImageData) -> tuple[str, ...]:
+    """A warning where an accuracy in percent is about that of guessing."""
+    chance = 100 / len(data.classes)
+    if accuracy >= 1.5 * chance:
+        return ()
+    return (
+        f"its accuracy ({accuracy:.1f} %) is no better than chance ({chance:.1f} %): "
+        "wrong data, another order of the classes, or an untrained network?",
+    )
+
+
+def notes_on_splits(data: ImageData) -> tuple[str, ...]:
+    """A warning where test images are training or validation images too."""
+    ours_NHWC = np.concatenate([split.pixels_NHWC.cpu() for split in (data.train, data.validation)])
+    shared = num_shared(data.test.pixels_NHWC.cpu().numpy(), ours_NHWC)
+    if shared == 0:
+        return ()
+    return (
+        f"{shared:,} of the {len(data.test):,} test images of {data.name} are among its training "
+        "images: test accuracy will be too high",
+    )

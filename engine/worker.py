@@ -165,11 +165,9 @@ class Worker:
             self.finish({"event": "cancelled", "job": job_id})
         except EngineError as error:
             self.fail(job_id, type(error).__name__, str(error))
-        except MemoryError:
-            self.fail(job_id, "MemoryError", "out of memory; use a smaller --batch-size")
         except Exception as error:  # the boundary of the process: told by name, logged whole
             traceback.print_exc()
-            self.fail(job_id, type(error).__name__, str(error) or type(error).__name__)
+            self.fail(job_id, *_named(error))
 
     def fail(self, job_id: str, kind: str, message: str) -> None:
         self.finish({"event": "failed", "job": job_id, "kind": kind, "message": message})
@@ -181,6 +179,17 @@ class Worker:
             if self.left_key is None or event["event"] != "result":
                 self.write(event)
             self.current = None
+
+
+def _named(error: Exception) -> tuple[str, str]:
+    """The name and the words of an error that was not foreseen."""
+    words = str(error).partition("\n")[0]
+    # torch tells of a full host as a RuntimeError, of a full GPU as an error of its own.
+    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if out_of_memory or "can't allocate memory" in words or "not enough memory" in words:
+        said = f" ({words[:200]})" if words else ""
+        return "MemoryError", f"out of memory{said}; use a smaller --batch-size, or free some"
+    return type(error).__name__, words or type(error).__name__
 
 
 def main() -> None:

@@ -118,7 +118,12 @@ async def open_session(
         if store:
             store.close()
         raise
-    return Session(store, run, executor, spool_of(store.path), listener)
+    return _swept(Session(store, run, executor, spool_of(store.path), listener))
+
+
+def _swept(session: Session) -> Session:
+    session.sweep()
+    return session
 
 
 class _NoExecutor:
@@ -173,7 +178,7 @@ def _resume_store(
         raise
     _tell_resuming(store, run, request, listener)
     spool = spool_of(store.path)
-    return Session(store, run, make_executor(spool), spool, listener)
+    return _swept(Session(store, run, make_executor(spool), spool, listener))
 
 
 def _tell_resuming(store: TreeStore, run: Run, request: Request, listener: Listener) -> None:

@@ -6,6 +6,7 @@ The only place where engine results become store rows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import uuid
@@ -191,6 +192,22 @@ class Work:
     def forget(self, job: Mapping[str, Any]) -> None:
         """Removes the result that the engine left for a job, once it is stored."""
         self.manifest(_key(job)).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Removes what waits in the spool and is stored: a kill came between the two."""
+        for path in self.spool.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):  # not whole: `do` looks after it
+                if self._is_stored(json.loads(path.read_text())):
+                    path.unlink(missing_ok=True)
+
+    def _is_stored(self, result: Mapping[str, Any]) -> bool:
+        if "snapshot" in result:
+            return self.store.has_result_of(result["snapshot"]["sha256"])
+        content = {key: value for key, value in result.items() if key != "edits"}
+        # A proposal that was stored last has the newest nodes.
+        parents = {n.parent_id for n in self.store.newest(self.run.id, 20)} - {None}
+        proposals = (self.store.proposals(parent) for parent in parents if parent is not None)
+        return any(content == each.content for made in proposals for each in made)
 
     def manifest(self, key: str) -> Path:
         """Where the engine leaves the result of a job until it is stored."""

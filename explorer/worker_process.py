@@ -19,6 +19,8 @@ Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
 CANCEL_SECONDS = 0.8  # a worker that has not stopped by then is replaced
 LEAVE_SECONDS = 5.0  # one that imports PyTorch holds Python's lock for long stretches
+SILENT_SECONDS = 600.0  # a job tells of every few batches; one that says nothing for so long hangs
+SILENT_WAITS = 10
 REAP_INTERVAL = 0.005  # seconds between two looks whether a process has ended
 # OpenMP threads that spin while they wait for one another use up their share of a busy core: beside
 # two other trainings, fine-tuning on two cores ran ten times slower (benchmarks/RESULTS.md).
@@ -85,6 +87,7 @@ class WorkerProcess:
         self._left: asyncio.Future[bool] | None = None
         self._started = self._ready = False
         self._log_start = 0
+        self._num_heard = 0
 
     # ------------------------------------------------------------ its life
 
@@ -170,7 +173,7 @@ class WorkerProcess:
         assignment = self._assignment = _Assignment(job["id"], on_event)
         try:
             self._send({"run": dict(job)})
-            await asyncio.wait([assignment.outcome])
+            await self._outcome(assignment)
             if not assignment.over.is_set():  # the listener failed, not the job
                 await self._cancel(assignment)
             return assignment.outcome.result()
@@ -180,6 +183,20 @@ class WorkerProcess:
             raise
         finally:
             self._assignment = None
+
+    async def _outcome(self, assignment: _Assignment) -> None:
+        """Returns once the job is over; a worker that says nothing for too long is ended."""
+        silent, heard = 0, -1
+        while not assignment.outcome.done():
+            # Short waits are counted, not the time: this process may have been stopped meanwhile.
+            await asyncio.wait([assignment.outcome], timeout=SILENT_SECONDS / SILENT_WAITS)
+            silent = 0 if self.paused or self._num_heard != heard else silent + 1
+            heard = self._num_heard
+            if silent == SILENT_WAITS and not assignment.outcome.done():
+                words = f"the worker gave no sign of life for {SILENT_SECONDS:.0f} s and was ended"
+                assignment.fail(WorkerDiedError("WorkerDied", words))
+                assignment.over.set()
+                await self.kill()
 
     async def _cancel(self, assignment: _Assignment) -> None:
         self.signal(signal.SIGCONT)  # a paused worker hears nothing
@@ -251,6 +268,7 @@ class WorkerProcess:
             self._assignment.over.set()
 
     def _hear(self, event: Event) -> None:
+        self._num_heard += 1
         assignment = self._assignment
         if event["event"] == "left":
             if assignment is not None:

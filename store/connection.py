@@ -112,9 +112,13 @@ class Connection:
     def writing_ahead(self) -> Iterator[None]:
         """A write transaction that is on disk for certain once the next one of `writing` is.
 
-        A power failure before that loses all of it; it tears nothing. Raises as `writing`.
+        A power failure before that loses all of it; it tears nothing. Raises as `writing`, of
+        which it is a part where one is open.
         """
         with self._mutex:  # so that nobody else's transaction is of this kind
+            if self._open_sqlite().in_transaction:
+                yield
+                return
             self.execute("PRAGMA synchronous = NORMAL")
             try:
                 with self.writing():

@@ -298,6 +298,11 @@ class TreeReader:
         """The address of a node's snapshot. Raises UnknownNodeError, UnknownResultError."""
         return str(self._result(node_id, phase)["snapshot_hash"])
 
+    def has_result_of(self, snapshot_hash: str) -> bool:
+        """Whether some node's result has this snapshot."""
+        query = "SELECT 1 FROM result WHERE snapshot_hash = ?"
+        return self._connection.row(query, (snapshot_hash,)) is not None
+
     def snapshot(self, snapshot_hash: str) -> bytes:
         """The bytes of a snapshot, checked. Raises UnknownSnapshotError, SnapshotDamagedError."""
         return snapshots.read(self._connection, snapshot_hash)

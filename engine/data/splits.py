@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from engine.errors import DataError
@@ -53,3 +55,13 @@ def hold_out_validation(labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     keep = np.ones(len(labels_N), dtype=bool)
     keep[validation] = False
     return np.flatnonzero(keep), validation
+
+
+def num_shared(pixels_NHWC: np.ndarray, others_NHWC: np.ndarray) -> int:
+    """How many of the images are, pixel for pixel, among the others too."""
+    known = {_digest(image) for image in others_NHWC}
+    return sum(_digest(image) in known for image in pixels_NHWC)
+
+
+def _digest(image_HWC: np.ndarray) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image_HWC).data, digest_size=16).digest()

@@ -31,8 +31,12 @@ from engine.loading.own_format import is_own, read_own
 from engine.loading.presets import preset_normalisations
 from engine.loading.safety import read_content
 from engine.loading.text import shown
+from engine.loading.timeout import within
 from engine.loading.values import as_weights, check_shapes, load_strictly, mismatches, shapes_of
 from engine.models import FAMILIES, architecture_of_name
+
+LOAD_SECONDS = 60.0
+LOAD_BYTES_PER_SECOND = 10e6
 
 __all__ = [
     "ArchitectureError",
@@ -84,7 +88,8 @@ def load(
 
 def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     file = read_file(path)
-    content = read_content(file, trust_pickle=trust_pickle)
+    seconds = LOAD_SECONDS + len(file.data) / LOAD_BYTES_PER_SECOND
+    content = within(seconds, lambda: read_content(file, trust_pickle=trust_pickle))
     if is_own(content.value):
         own = read_own(content.value, arch, trust_pickle)
         if arch is not None and ":" not in arch and arch not in FAMILIES:

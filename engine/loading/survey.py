@@ -22,6 +22,7 @@ from engine.loading.text import shown
 
 MAX_DEPTH = 32
 MAX_NODES = 2_000_000
+MAX_READS = 4_000_000  # of the pickle, one or more an opcode; ResNet-110 needs 60,000
 
 
 class Inert:
@@ -108,15 +109,40 @@ def survey_pickle(
         ) from error
 
 
+class _Counted:
+    """A stream that is read only so often: each opcode may make an object and takes time."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = MAX_READS
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise UnsafeCheckpointError(
+                f"refused: its pickle has more than {MAX_READS:,} parts, which no network needs; "
+                "save the weights alone"
+            )
+
+    def read(self, num_bytes: int = -1, /) -> bytes:
+        self._count()
+        return self._stream.read(num_bytes)
+
+    def readline(self) -> bytes:
+        self._count()
+        return self._stream.readline()
+
+
 class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index in the file asks for
     stack: list[Any]
     append: Callable[[Any], None]
+    read: Callable[[int], bytes]
     dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(
         self, stream: BinaryIO, found: Survey, storage_bytes: Mapping[str, int] | None
     ) -> None:
-        super().__init__(stream, encoding="utf-8")
+        super().__init__(_Counted(stream), encoding="utf-8")
         self.proto = 0
         self.found = found
         self.storage_bytes = storage_bytes
@@ -174,6 +200,9 @@ class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index i
     def _instantiate(self, function: Any, arguments: Any) -> None:
         self.append(self.call(function, arguments))
 
+    def load_frame(self) -> None:
+        self.read(8)  # a hint to read ahead, which would go past the count
+
     def load_build(self) -> None:
         state = self.stack.pop()
         target = self.stack[-1]
@@ -186,6 +215,7 @@ class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index i
     dispatch[pickle.NEWOBJ[0]] = load_reduce
     dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.FRAME[0]] = load_frame
     for _opcode in (pickle.BYTEARRAY8, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
                     pickle.EXT1, pickle.EXT2, pickle.EXT4):  # fmt: skip
         del dispatch[_opcode[0]]  # allocate unchecked, or reach into this process

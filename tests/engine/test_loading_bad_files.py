@@ -306,6 +306,35 @@ def test_a_bomb_of_references(tmp_path: Path) -> None:
     assert load_ok(tmp_path, {"state_dict": tiny_state(), "x": many})
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_bomb_of_parts(tmp_path: Path, protocol: int) -> None:
+    """Two bytes of the file make a list of 56 or more: 20 MB would fill a gigabyte."""
+    start = pickle.PROTO + bytes([protocol]) + pickle.EMPTY_LIST
+    body = (pickle.EMPTY_LIST + pickle.APPEND) * 10_000_000 + pickle.STOP
+    if protocol == 4:  # announced as one frame, which pickle reads ahead
+        start += pickle.FRAME + len(body).to_bytes(8, "little")
+    data = repacked(
+        saved({"w": torch.zeros(1)}),
+        lambda name, content: start + body if name.endswith("data.pkl") else content,
+    )
+    refused(tmp_path, data, UnsafeCheckpointError, "more than 4,000,000 parts")
+
+
+def test_what_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("engine.loading.LOAD_SECONDS", 0.1)
+    # Numbers with one hash: every key of a dict is compared with all before it.
+    body = b"".join(
+        pickle.LONG1 + bytes([10]) + (i * (2**61 - 1)).to_bytes(10, "little") + pickle.NONE
+        for i in range(20_000)
+    )
+    pickled = pickle.PROTO + b"\x02" + pickle.EMPTY_DICT + pickle.MARK + body + b"u."
+    data = repacked(
+        saved({"w": torch.zeros(1)}),
+        lambda name, content: pickled if name.endswith("data.pkl") else content,
+    )
+    refused(tmp_path, data, UnsafeCheckpointError, "took longer than 0 s")
+
+
 def load_ok(tmp_path: Path, content: Any) -> bool:
     (tmp_path / "ok.pt").write_bytes(saved(content))
     return load(tmp_path / "ok.pt").model is not None

@@ -54,6 +54,36 @@ def test_a_job_that_does_not_hear_is_ended_with_its_worker(tmp_path):
     with_executor(tmp_path, work)
 
 
+def test_a_worker_that_hangs_is_ended_and_its_job_fails_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("explorer.worker_process.SILENT_SECONDS", 0.3)
+
+    async def work(executor):
+        job = await Started(executor, until="/never", then="deaf").works()
+        with pytest.raises(WorkerDiedError, match="no sign of life for 0 s"):
+            await job.task
+        assert state_of(job.pid) == ""
+        result = await executor.run({"id": "next"}, lambda event: None)
+        assert result["pid"] != job.pid
+
+    with_executor(tmp_path, work)
+
+
+def test_a_paused_worker_does_not_hang(tmp_path, monkeypatch):
+    monkeypatch.setattr("explorer.worker_process.SILENT_SECONDS", 0.2)
+
+    async def work(executor):
+        go_on = tmp_path / "go on"
+        job = await Started(executor, until=str(go_on)).works()
+        executor.pause()
+        await asyncio.wait([job.task], timeout=0.6)  # three times what would be too long
+        assert not job.task.done() and state_of(job.pid) == "T"
+        go_on.touch()
+        executor.resume()
+        assert (await job.task)["pid"] == job.pid
+
+    with_executor(tmp_path, work)
+
+
 def test_jobs_that_are_cancelled_again_and_again_never_hit_their_neighbours(tmp_path):
     async def work(executor):
         for number in range(40):

@@ -1,0 +1,29 @@
+"""The benchmarks run; what they measure is in benchmarks/RESULTS.md and asserted nowhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("keys.py --keys 3 --nodes 40", "40 nodes, idle"),
+        ("million.py --nodes 5000", "lineage of a node 2,000 deep"),
+        ("snapshots.py 1 2", "decide meanwhile"),
+    ],
+)
+def test_a_benchmark_prints_what_it_measured(command: str, words: str, tmp_path: Path) -> None:
+    script, *arguments = command.split()
+    ended = subprocess.run(
+        [sys.executable, str(BENCHMARKS / script), *arguments],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert words in ended.stdout
