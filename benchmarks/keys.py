@@ -86,20 +86,25 @@ class Screen:
         os.close(self.file)
 
 
+def create_run(store):
+    """A run that the app can open, of a ResNet56 without weights."""
+    return store.create_run(
+        name="bench", seed=0,
+        architecture={"factory": "cifar_resnet", "arguments": ARGUMENTS, "edits": []},
+        data={"name": "none", "mean": [0.0], "std": [1.0], "classes": ["a"]},
+        settings={"data": "sample"},
+        environment={"device": "cpu", "num_threads": 1, "autocast": None},
+        root_metrics={"val_accuracy": 93.0, "macs": 1e8, "params": 1e6},
+        root_snapshot=b"root",
+    )  # fmt: skip
+
+
 def make_store(path: Path, num_nodes: int) -> None:
     """A greedy tree of that many nodes, written through the store."""
     from store import TreeStore
 
     with TreeStore.open(path, create=True) as store:
-        run = store.create_run(
-            name="bench", seed=0,
-            architecture={"factory": "cifar_resnet", "arguments": ARGUMENTS, "edits": []},
-            data={"name": "none", "mean": [0.0], "std": [1.0], "classes": ["a"]},
-            settings={"data": "sample"},
-            environment={"device": "cpu", "num_threads": 1, "autocast": None},
-            root_metrics={"val_accuracy": 93.0, "macs": 1e8, "params": 1e6},
-            root_snapshot=b"root",
-        )  # fmt: skip
+        run = create_run(store)
         with store._connection.writing():  # one transaction: this is no test of the disk
             _grow(store, store.node(run.id, "R"), num_nodes)
 
@@ -144,7 +149,7 @@ def measure(store: Path, num_keys: int, busy: bool) -> dict[str, float]:
     screen = Screen(store)
     try:
         first = screen.read_until(b"pe-explore") - screen.started
-        tree = screen.read_until(b"at R") - screen.started
+        tree = screen.read_until("●".encode()) - screen.started
         screen.drain(1.0)
         screen.key(b"\x1b[H", b"at R ")  # home: the root
         times = []

@@ -1,4 +1,4 @@
-"""A store of a million nodes: opening, the first screen, `log --limit`, the lineage of a deep node.
+"""A store of a million nodes: opening, the app on it, `log --limit`, the lineage of a deep node.
 
 Usage: python benchmarks/million.py [--nodes N]
 The tree is written by plain SQL (triggers put aside meanwhile): a chain 2,000 nodes deep, each with
@@ -44,13 +44,12 @@ def tree(count: int) -> Iterator[tuple[int, int, str, str, int, bool]]:
 
 def make_store(path: Path, count: int) -> None:
     """A store with one run of about `count` nodes."""
+    from keys import create_run
+
     from store import TreeStore
 
     with TreeStore.open(path, create=True) as store:
-        store.create_run(
-            name="million", seed=0, architecture={}, data={}, settings={}, environment={},
-            root_metrics={"val_accuracy": 93.0, "macs": 1e8, "params": 1e6}, root_snapshot=b"r",
-        )  # fmt: skip
+        create_run(store)
     raw = sqlite3.connect(path, isolation_level=None)
     triggers = raw.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     address = raw.execute("SELECT hash FROM snapshot").fetchone()[0]
@@ -86,7 +85,9 @@ def _insert(raw: sqlite3.Connection, nodes: list, address: str) -> None:
     )  # fmt: skip
     raw.executemany(
         "INSERT INTO result(node_id, phase, snapshot_hash, seconds, digest, created_at)"
-        " VALUES (?, 'recovered', ?, 1.0, ?, ?)", [(n[0], address, digest, now) for n in nodes],
+        " VALUES (?, ?, ?, 1.0, ?, ?)",
+        [(n[0], phase, address, digest, now) for n in nodes
+         for phase in ("recovered", "tuned")[: 1 + n[5]]],
     )  # fmt: skip
     for name, value in METRICS:
         raw.executemany(
@@ -126,6 +127,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=1_000_000)
     asked = parser.parse_args()
+    from keys import measure
+
     from explorer.live import LiveView
     from store import TreeStore
 
@@ -149,6 +152,7 @@ def main() -> None:
             "pe-explore log --limit 50",
             lambda: subprocess.run(log, capture_output=True, check=True),
         )
+        print("the app on it, in a pty", measure(path, 20, False))
 
 
 if __name__ == "__main__":

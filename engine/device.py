@@ -10,6 +10,8 @@ import torch
 
 from engine.errors import SettingsError
 
+MEMORY_FOR_TWO = 6 * 2**30  # bytes of the machine
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -90,6 +92,23 @@ def memory_bytes() -> int | None:
         return None  # not Linux
 
 
+def candidates_at_once(execution: Execution) -> int:
+    """How many candidates are recovered at a time, each on its share of the threads.
+
+    A second thread speeds up a small network by a tenth, a second candidate by nearly as much
+    again (benchmarks/RESULTS.md). Each takes a gigabyte. On a GPU one, until two are measured.
+    """
+    roomy = _physical_memory_bytes() >= MEMORY_FOR_TWO
+    return 2 if execution.device == "cpu" and execution.num_threads >= 2 and roomy else 1
+
+
+def _physical_memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 0  # unknown: one at a time
+
+
 def apply(execution: Execution) -> None:
     """Sets up this process for that execution, deterministic throughout."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -111,4 +130,5 @@ def fingerprint(execution: Execution) -> dict[str, object]:
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "platform": platform.machine(),
         **execution.as_dict(),
+        "candidates_at_once": candidates_at_once(execution),
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,8 +14,11 @@ from explorer.failures import JobFailedError as JobFailedError
 from explorer.failures import WorkerDiedError as WorkerDiedError
 from explorer.failures import WorkerStartError as WorkerStartError
 from explorer.left_job import LeftJob
+from explorer.room import Room
 from explorer.worker_process import Event as Event
 from explorer.worker_process import Listener, WorkerProcess
+
+NUM_SLOTS = 2  # both candidates of a parent; a job that needs the whole machine takes both
 
 
 class Executor(Protocol):
@@ -93,27 +97,24 @@ class InProcessExecutor:
 class WorkerExecutor:
     """Runs jobs in worker processes, as many at a time as there are slots.
 
-    Workers start with the first job (or `warm_up`) and are replaced when they die. A job that an
-    earlier session left running is not run again but followed.
+    A job takes all slots, or as many as its "slots" says. Workers start with the first job (or
+    `warm_up`) and are replaced when they die. A job that an earlier session left running is not
+    run again but followed.
     """
 
     def __init__(self, spool: Path, *, num_slots: int = 1, log: Path | None = None) -> None:
         self.spool = spool
         self.log = log
-        self._free: asyncio.Queue[WorkerProcess] = asyncio.Queue()
+        self._room = Room(num_slots)
         self._all = [WorkerProcess(spool, log) for _ in range(num_slots)]
-        for process in self._all:
-            self._free.put_nowait(process)
+        self._idle = list(self._all)  # the last one first: it holds the data of its last job
         self._followed: set[LeftJob] = set()
         self._paused = self._closed = False
 
     async def warm_up(self) -> None:
         """Starts a worker before its first job, to hide the seconds that importing takes."""
-        process = await self._slot()
-        try:
+        async with self._worker(1) as process:
             await process.ensure_started()
-        finally:
-            self._free.put_nowait(process)
 
     async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
         if self._closed:
@@ -121,11 +122,8 @@ class WorkerExecutor:
         left = LeftJob.find(self.spool, job.get("key"))
         if left is not None and (result := await self._follow(left, on_event)) is not None:
             return result
-        process = await self._slot()
-        try:
+        async with self._worker(job.get("slots", self._room.size)) as process:
             return await process.run(job, on_event)
-        finally:
-            self._free.put_nowait(process)
 
     @property
     def paused(self) -> bool:
@@ -160,17 +158,21 @@ class WorkerExecutor:
         for process in self._all:
             await process.kill()
 
-    async def _slot(self) -> WorkerProcess:
+    @asynccontextmanager
+    async def _worker(self, slots: int) -> AsyncIterator[WorkerProcess]:
         """A worker that is free, waited for."""
-        process = await self._free.get()
-        if self._closed:
-            self._free.put_nowait(process)  # for the next one that waits
-            raise asyncio.CancelledError("no job starts any more")
-        return process
+        async with self._room.taken(slots):
+            if self._closed:
+                raise asyncio.CancelledError("no job starts any more")
+            process = self._idle.pop()
+            try:
+                yield process
+            finally:
+                self._idle.append(process)
 
     async def _follow(self, left: LeftJob, on_event: Listener) -> dict[str, Any] | None:
-        # It has its device to itself where a slot is free; it does not wait for one.
-        slot = None if self._free.empty() else self._free.get_nowait()
+        # It has its device to itself where that is free; it does not wait for it.
+        slots = self._room.take_now(self._room.size)
         self._followed.add(left)
         left.signal(signal.SIGSTOP if self._paused else signal.SIGCONT)
         try:
@@ -179,5 +181,4 @@ class WorkerExecutor:
             return await left.follow(on_event)
         finally:
             self._followed.discard(left)
-            if slot is not None:
-                self._free.put_nowait(slot)
+            self._room.leave(slots)

@@ -55,10 +55,8 @@ class Growing:
 
     def waiting(self) -> list[Node]:
         """The parents whose candidates are done and undecided, in the order they came."""
-        nodes = self.store.nodes(self.session.run.id)
-        open_parents = {n.parent_id for n in nodes if n.kept is None and n.state == "ready"}
-        busy = {n.parent_id for n in nodes if n.kept is None and n.state in ("queued", "running")}
-        return [n for n in nodes if n.id in open_parents - busy]
+        parents = self.store.open_parents(self.session.run.id)
+        return [self.store.node_by_id(parent_id) for parent_id in parents]
 
     # ------------------------------------------------------------ growing
 
@@ -118,10 +116,7 @@ class Growing:
 
     def tip(self) -> Node:
         """The last node of the kept path, along each parent's newest kept child."""
-        node = self.session.node("R")
-        while kept := [child for child in self.store.children(node.id) if child.kept]:
-            node = kept[-1]
-        return node
+        return self.store.node_by_id(self.store.tip(self.session.run.id))
 
     async def _grow(self, node: Node) -> None:
         if not await self._tuned(node) or not await self._expanded(node):

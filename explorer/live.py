@@ -20,6 +20,7 @@ from store import Annotation, Node, Outline, Run, TreeStore
 
 Point = tuple[float, float]
 LARGE = 50_000  # nodes; of a larger tree the kept path comes first, the rest behind it
+MOST = 150_000  # nodes that are shown; of a larger tree the kept path and the newest ones
 
 
 @dataclass
@@ -78,7 +79,8 @@ class LiveView:
         self.run: Run | None = None
         self.nodes: dict[str, TreeNode] = {}  # in the order they came
         self.objects = NodeObjects(self)
-        self.complete = True  # whether all of the run's nodes are here
+        self.complete = True  # whether all of the run's nodes are here, or as many as are shown
+        self.num_stored = 0  # nodes of the run when it was read
         self.jobs: dict[str, JobView] = {}  # by node and kind
         self.curves: dict[str, Curves] = {}
         self.device = device
@@ -101,13 +103,23 @@ class LiveView:
         self.objects = NodeObjects(self)
         self.device = self.device or str(run.environment.get("device", ""))
         self._dirty.clear()
-        self.complete = store.num_nodes(run.id) <= LARGE
+        self.num_stored = store.num_nodes(run.id)
+        self.complete = self.num_stored <= LARGE
         self.nodes = self.read_all() if self.complete else self._in_brief(store.kept_path(run.id))
 
     def read_all(self) -> dict[str, TreeNode]:
-        """All of the run's nodes in brief. May be called in a thread."""
+        """The run's nodes in brief, the newest ones of very many. May be called in a thread."""
         assert self.store is not None and self.run is not None
-        return self._in_brief(chain.from_iterable(self.store.outlines(self.run.id)))
+        if self.complete:
+            return self._in_brief(chain.from_iterable(self.store.outlines(self.run.id)))
+        # Not over the app's connection, which would make its keys wait.
+        with TreeStore.open(self.store.path, read_only=True) as store:
+            if self.num_stored <= MOST:
+                return self._in_brief(chain.from_iterable(store.outlines(self.run.id)))
+            newest = store.newest_outlines(self.run.id, MOST)
+            way = {o.id: o for o in store.kept_path(self.run.id)}
+            wanted = way | {o.id: o for o in chain.from_iterable(newest)}
+        return self._in_brief(wanted[node_id] for node_id in sorted(wanted))
 
     def adopt(self, nodes: dict[str, TreeNode]) -> None:
         """Takes what `read_all` gave; what has changed meanwhile is newer."""
@@ -219,12 +231,19 @@ class LiveView:
             return []
         store, run_id = self.store, self.run.id
         self.objects.forget(self._dirty)
-        nodes = sorted((store.node(run_id, name) for name in self._dirty), key=lambda n: n.id)
+        # Of a tree that is not shown whole, what is below the rest is not shown either.
+        names = {n for n in self._dirty if n in self.nodes or self._is_below(n, self._dirty)}
+        nodes = sorted((store.node(run_id, name) for name in names), key=lambda n: n.id)
         self._dirty.clear()
         said = store.annotations(run_id)
         changed = [self._brief(node, said.get(node.id)) for node in nodes]
         self.nodes.update((node.name, node) for node in changed)
         return changed
+
+    def _is_below(self, name: str, others: set[str]) -> bool:
+        """Whether a new node's parent is here, or comes with it."""
+        parent = name.rpartition(".")[0]
+        return parent in self.nodes or (parent in others and self._is_below(parent, others))
 
     def share(self, name: str) -> float | None:
         """How far a node's running job is, in [0, 1]; None without one."""

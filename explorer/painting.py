@@ -49,9 +49,9 @@ class Painting(AppBase):
 
     # ------------------------------------------------------------ the tree
 
-    def show_tree(self) -> None:
-        """Puts the whole tree on the screen."""
-        model = TreeModel(self.briefs.values())
+    def show_tree(self, model: TreeModel | None = None) -> None:
+        """Puts the whole tree on the screen; `model` where it is made already."""
+        model = model or TreeModel(self.briefs.values())
         canvas, table = self.query_one(TreeCanvas), self.query_one(NodeTable)
         text = canvas.model.filter_text
         canvas.show(model)
@@ -255,6 +255,8 @@ class Painting(AppBase):
         depth = self.query_one(TreeCanvas).depth
         count = f" · depth {depth} · {len(self.briefs):,} nodes" if self.briefs else ""
         more = "" if self.live.complete else " · more are read"
+        if self.live.complete and self.live.num_stored > len(self.live.nodes):
+            more = f" · the newest of {self.live.num_stored:,}"
         self.query_one("#left").border_title = f"Tree{count}{more}"
         if self.session is None:
             self.query_one(TitleBar).show(model=self._model_name())

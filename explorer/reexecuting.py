@@ -21,7 +21,7 @@ Pair = tuple[Any, Any]  # a value as it is stored, and as it is now
 # A clock measures these: they differ every time.
 _TIMES = ("latency_ms", "latency_ratio")
 # How the run's arithmetic is done, which is taken over where the run's device is here too.
-_EXECUTION = ("device", "num_threads", "autocast")
+_EXECUTION = ("device", "num_threads", "autocast", "candidates_at_once")
 _NO_ENVIRONMENT = ("seconds", "cuda_devices")  # what `doctor` tells besides
 
 
@@ -80,6 +80,7 @@ async def reexecute(
 async def _environment(run: Run, executor: Executor, listener: Listener) -> dict[str, Any]:
     """What this machine is, set up as the run was wherever it can be."""
     wanted = {key: run.environment[key] for key in _EXECUTION if key in run.environment}
+    wanted.setdefault("candidates_at_once", 1)  # as it was before two at once
     device = wanted.get("device", "auto")
     try:
         found = await _run({"kind": "doctor", "device": device}, executor, listener)

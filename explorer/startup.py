@@ -10,7 +10,7 @@ from textual import work
 
 from engine.errors import SettingsError
 from explorer import recents
-from explorer.executor import JobFailedError, WorkerExecutor
+from explorer.executor import NUM_SLOTS, JobFailedError, WorkerExecutor
 from explorer.opening import (
     Request,
     UsageError,
@@ -22,6 +22,8 @@ from explorer.opening import (
 from explorer.painting import PAINT_SECONDS, Painting
 from explorer.spool import clear_spool
 from explorer.steering import Steering
+from explorer.widgets.tree_canvas import TreeCanvas
+from explorer.widgets.tree_model import TreeModel, TreeNode
 from store import StoreError, StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
@@ -73,7 +75,7 @@ class Startup(Painting):
 
     def _make_executor(self, spool: Path) -> WorkerExecutor:
         if self.executor is None:
-            self.executor = WorkerExecutor(spool, log=spool / "worker.log")
+            self.executor = WorkerExecutor(spool, num_slots=NUM_SLOTS, log=spool / "worker.log")
         return self.executor
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
@@ -112,12 +114,19 @@ class Startup(Painting):
     @work(exclusive=True, group="reading")
     async def read_the_rest(self) -> None:
         """The nodes of a large tree behind its first screen."""
-        nodes = await asyncio.to_thread(self.live.read_all)
+        nodes, model = await asyncio.to_thread(self._read_and_build)
+        newer = list(self.live.nodes.values())
         self.live.adopt(nodes)
         if self.moment is None:
             self.show_live()
-            self.show_tree()
+            self.show_tree(model)
+            self.query_one(TreeCanvas).update_nodes(newer)
         self.paint_title()
+
+    def _read_and_build(self) -> tuple[dict[str, TreeNode], TreeModel]:
+        nodes = self.live.read_all()
+        model = TreeModel(nodes.values())
+        return nodes, model
 
     def _remember(self) -> None:
         assert self.session is not None

@@ -91,11 +91,19 @@ class Work:
             **about,
         }
 
+    def _beside_another(self, job: dict[str, Any]) -> dict[str, Any]:
+        """The job on its share of the threads, where the run grows two candidates at once."""
+        at_once = self.run.environment.get("candidates_at_once", 1)
+        if at_once > 1:
+            job["execution"]["num_threads"] = max(1, job["execution"]["num_threads"] // at_once)
+            job["slots"] = 1
+        return job
+
     def recover_job(self, node: Node) -> dict[str, Any]:
         """What makes a candidate's first snapshot: its parent, the edit, and seeds of its own."""
         assert node.parent_id is not None and node.edit is not None
         parent = self.store.node_by_id(node.parent_id)
-        return self.job(
+        job = self.job(
             "recover",
             node.name,
             parent=self.reference(parent),
@@ -104,6 +112,7 @@ class Work:
             # One seed for all candidates of a parent: their resamples form pairs.
             resample_seed=seeds.derive(self.run.seed, parent.name, "resamples"),
         )
+        return self._beside_another(job)
 
     def tune_job(self, node: Node) -> dict[str, Any]:
         """What makes a candidate's second snapshot from its first one."""

@@ -81,7 +81,9 @@ class Annotating(TreeWriter):
         """What is said of a run's nodes, by node; only nodes of which something is said."""
         found = self._annotations("run_id = ?", run_id)
         for row in self._connection.rows(
-            "SELECT DISTINCT node_id FROM freed JOIN node ON node.id = node_id WHERE run_id = ?",
+            # From what was freed, which is little, to its node: never through all nodes of a run.
+            "SELECT DISTINCT node_id FROM freed CROSS JOIN node ON node.id = node_id"
+            " WHERE run_id = ?",
             (run_id,),
         ):
             said = found.get(row["node_id"], Annotation())

@@ -25,6 +25,14 @@ WITH RECURSIVE path(id) AS (
   FROM path WHERE path.id IS NOT NULL
 )
 """
+_ABOVE = """
+WITH RECURSIVE above(id) AS (
+  SELECT parent_id FROM node NOT INDEXED WHERE run_id = ? AND id > ? AND parent_id <= ?
+  UNION
+  SELECT node.parent_id FROM node JOIN above ON node.id = above.id
+  WHERE node.parent_id IS NOT NULL
+)
+"""
 
 
 class Outline(NamedTuple):
@@ -43,9 +51,9 @@ class Outline(NamedTuple):
 class Outlining(TreeWriter):
     """Reads many nodes quickly."""
 
-    def outlines(self, run_id: int) -> Iterator[list[Outline]]:
-        """A run's nodes in the order they were made, some thousands at a time."""
-        after = 0
+    def outlines(self, run_id: int, after: int = 0) -> Iterator[list[Outline]]:
+        """A run's nodes with ids above `after` in the order they were made, some thousands at a
+        time."""
         while rows := self._connection.rows(
             _OUTLINES + " WHERE node.run_id = ? AND node.id > ? ORDER BY node.id LIMIT ?",
             (run_id, after, CHUNK_NODES),
@@ -61,6 +69,37 @@ class Outlining(TreeWriter):
             {"run_id": run_id, "most": most},
         )
         return [_outline(row) for row in rows]
+
+    def newest_outlines(self, run_id: int, count: int) -> Iterator[list[Outline]]:
+        """The newest nodes of a run, about so many, with all above them; parents come first."""
+        row = self._connection.row(
+            "SELECT id FROM node NOT INDEXED WHERE run_id = ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+            (run_id, count),
+        )
+        after = 0 if row is None else int(row["id"])
+        above = self._connection.rows(_ABOVE + _OUTLINES + " JOIN above ON above.id = node.id"
+                                      " ORDER BY node.id", (run_id, after, after))  # fmt: skip
+        yield [_outline(row) for row in above]
+        yield from self.outlines(run_id, after)
+
+    def tip(self, run_id: int) -> int:
+        """The id of the last node of the kept path."""
+        row = self._connection.row(
+            _KEPT_PATH + "SELECT max(id) AS id FROM path", {"run_id": run_id}
+        )
+        assert row is not None
+        return int(row["id"])
+
+    def open_parents(self, run_id: int) -> list[int]:
+        """The ids of parents whose candidates are done and not all decided on, in order."""
+        rows = self._connection.rows(
+            "SELECT node.parent_id AS id FROM outline JOIN node ON node.id = outline.node_id"
+            " WHERE node.run_id = ? AND outline.kept IS NULL AND node.parent_id IS NOT NULL"
+            " GROUP BY node.parent_id HAVING sum(node.state = 'ready') > 0"
+            " AND sum(node.state IN ('queued', 'running')) = 0 ORDER BY node.parent_id",
+            (run_id,),
+        )
+        return [row["id"] for row in rows]
 
     def num_nodes(self, run_id: int) -> int:
         """How many nodes a run has."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from explorer.executor import WorkerExecutor
+from explorer.executor import NUM_SLOTS, WorkerExecutor
 from explorer.nodes import best, kept_path, node_objects
 from explorer.opening import Request, open_session
 from explorer.progress import Reporter
@@ -35,7 +35,7 @@ async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
     executors: list[WorkerExecutor] = []
 
     def make(spool: Path) -> WorkerExecutor:
-        executors.append(WorkerExecutor(spool, log=spool / "worker.log"))
+        executors.append(WorkerExecutor(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
         return executors[0]
 
     try:

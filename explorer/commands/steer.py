@@ -12,7 +12,7 @@ import typer
 
 from explorer.commands.auto import clear_spool, summary_of
 from explorer.commands.look import print_tree
-from explorer.executor import WorkerExecutor
+from explorer.executor import NUM_SLOTS, WorkerExecutor
 from explorer.opening import Request, UsageError, open_session
 from explorer.progress import Reporter
 from explorer.session import Outcome
@@ -127,7 +127,7 @@ async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> dict
     executors: list[WorkerExecutor] = []
 
     def make(spool: Path) -> WorkerExecutor:
-        executors.append(WorkerExecutor(spool, log=spool / "worker.log"))
+        executors.append(WorkerExecutor(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
         return executors[0]
 
     try:

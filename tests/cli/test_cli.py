@@ -68,6 +68,9 @@ def test_help_and_version():
         (["auto", "sample", "--policy", "layer"], 2, "did you mean 'layers'"),
         (["auto", "sample", "--iterations", "0"], 2, "--iterations is 0"),
         (["auto", "sample", "--target-macs", "300"], 2, "--target-macs is 300"),
+        (["auto", "sample", "--max-drop", "nan"], 2, "--max-drop is nan"),
+        (["auto", "sample", "--learning-rate", "inf"], 2, "--learning-rate is inf"),
+        (["sample"], 2, "needs a terminal; without one use: pe-explore auto sample"),
         (["log", "nowhere.pex.db"], 1, "nowhere.pex.db"),
     ],
 )

@@ -294,10 +294,40 @@ def test_events_that_are_none_end_the_worker_rather_than_the_session(tmp_path, m
 def test_several_workers_work_at_a_time(tmp_path):
     async def work(executor):
         gate = tmp_path / "gate"
-        jobs = [await Started(executor, until=str(gate)).works() for _ in range(2)]
+        jobs = [await Started(executor, until=str(gate), slots=1).works() for _ in range(2)]
         gate.touch()
         results = [await job.task for job in jobs]
         assert len({result["pid"] for result in results}) == 2
+
+    with_executor(tmp_path, work, num_slots=2)
+
+
+def test_a_job_that_needs_the_whole_machine_waits_for_it_and_is_not_overtaken(tmp_path):
+    async def work(executor):
+        gate, told = tmp_path / "gate", []
+        first = await Started(executor, until=str(gate), slots=1).works()
+        ends = [
+            asyncio.ensure_future(
+                executor.run({"id": name, "slots": slots}, lambda e, name=name: told.append(name))
+            )
+            for name, slots in (("all of it", 2), ("a part", 1))
+        ]
+        given_up = asyncio.ensure_future(executor.run({"id": "never"}, told.append))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        gate.touch()
+        await first.task
+        await asyncio.gather(*ends)
+        order = list(dict.fromkeys(told))
+        assert order == ["all of it", "a part"]
+
+    with_executor(tmp_path, work, num_slots=2)
+
+
+def test_jobs_one_after_the_other_have_the_same_worker(tmp_path):
+    async def work(executor):
+        results = [await executor.run({"id": n}, lambda event: None) for n in "abc"]
+        assert len({result["pid"] for result in results}) == 1
 
     with_executor(tmp_path, work, num_slots=2)
 

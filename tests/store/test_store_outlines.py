@@ -57,6 +57,39 @@ def test_the_kept_path_comes_with_its_siblings_parents_first(tmp_path: Path) -> 
         assert set(found) == names and found[0] == "R"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_open_and_where_the_kept_path_ends(tmp_path: Path, seed) -> None:
+    draw = random.Random(seed)
+    with TreeStore.open(tmp_path / "o.pex.db", create=True) as store:
+        run = new_run(store)
+        for _ in range(100):
+            act(store, run.id, draw)
+            nodes = store.nodes(run.id)
+            undecided = [n for n in nodes if n.kept is None]
+            ready = {n.parent_id for n in undecided if n.state == "ready"}
+            busy = {n.parent_id for n in undecided if n.state in ("queued", "running")}
+            assert store.open_parents(run.id) == sorted(ready - busy)
+            tip = nodes[0]
+            while kept := [n for n in nodes if n.parent_id == tip.id and n.kept]:
+                tip = kept[-1]
+            assert store.tip(run.id) == tip.id
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 10, 1000])
+def test_the_newest_nodes_come_with_all_above_them(tmp_path: Path, count: int) -> None:
+    draw = random.Random(count)
+    with TreeStore.open(tmp_path / "o.pex.db", create=True) as store:
+        other, run = new_run(store), new_run(store)
+        for _ in range(80):
+            act(store, draw.choice((other, run)).id, draw)
+        for each in (other, run):
+            every = outlines(store, each.id)
+            newest = [o[1] for o in every[max(0, len(every) - count) :]]
+            above = {name[:i] for name in newest for i in range(len(name)) if name[i] == "."}
+            found = [tuple(o) for chunk in store.newest_outlines(each.id, count) for o in chunk]
+            assert found == [o for o in every if o[1] in above | set(newest)]
+
+
 def test_an_older_store_gets_the_outlines_of_what_it_holds(tmp_path: Path, monkeypatch) -> None:
     draw, path = random.Random(9), tmp_path / "o.pex.db"
     with monkeypatch.context() as patch:
