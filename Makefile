@@ -45,6 +45,11 @@ soak: $(INSTALLED)
 # Minutes on two cores; the figures in benchmarks/RESULTS.md came from these, run longer.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/scoring.py sample_checkpoints/sample.pt sample --images 100
+	$(BIN)/python benchmarks/similarity.py
+	$(BIN)/python benchmarks/building.py
+	$(BIN)/python benchmarks/node.py
+	$(BIN)/python benchmarks/training.py --depths 20 --images 640 --rounds 1
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/keys.py --keys 100 --nodes 10000
 	$(BIN)/python benchmarks/million.py --nodes 100000
 	$(BIN)/python benchmarks/snapshots.py
