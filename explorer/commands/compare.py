@@ -34,6 +34,7 @@ _ROWS = (
     ("MACs removed %", "macs_reduction", "{:.2f}"),
     ("parameters", "params", "{:,}"),
     ("latency ms", "latency_ms", "{:.3f}"),
+    ("× the latency of its parent", "latency_ratio", "{:.2f}"),
     ("seconds of work", "seconds", "{:,.1f}"),
     ("margin", "margin", "{:+.4f}"),
     ("reason", "reason", "{}"),
