@@ -12,7 +12,6 @@ two CPU cores do a part of it with `--train-limit 5000 --recovery-epochs 1 --tun
 from __future__ import annotations
 
 import argparse
-import signal
 import subprocess
 import sys
 import time
@@ -31,7 +30,7 @@ def grow(command: list[str], minutes: float | None) -> str:
     try:
         process.wait(None if minutes is None else 60 * minutes)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)  # what is under way is lost, what is done is stored
+        process.terminate()  # what is under way is lost, what is done is stored
         process.wait()
         return f"stopped after {minutes:g} minutes"
     except KeyboardInterrupt:

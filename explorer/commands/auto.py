@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from explorer.spool import clear_spool
 
 def auto(request: Request, *, as_json: bool) -> None:
     """Grows the tree that the request means and prints it."""
+    # Schedulers end a job so; it ends as with Ctrl-C, and the same command goes on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Reporter() as reporter:
         summary = asyncio.run(_grow(request, reporter))
     if as_json:

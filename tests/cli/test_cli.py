@@ -141,13 +141,14 @@ def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grow
     assert run("export", store, "best", tmp_path / "best.onnx").returncode == 2
 
 
-def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_path, number):
     store = tmp_path / "tree.pex.db"
     command = [*COMMAND, *map(str, auto_arguments(files, store))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:  # the first candidate is stored, the second one under way
         if ": CKA" in line:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130 and "interrupted" in stderr and "Traceback" not in stderr

@@ -84,7 +84,9 @@ def test_two_at_once_give_the_same_tree_every_time(files, tmp_path, monkeypatch)
 
     def snapshots(name: str) -> dict:
         async def work() -> None:
-            request = request_of(files, tmp_path / f"{name}.pex.db", recovery_epochs=3)
+            request = request_of(
+                files, tmp_path / f"{name}.pex.db", recovery_epochs=3, iterations=1
+            )
             executors = []
 
             def make(spool: Path) -> WorkerExecutor:
