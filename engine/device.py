@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -115,8 +118,23 @@ def apply(execution: Execution) -> None:
     torch.set_num_threads(execution.num_threads)
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    # TF32, which torch takes for a GPU's convolutions unless told, has 10 bits: too few for CKA.
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
     # With the fast path on, attention bypasses the flop counter and reports zero operations.
     torch.backends.mha.set_fastpath_enabled(False)
+
+
+@contextmanager
+def ranking() -> Iterator[None]:
+    """TF32 for convolutions whose results only put structures in an order: a GPU has several times
+    as many operations of it, and the order holds (benchmarks/RESULTS.md). A CPU has none."""
+    convolutions: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
 
 
 def fingerprint(execution: Execution) -> dict[str, object]:

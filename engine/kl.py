@@ -14,17 +14,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.data import ImageData, Images, normalise
-from engine.device import Execution
+from engine.device import Execution, ranking
 from engine.evaluation import fold_batchnorm
 from engine.models.resnet import BasicBlock, CifarResNet
 from engine.monitor import SILENT, Monitor
 from engine.scores import Scores
 from engine.structure import structure_of
 
-CHUNK_IMAGES = 64
+CHUNK_IMAGES, CHUNK_IMAGES_GPU = 64, 256
 PACKED_PAIRS = 128  # larger batches fall out of a CPU's cache
+PACK_BYTES = 2**27  # of one map of a pack on a GPU, which wants large ones; about five live at once
 
 
+@ranking()
 @torch.inference_mode()
 def kl_scores(
     model: nn.Module,
@@ -62,7 +64,9 @@ def inference_network(
 
 
 def chunks(images: Images, size: int) -> Iterator[Tensor]:
-    """The pixels of the images, `size` at a time."""
+    """The pixels of the images, `size` at a time; on a GPU more."""
+    if images.pixels_NHWC.device.type != "cpu":
+        size = max(size, CHUNK_IMAGES_GPU)
     for offset in range(0, len(images), size):
         yield images.pixels_NHWC[offset : offset + size]
 
@@ -119,41 +123,39 @@ class Chain:
         hidden_BCHW = block.hidden(self.inputs_BCHW[position])
         shortcut_BCHW = block.shortcut(self.inputs_BCHW[position])
         before_act_BCHW = block.residual(hidden_BCHW) + shortcut_BCHW
-        filter_sums_C = torch.zeros(hidden_BCHW.shape[1], dtype=torch.float64)
-        maps: list[Tensor] = []
-        filter_ids: list[Tensor] = []
-        image_ids: list[Tensor] = []
-
-        def flush() -> None:
-            monitor.check()
-            ids_P, images_P = torch.cat(filter_ids), torch.cat(image_ids)
-            logits_PK = self._tail(torch.cat(maps), position + 1)
-            kl_P = kl_of(logits_PK, self.logits_BK[images_P])
-            filter_sums_C.index_add_(0, ids_P.cpu(), kl_P.cpu())
-            for pending in (maps, filter_ids, image_ids):
-                pending.clear()
-
         # A filter that is zero all over an image changes nothing there: its KL is exactly 0.
         asked_BC = hidden_BCHW.amax((2, 3)) > 0
         if wanted_BC is not None:
             asked_BC &= wanted_BC
-        for channel in range(hidden_BCHW.shape[1]):
-            ids_B = asked_BC[:, channel].nonzero()[:, 0]
-            if len(ids_B) == 0:
-                continue
-            contribution_BCHW = F.conv2d(
-                hidden_BCHW[ids_B, channel : channel + 1],
-                block.conv2.weight[:, channel : channel + 1],
-                padding=1,
-            )
-            maps.append(F.relu(before_act_BCHW[ids_B] - contribution_BCHW))
-            filter_ids.append(torch.full_like(ids_B, channel))
-            image_ids.append(ids_B)
-            if sum(len(ids) for ids in image_ids) >= PACKED_PAIRS:
-                flush()
-        if maps:
-            flush()
+        filter_sums_C = torch.zeros(hidden_BCHW.shape[1], dtype=torch.float64)
+        for pairs_P2 in asked_BC.T.nonzero().split(packed_pairs(before_act_BCHW)):
+            monitor.check()
+            ids_P, images_P = pairs_P2.unbind(1)
+            maps_BCHW = _silenced(block, hidden_BCHW, before_act_BCHW, ids_P, images_P)
+            logits_PK = self._tail(maps_BCHW, position + 1)
+            kl_P = kl_of(logits_PK, self.logits_BK[images_P])
+            filter_sums_C.index_add_(0, ids_P.cpu(), kl_P.cpu())
         return filter_sums_C
+
+
+def packed_pairs(maps_BCHW: Tensor) -> int:
+    """How many (filter, image) pairs go through the layers behind at a time."""
+    if maps_BCHW.device.type == "cpu":
+        return PACKED_PAIRS
+    return max(PACKED_PAIRS, PACK_BYTES // (maps_BCHW[0].numel() * maps_BCHW.element_size()))
+
+
+def _silenced(
+    block: BasicBlock, hidden_BCHW: Tensor, before_act_BCHW: Tensor, ids_P: Tensor, images_P: Tensor
+) -> Tensor:
+    """What a block gives (P, C, H, W) on images without one filter each: its contribution to the
+    second convolution is a small matrix product, subtracted before the activation."""
+    _, width, rows, columns = before_act_BCHW.shape
+    patches_P9L = F.unfold(hidden_BCHW[images_P, ids_P][:, None], 3, padding=1)
+    weight_C9O = block.conv2.weight.permute(1, 2, 3, 0).reshape(-1, 9, width)
+    before_PLO = before_act_BCHW.permute(0, 2, 3, 1)[images_P].flatten(1, 2)
+    maps_PLO = torch.baddbmm(before_PLO, patches_P9L.mT, weight_C9O[ids_P], alpha=-1).relu_()
+    return maps_PLO.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
 
 
 def kl_of(pruned_PK: Tensor, unpruned_PK: Tensor) -> Tensor:

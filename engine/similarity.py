@@ -39,43 +39,49 @@ def _centred(features_ND: Tensor) -> Tensor:
     if not features_ND.numel():
         return features_ND
     centred_ND = features_ND - features_ND.mean(0)
-    largest = float(centred_ND.abs().amax())
+    largest = float(torch.linalg.vector_norm(centred_ND, torch.inf))
     return centred_ND / largest if largest > 0 else centred_ND
 
 
 def _cka(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None) -> float:
-    if weights_N is None:
-        weights_N = torch.ones(len(x_ND), device=x_ND.device)
     if min(x_ND.shape[1], y_NE.shape[1]) > len(x_ND):
-        return _cka_of_grams(x_ND.double(), y_NE.double(), weights_N.double())
+        return _cka_of_grams(x_ND.double(), y_NE.double(), weights_N)
     # ||XᵀY||² / (||XᵀX|| ||YᵀY||): the D×D form, cheaper than Gram matrices when N > D.
-    cross = _covariance(x_ND, y_NE, weights_N).square().sum()
-    norms = _covariance(x_ND, x_ND, weights_N).norm() * _covariance(y_NE, y_NE, weights_N).norm()
-    return _ratio(cross, norms)
+    xx_DD, xy_DE, yy_EE = _covariances(x_ND, y_NE, weights_N)
+    return _ratio(xy_DE.square().sum(), xx_DD.norm() * yy_EE.norm())
 
 
-def _covariance(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor) -> Tensor:
-    """XᵀWY of the features without their weighted means (D, E), in float64.
+def _covariances(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None) -> list[Tensor]:
+    """XᵀWX, XᵀWY and YᵀWY of the features without their weighted means, in float64.
 
     Products of a chunk are made in the features' own type: for float32 that is several times as
     quick, and the rounding errors of a chunk stay below 1e-7 of the result.
     """
-    weights_N1 = weights_N.to(x_ND.dtype)[:, None]
-    total_DE = torch.zeros(x_ND.shape[1], y_NE.shape[1], dtype=torch.float64, device=x_ND.device)
-    sum_D, sum_E = total_DE.new_zeros(x_ND.shape[1]), total_DE.new_zeros(y_NE.shape[1])
-    for x_CD, y_CE, weights_C1 in zip(
-        x_ND.split(CHUNK_IMAGES), y_NE.split(CHUNK_IMAGES), weights_N1.split(CHUNK_IMAGES),
-        strict=True,
-    ):  # fmt: skip
-        weighted_CD = weights_C1 * x_CD
-        total_DE += weighted_CD.T @ y_CE
+    sides = ((x_ND, x_ND), (x_ND, y_NE), (y_NE, y_NE))
+    totals = [
+        torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64, device=a.device) for a, b in sides
+    ]
+    sum_D, sum_E = totals[0].new_zeros(x_ND.shape[1]), totals[0].new_zeros(y_NE.shape[1])
+    for offset in range(0, len(x_ND), CHUNK_IMAGES):
+        rows = slice(offset, offset + CHUNK_IMAGES)
+        x_CD, y_CE = x_ND[rows], y_NE[rows]
+        weighted_CD, weighted_CE = x_CD, y_CE
+        if weights_N is not None:
+            weights_C1 = weights_N[rows, None].to(x_ND.dtype)
+            weighted_CD, weighted_CE = weights_C1 * x_CD, weights_C1 * y_CE
+        totals[0] += weighted_CD.T @ x_CD
+        totals[1] += weighted_CD.T @ y_CE
+        totals[2] += weighted_CE.T @ y_CE
         sum_D += weighted_CD.sum(0)
-        sum_E += (weights_C1 * y_CE).sum(0)
-    return total_DE - torch.outer(sum_D, sum_E) / weights_N.double().sum()
+        sum_E += weighted_CE.sum(0)
+    count = len(x_ND) if weights_N is None else weights_N.double().sum()
+    sums = ((sum_D, sum_D), (sum_D, sum_E), (sum_E, sum_E))
+    return [total - torch.outer(a, b) / count for total, (a, b) in zip(totals, sums, strict=True)]
 
 
-def _cka_of_grams(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor) -> float:
+def _cka_of_grams(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None) -> float:
     """The same by Gram matrices, for fewer images than features."""
+    weights_N = torch.ones_like(x_ND[:, 0]) if weights_N is None else weights_N.double()
     roots_N1, share_N = weights_N.sqrt()[:, None], weights_N / weights_N.sum()
     x_ND, y_NE = roots_N1 * (x_ND - share_N @ x_ND), roots_N1 * (y_NE - share_N @ y_NE)
     k_NN, l_NN = x_ND @ x_ND.T, y_NE @ y_NE.T

@@ -81,7 +81,7 @@ def auto(
     ] = None,
     criterion: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="kl or l1  [default: kl]"),
+        typer.Option(help="kl, kl-fast or l1  [default: kl]"),
     ] = None,
     criterion_samples: Annotated[
         Optional[int],  # noqa: UP045
@@ -271,7 +271,7 @@ def open_(
     ] = None,
     criterion: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="kl or l1  [default: kl]"),
+        typer.Option(help="kl, kl-fast or l1  [default: kl]"),
     ] = None,
     criterion_samples: Annotated[
         Optional[int],  # noqa: UP045

@@ -1,0 +1,77 @@
+"""`kl-fast` against `kl`: the same where it is made exact, right to first order, same ranking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import CPU, architectures, network, small_data
+
+from engine import kl_fast, load
+from engine.criteria import kl_fast_scores, kl_scores
+from engine.data import load as load_data
+from engine.data.splits import sample_per_class
+from engine.monitor import SILENT
+
+
+def flat(scores) -> np.ndarray:
+    return np.array([value for values in scores.filters.values() for value in values])
+
+
+@given(architectures(max_blocks=2, max_width=4), st.integers(0, 100))
+@settings(max_examples=10, deadline=None)
+def test_made_exact_on_every_image_it_is_kl(arguments, seed):
+    model = network(arguments, seed)
+    data = small_data(10, arguments["in_channels"], arguments["num_classes"])
+    exact = kl_scores(model, data.train, data, CPU, SILENT)
+    with patch.object(kl_fast, "SHARE_EXACT", 1.0):
+        fast = kl_fast_scores(model, data.train, data, CPU, SILENT)
+    assert fast.blocks == pytest.approx(exact.blocks, rel=1e-5, abs=1e-12)
+    assert flat(fast) == pytest.approx(flat(exact), rel=1e-5, abs=1e-12)
+
+
+@given(
+    architectures(max_blocks=2, max_width=4).filter(lambda a: a["num_classes"] <= 4),
+    st.integers(0, 100),
+)
+@settings(max_examples=10, deadline=None)
+def test_for_small_changes_the_estimate_is_the_kl(arguments, seed):
+    model = network(arguments, seed)
+    for name, parameter in model.named_parameters():
+        if ".conv2." in name:  # a filter then changes its block's output by a thousandth
+            parameter.data *= 1e-3
+    data = small_data(10, arguments["in_channels"], arguments["num_classes"])
+    exact = kl_scores(model, data.train, data, CPU, SILENT)
+    nothing = patch.object(kl_fast, "_largest", lambda kl, count: torch.zeros_like(kl).bool())
+    with nothing:
+        estimated = kl_fast_scores(model, data.train, data, CPU, SILENT)
+    large = flat(exact) > 1e-3 * flat(exact).max() + 1e-9  # below, float32 rounding is as large
+    assert flat(estimated)[large] == pytest.approx(flat(exact)[large], rel=0.15)
+
+
+def test_the_bundled_network_is_ranked_as_kl_ranks_it():
+    folder = Path(__file__).parents[2] / "sample_checkpoints"
+    model = load(folder / "sample.pt").model.eval()
+    data = load_data("sample")
+    ids_N = sample_per_class(data.train.labels_N.numpy(), 10, seed=8)
+    images = data.train.take(torch.from_numpy(ids_N))
+    exact = flat(kl_scores(model, images, data, CPU, SILENT))
+    fast = flat(kl_fast_scores(model, images, data, CPU, SILENT))
+    ranks = [values.argsort(kind="stable").argsort(kind="stable") for values in (exact, fast)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.995
+
+
+def test_chunks_do_not_change_the_scores():
+    model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[4, 4]],
+                     "num_classes": 3})  # fmt: skip
+    data = small_data()
+    whole = kl_fast_scores(model, data.train, data, CPU, SILENT)
+    with patch.object(kl_fast, "CHUNK_IMAGES", 5), patch.object(kl_fast, "CHAIN_IMAGES", 7):
+        parts = kl_fast_scores(model, data.train, data, CPU, SILENT)
+    assert parts.blocks == pytest.approx(whole.blocks, rel=1e-5, abs=1e-12)
+    assert flat(parts) == pytest.approx(flat(whole), rel=1e-4, abs=1e-12)
