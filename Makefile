@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+WORKERS ?= 2
 INSTALLED = $(VENV)/.installed
 
 .PHONY: help demo tour bench test check soak clean
@@ -31,7 +32,7 @@ tour: $(INSTALLED)
 	$(BIN)/python docs/tour/make.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" --numprocesses $(WORKERS) --dist worksteal
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

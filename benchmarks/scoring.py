@@ -1,8 +1,10 @@
 """Scoring every structure of a network: one forward a structure, exact KL, and kl-fast.
 
 Usage: python benchmarks/scoring.py CHECKPOINT DATA [--images N] [--seed S] [--threads T]
+                                    [--rounds R]
 The plain way is timed on few images and one in twenty structures, and scaled; the others on all.
-Prints milliseconds an image, the ratio to the plain way, and how well the rankings agree.
+Prints milliseconds an image, the ratio to the plain way, how well the rankings agree, and how much
+memory scoring took at most.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import copy
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +29,6 @@ from engine.monitor import SILENT
 from engine.scores import Scores
 from engine.structure import structure_of
 
-ROUNDS = 3
 ONE_IN = 20
 
 
@@ -61,11 +63,20 @@ def agreement(exact: Scores, fast: Scores) -> tuple[float, float]:
     return spearman, len(lowest[0] & lowest[1]) / count
 
 
+def peak_megabytes(anew: bool = False) -> float:
+    """The most memory that was resident (Linux), `anew`: from now on."""
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("data")
     parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain", type=int, default=32)
     parser.add_argument("--seed", type=int, default=12345)
     parser.add_argument("--threads", type=int, default=1)
@@ -80,7 +91,8 @@ def main() -> None:
     images: Images = data.train.take(torch.from_numpy(ids_N))
     few = normalise(images.pixels_NHWC[: asked.plain], data.mean, data.std)
     times: dict[str, list[float]] = {"plain": [], "kl": [], "kl-fast": []}
-    for _ in range(ROUNDS):
+    before = peak_megabytes(anew=True)
+    for _ in range(asked.rounds):
         times["plain"].append(plain_milliseconds(model, few))
         for name, criterion in (("kl", kl_scores), ("kl-fast", kl_fast_scores)):
             started = time.perf_counter()
@@ -96,6 +108,7 @@ def main() -> None:
     spearman, overlap = agreement(exact, fast)
     print(f"kl-fast against kl on {len(images)} images: Spearman {spearman:.5f}, "
           f"overlap of the lowest tenth {overlap:.3f}")  # fmt: skip
+    print(f"at most {peak_megabytes() - before:.0f} MB above what the process held before")
 
 
 if __name__ == "__main__":

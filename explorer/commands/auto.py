@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def auto(request: Request, *, as_json: bool) -> None:
         from explorer.commands.look import print_tree
 
         print_tree(summary["nodes"], best=summary["best"]["name"])
+        typer.echo(decided_by(summary["settings"]))
         typer.echo(f"stopped: {summary['stopped']}")
         typer.echo(f"best: {summary['best']['name']}   store: {summary['store']}")
 
@@ -54,6 +56,17 @@ async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
             clear_spool(executor.spool)
 
 
+def decided_by(settings: Mapping[str, Any]) -> str:
+    """By what the structures were ranked, and the candidates chosen."""
+    looked_at = {
+        "kl": "kl, exact, {criterion_samples} images a class",
+        "kl-fast": "kl-fast, estimated where it is small, {criterion_samples} images a class",
+        "l1": "l1, the weights alone",
+    }
+    ranked = looked_at[settings["criterion"]].format_map(settings)
+    return f"ranked by {ranked}; kept by {settings['policy']}"
+
+
 def summary_of(session: Session, outcome: Outcome) -> dict[str, Any]:
     """What `auto --json` prints."""
     nodes = node_objects(session.store, session.run.id)
@@ -61,6 +74,7 @@ def summary_of(session: Session, outcome: Outcome) -> dict[str, Any]:
         "store": str(session.store.path),
         "run": session.run.name,
         "path": [o["structure"] for o in kept_path(nodes)[1:]],
+        "settings": session.settings.as_dict(),
         "stopped": outcome.stopped,
         "root": nodes[0],
         "best": best(nodes, session.settings),

@@ -14,6 +14,8 @@ import pytest
 import torch
 from small import OPTIONS, write_data, write_network
 
+from engine.settings import CRITERIA, Settings
+from explorer.commands.auto import decided_by
 from store import TreeStore
 
 COMMAND = [sys.executable, "-m", "explorer.cli"]
@@ -95,6 +97,7 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)
     assert summary["store"] == str(store) and summary["stopped"] == "iterations: 2 done"
+    assert summary["settings"]["criterion"] in CRITERIA
     assert len(summary["path"]) == 2 and set(summary["path"]) <= {"layer", "filter"}
     fields = {
         "name", "parent", "structure", "state", "kept", "decided_by", "similarity",
@@ -105,6 +108,13 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
     assert {"margin", "margin_low", "margin_high", "too_close"} <= set(summary["root"])
     assert "R.L: CKA" in ended.stderr and "kept" in ended.stderr
     assert not list(store.parent.glob("*-wal")) and not list(store.parent.glob("*.lock"))
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_auto_says_by_what_it_ranked_and_kept(criterion):
+    said = decided_by(Settings(criterion=criterion, criterion_samples=20).as_dict())
+    assert said.startswith(f"ranked by {criterion}, ") and said.endswith("; kept by cka")
+    assert ("20 images" in said) == (criterion != "l1")
 
 
 def test_log_and_show_tell_the_same_as_auto(grown):
