@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine import seeds
@@ -35,8 +35,8 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """What a policy decides on: the parent's name and the similarity of each candidate by
-    structure (None where it was not measured)."""
+    """What a policy decides on: the parent's name and, by structure, the similarity of each
+    candidate that the parent has (None where it was not grown)."""
 
     parent: str
     similarities: Mapping[str, float | None]
@@ -104,8 +104,16 @@ def filters_only(question: Question) -> Choice:
 
 
 def _only(question: Question) -> Choice:
-    (structure,) = question.similarities
-    return Choice(structure, f"only {structure}s are left")
+    """The one that there is, because the parent has no other or the other was not grown."""
+    grown = [s for s, similarity in question.similarities.items() if similarity is not None]
+    structure, *_ = grown or question.similarities
+    return Choice(structure, why_alone(structure, question.similarities))
+
+
+def why_alone(structure: str, offered: Iterable[str]) -> str:
+    """Why there is nothing to compare a candidate with."""
+    others = [other for other in offered if other != structure]
+    return f"no {others[0]} candidate was grown" if others else f"only {structure}s are left"
 
 
 POLICIES: dict[str, Policy] = {

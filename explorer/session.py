@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import seeds
-from explorer.policy import POLICIES, Margin, Question, margin_of, wanted
+from explorer.policy import POLICIES, Margin, Question, margin_of, wanted, why_alone
 from explorer.work import CandidatesFailedError, Listener, Work
 from store import Node
 
@@ -163,12 +163,13 @@ class Session(Work):
             best = champions.get(node.structure)
             if best is None or _similarity(node) > _similarity(best):
                 champions[node.structure] = node
-        similarities = {s: node.metrics.get("similarity") for s, node in champions.items()}
-        question = Question(parent.name, similarities, self.settings)
+        offered = dict.fromkeys(node.structure for node in self.store.children(parent.id))
+        measured = {s: node.metrics.get("similarity") for s, node in champions.items()}
+        question = Question(parent.name, offered | measured, self.settings)
         choice = POLICIES[self.settings.policy](question)
         if choice.structure not in champions:  # it would take what this node no longer offers
             (structure, node), *_ = champions.items()
-            return Suggestion(node, f"only {structure}s are left", None)
+            return Suggestion(node, why_alone(structure, offered), None)
         return Suggestion(
             champions[choice.structure], choice.reason, self.margin(list(champions.values()))
         )

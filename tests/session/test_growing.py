@@ -154,6 +154,9 @@ def test_policies_grow_only_what_they_keep(files, tmp_path, policy):
     path = [n["structure"] for n in kept_path(nodes)[1:]]
     assert executor.kinds.count("recover") == len(path)
     assert all(n["decided_by"] == policy for n in nodes if n["kept"] and n["parent"])
+    why = {"layers": "only layers", "filters": "only filters", "random": "a fair coin",
+           "layers-first": "layers come first"}[policy]  # fmt: skip
+    assert {n["reason"] for n in kept_path(nodes)[:-1]} == {why}
     if policy == "layers":
         assert path == ["layer", "layer"]
     if policy == "filters":
