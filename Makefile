@@ -49,6 +49,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/similarity.py
 	$(BIN)/python benchmarks/building.py
 	$(BIN)/python benchmarks/node.py
+	$(BIN)/python benchmarks/protocol.py
 	$(BIN)/python benchmarks/training.py --depths 20 --images 640 --rounds 1
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/keys.py --keys 100 --nodes 10000

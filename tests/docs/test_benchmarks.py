@@ -18,6 +18,12 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
         ("similarity.py --images 500", "200 resamples"),
         ("building.py sample_checkpoints/sample.pt --filters 4", "build without 4 filters"),
         ("snapshots.py 1 2", "decide meanwhile"),
+        ("accuracy.py --images 320 --epochs 1 --seeds 2", "the seeds of one way spread by"),
+        (
+            "policies.py --seeds 1 --iterations 1 --policies random --train-limit 320"
+            " --criterion l1 --recovery-epochs 0 --tune-epochs 0",
+            "difference to random of the same seed",
+        ),
     ],
 )
 def test_a_benchmark_prints_what_it_measured(command: str, words: str, tmp_path: Path) -> None:
