@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from engine.data import ImageData, Images, normalise
 from engine.device import Execution
 from engine.monitor import SILENT, Monitor
+from engine.parallel import in_parallel
 
 EVALUATION_BATCH = 128  # larger ones fall out of a CPU's cache
 
@@ -69,16 +71,27 @@ def evaluate(
     inference = fold_batchnorm(model).to(device)
     images = images.to(device)
     features, correct, loss_sum = [], 0, 0.0
-    for offset in range(0, len(images), EVALUATION_BATCH):
+
+    def task(offset: int) -> tuple[Tensor, int, float]:
+        monitor.check()
         batch = slice(offset, offset + EVALUATION_BATCH)
         inputs_BCHW = normalise(images.pixels_NHWC[batch], data.mean, data.std)
         labels_B = images.labels_N[batch]
         features_BD = inference.features(inputs_BCHW)  # type: ignore[operator]
         logits_BK = inference.classify(features_BD)  # type: ignore[operator]
+        loss = F.cross_entropy(logits_BK.double(), labels_B, reduction="sum")
+        return features_BD, int((logits_BK.argmax(1) == labels_B).sum()), float(loss)
+
+    def take(found: tuple[Tensor, int, float]) -> None:
+        nonlocal correct, loss_sum
+        features_BD, num_correct, loss = found
         features.append(features_BD)
-        correct += int((logits_BK.argmax(1) == labels_B).sum())
-        loss_sum += float(F.cross_entropy(logits_BK.double(), labels_B, reduction="sum"))
-        monitor.step(phase, min(offset + EVALUATION_BATCH, len(images)), len(images))
+        correct += num_correct
+        loss_sum += loss
+        monitor.step(phase, min(EVALUATION_BATCH * len(features), len(images)), len(images))
+
+    tasks = [partial(task, offset) for offset in range(0, len(images), EVALUATION_BATCH)]
+    in_parallel(tasks, execution, take)
     return Evaluation(
         accuracy=100 * correct / len(images),
         loss=loss_sum / len(images),

@@ -6,7 +6,8 @@ Shape legend: N images, B images of a chunk, C channels, H height, W width, K cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from engine.device import Execution, ranking
 from engine.evaluation import fold_batchnorm
 from engine.models.resnet import BasicBlock, CifarResNet
 from engine.monitor import SILENT, Monitor
+from engine.parallel import in_parallel
 from engine.scores import Scores
 from engine.structure import structure_of
 
@@ -43,14 +45,15 @@ def kl_scores(
     network, images = inference_network(model, images, execution)
     sums = Sums(model)
     done, num_units = 0, sums.num_structures * len(images)
+
+    def count(num_pairs: int) -> None:
+        nonlocal done
+        done += num_pairs
+        monitor.step("scoring", done, num_units)
+
     for pixels_BHWC in chunks(images, CHUNK_IMAGES):
         chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
-        for position, (path, _) in enumerate(chain.blocks):
-            sums.blocks[path] += chain.without_block(position)
-            filter_sums_C = chain.without_filters(position, None, monitor)
-            sums.filters[f"{path}.conv1"] += filter_sums_C
-            done += (1 + len(filter_sums_C)) * len(pixels_BHWC)
-            monitor.step("scoring", done, num_units)
+        chain.add_to(sums, {}, execution, monitor, count)
     return sums.means(len(images))
 
 
@@ -109,6 +112,32 @@ class Chain:
         for _, block in self.blocks[position:]:
             maps_BCHW = block(maps_BCHW)
         return self.network.classify(self.network.pool(maps_BCHW)).double()
+
+    def add_to(
+        self,
+        sums: Sums,
+        wanted: Mapping[str, Tensor],
+        execution: Execution,
+        monitor: Monitor,
+        count: Callable[[int], None],
+    ) -> None:
+        """Adds the KL of every structure on these images; `wanted` as in `without_filters`, by
+        block. `count` hears how many (structure, image) pairs are done, by block. Raises Cancelled.
+        """
+
+        def task(position: int) -> tuple[str, float, Tensor]:
+            path, _ = self.blocks[position]
+            sums_C = self.without_filters(position, wanted.get(path), monitor)
+            return path, self.without_block(position), sums_C
+
+        def take(found: tuple[str, float, Tensor]) -> None:
+            path, block_sum, filter_sums_C = found
+            sums.blocks[path] += block_sum
+            sums.filters[f"{path}.conv1"] += filter_sums_C
+            count((1 + len(filter_sums_C)) * len(self.logits_BK))
+
+        tasks = [partial(task, position) for position in range(len(self.blocks))]
+        in_parallel(tasks, execution, take)
 
     def without_block(self, position: int) -> float:
         """The sum over the images of the KL without a block."""

@@ -6,6 +6,7 @@ Shape legend: N images, B images of a chunk, C filters of a convolution, K class
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from engine.data import ImageData, Images, normalise
 from engine.device import Execution, ranking
 from engine.kl import Chain, Sums, chunks, inference_network
 from engine.monitor import SILENT, Monitor
+from engine.parallel import in_parallel
 from engine.scores import Scores
 
 CHUNK_IMAGES = 64
@@ -41,21 +43,34 @@ def kl_fast_scores(
     network, images = inference_network(model, images, execution)
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    estimates = _estimates(network, images, data, monitor)
-    return _refined(model, network, images, data, estimates, monitor)
+    estimates = _estimates(network, images, data, execution, monitor)
+    return _refined(model, network, images, data, estimates, execution, monitor)
 
 
 def _estimates(
-    network: nn.Module, images: Images, data: ImageData, monitor: Monitor
+    network: nn.Module,
+    images: Images,
+    data: ImageData,
+    execution: Execution,
+    monitor: Monitor,
 ) -> dict[str, Tensor]:
     """By block, the estimated KL of each filter on each image (N, C)."""
     found: dict[str, list[Tensor]] = {}
     done = 0
-    for pixels_BHWC in chunks(images, CHUNK_IMAGES):
-        for path, kl_BC in _estimate(network, normalise(pixels_BHWC, data.mean, data.std)).items():
+
+    def task(pixels_BHWC: Tensor) -> dict[str, Tensor]:
+        monitor.check()
+        return _estimate(network, normalise(pixels_BHWC, data.mean, data.std))
+
+    def take(estimate: dict[str, Tensor]) -> None:
+        nonlocal done
+        for path, kl_BC in estimate.items():
             found.setdefault(path, []).append(kl_BC)
-        done += len(pixels_BHWC)
+        done = min(done + CHUNK_IMAGES, len(images))
         monitor.step("estimating", done, len(images))
+
+    tasks = [partial(task, pixels_BHWC) for pixels_BHWC in chunks(images, CHUNK_IMAGES)]
+    in_parallel(tasks, execution, take)
     return {path: torch.cat(parts) for path, parts in found.items()}
 
 
@@ -101,24 +116,26 @@ def _refined(
     images: Images,
     data: ImageData,
     estimates: dict[str, Tensor],
+    execution: Execution,
     monitor: Monitor,
 ) -> Scores:
     """The sums of the estimates, with the largest ones replaced by exact values."""
     sums = Sums(model)
     num_exact = math.ceil(SHARE_EXACT * len(images))
     wanted = {path: _largest(kl_NC, num_exact) for path, kl_NC in estimates.items()}
-    done, offset, num_units = 0, 0, len(estimates) * len(images)
+    done, offset, num_units = 0, 0, sums.num_structures * len(images)
+
+    def count(num_pairs: int) -> None:
+        nonlocal done
+        done += num_pairs
+        monitor.step("scoring", done, num_units)
+
     for pixels_BHWC in chunks(images, CHAIN_IMAGES):
         chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
         rows = slice(offset, offset + len(pixels_BHWC))
         offset += len(pixels_BHWC)
-        for position, (path, _) in enumerate(chain.blocks):
-            sums.blocks[path] += chain.without_block(position)
-            sums.filters[f"{path}.conv1"] += chain.without_filters(
-                position, wanted[path][rows], monitor
-            )
-            done += len(pixels_BHWC)
-            monitor.step("scoring", done, num_units)
+        here = {path: mask_NC[rows] for path, mask_NC in wanted.items()}
+        chain.add_to(sums, here, execution, monitor, count)
     for path, kl_NC in estimates.items():
         exact_C = sums.filters[f"{path}.conv1"]
         exact_C += _elsewhere(kl_NC.double(), wanted[path], exact_C)

@@ -35,23 +35,20 @@ def test_made_exact_on_every_image_it_is_kl(arguments, seed):
     assert flat(fast) == pytest.approx(flat(exact), rel=1e-5, abs=1e-12)
 
 
-@given(
-    architectures(max_blocks=2, max_width=4).filter(lambda a: a["num_classes"] <= 4),
-    st.integers(0, 100),
-)
-@settings(max_examples=10, deadline=None)
-def test_for_small_changes_the_estimate_is_the_kl(arguments, seed):
-    model = network(arguments, seed)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shortcut", ["A", "B", "conv"])
+def test_for_small_changes_the_estimate_is_the_kl(shortcut, seed):
+    model = network({"stem_width": 6, "stage_widths": [6, 8], "inner_widths": [[5, 4], [6, 3]],
+                     "num_classes": 4, "shortcut": shortcut}, seed)  # fmt: skip
     for name, parameter in model.named_parameters():
         if ".conv2." in name:  # a filter then changes its block's output by a thousandth
             parameter.data *= 1e-3
-    data = small_data(10, arguments["in_channels"], arguments["num_classes"])
-    exact = kl_scores(model, data.train, data, CPU, SILENT)
-    nothing = patch.object(kl_fast, "_largest", lambda kl, count: torch.zeros_like(kl).bool())
-    with nothing:
-        estimated = kl_fast_scores(model, data.train, data, CPU, SILENT)
-    large = flat(exact) > 1e-3 * flat(exact).max() + 1e-9  # below, float32 rounding is as large
-    assert flat(estimated)[large] == pytest.approx(flat(exact)[large], rel=0.15)
+    data = small_data(40, classes=4)
+    exact = flat(kl_scores(model, data.train, data, CPU, SILENT))
+    with patch.object(kl_fast, "_largest", lambda kl, count: torch.zeros_like(kl).bool()):
+        estimated = flat(kl_fast_scores(model, data.train, data, CPU, SILENT))
+    # What is left are activations that such a change turns on or off.
+    assert abs(estimated - exact).sum() < 0.01 * exact.sum()
 
 
 def test_the_bundled_network_is_ranked_as_kl_ranks_it():

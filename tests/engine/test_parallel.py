@@ -1,0 +1,79 @@
+"""Work on several threads: the same bits as on one, in order, ended by the first error."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+import torch
+from networks import CPU, network, small_data
+
+from engine.criteria import kl_fast_scores, kl_scores
+from engine.errors import Cancelled
+from engine.evaluation import evaluate
+from engine.monitor import SILENT, Monitor
+from engine.parallel import in_parallel
+
+MODEL = {"stem_width": 6, "stage_widths": [6, 9], "inner_widths": [[5, 4], [7, 3]],
+         "num_classes": 3}  # fmt: skip
+THREE = replace(CPU, num_threads=3)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("criterion", [kl_scores, kl_fast_scores])
+def test_scores_do_not_depend_on_the_threads(criterion):
+    data = small_data(200)
+    alone = criterion(network(MODEL), data.train, data, CPU, SILENT)
+    assert criterion(network(MODEL), data.train, data, THREE, SILENT) == alone
+
+
+def test_accuracy_and_features_do_not_depend_on_the_threads():
+    data = small_data(600)
+    alone = evaluate(network(MODEL), data.train, data, CPU)
+    several = evaluate(network(MODEL), data.train, data, THREE)
+    assert (several.accuracy, several.loss) == (alone.accuracy, alone.loss)
+    assert torch.equal(several.features_ND, alone.features_ND)
+
+
+def test_results_come_in_order_in_the_mode_of_the_caller():
+    first_may_end = threading.Event()
+
+    def first() -> tuple[int, bool]:
+        assert first_may_end.wait(60)
+        return 0, torch.is_inference_mode_enabled()
+
+    def second() -> tuple[int, bool]:
+        first_may_end.set()
+        return 1, torch.is_inference_mode_enabled()
+
+    taken: list[tuple[int, bool]] = []
+    with torch.inference_mode():
+        in_parallel([first, second], THREE, taken.append)
+    assert taken == [(0, True), (1, True)]
+
+
+def test_an_error_ends_what_has_not_begun_and_gives_the_threads_back():
+    torch.set_num_threads(2)
+    begun = []
+
+    def failing() -> None:
+        begun.append(1)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_parallel([failing] * 1000, THREE, lambda result: None)
+    assert len(begun) < 1000 and torch.get_num_threads() == 2
+
+
+def test_cancel_is_heard_on_every_thread():
+    stop = threading.Event()
+    data = small_data(200)
+    before = threading.active_count()
+    with pytest.raises(Cancelled):
+        kl_scores(network(MODEL), data.train, data, THREE, Monitor(lambda event: stop.set(), stop))
+    assert threading.active_count() == before
