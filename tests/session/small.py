@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import checkpoint
 from engine.models import build
+from explorer.opening import Request
 
 ARGUMENTS = {
     "stem_width": 4,
@@ -56,3 +57,9 @@ def write_network(folder: Path, name: str = "tiny.pt") -> Path:
     about = {"name": "bars", "mean": [0.3], "std": [0.2], "classes": ["0", "1", "2"]}
     checkpoint.save(path, architecture, model.state_dict(), about, {})
     return path
+
+
+def request_of(files, store: Path, **overrides) -> Request:
+    """To grow a tree of these files, (network, data), with OPTIONS but for what is given."""
+    model, data = files
+    return Request(str(model), store=store, overrides={**OPTIONS, "data": str(data), **overrides})

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small import OPTIONS, write_data, write_network
+from small import request_of, write_data, write_network
 
 from engine import device
 from engine.device import Execution
 from explorer.executor import InProcessExecutor, WorkerExecutor
-from explorer.opening import Request, open_session
+from explorer.opening import open_session
 from store import TreeStore
 
 
@@ -20,12 +20,6 @@ from store import TreeStore
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     return write_network(folder), write_data(folder)
-
-
-def request_of(files, store: Path, **overrides) -> Request:
-    model, data = files
-    given = {**OPTIONS, "data": str(data), "criterion": "l1", **overrides}
-    return Request(str(model), store=store, overrides=given)
 
 
 def test_the_rule_goes_by_the_machine(monkeypatch) -> None:
@@ -60,7 +54,7 @@ def test_recovering_takes_a_share_and_everything_else_takes_all(
 
     async def work() -> None:
         store = tmp_path / "tree.pex.db"
-        request = request_of(files, store, iterations=1)
+        request = request_of(files, store, criterion="l1", iterations=1)
         session = await open_session(request, Recording, lambda event: None)
         known = {k: v for k, v in session.run.environment.items() if k != "candidates_at_once"}
         session.run = replace(session.run, environment={**known, **environment})
@@ -85,7 +79,7 @@ def test_two_at_once_give_the_same_tree_every_time(files, tmp_path, monkeypatch)
     def snapshots(name: str) -> dict:
         async def work() -> None:
             request = request_of(
-                files, tmp_path / f"{name}.pex.db", recovery_epochs=3, iterations=1
+                files, tmp_path / f"{name}.pex.db", criterion="l1", recovery_epochs=3, iterations=1
             )
             executors = []
 

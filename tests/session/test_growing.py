@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from small import OPTIONS, write_data, write_network
+from small import OPTIONS, request_of, write_data, write_network
 
 from engine.settings import Settings
 from explorer.executor import InProcessExecutor, JobFailedError, WorkerDiedError
@@ -35,11 +35,6 @@ class Recording(InProcessExecutor):
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     return write_network(folder), write_data(folder)
-
-
-def request_of(files, store: Path, **overrides) -> Request:
-    model, data = files
-    return Request(str(model), store=store, overrides={**OPTIONS, "data": str(data), **overrides})
 
 
 def grow(request: Request, prepare=lambda session: None):
