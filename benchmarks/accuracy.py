@@ -23,15 +23,17 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from engine import candidates, device, edits
 from engine import load as load_network
-from engine.criteria import l1_scores
 from engine.data import ImageData, Images, load
-from engine.device import Execution
-from engine.evaluation import evaluate
-from engine.monitor import SILENT
-from engine.structure import structure_of
-from engine.training import TrainPlan, train
+from engine.measures.accuracy import evaluate
+from engine.pruning import candidates
+from engine.pruning import surgery as edits
+from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.structure import structure_of
+from engine.runtime import device
+from engine.runtime.device import Execution
+from engine.runtime.progress import SILENT
+from engine.training.finetune import TrainPlan, train
 
 
 class Pictures(Dataset):  # type: ignore[type-arg]

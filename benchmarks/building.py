@@ -19,12 +19,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from engine import candidates, device, edits, load
-from engine.criteria import l1_scores
+from engine import load
+from engine.contracts.settings import Settings
 from engine.data import ImageData, Images
-from engine.monitor import SILENT
-from engine.settings import Settings
-from engine.structure import structure_of
+from engine.pruning import candidates
+from engine.pruning import surgery as edits
+from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.structure import structure_of
+from engine.runtime import device
+from engine.runtime.progress import SILENT
 
 ROUNDS = 9
 CHECKPOINT = Path(__file__).parents[1] / "sample_checkpoints" / "resnet56-cifar10.pt"

@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from explorer.nodes import kept_path, node_objects
-from explorer.published import published_for
+from explorer.views.node_json import kept_path, node_objects
+from explorer.views.published_results import published_for
 from store import TreeStore
 
 CHECKPOINT = Path(__file__).parents[1] / "sample_checkpoints" / "resnet56-cifar10.pt"

@@ -20,15 +20,15 @@ import torch
 from million import make_store
 from torch import nn
 
-from engine import device
 from engine.data import ImageData, Images
-from engine.evaluation import evaluate
-from engine.kl import kl_scores
-from engine.kl_fast import kl_fast_scores
+from engine.measures.accuracy import evaluate
 from engine.models import build
-from engine.models.resnet import arguments_of_depth
-from engine.monitor import SILENT
-from engine.training import TrainPlan, train
+from engine.models.cifar_resnet import arguments_of_depth
+from engine.pruning.criteria.kl import kl_scores
+from engine.pruning.criteria.kl_fast import kl_fast_scores
+from engine.runtime import device
+from engine.runtime.progress import SILENT
+from engine.training.finetune import TrainPlan, train
 from store import TreeStore
 
 ROUNDS = 3

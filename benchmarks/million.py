@@ -129,7 +129,7 @@ def main() -> None:
     asked = parser.parse_args()
     from keys import measure
 
-    from explorer.live import LiveView
+    from explorer.views.live_run import LiveView
     from store import TreeStore
 
     with tempfile.TemporaryDirectory() as folder:

@@ -18,11 +18,12 @@ from typing import Any
 
 import torch
 
-from engine import device, jobs
-from engine.monitor import SILENT
-from engine.settings import Settings
+from engine.contracts.settings import Settings
+from engine.runtime import device
+from engine.runtime.progress import SILENT
+from engine.worker import handlers as jobs
 
-STAGES = {  # names that engine.jobs calls, and what they are
+STAGES = {  # names that engine.worker.handlers calls, and what they are
     "train": "training", "evaluate": "evaluating", "resampled": "bootstrap of CKA",
     "latencies_ms": "latency", "cost_of": "counting MACs", "load": "reading data",
 }  # fmt: skip

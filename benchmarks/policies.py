@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from explorer.nodes import kept_path, node_objects
+from explorer.views.node_json import kept_path, node_objects
 from store import TreeStore
 
 REDUCTIONS = (10, 20, 30, 40, 50, 60)  # percent of the root's MACs

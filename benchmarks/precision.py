@@ -15,13 +15,13 @@ import torch
 from scoring import agreement
 from torch import Tensor, nn
 
-from engine import device
 from engine import load as load_network
 from engine.data import load
 from engine.data.splits import sample_per_class
-from engine.kl import kl_scores
-from engine.monitor import SILENT
-from engine.scores import Scores
+from engine.pruning.criteria.kl import kl_scores
+from engine.pruning.scores import Scores
+from engine.runtime import device
+from engine.runtime.progress import SILENT
 
 MANTISSA_BITS = {"TF32": 10, "bfloat16": 7}
 _convolve = nn.Conv2d._conv_forward

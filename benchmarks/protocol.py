@@ -24,15 +24,17 @@ from accuracy import plainly
 from similarity import by_grams
 from torch import Tensor, nn
 
-from engine import candidates, device, edits
 from engine import load as load_network
+from engine.contracts.settings import Settings
 from engine.data import ImageData, Images, load, normalise
 from engine.data.splits import sample_per_class
-from engine.kl import Sums, kl_of
-from engine.scores import Scores
-from engine.settings import Settings
-from engine.structure import structure_of
-from engine.training import TrainPlan
+from engine.pruning import candidates
+from engine.pruning import surgery as edits
+from engine.pruning.criteria.kl import Sums, kl_of
+from engine.pruning.scores import Scores
+from engine.pruning.structure import structure_of
+from engine.runtime import device
+from engine.training.finetune import TrainPlan
 
 RECOVERY, TUNE, SAMPLES = 1, 2, 20  # epochs, epochs in all, criterion images a class
 

@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine import device
 from engine import load as load_network
 from engine.data import Images, load, normalise
 from engine.data.splits import sample_per_class
-from engine.kl import kl_scores
-from engine.kl_fast import kl_fast_scores
-from engine.monitor import SILENT
-from engine.scores import Scores
-from engine.structure import structure_of
+from engine.pruning.criteria.kl import kl_scores
+from engine.pruning.criteria.kl_fast import kl_fast_scores
+from engine.pruning.scores import Scores
+from engine.pruning.structure import structure_of
+from engine.runtime import device
+from engine.runtime.progress import SILENT
 
 ONE_IN = 20
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.similarity import linear_cka, resampled
+from engine.measures.similarity import linear_cka, resampled
 
 ROUNDS, SLOW_ROUNDS = 7, 3
 

@@ -14,10 +14,10 @@ import sys
 
 ONE_EPOCH = """
 import sys
-from engine import device
+from engine.runtime import device
 from engine.data import load
 from engine.models import architecture_of_name, build
-from engine.training import TrainPlan, train
+from engine.training.finetune import TrainPlan, train
 execution = device.choose("cpu", int(sys.argv[1]))
 device.apply(execution)
 data = load("sample", train_limit=1280)

@@ -89,8 +89,8 @@ def resident(depth: int, count: int) -> float:
 
 def ours(depth: int, count: int, threads: int | None = None) -> float:
     """The engine's own training."""
-    from engine import device
-    from engine.training import TrainPlan, train
+    from engine.runtime import device
+    from engine.training.finetune import TrainPlan, train
 
     execution = device.choose("cpu", threads)
     device.apply(execution)
@@ -106,7 +106,7 @@ def ours(depth: int, count: int, threads: int | None = None) -> float:
 
 def _network(depth: int):
     from engine.models import build
-    from engine.models.resnet import arguments_of_depth
+    from engine.models.cifar_resnet import arguments_of_depth
 
     return build("cifar_resnet", arguments_of_depth(depth), seed=0)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.loading import load
+    from engine.checkpoints import load
 
 __all__ = ["load"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "load":
-        from engine.loading import load
+        from engine.checkpoints import load
 
         return load
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

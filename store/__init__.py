@@ -24,10 +24,7 @@ from store.errors import (
     UnknownRunError,
     UnknownSnapshotError,
 )
-from store.freeing import Freeable
-from store.outlines import Outline
-from store.tree import TreeStore
-from store.values import (
+from store.records import (
     Annotation,
     Decision,
     EpochRow,
@@ -40,6 +37,9 @@ from store.values import (
     State,
     Structure,
 )
+from store.tables.node_summaries import Outline
+from store.tables.weight_gc import Freeable
+from store.tree_store import TreeStore
 
 __all__ = [
     "Annotation",

@@ -53,9 +53,9 @@ def measured(app, parent: str) -> bool:
 
 
 async def tour(folder: Path) -> None:
-    from explorer.app import ExplorerApp
-    from explorer.config import Config
-    from explorer.opening import Request
+    from explorer.session.open_run import Request
+    from explorer.tui.app import ExplorerApp
+    from explorer.tui.config import Config
 
     request = Request("sample", store=folder / "sample.pex.db")
     app = ExplorerApp(request, Config(theme="dark"))

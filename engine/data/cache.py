@@ -11,19 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from engine.data import sources
+from engine.data.folders import cache_folder
 from engine.data.images import Decoded
 
 Progress = Callable[[str, int, int], None]
 CACHE_FORMAT = 1
-
-
-def cache_folder() -> Path:
-    """Where decoded data sets lie; PE_EXPLORE_CACHE overrides the usual place."""
-    override = os.environ.get("PE_EXPLORE_CACHE")
-    if override:
-        return Path(override)
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "pe-explore"
 
 
 def decoded(source: str, on_progress: Progress | None = None) -> Decoded:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from engine.contracts.errors import DataError
 from engine.data.cache import decoded
 from engine.data.images import Decoded, ImageData, Images
 from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
-from engine.errors import DataError
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
 

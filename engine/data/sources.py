@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from engine.contracts.errors import DataError
 from engine.data.images import Decoded
-from engine.errors import DataError
 
 Progress = Callable[[str, int, int], None]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm")
@@ -238,7 +238,7 @@ def _read_idx(folder: Path) -> Decoded:
 def _read_torchvision(name: str) -> Decoded:
     import torchvision
 
-    from engine.data.cache import cache_folder
+    from engine.data.folders import cache_folder
 
     class_name, flips = TORCHVISION[name]
     make = getattr(torchvision.datasets, class_name)

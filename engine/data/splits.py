@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from engine.errors import DataError
+from engine.contracts.errors import DataError
 
 VALIDATION_SHARE = 0.1
 VALIDATION_MOST = 5_000

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.errors import UnknownFamilyError
-from engine.models.resnet import CifarResNet, arguments_of_depth
+from engine.contracts.errors import UnknownFamilyError
+from engine.models.cifar_resnet import CifarResNet, arguments_of_depth
 
 FAMILIES: dict[str, Callable[..., nn.Module]] = {"cifar_resnet": CifarResNet}
 

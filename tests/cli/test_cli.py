@@ -14,8 +14,8 @@ import pytest
 import torch
 from small import OPTIONS, write_data, write_network
 
-from engine.settings import CRITERIA, Settings
-from explorer.commands.auto import decided_by
+from engine.contracts.settings import CRITERIA, Settings
+from explorer.cli.commands.auto import decided_by
 from store import TreeStore
 
 COMMAND = [sys.executable, "-m", "explorer.cli"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from explorer.cli import app
+from explorer.cli.main import app
 from store import TreeStore
-from store.verify import verify
+from store.audit.verify import verify
 
 
 def grow(path: Path, *, name: str = "tiny", keep: str = "R.L") -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from explorer.cli import app
+from explorer.cli.main import app
 from store import TreeStore
 
 LAYER = {"structure": "layer", "blocks": ["layer1.1"]}

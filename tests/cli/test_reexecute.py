@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from regrown import grow, names, rewrite
 
-from explorer.commands import verify as command
-from explorer.executor import InProcessExecutor
-from store.verify import KINDS, verify
+from explorer.cli.commands import verify as command
+from explorer.executors.in_process import InProcessExecutor
+from store.audit.verify import KINDS, verify
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ class AnotherMachine(InProcessExecutor):
 
 def test_other_bits_are_a_finding_here_and_none_elsewhere(path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "explorer.commands.reexecute.WorkerExecutor", lambda spool, log: AnotherMachine(spool)
+        "explorer.cli.commands.reproduce.WorkerExecutor", lambda spool, log: AnotherMachine(spool)
     )
     _, name = names(path)
     assert command.verify_store(path, reexecute=name, as_json=True) == 1

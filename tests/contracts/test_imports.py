@@ -8,17 +8,17 @@ import sys
 import pytest
 
 CONTRACTS = [
-    ("explorer.cli", ("torch", "textual", "store", "sqlite_utils", "rich", "numpy")),
-    ("explorer.session", ("torch", "textual", "typer", "numpy")),
-    ("explorer.opening", ("torch", "textual", "typer", "numpy")),
-    ("explorer.executor", ("torch", "textual", "typer", "numpy")),
-    ("explorer.commands.look", ("torch", "textual")),
-    ("explorer.commands.auto", ("torch", "textual")),
+    ("explorer.cli.main", ("torch", "textual", "store", "sqlite_utils", "rich", "numpy")),
+    ("explorer.session.session", ("torch", "textual", "typer", "numpy")),
+    ("explorer.session.open_run", ("torch", "textual", "typer", "numpy")),
+    ("explorer.executors.worker_pool", ("torch", "textual", "typer", "numpy")),
+    ("explorer.cli.commands.log_show", ("torch", "textual")),
+    ("explorer.cli.commands.auto", ("torch", "textual")),
     ("store", ("torch", "numpy", "engine", "explorer", "textual", "sqlite_utils")),
     ("engine", ("torch",)),
-    ("engine.settings", ("torch", "numpy")),
-    ("engine.worker", ("torch", "store", "explorer")),
-    ("engine.jobs", ("store", "explorer", "textual", "typer", "sqlite_utils")),
+    ("engine.contracts.settings", ("torch", "numpy")),
+    ("engine.worker.process", ("torch", "store", "explorer")),
+    ("engine.worker.handlers", ("store", "explorer", "textual", "typer", "sqlite_utils")),
 ]
 
 

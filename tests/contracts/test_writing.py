@@ -7,11 +7,11 @@ from pathlib import Path
 
 EXPLORER = Path(__file__).parents[2] / "explorer"
 WRITERS = {
-    "finish": {"work.py"},  # results of the engine
-    "set_state": {"work.py"},
-    "add_candidates": {"session.py"},
-    "decide": {"session.py", "steering.py"},  # steering: undo and redo
-    "create_run": {"opening.py", "forking.py"},
+    "finish": {"session/job_runner.py"},  # results of the engine
+    "set_state": {"session/job_runner.py"},
+    "add_candidates": {"session/session.py"},
+    "decide": {"session/session.py", "session/steering.py"},  # steering: undo and redo
+    "create_run": {"session/open_run.py", "session/fork.py"},
 }
 
 

@@ -30,7 +30,7 @@ def commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_commands_on_the_pages_exist_with_their_options(page, line):
-    from explorer.cli import app
+    from explorer.cli.main import app
 
     words = shlex.split(line, comments=True)
     arguments = words[words.index("pe-explore") + 1 :]

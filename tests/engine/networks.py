@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from engine.data import ImageData, Images
-from engine.device import Execution
 from engine.models import build
+from engine.runtime.device import Execution
 
 CPU = Execution(device="cpu", num_threads=1, autocast=None)
 

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import CPU, architectures, network, small_data
 
-from engine import candidates
-from engine.cost import cost_of
-from engine.criteria import l1_scores
-from engine.edits import apply
+from engine.contracts.settings import Settings
+from engine.measures.cost import cost_of
 from engine.models import architecture_of_name, build
-from engine.monitor import SILENT
-from engine.settings import Settings
-from engine.structure import structure_of
+from engine.pruning import candidates
+from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.structure import structure_of
+from engine.pruning.surgery import apply
+from engine.runtime.progress import SILENT
 
 
 def scores_of(model):

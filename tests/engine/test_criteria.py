@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from networks import CPU, architectures, network, small_data
 from test_edits import silenced
 
-from engine import kl
-from engine.criteria import CRITERIA, kl_scores, l1_scores
+from engine.contracts.edits import Edit
+from engine.contracts.errors import Cancelled
+from engine.contracts.settings import CRITERIA as KNOWN
 from engine.data import normalise
-from engine.edits import Edit, apply
-from engine.errors import Cancelled
-from engine.monitor import SILENT, Monitor
-from engine.settings import CRITERIA as KNOWN
-from engine.structure import structure_of
+from engine.pruning.criteria import CRITERIA, kl, kl_scores
+from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.structure import structure_of
+from engine.pruning.surgery import apply
+from engine.runtime.progress import SILENT, Monitor
 
 
 def plain_kl(model, edit: Edit, data) -> float:

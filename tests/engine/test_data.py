@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.contracts.errors import DataError
 from engine.data import Augmenter, Images, load, normalise
 from engine.data.splits import hold_out_validation, sample_per_class, stratified_sample
-from engine.errors import DataError
 
 
 def arrays(num=60, size=8, classes=3, channels=3):

@@ -6,11 +6,11 @@ import pytest
 import torch
 from networks import CPU, network, small_data
 
-from engine import device
-from engine.criteria import kl_fast_scores, kl_scores
-from engine.errors import Cancelled
-from engine.evaluation import evaluate
-from engine.monitor import SILENT, Monitor
+from engine.contracts.errors import Cancelled
+from engine.measures.accuracy import evaluate
+from engine.pruning.criteria import kl_fast_scores, kl_scores
+from engine.runtime import device
+from engine.runtime.progress import SILENT, Monitor
 
 
 @pytest.fixture

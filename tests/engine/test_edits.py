@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import architectures, network
 
-from engine.edits import Edit, apply, rebuild
-from engine.errors import EditError
+from engine.contracts.edits import Edit
+from engine.contracts.errors import EditError
 from engine.models import architecture_of_name, build
-from engine.structure import structure_of
+from engine.pruning.structure import structure_of
+from engine.pruning.surgery import apply, rebuild
 
 
 def silenced(model, edit: Edit):
@@ -81,7 +82,7 @@ def test_a_network_rebuilt_from_its_edits_takes_its_weights(model_and_edit):
     model, edit = model_and_edit
     if edit is None:
         return
-    from engine.models.resnet import arguments_of
+    from engine.models.cifar_resnet import arguments_of
 
     pruned = apply(edit, model)
     architecture = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.edits import Edit, apply
-from engine.errors import EngineError, UnknownFamilyError
+from engine.contracts.edits import Edit
+from engine.contracts.errors import EngineError, UnknownFamilyError
 from engine.models import FAMILIES, architecture_of_name, build
-from engine.models.resnet import arguments_of
-from engine.structure import structure_of
+from engine.models.cifar_resnet import arguments_of
+from engine.pruning.structure import structure_of
+from engine.pruning.surgery import apply
 
 NETWORKS = [
     ("resnet20", {"shortcut": "A"}),

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import CPU, architectures, network, small_data
 
-from engine import kl_fast, load
-from engine.criteria import kl_fast_scores, kl_scores
+from engine import load
 from engine.data import load as load_data
 from engine.data.splits import sample_per_class
-from engine.monitor import SILENT
+from engine.pruning.criteria import kl_fast, kl_fast_scores, kl_scores
+from engine.runtime.progress import SILENT
 
 
 def flat(scores) -> np.ndarray:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import torch
 from networks import CPU, network
 
-from engine.latency import latency_ms
+from engine.measures.latency import latency_ms
 from engine.models import architecture_of_name, build
-from engine.monitor import Monitor
+from engine.runtime.progress import Monitor
 
 
 def test_latency_is_that_of_a_single_pass_and_soon_known():
@@ -49,12 +49,12 @@ def test_progress_tells_the_memory_in_use_as_json():
 
 def test_the_memory_is_looked_at_once_a_second_at_most(monkeypatch):
     looked: list[int] = []
-    monkeypatch.setattr("engine.monitor.memory_bytes", lambda: looked.append(1) or 5)
+    monkeypatch.setattr("engine.runtime.progress.memory_bytes", lambda: looked.append(1) or 5)
     heard: list[dict] = []
     monitor = Monitor(heard.append)
     times = iter([50.0, 50.2, 50.9, 51.1])
     clock = SimpleNamespace(monotonic=lambda: next(times))
-    monkeypatch.setattr("engine.monitor.time", clock)
+    monkeypatch.setattr("engine.runtime.progress.time", clock)
     for done in range(1, 5):
         monitor.step("recovery", done, 4)
     assert [event["memory_bytes"] for event in heard] == [5, 5, 5, 5] and len(looked) == 2

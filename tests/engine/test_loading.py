@@ -18,11 +18,17 @@ from networks import network
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine import checkpoint
-from engine.edits import Edit, apply
-from engine.errors import UnknownFamilyError
-from engine.loading import ArchitectureError, LoadedNetwork, load, preset_normalisations
-from engine.models.resnet import arguments_of_depth
+from engine.checkpoints import (
+    ArchitectureError,
+    LoadedNetwork,
+    load,
+    preset_normalisations,
+)
+from engine.checkpoints import write as checkpoint
+from engine.contracts.edits import Edit
+from engine.contracts.errors import UnknownFamilyError
+from engine.models.cifar_resnet import arguments_of_depth
+from engine.pruning.surgery import apply
 
 torch.set_num_threads(1)
 

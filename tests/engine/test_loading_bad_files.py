@@ -19,9 +19,7 @@ from networks import network
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine import checkpoint
-from engine.errors import CheckpointError
-from engine.loading import (
+from engine.checkpoints import (
     DamagedFileError,
     NotACheckpointError,
     UnsafeCheckpointError,
@@ -29,6 +27,8 @@ from engine.loading import (
     UnsupportedFormatError,
     load,
 )
+from engine.checkpoints import write as checkpoint
+from engine.contracts.errors import CheckpointError
 
 torch.set_num_threads(1)
 
@@ -321,7 +321,7 @@ def test_a_bomb_of_parts(tmp_path: Path, protocol: int) -> None:
 
 
 def test_what_takes_for_ever_is_given_up(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("engine.loading.LOAD_SECONDS", 0.1)
+    monkeypatch.setattr("engine.checkpoints.LOAD_SECONDS", 0.1)
     # Numbers with one hash: every key of a dict is compared with all before it.
     body = b"".join(
         pickle.LONG1 + bytes([10]) + (i * (2**61 - 1)).to_bytes(10, "little") + pickle.NONE

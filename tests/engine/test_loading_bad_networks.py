@@ -10,8 +10,8 @@ import torch
 from test_loading_bad_files import TINY, refused, saved, tiny_state
 from torch import Tensor
 
-from engine.errors import CheckpointError
-from engine.loading import ArchitectureError, UnsuitableValueError
+from engine.checkpoints import ArchitectureError, UnsuitableValueError
+from engine.contracts.errors import CheckpointError
 
 torch.set_num_threads(1)
 

@@ -14,8 +14,8 @@ import torch
 from networks import network
 from safetensors.torch import save as to_safetensors
 
-from engine.errors import CheckpointError
-from engine.loading import load
+from engine.checkpoints import load
+from engine.contracts.errors import CheckpointError
 
 torch.set_num_threads(1)
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from networks import CPU, network, small_data
 
-from engine.criteria import kl_fast_scores, kl_scores
-from engine.errors import Cancelled
-from engine.evaluation import evaluate
-from engine.monitor import SILENT, Monitor
-from engine.parallel import in_parallel
+from engine.contracts.errors import Cancelled
+from engine.measures.accuracy import evaluate
+from engine.pruning.criteria import kl_fast_scores, kl_scores
+from engine.runtime.progress import SILENT, Monitor
+from engine.runtime.threads import in_parallel
 
 MODEL = {"stem_width": 6, "stage_widths": [6, 9], "inner_widths": [[5, 4], [7, 3]],
          "num_classes": 3}  # fmt: skip

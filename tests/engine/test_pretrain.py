@@ -4,10 +4,10 @@ import pytest
 import torch
 from networks import CPU, small_data
 
-from engine.errors import CheckpointError
+from engine.contracts.errors import CheckpointError
 from engine.models import architecture_of_name
-from engine.monitor import Monitor
-from engine.pretrain import Recipe, train_network
+from engine.runtime.progress import Monitor
+from engine.training.from_scratch import Recipe, train_network
 
 
 class Interrupted(Exception):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine import checkpoint
-from engine.errors import DataError
-from engine.jobs import Engine
-from engine.loading import preset_normalisations
+from engine.checkpoints import preset_normalisations
+from engine.checkpoints import write as checkpoint
+from engine.contracts.errors import DataError
 from engine.models import build
-from engine.monitor import SILENT
+from engine.runtime.progress import SILENT
+from engine.worker.handlers import Engine
 
 ARGUMENTS: dict[str, Any] = {
     "stem_width": 4, "stage_widths": [4], "inner_widths": [[4]], "shortcut": "A",

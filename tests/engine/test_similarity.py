@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.settings import SIMILARITIES as KNOWN
-from engine.similarity import SIMILARITIES, linear_cka, resampled
+from engine.contracts.settings import SIMILARITIES as KNOWN
+from engine.measures.similarity import SIMILARITIES, linear_cka, resampled
 
 
 def random_features(seed: int, num_images: int = 60, width: int = 8) -> torch.Tensor:

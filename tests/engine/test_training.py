@@ -8,12 +8,12 @@ import pytest
 import torch
 from networks import CPU, network, small_data
 
+from engine.contracts.errors import Cancelled, SettingsError
+from engine.contracts.settings import Settings
 from engine.data import Images
-from engine.errors import Cancelled, SettingsError
-from engine.evaluation import evaluate, fold_batchnorm
-from engine.monitor import Monitor
-from engine.settings import Settings
-from engine.training import DivergedError, TrainPlan, train
+from engine.measures.accuracy import evaluate, fold_batchnorm
+from engine.runtime.progress import Monitor
+from engine.training.finetune import DivergedError, TrainPlan, train
 
 ARGUMENTS = {"stem_width": 4, "stage_widths": [4, 6], "inner_widths": [[4], [6]], "num_classes": 3}
 

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from networks import network, small_data
 
-from engine import checkpoint, wishes
-from engine.criteria import CRITERIA, Scores, l1_scores
+from engine.checkpoints import write as checkpoint
+from engine.contracts.errors import DataNotNamedError, EditError, ScoresError
+from engine.contracts.settings import Settings
 from engine.data import load
-from engine.device import choose
-from engine.edits import apply
-from engine.errors import DataNotNamedError, EditError, ScoresError
-from engine.jobs import Engine
 from engine.models import build
-from engine.monitor import SILENT
-from engine.settings import Settings
-from engine.structure import structure_of
+from engine.pruning import requests as wishes
+from engine.pruning.criteria import CRITERIA, Scores
+from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.structure import structure_of
+from engine.pruning.surgery import apply
+from engine.runtime.device import choose
+from engine.runtime.progress import SILENT
+from engine.worker.handlers import Engine
 
 ARGUMENTS = {"stem_width": 4, "stage_widths": [4, 6], "inner_widths": [[4, 4, 4], [6, 5]],
              "num_classes": 3}  # fmt: skip
@@ -193,7 +195,7 @@ def test_a_network_without_any_block_has_no_candidates(model):
     bare = apply(edit, small)
     with pytest.raises(EditError, match="remove filters instead"):
         wishes.check({"structure": "layer"}, bare)
-    from engine.candidates import propose as usual
+    from engine.pruning.candidates import propose as usual
 
     data = small_data()
     scores = l1_scores(bare, data.train, data, None, SILENT)

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from engine import left
-from engine.errors import EngineError
-from engine.worker import Worker
+from engine.contracts import spool as left
+from engine.contracts.errors import EngineError
+from engine.worker.process import Worker
 
 
 class Recorder:
@@ -51,7 +51,7 @@ def say(worker: Worker, monkeypatch, *commands) -> None:
 
 
 def add(worker: Worker, *jobs) -> None:
-    from engine.worker import Task
+    from engine.worker.process import Task
 
     worker.pending.extend(Task(job) for job in jobs)
 

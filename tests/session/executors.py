@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from explorer.executor import WorkerExecutor
+from explorer.executors.worker_pool import WorkerExecutor
 
 
 def with_executor(tmp_path, work, **options):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from small import OPTIONS, write_data, write_network
 
-from explorer.executor import InProcessExecutor
-from explorer.opening import Request, open_session
-from store import TreeStore, documents
+from explorer.executors.in_process import InProcessExecutor
+from explorer.session.open_run import Request, open_session
+from store import TreeStore
+from store.sqlite import canonical_json as documents
 
 
 def grow(folder: Path) -> Path:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import checkpoint
+from engine.checkpoints import write as checkpoint
 from engine.models import build
-from explorer.opening import Request
+from explorer.session.open_run import Request
 
 ARGUMENTS = {
     "stem_width": 4,

@@ -28,7 +28,7 @@ class Engine:
         self.spool = spool
 
     def run(self, job, monitor):
-        from engine.errors import EngineError
+        from engine.contracts.errors import EngineError
 
         for step in range(job.get("steps", 1)):
             monitor.check()
@@ -48,8 +48,8 @@ class Engine:
 
 
 if __name__ == "__main__":
-    sys.modules["engine.jobs"] = types.SimpleNamespace(Engine=Engine)
-    sys.modules["engine.device"] = types.SimpleNamespace(memory_bytes=lambda: None)
-    from engine.worker import main
+    sys.modules["engine.worker.handlers"] = types.SimpleNamespace(Engine=Engine)
+    sys.modules["engine.runtime.device"] = types.SimpleNamespace(memory_bytes=lambda: None)
+    from engine.worker.process import main
 
     main()

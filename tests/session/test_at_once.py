@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from small import request_of, write_data, write_network
 
-from engine import device
-from engine.device import Execution
-from explorer.executor import InProcessExecutor, WorkerExecutor
-from explorer.opening import open_session
+from engine.runtime import device
+from engine.runtime.device import Execution
+from explorer.executors.in_process import InProcessExecutor
+from explorer.executors.worker_pool import WorkerExecutor
+from explorer.session.open_run import open_session
 from store import TreeStore
 
 

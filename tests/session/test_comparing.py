@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from explorer.comparing import MEASURED, decided, differences, side_by_side
+from explorer.views.node_diff import (
+    MEASURED,
+    decided,
+    differences,
+    side_by_side,
+)
 
 
 def node(name: str, *, kept: bool | None = True, **known: Any) -> dict[str, Any]:

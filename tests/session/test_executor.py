@@ -14,8 +14,8 @@ import pytest
 import stub_worker
 from executors import Started, state_of, until, with_executor
 
-from explorer.executor import JobFailedError, WorkerDiedError, WorkerStartError
-from explorer.worker_process import WorkerProcess
+from explorer.executors.worker_pool import JobFailedError, WorkerDiedError, WorkerStartError
+from explorer.executors.worker_process import WorkerProcess
 
 PYTHON = sys.executable  # before the stub takes its place
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
@@ -55,7 +55,7 @@ def test_a_job_that_does_not_hear_is_ended_with_its_worker(tmp_path):
 
 
 def test_a_worker_that_hangs_is_ended_and_its_job_fails_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr("explorer.worker_process.SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("explorer.executors.worker_process.SILENT_SECONDS", 0.3)
 
     async def work(executor):
         job = await Started(executor, until="/never", then="deaf").works()
@@ -69,7 +69,7 @@ def test_a_worker_that_hangs_is_ended_and_its_job_fails_by_name(tmp_path, monkey
 
 
 def test_a_paused_worker_does_not_hang(tmp_path, monkeypatch):
-    monkeypatch.setattr("explorer.worker_process.SILENT_SECONDS", 0.2)
+    monkeypatch.setattr("explorer.executors.worker_process.SILENT_SECONDS", 0.2)
 
     async def work(executor):
         go_on = tmp_path / "go on"
@@ -177,7 +177,7 @@ def test_closing_while_paused_ends_the_process_and_cancels_who_waits(tmp_path):
 
 SESSION = """
 import asyncio, os, pathlib, signal, sys
-from explorer.executor import WorkerExecutor
+from explorer.executors.worker_pool import WorkerExecutor
 sys.executable = sys.argv[1]
 
 async def work():

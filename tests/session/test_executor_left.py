@@ -16,10 +16,10 @@ import stub_worker
 from executors import Started, state_of, until, with_executor
 from small import OPTIONS, write_data, write_network
 
-from engine import left
-from explorer.executor import JobFailedError, WorkerExecutor
-from explorer.opening import Request, open_session
-from explorer.spool import clear_spool
+from engine.contracts import spool as left
+from explorer.executors.spool_cleanup import clear_spool
+from explorer.executors.worker_pool import JobFailedError, WorkerExecutor
+from explorer.session.open_run import Request, open_session
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
@@ -275,8 +275,8 @@ def test_a_session_goes_on_with_what_the_last_one_left_running(tmp_path):
 
 def recovery_job(folder: Path, spool: Path) -> dict:
     """A recovery of some seconds, as a session asks for it."""
-    from engine.jobs import Engine
-    from engine.monitor import SILENT
+    from engine.runtime.progress import SILENT
+    from engine.worker.handlers import Engine
 
     model, data = write_network(folder), write_data(folder)
     settings = {**OPTIONS, "data": str(data), "recovery_epochs": 20, "tune_epochs": 20}
@@ -293,8 +293,8 @@ def recovery_job(folder: Path, spool: Path) -> dict:
 
 
 def test_a_recovery_that_was_paused_and_left_ends_in_the_same_bits_as_an_undisturbed_one(tmp_path):
-    from engine.jobs import Engine
-    from engine.monitor import SILENT
+    from engine.runtime.progress import SILENT
+    from engine.worker.handlers import Engine
 
     job = recovery_job(tmp_path, tmp_path / "spool")
     undisturbed = Engine(tmp_path / "elsewhere").run(job, SILENT)

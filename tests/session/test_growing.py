@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from small import OPTIONS, request_of, write_data, write_network
 
-from engine.settings import Settings
-from explorer.executor import InProcessExecutor, JobFailedError, WorkerDiedError
-from explorer.nodes import best, kept_path, node_objects
-from explorer.opening import Request, UsageError, open_session
-from explorer.session import CandidatesFailedError, Session
+from engine.contracts.errors import UsageError
+from engine.contracts.settings import Settings
+from explorer.executors.in_process import InProcessExecutor
+from explorer.executors.worker_pool import JobFailedError, WorkerDiedError
+from explorer.session.open_run import Request, open_session
+from explorer.session.session import CandidatesFailedError, Session
+from explorer.views.node_json import best, kept_path, node_objects
 from store import TreeStore
 
 

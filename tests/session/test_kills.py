@@ -23,10 +23,10 @@ import pytest
 import torch
 from small import OPTIONS, write_data, write_network
 
-from explorer.executor import InProcessExecutor
-from explorer.opening import Request, open_session
+from explorer.executors.in_process import InProcessExecutor
+from explorer.session.open_run import Request, open_session
 from store import TreeStore
-from store.verify import verify
+from store.audit.verify import verify
 
 ITERATIONS = 6
 SEED = 20_250_604

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer import live
-from explorer.live import LiveView
+from explorer.views import live_run as live
+from explorer.views.live_run import LiveView
 from store import TreeStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))

@@ -11,9 +11,10 @@ import pytest
 from regrown import grow, names, rewrite, set_environment
 from small import write_data
 
-from explorer.executor import InProcessExecutor, JobFailedError
-from explorer.opening import UsageError
-from explorer.reexecuting import Reexecution, reexecute
+from engine.contracts.errors import UsageError
+from explorer.executors.in_process import InProcessExecutor
+from explorer.executors.worker_pool import JobFailedError
+from explorer.session.reproduce import Reexecution, reexecute
 from store import SnapshotDamagedError, SnapshotFreedError, TreeStore
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer.nodes import node_objects
-from explorer.replay import Replay
+from explorer.views.node_json import node_objects
+from explorer.views.replay import Replay
 from store import TreeStore
 
 LAYER = {"structure": "layer", "blocks": ["layer1.1"]}

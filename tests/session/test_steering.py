@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from small import OPTIONS, write_data, write_network
 
-from explorer.executor import InProcessExecutor
-from explorer.live import LiveView
-from explorer.nodes import node_objects
-from explorer.opening import Request, open_session
-from explorer.steering import NotNowError, Steering
-from explorer.widgets.tree_model import TreeNode
+from explorer.executors.in_process import InProcessExecutor
+from explorer.session.open_run import Request, open_session
+from explorer.session.steering import NotNowError, Steering
+from explorer.views.live_run import LiveView
+from explorer.views.node_json import node_objects
+from explorer.views.tree.node import TreeNode
 
 QUICK = {**OPTIONS, "recovery_epochs": 0, "tune_epochs": 1, "criterion": "l1"}
 

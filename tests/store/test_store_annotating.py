@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from store_helpers import add, decide, finish, root_of
 
-from store import Annotation, IllegalStateError, InvalidValueError, TreeStore
+from store import (
+    Annotation,
+    IllegalStateError,
+    InvalidValueError,
+    TreeStore,
+)
 
 
 @pytest.fixture

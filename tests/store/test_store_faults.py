@@ -14,12 +14,12 @@ import pytest
 from random_trees import live, new_run, story
 from store_helpers import start_python
 
-from explorer.nodes import node_objects
-from explorer.replay import Replay
+from explorer.views.node_json import node_objects
+from explorer.views.replay import Replay
 from store import TreeStore
-from store.connection import Connection
-from store.merging import merge
-from store.verify import verify
+from store.audit.verify import verify
+from store.sqlite.connection import Connection
+from store.transfer.merge import merge
 
 
 def sound(path: Path) -> bool:
@@ -140,7 +140,7 @@ class JumpingClock:
 
 def test_a_clock_that_jumps_changes_no_order(path: Path, tmp_path: Path, monkeypatch) -> None:
     draw = random.Random(8)
-    monkeypatch.setattr("store.snapshots.datetime", JumpingClock(random.Random(9)))
+    monkeypatch.setattr("store.tables.snapshots.datetime", JumpingClock(random.Random(9)))
     copy = tmp_path / "copy.pex.db"
     with TreeStore.open(path, create=True) as store:
         run = new_run(store, 8)

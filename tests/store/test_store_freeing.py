@@ -11,7 +11,7 @@ from small_tensors import FILTER, LAYER, ROOT, WITHOUT_LAYER, grow, tensors
 from store_helpers import finish, make_run
 
 from store import ReadOnlyStoreError, SnapshotFreedError, TreeStore
-from store.verify import verify
+from store.audit.verify import verify
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_freed_weights_can_be_made_again_by_another_node(store, nodes) -> None:
 
 def test_a_crash_in_between_is_finished_at_the_next_opening(store, nodes, monkeypatch) -> None:
     store.drop(nodes["R.F"].id)
-    monkeypatch.setattr("store.snapshots.remove_unreferenced", lambda connection: 0)
+    monkeypatch.setattr("store.tables.snapshots.remove_unreferenced", lambda connection: 0)
     store.free()  # marked, and here the power fails
     store.close()
     monkeypatch.undo()

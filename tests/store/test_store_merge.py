@@ -11,12 +11,17 @@ import pytest
 from random_trees import live, new_run, story
 from store_helpers import FILTER, LAYER, add, decide, finish, make_run, root_of, start_python
 
-from explorer.nodes import node_objects
-from explorer.replay import Replay
-from store import InvalidValueError, SnapshotDamagedError, SnapshotFreedError, TreeStore
-from store.merging import merge
-from store.packing import pack, pack_nodes
-from store.verify import verify
+from explorer.views.node_json import node_objects
+from explorer.views.replay import Replay
+from store import (
+    InvalidValueError,
+    SnapshotDamagedError,
+    SnapshotFreedError,
+    TreeStore,
+)
+from store.audit.verify import verify
+from store.transfer.merge import merge
+from store.transfer.pack import pack, pack_nodes
 
 
 @pytest.fixture
@@ -150,7 +155,7 @@ def test_a_merge_that_is_killed_loses_nothing_and_can_be_repeated(path, other) -
         mine = store.runs()[0].uuid
         before = story(store, mine)
     script = (
-        "import sys\nfrom pathlib import Path\nfrom store.merging import merge\n"
+        "import sys\nfrom pathlib import Path\nfrom store.transfer.merge import merge\n"
         "print('go', flush=True)\nmerge(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     for _ in range(6):

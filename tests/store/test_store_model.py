@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from store_helpers import make_run
 
-from store import IllegalStateError, Node, TreeStore, UnkeepableNodeError
+from store import (
+    IllegalStateError,
+    Node,
+    TreeStore,
+    UnkeepableNodeError,
+)
 
 STRUCTURES = st.sampled_from(["layer", "filter", "head"])
 

@@ -22,8 +22,8 @@ from store import (
     StoreNotFoundError,
     StoreNotWritableError,
     TreeStore,
-    schema,
 )
+from store.sqlite import schema
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -260,7 +260,7 @@ def test_two_processes_migrating_at_once_both_end_with_the_new_format(path: Path
     filled(path)
     script = (
         "import sys, sqlite3, sqlite_utils\n"
-        "from store import schema\n"
+        "from store.sqlite import schema\n"
         "schema.MIGRATIONS += ('CREATE TABLE tag(name);\\n', 'CREATE TABLE note(text);\\n')\n"
         "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "print('ready', flush=True); sys.stdin.readline()\n"

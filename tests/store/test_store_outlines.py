@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from store import TreeStore, schema
+from store import TreeStore
+from store.sqlite import schema
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "session"))
 from test_replay import act, new_run

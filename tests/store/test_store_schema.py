@@ -9,7 +9,7 @@ import pytest
 from store_helpers import add, decide, finish, root_of
 
 from store import TreeStore
-from store.schema import statements
+from store.sqlite.schema import statements
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from random_trees import live, new_run
 from store_helpers import make_run, root_of
 
 from store import DamagedStoreError, TreeStore
-from store.merging import merge
-from store.packing import pack_nodes
-from store.verify import verify
+from store.audit.verify import verify
+from store.transfer.merge import merge
+from store.transfer.pack import pack_nodes
 
 
 @pytest.fixture

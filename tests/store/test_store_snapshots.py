@@ -15,10 +15,10 @@ from store import (
     SnapshotDamagedError,
     StoreFullError,
     TreeStore,
-    schema,
-    snapshots,
 )
-from store.snapshots import PART_BYTES
+from store.sqlite import schema
+from store.tables import snapshots
+from store.tables.snapshots import PART_BYTES
 
 
 def test_large_snapshot_is_stored_in_parts_and_once(store: TreeStore) -> None:

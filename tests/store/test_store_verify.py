@@ -11,9 +11,10 @@ import pytest
 from small_tensors import FILTER, LAYER, ROOT, WITHOUT_FILTERS, WITHOUT_LAYER, grow, tensors
 from store_helpers import finish, make_run
 
-from store import DamagedStoreError, TreeStore, schema
-from store.shapes import mismatch
-from store.verify import verify
+from store import DamagedStoreError, TreeStore
+from store.audit.tensor_shapes import mismatch
+from store.audit.verify import verify
+from store.sqlite import schema
 
 ALL = {"R", "R.L", "R.F", "R.L.F", "R.L.F2"}
 

@@ -6,8 +6,8 @@ import asyncio
 
 from textual.app import App
 
-from explorer.policy import Margin
-from explorer.views import Card, JobView
+from explorer.session.policy import Margin
+from explorer.views.values import Card, JobView
 
 
 def node(name, **more):

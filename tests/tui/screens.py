@@ -6,9 +6,9 @@ import asyncio
 
 from textual.app import App
 
-from explorer.config import Config
-from explorer.screens.palette import KeyCommands
-from explorer.themes import THEMES, line_filters
+from explorer.tui.config import Config
+from explorer.tui.screens.command_palette import KeyCommands
+from explorer.tui.themes import THEMES, line_filters
 
 HOSTILE = "R.L[/foo]\x1b[31m\u202e[@click=app.quit]x"
 

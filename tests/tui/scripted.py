@@ -20,12 +20,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-import explorer.app
-from explorer.app import ExplorerApp
-from explorer.config import load_config
-from explorer.executor import WorkerExecutor
-from explorer.keys import KEYS, key_name
-from explorer.opening import Request, default_store
+import explorer.tui.app
+from explorer.executors.worker_pool import WorkerExecutor
+from explorer.session.open_run import Request, default_store
+from explorer.tui.app import ExplorerApp
+from explorer.tui.config import load_config
+from explorer.tui.keys import KEYS, key_name
 
 NOW = datetime(2026, 11, 21, 7, 0, 0, tzinfo=UTC)
 HOSTILE = "[/foo][@click=app.quit]x[/]\x1b[31m\x9b2J\u202e\n[b"
@@ -303,7 +303,7 @@ def _wished(wish, left) -> dict:
 class ScriptedApp(ExplorerApp):
     """The app with that executor; `told` are its toasts."""
 
-    CSS_PATH = Path(explorer.app.__file__).with_name("app.tcss")
+    CSS_PATH = Path(explorer.tui.app.__file__).with_name("app.tcss")
 
     def __init__(self, worker: ScriptedExecutor, request, config) -> None:
         super().__init__(request, config)
@@ -432,12 +432,14 @@ def own_world(folder: Path) -> ExitStack:
     stack = ExitStack()
     stack.enter_context(mock.patch.dict(os.environ, own))
     os.environ.pop("NO_COLOR", None)  # even an empty one takes colours away
-    stack.enter_context(mock.patch("store.snapshots.datetime", clock))
-    stack.enter_context(mock.patch("explorer.live.time", SimpleNamespace(time=NOW.timestamp)))
-    stack.enter_context(mock.patch("explorer.startup.PAINT_SECONDS", 0.03))
+    stack.enter_context(mock.patch("store.tables.snapshots.datetime", clock))
+    stack.enter_context(
+        mock.patch("explorer.views.live_run.time", SimpleNamespace(time=NOW.timestamp))
+    )
+    stack.enter_context(mock.patch("explorer.tui.lifecycle.PAINT_SECONDS", 0.03))
     stack.enter_context(mock.patch("textual.app.wait_for_idle", _a_moment))
     stack.enter_context(mock.patch("textual.pilot.wait_for_idle", _a_moment))
-    stack.enter_context(mock.patch("explorer.actions.replay.PLAY_SECONDS", 0.1))
+    stack.enter_context(mock.patch("explorer.tui.actions.replay.PLAY_SECONDS", 0.1))
     time.tzset()
     stack.callback(time.tzset)
     return stack
@@ -489,8 +491,8 @@ _GROWN: dict[tuple, bytes] = {}  # stores that were grown already, by the steps 
 
 
 def _grow(folder: Path, steer, figures, overrides) -> Path:
-    from explorer.opening import open_session
-    from explorer.steering import Steering
+    from explorer.session.open_run import open_session
+    from explorer.session.steering import Steering
 
     async def run():
         worker = ScriptedExecutor(figures)

@@ -7,11 +7,11 @@ import itertools
 import pytest
 from scripted import HOSTILE, explore, grown
 
-from explorer.executor import JobFailedError, WorkerDiedError
-from explorer.screens.help import HelpScreen
-from explorer.screens.steering import CandidateDialog
-from explorer.screens.telling import ErrorDialog
-from explorer.widgets.tree_canvas import TreeCanvas
+from explorer.executors.worker_pool import JobFailedError, WorkerDiedError
+from explorer.tui.screens.help_screen import HelpScreen
+from explorer.tui.screens.message_dialogs import ErrorDialog
+from explorer.tui.screens.steering_dialogs import CandidateDialog
+from explorer.tui.widgets.tree_canvas import TreeCanvas
 from store import StoreFullError, TreeStore
 
 DEATHS = [WorkerDiedError("WorkerDiedError", f"worker died, {n} of 3") for n in (1, 2, 3)]

@@ -9,15 +9,15 @@ from scripted import COVERED, Seat, covers, explore, grown
 from textual.events import Key
 from textual.widgets import Input, OptionList, TabbedContent
 
-from explorer.keys import KEYS
-from explorer.screens.asking import NumberDialog, TextDialog
-from explorer.screens.compare import CompareScreen
-from explorer.screens.help import HelpScreen
-from explorer.screens.steering import BranchDialog, CandidateDialog, ChooseDialog
-from explorer.screens.telling import ConfirmDialog
-from explorer.widgets.node_table import NodeTable
-from explorer.widgets.timeline import Timeline
-from explorer.widgets.tree_canvas import TreeCanvas
+from explorer.tui.keys import KEYS
+from explorer.tui.screens.compare_screen import CompareScreen
+from explorer.tui.screens.help_screen import HelpScreen
+from explorer.tui.screens.input_dialogs import NumberDialog, TextDialog
+from explorer.tui.screens.message_dialogs import ConfirmDialog
+from explorer.tui.screens.steering_dialogs import BranchDialog, CandidateDialog, ChooseDialog
+from explorer.tui.widgets.node_table import NodeTable
+from explorer.tui.widgets.timeline import Timeline
+from explorer.tui.widgets.tree_canvas import TreeCanvas
 
 
 def approved(steering):

@@ -7,10 +7,10 @@ import multiprocessing
 from scripted import Seat, checkpoint, explore, grown
 from textual.widgets import Input
 
-from explorer.executor import JobFailedError
-from explorer.screens.asking import DataDialog
-from explorer.screens.start import StartScreen
-from explorer.screens.telling import ErrorDialog, QuitDialog
+from explorer.executors.worker_pool import JobFailedError
+from explorer.tui.screens.input_dialogs import DataDialog
+from explorer.tui.screens.message_dialogs import ErrorDialog, QuitDialog
+from explorer.tui.screens.start_screen import StartScreen
 from store import TreeStore
 
 
@@ -126,7 +126,7 @@ def _hold_the_lock(path, begin, done, go_on):
 
 
 def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, monkeypatch):
-    monkeypatch.setattr("explorer.startup.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("explorer.tui.lifecycle.POLL_SECONDS", 0.05)
     path = grown(tmp_path)
     context = multiprocessing.get_context("spawn")
     begin, done, go_on = context.Event(), context.Event(), context.Event()

@@ -17,9 +17,9 @@ from rich.style import Style
 from scripted import Seat, explore, grown
 from textual.widgets import Input
 
-from explorer.screens.compare import CompareScreen
-from explorer.screens.help import HelpScreen
-from explorer.screens.telling import QuitDialog
+from explorer.tui.screens.compare_screen import CompareScreen
+from explorer.tui.screens.help_screen import HelpScreen
+from explorer.tui.screens.message_dialogs import QuitDialog
 
 FOLDER = Path(__file__).with_name("snapshots")
 

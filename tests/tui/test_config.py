@@ -12,12 +12,19 @@ import pytest
 from textual.binding import Binding
 from textual.keys import _character_to_key
 
-from explorer import recents
-from explorer.config import Config, load_config
-from explorer.keys import KEYS, as_markdown, clashes, key_name, rebound, shown
-from explorer.themes import THEMES, pick_theme
-from explorer.widgets.node_table import NodeTable
-from explorer.widgets.tree_canvas import TreeCanvas
+from explorer.tui import recents
+from explorer.tui.config import Config, load_config
+from explorer.tui.keys import (
+    KEYS,
+    as_markdown,
+    clashes,
+    key_name,
+    rebound,
+    shown,
+)
+from explorer.tui.themes import THEMES, pick_theme
+from explorer.tui.widgets.node_table import NodeTable
+from explorer.tui.widgets.tree_canvas import TreeCanvas
 
 DOCS = Path(__file__).parents[2] / "docs" / "keys.md"
 
@@ -237,7 +244,7 @@ def test_the_look_is_the_configured_one_unless_no_color_or_the_terminal_says_oth
 
 
 def test_the_folders_are_the_users_own_where_no_variable_names_others(monkeypatch):
-    from explorer.config import config_path
+    from explorer.tui.config import config_path
 
     monkeypatch.delenv("PE_EXPLORE_STATE", raising=False)
     monkeypatch.delenv("PE_EXPLORE_CONFIG", raising=False)

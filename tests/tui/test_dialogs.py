@@ -6,7 +6,7 @@ import pytest
 from screens import HOSTILE, Waiting, answer_of, answers_of, drive, text_of
 from textual.widgets import Input
 
-from explorer.screens.dialogs import (
+from explorer.tui.screens.dialogs import (
     BranchDialog,
     CandidateDialog,
     ChooseDialog,
@@ -17,8 +17,8 @@ from explorer.screens.dialogs import (
     QuitDialog,
     TextDialog,
 )
-from explorer.screens.start import StartScreen
-from explorer.views import JobView
+from explorer.tui.screens.start_screen import StartScreen
+from explorer.views.values import JobView
 
 NODE = {"name": "R.L", "similarity": 0.9931, "val_accuracy": 93.4, "macs_reduction": 12.5}
 BLOCKS = [("layer1.0", 0.1, False), ("layer1.2", 0.2, True), ("layer2.1", 0.3, True)]

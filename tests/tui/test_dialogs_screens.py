@@ -7,13 +7,13 @@ import asyncio
 import pytest
 from screens import HOSTILE, Waiting, answer_of, answers_of, drive, text_of
 
-from explorer.keys import KEYS, rebound
-from explorer.recents import Recent
-from explorer.screens.compare import CompareScreen, comparison
-from explorer.screens.help import HelpScreen, page
-from explorer.screens.palette import KeyCommands
-from explorer.screens.start import StartScreen
-from explorer.views import StageView
+from explorer.tui.keys import KEYS, rebound
+from explorer.tui.recents import Recent
+from explorer.tui.screens.command_palette import KeyCommands
+from explorer.tui.screens.compare_screen import CompareScreen, comparison
+from explorer.tui.screens.help_screen import HelpScreen, page
+from explorer.tui.screens.start_screen import StartScreen
+from explorer.views.values import StageView
 
 FIRST = {"name": "R.F", "structure": "filter", "state": "ready", "similarity": 0.98,
          "val_accuracy": 93.0, "macs": 1000, "params": 50}  # fmt: skip

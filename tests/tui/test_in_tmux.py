@@ -111,7 +111,7 @@ def workers_below(pid: int) -> list[int]:
         for task in Path(f"/proc/{parent}/task").iterdir():
             for child in map(int, (task / "children").read_text().split()):
                 parents.append(child)
-                if b"engine.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                if b"engine.worker.process" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(child)
     return found
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from textual.app import App
 from trees import chain, node, small_tree
 
-from explorer.widgets.node_table import NodeTable
-from explorer.widgets.tree_model import TreeModel
+from explorer.tui.widgets.node_table import NodeTable
+from explorer.views.tree.model import TreeModel
 
 
 class TableApp(App):

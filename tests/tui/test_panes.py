@@ -8,16 +8,21 @@ import pytest
 from cards import EDITS, FILTER, LAYER, card, drive, frame, job, plain
 from rich.cells import cell_len
 
-from explorer.views import StageView
-from explorer.widgets import figures
-from explorer.widgets.decide_card import DecideCard
-from explorer.widgets.jobs_pane import JobsPane, job_table, title
-from explorer.widgets.log_pane import LogPane
-from explorer.widgets.node_pane import NodePane, node_lines
-from explorer.widgets.ranking_pane import RankingPane, block_lines, filter_lines, ranked
-from explorer.widgets.stages_pane import StagesPane, stage_lines
-from explorer.widgets.timeline import Timeline
-from explorer.widgets.title_bar import TitleBar
+from explorer.tui.drawing import numbers as figures
+from explorer.tui.widgets.decide_card import DecideCard
+from explorer.tui.widgets.jobs_pane import JobsPane, job_table, title
+from explorer.tui.widgets.log_pane import LogPane
+from explorer.tui.widgets.node_pane import NodePane, node_lines
+from explorer.tui.widgets.ranking_pane import (
+    RankingPane,
+    block_lines,
+    filter_lines,
+    ranked,
+)
+from explorer.tui.widgets.stages_pane import StagesPane, stage_lines
+from explorer.tui.widgets.timeline import Timeline
+from explorer.tui.widgets.title_bar import TitleBar
+from explorer.views.values import StageView
 
 JOBS = [job(), job("R.F", state="queued", phase="", done=0, total=0)]
 HOSTILE = "[/foo]\x1b[2J\u202e日本"

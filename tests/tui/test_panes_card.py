@@ -6,11 +6,17 @@ import pytest
 from cards import FILTER, LAYER, MARGIN, ROOT, card, drive, frame, job, node, plain
 from rich.cells import cell_len
 
-from explorer.policy import Margin
-from explorer.themes import ANSI, DARK, LIGHT, NONE, THEMES
-from explorer.widgets.card_cells import bar_scale, key_pieces, margin_pieces
-from explorer.widgets.card_drawing import card_lines
-from explorer.widgets.decide_card import DecideCard
+from explorer.session.policy import Margin
+from explorer.tui.drawing.card import card_lines
+from explorer.tui.drawing.card_cells import bar_scale, key_pieces, margin_pieces
+from explorer.tui.themes import (
+    ANSI,
+    DARK,
+    LIGHT,
+    NONE,
+    THEMES,
+)
+from explorer.tui.widgets.decide_card import DecideCard
 
 WIDE = """
          ▸① LAYER  R.L         ② FILTER  R.F ★

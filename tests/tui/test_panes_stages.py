@@ -7,12 +7,12 @@ import random
 
 import pytest
 
-from engine.edits import rebuild
-from engine.models.resnet import arguments_of_depth
-from engine.structure import structure_of
-from explorer.published import Published, published_for
-from explorer.stages import stages
-from explorer.views import StageView
+from engine.models.cifar_resnet import arguments_of_depth
+from engine.pruning.structure import structure_of
+from engine.pruning.surgery import rebuild
+from explorer.views.published_results import Published, published_for
+from explorer.views.stage_widths import stages
+from explorer.views.values import StageView
 
 ROOT = {
     "factory": "cifar_resnet",

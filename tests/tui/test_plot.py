@@ -12,9 +12,14 @@ from rich.cells import cell_len
 from textual.app import App
 from trees import small_tree
 
-from explorer.plot import braille_lines, nice_ticks, number_text, pareto_figure
-from explorer.widgets.curves import LiveCurves
-from explorer.widgets.pareto import ParetoPlot
+from explorer.tui.drawing.plot import (
+    braille_lines,
+    nice_ticks,
+    number_text,
+    pareto_figure,
+)
+from explorer.tui.widgets.curves import LiveCurves
+from explorer.tui.widgets.pareto_plot import ParetoPlot
 
 
 def text_of(series, width=40, height=10, **more):

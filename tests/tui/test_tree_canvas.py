@@ -9,8 +9,8 @@ import pytest
 from textual.app import App
 from trees import chain, node, small_tree
 
-from explorer.widgets.tree_canvas import TreeCanvas
-from explorer.widgets.tree_model import TreeModel
+from explorer.tui.widgets.tree_canvas import TreeCanvas
+from explorer.views.tree.model import TreeModel
 
 DOTS = """
     ●

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from trees import chain
 
-from explorer.widgets import tree_drawing as drawing
-from explorer.widgets.tree_canvas import TreeCanvas
-from explorer.widgets.tree_layout import APART, TreeLayout
-from explorer.widgets.tree_model import TreeModel, TreeNode
+from explorer.tui.drawing import tree as drawing
+from explorer.tui.widgets.tree_canvas import TreeCanvas
+from explorer.views.tree.layout import APART, TreeLayout
+from explorer.views.tree.model import TreeModel
+from explorer.views.tree.node import TreeNode
 
 
 @st.composite

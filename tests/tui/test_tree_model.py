@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from trees import chain, node, small_tree
 
-from explorer.widgets.tree_filter import parse_filter
-from explorer.widgets.tree_model import TreeModel, TreeNode
+from explorer.views.tree.filter import parse_filter
+from explorer.views.tree.model import TreeModel
+from explorer.views.tree.node import TreeNode
 
 
 def names(model, numbers):

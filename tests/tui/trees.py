@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from explorer.widgets.tree_model import TreeNode
+from explorer.views.tree.node import TreeNode
 
 
 def node(name, structure=None, *, state="ready", kept=None, cka=None, acc=None, cut=None, **more):

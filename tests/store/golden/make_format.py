@@ -14,7 +14,8 @@ from typing import Any
 from golden.make_format_1 import describe as describe_tree
 from golden.make_format_1 import fill as fill_tree
 
-from store import TreeStore, schema
+from store import TreeStore
+from store.sqlite import schema
 
 FOLDER = Path(__file__).parent
 

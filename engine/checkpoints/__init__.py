@@ -1,0 +1,167 @@
+"""Checkpoints read as networks: any safe file in, a network that runs out, or a clear reason.
+
+network = load("resnet56.pt")
+network.model(images_BCHW)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from engine.checkpoints.build import from_factory, outline, rebuilt
+from engine.checkpoints.errors import (
+    ArchitectureError,
+    DamagedFileError,
+    NotACheckpointError,
+    UnsafeCheckpointError,
+    UnsuitableValueError,
+    UnsupportedFormatError,
+)
+from engine.checkpoints.file_format import read_file
+from engine.checkpoints.infer_resnet import infer
+from engine.checkpoints.message_text import shown
+from engine.checkpoints.normalisation_presets import preset_normalisations
+from engine.checkpoints.own_format import is_own, read_own
+from engine.checkpoints.safe_load import read_content
+from engine.checkpoints.state_dict import (
+    find_state,
+    numbers_in,
+    stripped,
+    strippings,
+)
+from engine.checkpoints.tensors import (
+    as_weights,
+    check_shapes,
+    load_strictly,
+    mismatches,
+    shapes_of,
+)
+from engine.checkpoints.time_limit import within
+from engine.contracts.errors import CheckpointError, UnknownFamilyError
+from engine.models import FAMILIES, architecture_of_name
+
+LOAD_SECONDS = 60.0
+LOAD_BYTES_PER_SECOND = 10e6
+
+__all__ = [
+    "ArchitectureError",
+    "DamagedFileError",
+    "LoadedNetwork",
+    "NotACheckpointError",
+    "UnsafeCheckpointError",
+    "UnsuitableValueError",
+    "UnsupportedFormatError",
+    "load",
+    "preset_normalisations",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A network from a file: how to build it again, and what the file said about it."""
+
+    architecture: dict[str, Any]  # factory, arguments, edits
+    model: nn.Module  # eval mode, float32, on the CPU
+    data: Mapping[str, Any] | None  # name, mean, std, classes, …; None where the file doesn't say
+    metrics: Mapping[str, Any]  # numbers that stood beside the weights, as they were called there
+    notes: tuple[str, ...]  # what was stripped, chosen, converted or inferred, for the user
+    digest: str  # the SHA-256 of the file
+
+
+def load(
+    path: str | os.PathLike[str], *, arch: str | None = None, trust_pickle: bool = False
+) -> LoadedNetwork:
+    """The network in a checkpoint file: ours, torch.save's or safetensors'.
+
+    `arch` is a name that the file is checked against (`resnet56`), or `package.module:factory`
+    for a network whose architecture cannot be inferred. With `trust_pickle` the file may import
+    and make objects of any class: only for files whose maker is trusted.
+
+    Raises CheckpointError (its children are in `engine.checkpoints`) and UnknownFamilyError for an
+    `arch` that nothing is known by. The global random state is left as it was.
+    """
+    file_path = Path(path)
+    try:
+        return _load(file_path, arch, trust_pickle)
+    except UnsafeCheckpointError as error:
+        raise UnsafeCheckpointError(
+            f"{shown(file_path.name)}: {error}", error.global_names
+        ) from error
+    except CheckpointError as error:
+        raise type(error)(f"{shown(file_path.name)}: {error}") from error
+
+
+def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
+    file = read_file(path)
+    seconds = LOAD_SECONDS + len(file.data) / LOAD_BYTES_PER_SECOND
+    content = within(seconds, lambda: read_content(file, trust_pickle=trust_pickle))
+    if is_own(content.value):
+        own = read_own(content.value, arch, trust_pickle)
+        if arch is not None and ":" not in arch and arch not in FAMILIES:
+            _check_name(arch, own.architecture["arguments"], own.model.state_dict())
+        told = content.value.get("metrics")
+        metrics = numbers_in(told) if isinstance(told, Mapping) else {}
+        return LoadedNetwork(
+            own.architecture, own.model, own.data, metrics, content.notes + own.notes, file.digest
+        )
+    found = find_state(content.value)
+    if arch is not None and ":" in arch:
+        architecture, model, notes = _into_factory(arch, found.state)
+    else:
+        architecture, model, notes = _into_family(arch, found.state)
+    notes = content.notes + found.notes + notes
+    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest)
+
+
+_Result = tuple[dict[str, Any], nn.Module, tuple[str, ...]]
+
+
+def _into_family(arch: str | None, state: Mapping[str, Any]) -> _Result:
+    """A CIFAR ResNet whose arguments are inferred; a name only checks them."""
+    bare, prefix_notes = stripped(state)
+    weights, type_notes = as_weights(bare)
+    inferred = infer(weights)
+    if arch is not None and arch not in FAMILIES:
+        _check_name(arch, inferred.arguments, inferred.state)
+    architecture = {"factory": "cifar_resnet", "arguments": inferred.arguments, "edits": []}
+    model = load_strictly(rebuilt("cifar_resnet", inferred.arguments), inferred.state)
+    return architecture, model, prefix_notes + type_notes + inferred.notes
+
+
+def _check_name(arch: str, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Raises ArchitectureError where the tensors are not those of the network called `arch`.
+
+    A name tells depth and widths; the rest is as the file has it.
+    """
+    open_arguments = ("shortcut", "conv_bias", "num_classes", "in_channels")
+    told = {key: arguments[key] for key in open_arguments if key in arguments}
+    try:
+        architecture = architecture_of_name(arch, **told)
+    except ValueError as error:  # a depth that is not 6n+2
+        raise UnknownFamilyError(f"no network is called {arch!r}: {error}") from error
+    check_shapes(
+        outline(architecture["factory"], architecture["arguments"]), state, arch,
+        "leave --arch out to have the architecture inferred",
+    )  # fmt: skip
+
+
+def _into_factory(reference: str, state: Mapping[str, Any]) -> _Result:
+    """The network that a person's own factory makes, loaded strictly."""
+    model = from_factory(reference)
+    own = model.state_dict()
+    expected = shapes_of(own)
+    # The network's own names may begin like a wrapper's, so the closest stripping is taken.
+    candidates = list(strippings(state))
+    closest, notes = min(candidates, key=lambda c: len(mismatches(expected, shapes_of(c[0]))))
+    weights, type_notes = as_weights(
+        closest, lambda name: name in own and not own[name].is_floating_point()
+    )
+    check_shapes(model, weights, f"the network of {reference}", "give the factory they come from")
+    architecture = {"factory": reference, "arguments": {}, "edits": []}
+    return architecture, load_strictly(model, weights), notes + type_notes

@@ -1,0 +1,78 @@
+"""Networks made for a checkpoint's weights: what may be called, and how large they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from engine.checkpoints.errors import ArchitectureError
+from engine.checkpoints.message_text import plain, shown
+from engine.contracts.errors import EngineError, UnknownFamilyError
+from engine.models import build
+from engine.pruning.surgery import rebuild
+
+# What factories and edits raise when their arguments, which come out of a file, are nonsense.
+_NONSENSE = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError,
+             OverflowError, AssertionError, MemoryError)  # fmt: skip
+
+
+# A network is made in full before its edits are applied, so a small file may describe a large one.
+MAX_UNPRUNED_ELEMENTS = 2**30
+
+
+class _WithoutRandomValues(TorchFunctionMode):
+    """Leaves random initialisation out: on the meta device it would import the compiler (6 s)."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def outline(factory: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """A network without values (on the meta device), however large it claims to be."""
+    with torch.device("meta"), _WithoutRandomValues():
+        return rebuilt(factory, arguments)
+
+
+def check_size(unpruned: nn.Module) -> None:
+    """Raises ArchitectureError for an outline that no memory should be spent on."""
+    num_elements = sum(parameter.numel() for parameter in unpruned.parameters())
+    if num_elements > MAX_UNPRUNED_ELEMENTS:
+        raise ArchitectureError(
+            f"before its edits the network has {num_elements:,} parameters; at most "
+            f"{MAX_UNPRUNED_ELEMENTS:,} are read; give the checkpoint of a smaller network"
+        )
+
+
+def rebuilt(factory: str, arguments: Mapping[str, Any], edits: Any = ()) -> nn.Module:
+    """The network that a file describes. Raises ArchitectureError."""
+    try:
+        return rebuild({"factory": factory, "arguments": arguments, "edits": edits})
+    except (EngineError, *_NONSENSE) as error:
+        raise ArchitectureError(
+            f"the architecture {shown(factory)} in it cannot be built "
+            f"({type(error).__name__}: {plain(str(error))}); write the checkpoint again"
+        ) from error
+
+
+def from_factory(reference: str) -> nn.Module:
+    """The network that a person's `package.module:factory` makes. Raises UnknownFamilyError."""
+    try:
+        model = build(reference, {})
+    except _NONSENSE as error:
+        raise UnknownFamilyError(
+            f"the factory {reference!r} fails when called without arguments "
+            f"({type(error).__name__}: {plain(str(error))}); give a function that needs none"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise UnknownFamilyError(
+            f"the factory {reference!r} makes {shown(model)}; it must return a torch.nn.Module"
+        )
+    return model

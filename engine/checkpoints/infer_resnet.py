@@ -1,0 +1,221 @@
+"""The arguments of a CIFAR ResNet, read off its tensors.
+
+What the family cannot express is refused, with the reason, and never guessed. Not in the tensors
+are strides and what a shortcut without parameters does: they are taken as He et al. have them
+(1 in the first stage, 2 at the start of each other; option A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from torch import Tensor
+
+from engine.checkpoints.build import outline
+from engine.checkpoints.errors import ArchitectureError
+from engine.checkpoints.message_text import listed, shown
+from engine.checkpoints.tensor_names import (
+    SHORTCUT_CONV,
+    SHORTCUT_NORM,
+    THIRD_CONV,
+    Place,
+    place_of,
+)
+from engine.checkpoints.tensors import mismatches, shapes_of
+
+REMEDY = "give --arch package.module:factory, a function that makes the network"
+_FAMILY = "our CIFAR ResNets"
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """A CIFAR ResNet's arguments, its weights under our names, and notes for the user."""
+
+    arguments: dict[str, Any]
+    state: dict[str, Tensor]
+    notes: tuple[str, ...]
+
+
+def infer(state: Mapping[str, Any]) -> Inferred:
+    """The CIFAR ResNet that a state dict (wrapper's prefixes gone) belongs to.
+
+    Raises ArchitectureError.
+    """
+    tensors = _by_place(state)
+    _refuse_other_families(tensors)
+    numbering, notes = _numbering(tensors)
+    arguments = _arguments(tensors, numbering)
+    shortcut = arguments["shortcut"]
+    names = {place: _our_name(place, numbering, shortcut) for place in tensors}
+    renamed = {names[place]: tensor for place, tensor in tensors.items()}
+    if any(place.part == SHORTCUT_NORM for place in tensors) and shortcut == "conv":
+        _refuse("some shortcuts have a batch norm and others have none")
+    given, foreign = shapes_of(renamed), set(renamed) != set(state)
+    differences = mismatches(expected_shapes(arguments), given)
+    if differences:
+        _refuse(f"with {describe(arguments)}, {listed(differences)}")
+    if foreign:
+        notes.append("renamed the tensors to our names (conv1, layer1.0.conv1, …, fc)")
+    if shortcut == "A" and len(numbering) > 1:
+        notes.append("its shortcuts have no parameters: taken as option A, padded on both sides")
+    return Inferred(arguments, renamed, (f"inferred {describe(arguments)}", *notes))
+
+
+def describe(arguments: Mapping[str, Any]) -> str:
+    """The network in a few words."""
+    blocks = "+".join(str(len(widths)) for widths in arguments["inner_widths"])
+    widths = "/".join(str(width) for width in arguments["stage_widths"])
+    return (
+        f"a CIFAR ResNet of {blocks} blocks, {widths} wide, shortcut {arguments['shortcut']}, "
+        f"{arguments['num_classes']} classes"
+    )
+
+
+def _by_place(state: Mapping[str, Any]) -> dict[Place, Tensor]:
+    places: dict[Place, Tensor] = {}
+    unknown: list[str] = []
+    for name, tensor in state.items():
+        place = place_of(name)
+        if place is None:
+            unknown.append(name)
+        elif place in places:
+            _refuse(f"{shown(name)} and another name mean the same tensor")
+        else:
+            places[place] = tensor
+    if unknown:
+        _refuse_unknown(unknown, has_blocks=any(place.stage is not None for place in places))
+    return places
+
+
+def _refuse_unknown(unknown: list[str], has_blocks: bool) -> NoReturn:
+    if any(name.endswith(("_orig", "_mask")) for name in unknown):
+        raise ArchitectureError(
+            "it holds masks (weight_orig, weight_mask); call torch.nn.utils.prune.remove on every "
+            "pruned module and save it again"
+        )
+    joined = " ".join(unknown)
+    if any(word in joined for word in ("attn", "attention", "qkv", "pos_embed", "cls_token")):
+        _refuse("it looks like a transformer")
+    what = "a ResNet of another kind" if has_blocks else "not a ResNet by its names"
+    _refuse(f"{what}: no place for {listed(map(shown, unknown))}")
+
+
+def _refuse_other_families(tensors: Mapping[Place, Tensor]) -> None:
+    for place in tensors:
+        if place.part == THIRD_CONV:
+            _refuse(
+                f"layer{place.stage}.{place.block} has a third convolution: this is a bottleneck "
+                f"ResNet, which {_FAMILY} are not"
+            )
+    stem = tensors.get(Place(None, None, "conv1", "weight"))
+    if stem is None or tensors.get(Place(None, None, "fc", "weight")) is None:
+        _refuse("it has no first convolution or no classifier by any name that is known")
+    if stem.dim() == 4 and tuple(stem.shape[2:]) == (7, 7):
+        _refuse(
+            "its first convolution is 7×7: this is a ResNet for ImageNet, with a stride and a "
+            f"pooling after it that {_FAMILY} do not have (for example --arch "
+            "torchvision.models:resnet18)"
+        )
+    if not any(place.part == "bn1" and place.stage is None for place in tensors):
+        _refuse("no batch norm follows its first convolution (a pre-activation ResNet?)")
+
+
+Numbering = dict[int, dict[int, int]]  # stage in the file -> block in the file -> block here
+
+
+def _numbering(tensors: Mapping[Place, Tensor]) -> tuple[Numbering, list[str]]:
+    blocks: dict[int, set[int]] = {}
+    for place in tensors:
+        if place.stage is not None and place.block is not None:
+            blocks.setdefault(place.stage, set()).add(place.block)
+    stages = sorted(blocks)
+    if not stages:
+        _refuse("it has no residual blocks by any name that is known")
+    if stages != list(range(stages[0], stages[0] + len(stages))):
+        _refuse(f"of its stages only {', '.join(map(str, stages))} are there")
+    first = min(min(numbers) for numbers in blocks.values())
+    notes = []
+    for stage in stages:
+        numbers = sorted(blocks[stage])
+        gaps = sorted(set(range(first, numbers[-1])) - set(numbers))
+        if gaps:
+            gone = ", ".join(str(g) for g in gaps[:5]) + (", …" if len(gaps) > 5 else "")
+            notes.append(
+                f"stage {stage} has no block {gone} (removed by pruning?); the others are numbered "
+                f"anew, 0 to {len(numbers) - 1}"
+            )
+    return {s: {b: i for i, b in enumerate(sorted(blocks[s]))} for s in stages}, notes
+
+
+def _arguments(tensors: Mapping[Place, Tensor], numbering: Numbering) -> dict[str, Any]:
+    def sizes(stage: int | None, block: int | None, part: str) -> tuple[int, int]:
+        """How many channels a convolution (or the classifier) gives and takes."""
+        tensor = tensors.get(Place(stage, block, part, "weight"))
+        where = part if stage is None else f"layer{stage}.{block}.{part}"
+        if tensor is None:
+            _refuse(f"{where} is missing")
+        if tensor.dim() not in (2, 4) or 0 in tensor.shape:
+            _refuse(f"{where} has the shape {tuple(tensor.shape)}")
+        return int(tensor.shape[0]), int(tensor.shape[1])
+
+    stem_width, in_channels = sizes(None, None, "conv1")
+    stage_widths = [sizes(stage, min(blocks), "conv2")[0] for stage, blocks in numbering.items()]
+    inner_widths = [
+        [sizes(stage, block, "conv1")[0] for block in blocks] for stage, blocks in numbering.items()
+    ]
+    convolutions = [place for place in tensors if place.is_convolution_weight]
+    with_bias = [place for place in convolutions if place.bias in tensors]
+    if len(with_bias) not in (0, len(convolutions)):
+        _refuse(f"{len(with_bias)} of its {len(convolutions)} convolutions have a bias")
+    return {
+        "stem_width": stem_width,
+        "stage_widths": stage_widths,
+        "inner_widths": inner_widths,
+        "shortcut": _shortcut(tensors, numbering, [stem_width, *stage_widths]),
+        "conv_bias": bool(with_bias),
+        "num_classes": sizes(None, None, "fc")[0],
+        "in_channels": in_channels,
+    }
+
+
+def _shortcut(tensors: Mapping[Place, Tensor], numbering: Numbering, widths: list[int]) -> str:
+    """A, B or conv. Raises for shortcuts where the family has none."""
+    kinds: dict[str, str] = {}
+    for index, (stage, blocks) in enumerate(numbering.items()):
+        for block, number in blocks.items():
+            parts = {p.part for p in tensors if (p.stage, p.block) == (stage, block)}
+            kind = "B" if SHORTCUT_NORM in parts else "conv" if SHORTCUT_CONV in parts else "A"
+            where = f"layer{stage}.{block}"
+            changes_shape = number == 0 and (index > 0 or widths[0] != widths[1])
+            if changes_shape:
+                kinds[where] = kind
+            elif kind != "A":
+                _refuse(
+                    f"{where} has a convolution in its shortcut though it does not change the "
+                    f"shape, which in {_FAMILY} is the identity"
+                )
+    if len(set(kinds.values())) > 1:
+        _refuse("its shortcuts differ: " + listed(f"{kind} in {at}" for at, kind in kinds.items()))
+    return next(iter(kinds.values()), "A")
+
+
+def _our_name(place: Place, numbering: Numbering, shortcut: str) -> str:
+    if place.stage is None or place.block is None:
+        return f"{place.part}.{place.leaf}"
+    stage = list(numbering).index(place.stage) + 1
+    parts = {SHORTCUT_CONV: "shortcut.0", SHORTCUT_NORM: "shortcut.1"} if shortcut == "B" else {
+        SHORTCUT_CONV: "shortcut"
+    }  # fmt: skip
+    part = parts.get(place.part, place.part)
+    return f"layer{stage}.{numbering[place.stage][place.block]}.{part}.{place.leaf}"
+
+
+def expected_shapes(arguments: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shapes of a CIFAR ResNet's tensors, without the memory for them."""
+    return shapes_of(outline("cifar_resnet", arguments).state_dict())
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ArchitectureError(f"no CIFAR ResNet can be inferred: {why}; {REMEDY}")

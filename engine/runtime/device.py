@@ -1,0 +1,152 @@
+"""What this machine is, and the rules that follow from it (never from a timing)."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from engine.contracts.errors import SettingsError
+
+MEMORY_FOR_TWO = 6 * 2**30  # bytes of the machine
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How arithmetic runs: stored with a run and kept on resume, for bits depend on it."""
+
+    device: str
+    num_threads: int
+    autocast: str | None  # "bfloat16" or None (float32)
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device(self.device)
+
+    @property
+    def autocast_dtype(self) -> torch.dtype | None:
+        return torch.bfloat16 if self.autocast == "bfloat16" else None
+
+
+def choose(device: str = "auto", num_threads: int | None = None) -> Execution:
+    """The execution for `--device`: bf16 where the hardware multiplies it fast, else float32.
+
+    Raises SettingsError for a device that is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise SettingsError(f"--device {device}: torch sees no CUDA device; use --device cpu")
+        index = torch.device(device).index or 0
+        if index >= torch.cuda.device_count():
+            raise SettingsError(
+                f"--device {device}: there are {torch.cuda.device_count()} CUDA devices"
+            )
+    elif device != "cpu":
+        raise SettingsError(f"--device {device!r} is unknown; use auto, cpu, cuda or cuda:N")
+    threads = num_threads or num_usable_cores()
+    return Execution(device, threads, "bfloat16" if _has_fast_bfloat16(device) else None)
+
+
+def num_usable_cores() -> int:
+    """The cores this process may use: OMP_NUM_THREADS where set, else its affinity mask."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _has_fast_bfloat16(device: str) -> bool:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    return "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+
+
+def _cpu_flags() -> frozenset[str]:
+    try:
+        with open("/proc/cpuinfo") as file:
+            for line in file:
+                if line.startswith("flags"):
+                    return frozenset(line.split(":", 1)[1].split())
+    except OSError:
+        pass  # not Linux: no flags known, so float32
+    return frozenset()
+
+
+def memory_bytes() -> int | None:
+    """What is allocated on the CUDA devices, or this process's resident bytes; None if unknown."""
+    if torch.cuda.is_initialized():
+        allocated = sum(map(torch.cuda.memory_allocated, range(torch.cuda.device_count())))
+        if allocated:
+            return allocated
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None  # not Linux
+
+
+def candidates_at_once(execution: Execution) -> int:
+    """How many candidates are recovered at a time, each on its share of the threads.
+
+    A second thread speeds up a small network by a tenth, a second candidate by nearly as much
+    again (benchmarks/RESULTS.md). Each takes a gigabyte. On a GPU one, until two are measured.
+    """
+    roomy = _physical_memory_bytes() >= MEMORY_FOR_TWO
+    return 2 if execution.device == "cpu" and execution.num_threads >= 2 and roomy else 1
+
+
+def _physical_memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 0  # unknown: one at a time
+
+
+def apply(execution: Execution) -> None:
+    """Sets up this process for that execution, deterministic throughout."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(execution.num_threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    # TF32, which torch takes for a GPU's convolutions unless told, has 10 bits: too few for CKA.
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    # With the fast path on, attention bypasses the flop counter and reports zero operations.
+    torch.backends.mha.set_fastpath_enabled(False)
+
+
+@contextmanager
+def ranking() -> Iterator[None]:
+    """TF32 for convolutions whose results only put structures in an order: a GPU has several times
+    as many operations of it, and the order holds (benchmarks/RESULTS.md). A CPU has none."""
+    convolutions: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
+
+
+def fingerprint(execution: Execution) -> dict[str, object]:
+    """What must be equal for a node to be grown again bit for bit."""
+    gpu = torch.cuda.get_device_name(execution.device) if execution.device != "cpu" else None
+    return {
+        "torch": str(torch.__version__),  # a class of its own, which would be pickled by name
+        "python": platform.python_version(),
+        "cuda": torch.version.cuda if gpu else None,
+        "gpu": gpu,
+        "instruction_set": torch.backends.cpu.get_cpu_capability(),
+        "platform": platform.machine(),
+        **execution.as_dict(),
+        "candidates_at_once": candidates_at_once(execution),
+    }

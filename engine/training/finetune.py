@@ -1,0 +1,176 @@
+"""Fine-tuning and training. Shape legend: B images, C channels, H height, W width, K classes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.contracts import seeds
+from engine.contracts.errors import EngineError
+from engine.data import Augmenter, ImageData
+from engine.runtime.device import Execution
+from engine.runtime.progress import SILENT, Monitor
+
+
+class DivergedError(EngineError):
+    """A loss that is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """Epochs [first_epoch, last_epoch) of a schedule of `total_epochs`.
+
+    The paper's fine-tuning: SGD, Nesterov momentum 0.9, learning rate 0.01, batches of 128,
+    divided by ten at half and again at three quarters of the epochs (`step`).
+    """
+
+    first_epoch: int
+    last_epoch: int
+    total_epochs: int
+    seed: int
+    learning_rate: float = 0.01
+    schedule: str = "step"
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def learning_rate_at(self, epoch: int, share: float) -> float:
+        """The learning rate `share` of the way through an epoch."""
+        if self.schedule == "step":
+            passed = epoch / self.total_epochs
+            return self.learning_rate * (0.01 if passed >= 0.75 else 0.1 if passed >= 0.5 else 1)
+        progress = (epoch + share) / self.total_epochs  # one-cycle: up for a fifth, then down
+        return self.learning_rate * min(progress / 0.2, (1 - progress) / 0.8)
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """One epoch: mean training loss, training accuracy in percent, images a second."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_second: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def optimiser_of(model: nn.Module, plan: TrainPlan) -> torch.optim.SGD:
+    """SGD with Nesterov momentum, fused where the parameters' device has it."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=plan.learning_rate,
+        momentum=plan.momentum,
+        nesterov=plan.momentum > 0,
+        weight_decay=plan.weight_decay,
+        fused=True,
+    )
+
+
+def train(
+    model: nn.Module,
+    data: ImageData,
+    plan: TrainPlan,
+    execution: Execution,
+    *,
+    monitor: Monitor = SILENT,
+    phase: str = "training",
+    optimiser: torch.optim.SGD | None = None,
+    after_epoch: Callable[[EpochFigures], None] | None = None,
+) -> list[EpochFigures]:
+    """Trains `model` in place and returns its figures an epoch.
+
+    Same plan, data, execution and machine: same bits. Raises DivergedError, Cancelled.
+    """
+    device = execution.torch_device
+    model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimiser = optimiser or optimiser_of(model, plan)
+    augmenter = Augmenter(data.train.to(device), data.mean, data.std, data.flips)
+    history = []
+    for epoch in range(plan.first_epoch, plan.last_epoch):
+        figures = _epoch(model, augmenter, optimiser, plan, epoch, execution, monitor, phase)
+        if not math.isfinite(figures.loss):
+            raise DivergedError(
+                f"the loss became {figures.loss} in epoch {epoch + 1} of {phase} at learning rate "
+                f"{plan.learning_rate}; use a smaller --learning-rate"
+            )
+        history.append(figures)
+        monitor.tell("epoch", phase=phase, total_epochs=plan.total_epochs, **figures.as_dict())
+        if after_epoch is not None:
+            after_epoch(figures)
+    return history
+
+
+def _epoch(
+    model: nn.Module,
+    augmenter: Augmenter,
+    optimiser: torch.optim.SGD,
+    plan: TrainPlan,
+    epoch: int,
+    execution: Execution,
+    monitor: Monitor,
+    phase: str,
+) -> EpochFigures:
+    generator = seeds.generator(plan.seed, "epoch", epoch)
+    num_images = len(augmenter.images)
+    order_N = torch.randperm(num_images, generator=generator)
+    device = execution.torch_device
+    # Sums stay on the device: reading them every step would make a GPU wait.
+    loss_sum = torch.zeros((), device=device, dtype=torch.float64)
+    correct = torch.zeros((), device=device, dtype=torch.int64)
+    started = time.perf_counter()
+    steps_before = (epoch - plan.first_epoch) * num_images
+    steps_in_all = (plan.last_epoch - plan.first_epoch) * num_images
+    rate = plan.learning_rate
+    for offset in range(0, num_images, plan.batch_size):
+        indices_B = order_N[offset : offset + plan.batch_size]
+        rate = plan.learning_rate_at(epoch, offset / num_images)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        images_BCHW, labels_B = augmenter.batch(indices_B, generator)
+        with torch.autocast(
+            device.type, dtype=execution.autocast_dtype, enabled=execution.autocast is not None
+        ):
+            logits_BK = model(images_BCHW)
+        loss = F.cross_entropy(logits_BK.float(), labels_B)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        loss_sum += loss.detach().double() * len(labels_B)
+        correct += (logits_BK.argmax(1) == labels_B).sum()
+        done = offset + len(indices_B)
+        monitor.step(
+            phase,
+            steps_before + done,
+            steps_in_all,
+            partial(_running, loss_sum, correct, done, num_images),
+            epoch=epoch + 1,
+            last_epoch=plan.last_epoch,
+            images_per_second=round(done / (time.perf_counter() - started), 1),
+        )
+    return EpochFigures(
+        epoch=epoch,
+        loss=float(loss_sum) / num_images,
+        accuracy=100 * int(correct) / num_images,
+        learning_rate=rate,
+        images_per_second=round(num_images / (time.perf_counter() - started), 1),
+    )
+
+
+def _running(loss_sum: Tensor, correct: Tensor, done: int, num_images: int) -> dict[str, float]:
+    """The epoch's figures so far. Waits for the device."""
+    return {
+        "loss": round(float(loss_sum) / done, 5),
+        "accuracy": round(100 * int(correct) / done, 3),
+        "epoch_share": round(done / num_images, 4),
+    }

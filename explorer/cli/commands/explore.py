@@ -1,0 +1,38 @@
+"""The app as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from engine.contracts.errors import UsageError
+from explorer.session.open_run import Request, is_store, model_path
+from explorer.tui.app import ExplorerApp
+from explorer.tui.config import load_config
+
+
+def explore(request: Request | None) -> int:
+    """Opens the app; without a terminal, a store's tree is printed instead."""
+    if request is not None:
+        path = model_path(request.model)  # a misspelled name is told before the screen changes
+        if not sys.stdout.isatty() and is_store(path):
+            from explorer.cli.commands.log_show import log
+
+            log(path, as_json=False)
+            return 0
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        name = request.model if request else "sample"
+        raise UsageError(f"the explorer needs a terminal; without one use: pe-explore auto {name}")
+    for name in ("COLUMNS", "LINES"):  # a size that was exported would hold through every resize
+        os.environ.pop(name, None)
+    config = load_config()
+    return asyncio.run(_run(ExplorerApp(request, config)))
+
+
+async def _run(app: ExplorerApp) -> int:
+    try:
+        await app.run_async()
+    finally:
+        await app.release()
+    return app.return_code or 0

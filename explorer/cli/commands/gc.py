@@ -1,0 +1,87 @@
+"""`gc`: frees the weights of dropped nodes, after telling which."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine.contracts.errors import UsageError
+from explorer.views.safe_text import safe
+from store import Freeable, TreeStore
+
+_MOST_NAMES = 20
+
+
+def gc(path: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Frees what can be freed, once a person has agreed."""
+    path = path.expanduser()
+    with TreeStore.open(path, read_only=dry_run) as store:
+        found, several_runs = store.freeable(), len(store.runs()) > 1
+        if not as_json:
+            typer.echo(_told(found, several_runs))
+        freed, before = False, path.stat().st_size
+        if found.results and not dry_run:
+            _ask(found, yes)
+            store.free()
+            freed = True
+            _shrink(store, path)
+    after = path.stat().st_size
+    if as_json:
+        typer.echo(json.dumps(_as_dict(path, found, freed, before, after), indent=2))
+    elif freed:
+        typer.echo(f"freed; {safe(path.name)} has {after / 1e6:,.1f} MB, from {before / 1e6:,.1f}")
+
+
+def _told(found: Freeable, several_runs: bool) -> str:
+    if not found.results:
+        return "nothing to free: no dropped node has weights (drop nodes first: pe-explore drop)"
+    names = list(
+        dict.fromkeys(
+            f"{safe(r.name)} (run {r.run_id})" if several_runs else safe(r.name)
+            for r in found.results
+        )
+    )
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return (
+        f"{found.num_bytes / 1e6:,.1f} MB of weights of {len(names)} dropped nodes: "
+        f"{', '.join(names[:_MOST_NAMES])}{more}. Their place in the tree and their measurements "
+        "stay"
+    )
+
+
+def _ask(found: Freeable, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("freed weights do not come back: say --yes, or look first with --dry-run")
+    if not typer.confirm("Free them? They do not come back", err=True):
+        raise typer.Exit(1)
+
+
+def _shrink(store: TreeStore, path: Path) -> None:
+    """Makes the file smaller where the disk has room for writing it anew."""
+    room = shutil.disk_usage(path.parent).free
+    if room < 2 * path.stat().st_size:
+        typer.echo(
+            f"pe-explore: {safe(path.name)} keeps its size, for the disk has no room to write it "
+            "anew; what is free in it is used by the next weights",
+            err=True,
+        )
+        return
+    store.shrink()
+
+
+def _as_dict(path: Path, found: Freeable, freed: bool, before: int, after: int) -> dict[str, Any]:
+    return {
+        "store": str(path),
+        "freed": freed,
+        "results": [{"run": r.run_id, "node": r.name, "phase": r.phase} for r in found.results],
+        "bytes": found.num_bytes,
+        "file_bytes_before": before,
+        "file_bytes": after,
+    }

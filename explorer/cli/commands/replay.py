@@ -1,0 +1,93 @@
+"""`replay`: a tree as it grew, moment by moment."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine.contracts.errors import UsageError
+from explorer.cli.console import find_run, print_tree, tree_lines
+from explorer.views.replay import Moment, Replay
+from explorer.views.safe_text import safe
+from store import TreeStore
+
+
+def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
+    """Steps through the newest run: an animation at a terminal, a line a moment elsewhere."""
+    with TreeStore.open(path, read_only=True) as store:
+        run = find_run(store)
+        past = Replay.of(store, run.id)
+    if at is not None:
+        _print_moment(past, at, run.name, as_json)
+    elif as_json:
+        for moment in past.moments:
+            typer.echo(json.dumps(_as_dict(moment)))
+    elif sys.stdout.isatty():
+        _animate(past, speed)
+    else:
+        for moment in past.moments:
+            typer.echo(f"{moment.event_id:>6}  {_clock(moment)}  {safe(moment.text)}")
+
+
+def _as_dict(moment: Moment) -> dict[str, Any]:
+    return {
+        "event": moment.event_id,
+        "at": moment.created_at,
+        "kind": moment.kind,
+        "node": moment.node,
+        "text": moment.text,
+    }
+
+
+def _print_moment(past: Replay, event_id: int, run: str, as_json: bool) -> None:
+    """The tree as it stood once that event had come."""
+    before = [moment for moment in past.moments if moment.event_id <= event_id]
+    if not before or event_id > past.moments[-1].event_id:
+        first, last = past.moments[0].event_id, past.moments[-1].event_id
+        raise UsageError(f"--at {event_id}: the run's events go from {first} to {last}")
+    objects = past.nodes_at(before[-1].number)
+    if as_json:
+        shown = _as_dict(before[-1])
+        typer.echo(json.dumps({"run": run, "moment": shown, "nodes": objects}, indent=2))
+        return
+    typer.echo(safe(before[-1].text))
+    print_tree(objects)
+
+
+def _animate(past: Replay, speed: float) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        for moment, lines in _frames(past):
+            room = max(console.height - 3, 1)
+            live.update(_frame(moment, lines[-room:], len(past.moments)), refresh=True)
+            if moment.number + 1 < len(past.moments):
+                time.sleep(1 / speed)
+
+
+def _frames(past: Replay) -> Iterator[tuple[Moment, list[tuple[str, bool | None]]]]:
+    for moment in past.moments:
+        objects = past.nodes_at(moment.number)
+        yield moment, [(line, value["kept"]) for line, value in tree_lines(objects)]
+
+
+def _frame(moment: Moment, lines: list[tuple[str, bool | None]], count: int) -> Any:
+    from rich.text import Text
+
+    header = f"{moment.number + 1}/{count}  {_clock(moment)}  {safe(moment.text)}"
+    shown = [Text(header, "bold", no_wrap=True, overflow="ellipsis"), Text()]
+    shown += [Text(safe(line), "" if kept else "dim", no_wrap=True) for line, kept in lines]
+    return Text("\n").join(shown)
+
+
+def _clock(moment: Moment) -> str:
+    """The day and the time of a moment."""
+    return moment.created_at[:19].replace("T", " ")

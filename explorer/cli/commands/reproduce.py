@@ -1,0 +1,96 @@
+"""`verify --reexecute`: whether a node can be made again, bit for bit."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from explorer.cli.console import find_run
+from explorer.cli.progress import Reporter
+from explorer.executors.worker_pool import WorkerExecutor
+from explorer.session.reproduce import (
+    Pair,
+    Reexecution,
+    Remade,
+    reexecute,
+)
+from explorer.views.safe_text import safe
+from store import TreeStore
+
+_HASH_DIGITS = 12
+
+
+def reexecute_node(path: Path, name: str) -> Reexecution:
+    """A node of the newest run made again, in a worker and a folder that are gone afterwards."""
+
+    async def work(reporter: Reporter) -> Reexecution:
+        with (
+            TreeStore.open(path, read_only=True) as store,
+            tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
+        ):
+            spool = Path(folder)
+            executor = WorkerExecutor(spool, log=spool / "worker.log")
+            try:
+                return await reexecute(store, find_run(store), name, executor, spool, reporter)
+            finally:
+                await executor.close()
+
+    with Reporter() as reporter:
+        return asyncio.run(work(reporter))
+
+
+def as_dict(found: Reexecution) -> dict[str, Any]:
+    """What `verify --json` says of it; pairs are [stored, now]."""
+    return {
+        "node": found.node,
+        "run": found.run_id,
+        "verdict": found.verdict,
+        "environment": {key: list(pair) for key, pair in found.environment.items()},
+        "snapshots": [
+            {
+                "phase": one.phase,
+                "identical": one.identical,
+                "stored_sha256": one.stored_sha256,
+                "sha256": one.sha256,
+                "metrics": {key: list(pair) for key, pair in one.metrics.items()},
+            }
+            for one in found.remade
+        ],
+    }
+
+
+def print_reexecution(found: Reexecution) -> None:
+    """A line for each snapshot, and the verdict."""
+    for one in found.remade:
+        typer.echo(f"{safe(found.node)} {one.phase}: {_outcome(one)}")
+        for name, pair in one.metrics.items():
+            typer.echo(f"  {safe(name)}: {_pair(pair)}")
+    typer.echo(f"{safe(found.node)}: {_sentence(found)}")
+
+
+def _outcome(one: Remade) -> str:
+    if one.identical:
+        return f"the same bits (SHA-256 {one.sha256[:_HASH_DIGITS]})"
+    then, now = one.stored_sha256[:_HASH_DIGITS], one.sha256[:_HASH_DIGITS]
+    return f"other bits (SHA-256 {then} stored, {now} now)"
+
+
+def _sentence(found: Reexecution) -> str:
+    changed = "; ".join(f"{safe(key)}: {_pair(pair)}" for key, pair in found.environment.items())
+    if found.verdict == "identical":
+        return "identical, bit for bit"
+    if found.verdict == "equivalent":
+        return f"equivalent, not identical: the environment differs in {changed}"
+    return (
+        "different, though the environment is the one it was made in. What is stored was not made "
+        "from its parent by this version of pe-explore, or was changed"
+    )
+
+
+def _pair(pair: Pair) -> str:
+    then, now = (safe("-" if value is None else str(value)) for value in pair)
+    return f"{then} stored, {now} now"

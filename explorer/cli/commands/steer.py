@@ -1,0 +1,152 @@
+"""The app's keys as commands: decide, branch, candidate, undo, redo, tag, note, drop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from engine.contracts.errors import UsageError
+from explorer.cli.commands.auto import clear_spool, summary_of
+from explorer.cli.console import print_tree
+from explorer.cli.progress import Reporter
+from explorer.executors.worker_pool import NUM_SLOTS, WorkerExecutor
+from explorer.session.errors import WorkFailedError
+from explorer.session.open_run import Request, open_session
+from explorer.session.session import Outcome
+from explorer.session.steering import NotNowError, Steering
+from store import Node
+
+Play = Callable[[Steering], Any]
+
+
+def decide(store: Path, parent: str, keep: Sequence[str], *, as_json: bool) -> None:
+    """Keeps candidates of a parent: those named, `suggested`, `other` or `both`."""
+
+    def play(steering: Steering) -> None:
+        node = steering.session.node(parent)
+        words: dict[str, Callable[[Node], Any]] = {
+            "suggested": steering.approve, "other": steering.override, "both": steering.keep_both,
+        }  # fmt: skip
+        if len(keep) == 1 and keep[0] in words:
+            words[keep[0]](node)
+            return
+        children = {child.name for child in steering.store.children(node.id)}
+        for name in keep:
+            if name not in children:
+                known = ", ".join(sorted(children)) or "none"
+                raise UsageError(f"{name!r} is no candidate of {parent}; it has {known}")
+        steering.choose(node, keep)
+
+    steer(store, play, as_json=as_json, work=False)
+
+
+def branch(
+    store: Path,
+    node: str,
+    take: str,
+    wish: dict[str, Any] | None,
+    iterations: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Grows on from any node."""
+
+    def play(steering: Steering) -> None:
+        start = steering.session.node(node)
+        if wish is None:
+            steering.branch(start, take, iterations)
+        else:
+            steering.branch_wish(start, wish, iterations)
+
+    steer(store, play, as_json=as_json)
+
+
+def fork(
+    path: Path, node: str, overrides: dict[str, Any], iterations: int, *, as_json: bool
+) -> None:
+    """Starts another run at a node, with other settings, and grows it."""
+    from explorer.session.fork import fork as make
+
+    async def play(steering: Steering) -> Outcome:
+        session = steering.session
+        given = {**overrides, "iterations": iterations}
+        run = make(session, session.node(node), given)
+        session.run = run
+        return await session.grow()
+
+    steer(path, play, as_json=as_json)
+
+
+def candidate(store: Path, parent: str, wish: dict[str, Any], *, as_json: bool) -> None:
+    """Makes one further candidate of a parent."""
+    steer(store, lambda s: s.candidate(s.session.node(parent), wish), as_json=as_json)
+
+
+def undo(store: Path, *, redo: bool, as_json: bool) -> None:
+    """Takes back the newest decision, or makes it again."""
+    steer(store, lambda s: s.redo() if redo else s.undo(), as_json=as_json, work=False)
+
+
+def annotate(store: Path, node: str, play: Callable[[Steering, Node], Any]) -> None:
+    """A tag, a note, or a drop."""
+    steer(store, lambda s: play(s, s.session.node(node)), work=False, quiet=True)
+
+
+def steer(
+    path: Path, play: Play, *, as_json: bool = False, work: bool = True, quiet: bool = False
+) -> None:
+    """Opens a store, lets `play` steer it, waits for the work, and prints the tree.
+
+    Without `work` nothing is grown: what was decided is stored, and grows when it is asked for.
+    """
+    with Reporter(quiet=quiet) as reporter:
+        summary = asyncio.run(_steer(path, play, reporter, work))
+    if quiet:
+        return
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+    else:
+        print_tree(summary["nodes"], best=summary["best"]["name"])
+
+
+async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> dict[str, Any]:
+    problems: list[str] = []
+
+    def listen(event: Any) -> None:
+        reporter(event)
+        if event["event"] == "problem":
+            problems.append(event["cause"])
+
+    executors: list[WorkerExecutor] = []
+
+    def make(spool: Path) -> WorkerExecutor:
+        executors.append(WorkerExecutor(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
+        return executors[0]
+
+    try:
+        session = await open_session(Request(str(path)), make, listen)
+        try:
+            steering = Steering(session)
+            try:
+                played = play(steering)
+                if asyncio.iscoroutine(played):
+                    await played
+                await (steering.idle() if work else steering.stop())
+            except NotNowError as error:
+                raise UsageError(str(error)) from error
+            finally:
+                await steering.stop()
+            if problems:
+                raise WorkFailedError("; ".join(dict.fromkeys(problems)))
+            return summary_of(session, Outcome(session.node("R"), "done"))
+        finally:
+            session.store.close()
+    finally:
+        for executor in executors:
+            await executor.close()
+            clear_spool(executor.spool)

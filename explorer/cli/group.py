@@ -1,0 +1,88 @@
+"""What the command line does before a command: the default command, did-you-mean, exit codes."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+P = ParamSpec("P")
+T = TypeVar("T")
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_ROOT_OPTIONS = ("-h", "--help", "-V", "--version", "--install-completion", "--show-completion")
+
+
+class DefaultCommandGroup(TyperGroup):
+    """`pe-explore X.pt` is `pe-explore open X.pt`; a file named like a command is `./auto`."""
+
+    default_command = "open"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        first = args[0].split("=")[0] if args else ""
+        if first not in self.commands and first not in _ROOT_OPTIONS:
+            self._refuse_misspelling(first, args)
+            args = [self.default_command, *args]
+        return super().parse_args(ctx, args)
+
+    def _refuse_misspelling(self, first: str, args: list[str]) -> None:
+        if not first or first == "sample" or first.startswith("-") or Path(first).exists():
+            return
+        near = difflib.get_close_matches(first, self.commands, n=1, cutoff=0.6)
+        if near and (len(args) > 1 or "." not in first):
+            _complain(f"there is no command {first!r}; did you mean {near[0]!r}?")
+            raise SystemExit(USAGE)
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        formatter.write_usage("pe-explore", "[MODEL|STORE] | COMMAND [ARGS]...")
+
+
+def guarded(command: Callable[P, T]) -> Callable[P, T]:
+    """The command with errors that a user can mend told in one line, and their exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            _complain("interrupted; what was finished is kept, the same command goes on from there")
+            raise SystemExit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise SystemExit(FAILED) from None  # the reader (head, less) has gone
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None:
+                raise
+            _complain(str(error))
+            raise SystemExit(code) from None
+
+    return run
+
+
+def _exit_code(error: Exception) -> int | None:
+    """The exit code of an error that is a user's to mend; None for a bug of ours."""
+    from engine.contracts.errors import EngineError, SettingsError, UsageError
+    from explorer.executors.worker_pool import JobFailedError
+    from explorer.session.errors import WorkFailedError
+    from explorer.session.session import CandidatesFailedError
+    from store import StoreError
+
+    if isinstance(error, UsageError | SettingsError):
+        return USAGE
+    if isinstance(
+        error, EngineError | StoreError | JobFailedError | CandidatesFailedError | WorkFailedError
+    ):
+        return FAILED
+    return None
+
+
+def _complain(message: str) -> None:
+    from explorer.views.safe_text import safe
+
+    typer.echo(f"pe-explore: {safe(message)}", err=True)
+    sys.stderr.flush()

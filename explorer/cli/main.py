@@ -1,0 +1,318 @@
+"""The command line. Only typer is imported at the top, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from explorer.cli import exchange as cli_exchange
+from explorer.cli import steer as cli_steer
+from explorer.cli import stores as cli_store
+from explorer.cli.group import DefaultCommandGroup, guarded
+from explorer.cli.options import Data, Device, Json, Model, NodeName, StoreFile
+
+app = typer.Typer(
+    cls=DefaultCommandGroup,
+    rich_markup_mode=None,  # pretty help would import Rich's Markdown: 0.2 s
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"pe-explore {version('pe-explore')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.")
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Steer the pruning of a network: layer or filters, node by node.
+
+    `pe-explore auto MODEL` grows a tree and lets it decide alone; try `pe-explore auto sample`.
+    """
+
+
+@app.command("auto")
+@guarded
+def auto(
+    model: Model,
+    data: Data = None,
+    iterations: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--iterations", "-n", help="Depth of the tree  [default: 5]"),
+    ] = None,
+    policy: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="cka, random, layers, filters or layers-first  [default: cka]"),
+    ] = None,
+    recovery_epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Epochs before candidates are compared  [default: 10]"),
+    ] = None,
+    tune_epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Epochs of a kept node in all, recovery counted in  [default: 30]"),
+    ] = None,
+    criterion: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="kl, kl-fast or l1  [default: kl]"),
+    ] = None,
+    criterion_samples: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Training images a class to score with  [default: 500]"),
+    ] = None,
+    similarity: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="cka  [default: cka]"),
+    ] = None,
+    match: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What candidates have in common: filters, macs or params"),
+    ] = None,
+    allocation: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Which filters go: uniform or global  [default: uniform]"),
+    ] = None,
+    min_blocks: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Blocks that stay in each stage  [default: 2]"),
+    ] = None,
+    layer_bonus: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Added to the layer's similarity  [default: 0]"),
+    ] = None,
+    max_drop: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Stop once validation accuracy is this many points below the root's"),
+    ] = None,
+    target_macs: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Stop once this percentage of the multiply-accumulates is gone"),
+    ] = None,
+    train_limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Train on so many images only (a stratified subset)"),
+    ] = None,
+    learning_rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Of fine-tuning  [default: 0.01]"),
+    ] = None,
+    batch_size: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Images a step  [default: 128]"),
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,  # noqa: UP045
+    protocol: Annotated[
+        str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
+    ] = "default",
+    arch: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Open a checkpoint that can run code")
+    ] = False,
+    store: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
+    ] = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Grow a tree without asking; resumes where it stopped."""
+    names = (
+        "data", "iterations", "policy", "recovery_epochs", "tune_epochs", "criterion",
+        "criterion_samples", "similarity", "match", "allocation", "min_blocks", "layer_bonus",
+        "max_drop", "target_macs", "train_limit", "learning_rate", "batch_size", "seed",
+    )  # fmt: skip
+    given = {name: value for name, value in locals().items() if name in names and value is not None}
+    from explorer.cli.commands.auto import auto as run
+    from explorer.session.open_run import Request
+
+    run(
+        Request(model, store, device, arch, trust_pickle, protocol, given),
+        as_json=json,
+    )
+
+
+@app.command("train")
+@guarded
+def train(
+    arch: Annotated[str, typer.Argument(metavar="ARCH", help="resnet20, resnet56, … (depth 6n+2)")],
+    data: Annotated[str, typer.Option(help="As for auto")] = "sample",
+    output: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--output", "-o", help="The checkpoint to write  [default: ARCH.pt]"),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images", min=1)] = 60,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the one-cycle schedule")] = 0.1,
+    batch_size: Annotated[int, typer.Option(help="Images a step", min=2)] = 128,
+    weight_decay: Annotated[float, typer.Option(help="L2 penalty", min=0)] = 5e-4,
+    width: Annotated[int, typer.Option(help="Filters of the first stage", min=1)] = 16,
+    shortcut: Annotated[str, typer.Option(help="A (padding), B (1×1 conv + BN) or conv")] = "A",
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation", min=0)] = 0,
+    threads: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="CPU threads  [default: every core]", min=1),
+    ] = None,
+    device: Device = "auto",
+    json: Json = False,
+) -> None:
+    """Train a checkpoint; goes on after an interruption."""
+    from explorer.cli.commands.train import train as run
+
+    job: dict[str, Any] = {
+        "arch": arch,
+        "width": width,
+        "shortcut": shortcut,
+        "device": device,
+        "threads": threads,
+        "destination": str((output or Path(f"{arch}.pt")).expanduser().resolve()),
+        "recipe": {
+            "epochs": epochs,
+            "learning_rate": learning_rate,
+            "batch_size": batch_size,
+            "weight_decay": weight_decay,
+            "seed": seed,
+        },
+    }
+    run(job, data, as_json=json)
+
+
+@app.command("log")
+@guarded
+def log(
+    store: StoreFile,
+    limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="The newest N nodes only  [default: 2000 where it is long]", min=1),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """The tree, one line a node."""
+    from explorer.cli.commands.log_show import log as run
+
+    run(store, limit=limit, as_json=json)
+
+
+@app.command("show")
+@guarded
+def show(store: StoreFile, node: NodeName, json: Json = False) -> None:
+    """All that is known of one node."""
+    from explorer.cli.commands.log_show import show as run
+
+    run(store, node, as_json=json)
+
+
+@app.command("export")
+@guarded
+def export(
+    store: StoreFile,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="A node, or 'best'")],
+    output: Annotated[Path, typer.Argument(metavar="OUT.pt", help="The checkpoint to write")],
+    json: Json = False,
+) -> None:
+    """Write a node as a checkpoint."""
+    from explorer.cli.commands.export import export as run
+
+    run(store, node, output, as_json=json)
+
+
+@app.command("doctor")
+@guarded
+def doctor(device: Device = "auto", json: Json = False) -> None:
+    """What this machine can do, and how work will run on it."""
+    from explorer.cli.commands.train import doctor as run
+
+    run(device, as_json=json)
+
+
+@app.command("open")
+@guarded
+def open_(
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(help="A checkpoint, a store (.db), or 'sample'", show_default=False),
+    ] = None,
+    data: Data = None,
+    recovery_epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Epochs before candidates are compared  [default: 10]"),
+    ] = None,
+    tune_epochs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Epochs of a kept node in all, recovery counted in  [default: 30]"),
+    ] = None,
+    criterion: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="kl, kl-fast or l1  [default: kl]"),
+    ] = None,
+    criterion_samples: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Training images a class to score with  [default: 500]"),
+    ] = None,
+    match: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="What candidates have in common: filters, macs or params"),
+    ] = None,
+    train_limit: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Train on so many images only (a stratified subset)"),
+    ] = None,
+    batch_size: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Images a step  [default: 128]"),
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,  # noqa: UP045
+    protocol: Annotated[
+        str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
+    ] = "default",
+    arch: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
+    ] = None,
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Open a checkpoint that can run code")
+    ] = False,
+    store: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Open MODEL in the explorer (the default command)."""
+    names = (
+        "data", "recovery_epochs", "tune_epochs", "criterion", "criterion_samples", "match",
+        "train_limit", "batch_size", "seed",
+    )  # fmt: skip
+    given = {name: value for name, value in locals().items() if name in names and value is not None}
+    from explorer.cli.commands.explore import explore
+    from explorer.session.open_run import Request
+
+    request = Request(model, store, device, arch, trust_pickle, protocol, given) if model else None
+    raise typer.Exit(explore(request))
+
+
+cli_steer.add_commands(app)
+cli_store.add_commands(app)
+cli_exchange.add_commands(app)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

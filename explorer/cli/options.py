@@ -1,0 +1,54 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A checkpoint, a store (.db), or 'sample'", show_default=False
+    ),
+]
+
+
+StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
+
+
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
+
+
+Data = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads it at run time
+    typer.Option(
+        help="A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
+        "train/<class>/* and test/<class>/*, or an .npz"
+    ),
+]
+
+
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object")]
+
+
+Block = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads it at run time
+    typer.Option(help="Remove this block, such as layer2.1"),
+]
+
+
+Filters = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(help="Remove so many filters", min=1),
+]
+
+
+Allocation = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Of the filters: uniform or global"),
+]

@@ -1,0 +1,107 @@
+"""Progress of headless commands on standard error: bars at a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.text import Text
+
+from explorer.views.event_messages import line_of
+from explorer.views.safe_text import safe
+
+LINE_INTERVAL = 10.0  # seconds between two lines about the same work, without a terminal
+
+
+class Reporter:
+    """Listens to a session's events and tells a person what is going on."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.quiet = quiet
+        self.bars: Progress | None = None
+        self.tasks: dict[str, TaskID] = {}
+        self.last_line: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal and not self.quiet:
+            self.bars = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[figures]}", markup=False),
+                console=self.console,
+                transient=True,
+            )
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+
+    def say(self, line: str) -> None:
+        """One line, above the bars where there are any."""
+        if not self.quiet:
+            self.console.print(Text(safe(line)), soft_wrap=True)
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            self._progress(event)
+            return
+        line = line_of(event)
+        if line is not None:
+            self.say(line)
+        if kind in ("recovered", "tuned", "retrying", "decided"):
+            self._forget(event.get("node", ""))
+
+    def _progress(self, event: Mapping[str, Any]) -> None:
+        what = f"{event.get('node', '')} {event['phase']}".strip()
+        done, total = event["done"], event["total"]
+        figures = _figures(event)
+        if self.bars is not None:
+            if what not in self.tasks:
+                self._forget(event.get("node", ""))
+                self.tasks[what] = self.bars.add_task(what, total=total, figures=figures)
+            self.bars.update(self.tasks[what], completed=done, total=total, figures=figures)
+            if done >= total:
+                self.bars.remove_task(self.tasks.pop(what))
+            return
+        now = time.monotonic()
+        self.last_line.setdefault(what, now)  # the first line only once it takes that long
+        if now - self.last_line[what] >= LINE_INTERVAL:
+            self.last_line[what] = now
+            self.say(f"{what} {100 * done / max(total, 1):.0f} % {figures}")
+
+    def _forget(self, node: str) -> None:
+        if self.bars is None:
+            return
+        for what in [w for w in self.tasks if w.split(" ")[0] == node]:
+            self.bars.remove_task(self.tasks.pop(what))
+
+
+def _figures(event: Mapping[str, Any]) -> str:
+    parts = []
+    if "epoch" in event:
+        parts.append(f"epoch {event['epoch']}")
+    if "images_per_second" in event:
+        parts.append(f"{event['images_per_second']:.0f} images/s")
+    if "eta_seconds" in event:
+        parts.append(f"{_duration(event['eta_seconds'])} left")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,174 @@
+"""The commands that steer a tree: what the app's keys do. Only typer is imported at the top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from explorer.cli.group import guarded
+from explorer.cli.options import Allocation, Block, Filters
+
+StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
+NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command("branch")(branch)
+    app.command("candidate")(candidate)
+    app.command("decide")(decide)
+    app.command("undo")(undo)
+    app.command("redo")(redo)
+    app.command("tag")(tag)
+    app.command("note")(note)
+    app.command("drop")(drop)
+
+
+def _wish(
+    block: str | None, filters: int | None, allocation: str | None, criterion: str | None = None
+) -> dict[str, Any] | None:
+    from engine.contracts.errors import UsageError
+
+    if block is not None and filters is not None:
+        raise UsageError("--block and --filters name different candidates; give one of them")
+    wish: dict[str, Any] | None = None
+    if block is not None:
+        wish = {"structure": "layer", "blocks": [block]}
+    elif filters is not None or allocation is not None:
+        wish = {"structure": "filter", "count": filters, "allocation": allocation}
+    if wish is not None and criterion is not None:
+        wish["criterion"] = criterion
+    return wish and {key: value for key, value in wish.items() if value is not None}
+
+
+@guarded
+def branch(
+    store: StoreFile,
+    node: NodeName,
+    take: Annotated[str, typer.Option(help="layer, filter or both")] = "both",
+    block: Block = None,
+    filters: Filters = None,
+    allocation: Allocation = None,
+    iterations: Annotated[
+        int, typer.Option("--iterations", "-n", help="Decisions below it, this one included", min=1)
+    ] = 1,
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Start another run there, with the settings given")
+    ] = False,
+    seed: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    policy: Annotated[Optional[str], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    recovery_epochs: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    tune_epochs: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
+    json: Json = False,
+) -> None:
+    """Grow on from any earlier node, beside what is kept there; or fork the run there."""
+    from engine.contracts.errors import UsageError
+    from engine.contracts.settings import check_name
+    from explorer.cli.commands.steer import branch as run
+    from explorer.cli.commands.steer import fork as run_fork
+
+    settings = {"seed": seed, "policy": policy, "recovery_epochs": recovery_epochs,
+                "tune_epochs": tune_epochs}  # fmt: skip
+    given = {key: value for key, value in settings.items() if value is not None}
+    if fork:
+        run_fork(store, node, given, iterations, as_json=json)
+        return
+    if given:
+        name = next(iter(given)).replace("_", "-")
+        raise UsageError(f"--{name} is fixed for a run that exists; with --fork another one begins")
+    check_name("take", take, ("layer", "filter", "both"))
+    run(store, node, take, _wish(block, filters, allocation), iterations, as_json=json)
+
+
+@guarded
+def candidate(
+    store: StoreFile,
+    parent: NodeName,
+    block: Block = None,
+    filters: Filters = None,
+    allocation: Allocation = None,
+    criterion: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Score anew by this one: kl, kl-fast or l1"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make one further candidate of a node, as you want it."""
+    from engine.contracts.errors import UsageError
+    from explorer.cli.commands.steer import candidate as run
+
+    wish = _wish(block, filters, allocation, criterion)
+    if wish is None:
+        raise UsageError("say what goes instead: --block PATH, or --filters N")
+    run(store, parent, wish, as_json=json)
+
+
+@guarded
+def decide(
+    store: StoreFile,
+    parent: Annotated[str, typer.Argument(metavar="PARENT", help="The node whose candidates")],
+    keep: Annotated[
+        list[str], typer.Argument(metavar="KEEP...", help="suggested, other, both, or names")
+    ],
+    json: Json = False,
+) -> None:
+    """Decide which candidates of a node are kept; `auto STORE` grows on from there."""
+    from explorer.cli.commands.steer import decide as run
+
+    run(store, parent, keep, as_json=json)
+
+
+@guarded
+def undo(store: StoreFile, json: Json = False) -> None:
+    """Take back the newest decision; finished weights stay."""
+    from explorer.cli.commands.steer import undo as run
+
+    run(store, redo=False, as_json=json)
+
+
+@guarded
+def redo(store: StoreFile, json: Json = False) -> None:
+    """Make the decision again that was undone last."""
+    from explorer.cli.commands.steer import undo as run
+
+    run(store, redo=True, as_json=json)
+
+
+@guarded
+def tag(
+    store: StoreFile,
+    node: NodeName,
+    text: Annotated[str, typer.Argument(metavar="TAG", help="A word or a few")],
+    off: Annotated[bool, typer.Option("--off", help="Take it away")] = False,
+) -> None:
+    """Give a node a tag."""
+    from explorer.cli.commands.steer import annotate
+
+    annotate(store, node, lambda steering, found: steering.tag(found, text, not off))
+
+
+@guarded
+def note(
+    store: StoreFile,
+    node: NodeName,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="'' removes the note")],
+) -> None:
+    """Write a note on a node."""
+    from explorer.cli.commands.steer import annotate
+
+    annotate(store, node, lambda steering, found: steering.note(found, text))
+
+
+@guarded
+def drop(
+    store: StoreFile,
+    node: NodeName,
+    off: Annotated[bool, typer.Option("--off", help="Bring it back")] = False,
+) -> None:
+    """Mark a node and what is below it as dropped; `gc` frees their weights."""
+    from explorer.cli.commands.steer import annotate
+
+    annotate(store, node, lambda steering, found: steering.drop(found, not off))

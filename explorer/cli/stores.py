@@ -1,0 +1,61 @@
+"""The commands that read and care for stores. Only typer is imported at the top."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from explorer.cli.group import guarded
+from explorer.cli.steer import Json, StoreFile
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds the commands to the command line."""
+    app.command("replay")(replay)
+    app.command("verify")(verify)
+    app.command("gc")(gc)
+
+
+@guarded
+def replay(
+    store: StoreFile,
+    speed: Annotated[float, typer.Option(help="Moments a second, at a terminal", min=0.1)] = 4.0,
+    at: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads it at run time
+        typer.Option(metavar="EVENT", help="The tree as it stood after this event"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Step through a tree as it grew."""
+    from explorer.cli.commands.replay import replay as run
+
+    run(store, speed=speed, at=at, as_json=json)
+
+
+@guarded
+def verify(
+    store: StoreFile,
+    reexecute: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NODE", help="Make this node again too, and compare its bits"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check every page, hash, lineage, decision and edit; only reads. Findings: exit code 1."""
+    from explorer.cli.commands.verify import verify_store
+
+    raise typer.Exit(verify_store(store, reexecute=reexecute, as_json=json))
+
+
+@guarded
+def gc(
+    store: StoreFile,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go")] = False,
+    json: Json = False,
+) -> None:
+    """Free the weights of dropped nodes; their rows and measurements stay."""
+    from explorer.cli.commands.gc import gc as run
+
+    run(store, yes=yes, dry_run=dry_run, as_json=json)

@@ -1,0 +1,42 @@
+"""The spool folder beside a store: where results wait to be stored and left workers are found."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from engine.contracts.spool import read_marker
+
+
+def clear_spool(spool: Path) -> None:
+    """Removes what can be made again; results that wait to be stored and the log stay.
+
+    Nothing goes while a left worker runs: it may still read its parent's tensors.
+    """
+    if not spool.is_dir():
+        return
+    markers = [read_marker(path) for path in spool.glob("*.running")]
+    if any(marker is not None and marker.alive for marker in markers):
+        return
+    waiting = {_snapshot_of(path) for path in spool.glob("*.json")}
+    for path in spool.glob("*.safetensors"):
+        if path.stem not in waiting:
+            path.unlink(missing_ok=True)
+    for pattern in (".*.tmp", "*.running", "*.events"):
+        for path in spool.glob(pattern):
+            path.unlink(missing_ok=True)
+    log = spool / "worker.log"
+    if log.exists() and log.stat().st_size == 0:
+        log.unlink()
+    with contextlib.suppress(OSError):  # something is in it still
+        spool.rmdir()
+
+
+def _snapshot_of(manifest: Path) -> str | None:
+    """The hash of the snapshot that a waiting result names, None for one that is not whole."""
+    try:
+        sha256: str | None = json.loads(manifest.read_text()).get("snapshot", {}).get("sha256")
+    except (OSError, ValueError):
+        return None
+    return sha256

@@ -1,0 +1,275 @@
+"""A person's configuration: theme, keys, and settings that new trees start from.
+
+A TOML file in the user's configuration folder; `PE_EXPLORE_CONFIG` names another. What is wrong in
+it is told and left out, and the rest counts: a broken configuration stops nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import reprlib
+import tomllib
+import types
+import typing
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from engine.contracts.errors import SettingsError
+from engine.contracts.settings import Settings
+from explorer.tui.keys import (
+    KEY_NAMES,
+    KEYS,
+    MODIFIERS,
+    Key,
+    clashes,
+    key_name,
+    rebound,
+    shown,
+)
+
+UI_THEMES = ("dark", "light", "ansi", "none")
+ZOOMS = ("dots", "chips", "cards")
+SECTIONS = ("ui", "keys", "defaults")
+_RESERVED = ("tab", "shift+tab", "ctrl+c", "ctrl+q")  # the way out, and the way on
+_LARGEST_BYTES = 1_000_000
+
+
+class ConfigError(Exception):
+    """Something in the configuration that cannot count; says where, the value, and what would."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a person configured. `overrides` are settings by name, `problems` what was left out."""
+
+    theme: str | None = None  # one of UI_THEMES, None: by the terminal
+    zoom: int = 1
+    follow: bool = True
+    bell: bool = False
+    keymap: Mapping[str, str] = field(default_factory=dict)  # keys by id
+    device: str = "auto"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def key_table(self) -> tuple[Key, ...]:
+        """The key table with this person's keys."""
+        return rebound(self.keymap)
+
+
+def config_path() -> Path:
+    """The file to configure the app with."""
+    named = os.environ.get("PE_EXPLORE_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("pe-explore") / "config.toml"
+
+
+def load_config(path: Path | None = None) -> Config:
+    """The configuration of a file; the defaults where there is none. Never raises."""
+    given = path or config_path()
+    try:
+        with open(given, "rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        return Config()
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        return Config(problems=(f"{given}: cannot be read ({cause}); defaults are used",))
+    if len(content) > _LARGEST_BYTES:
+        return Config(problems=(f"{given}: larger than 1 MB, no configuration; defaults are used",))
+    try:
+        values = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        return Config(problems=(f"{given}: not TOML: {error}; defaults are used",))
+    return _Reader(given.name).read(values)
+
+
+class _Reader:
+    """Reads the values of one file, keeping what is right and collecting what is wrong."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.problems: list[str] = []
+
+    def read(self, values: Mapping[str, Any]) -> Config:
+        found: dict[str, Any] = {}
+        for section, content in values.items():
+            try:
+                if section not in SECTIONS:
+                    raise ConfigError(f"[{section}] is unknown{_nearest(section, SECTIONS)}")
+                if not isinstance(content, dict):
+                    raise ConfigError(
+                        f"{section} = {content!r}: write it as a section, [{section}]"
+                    )
+            except ConfigError as error:
+                self._leave_out(error)
+                continue
+            found |= {"ui": self._ui, "keys": self._keys, "defaults": self._defaults}[section](
+                content
+            )
+        return Config(**found, problems=tuple(self.problems))
+
+    def _leave_out(self, error: ConfigError) -> None:
+        self.problems.append(f"{self.name}: {error}")
+
+    def _ui(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for name, value in content.items():
+            try:
+                found[name] = _ui_value(name, value)
+            except ConfigError as error:
+                self._leave_out(error)
+        return found
+
+    def _keys(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        keymap: dict[str, str] = {}
+        for id, value in _flat(content):
+            try:
+                keymap[id] = _keys_value(id, value)
+            except ConfigError as error:
+                self._leave_out(error)
+        # Two at a time clash only with each other, so each round leaves out one of the person's.
+        while found := clashes(rebound(keymap)):
+            name, first, second = found[0]
+            wrong = second if second.id in keymap else first
+            other = first if wrong is second else second
+            self._leave_out(ConfigError(
+                f"[keys] {wrong.id} = {keymap.pop(wrong.id)!r}: {shown(name)} is the key of "
+                f"{other.id} already ({other.label}); give one of them another key"
+            ))  # fmt: skip
+        return {"keymap": keymap}
+
+    def _defaults(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        overrides: dict[str, Any] = {}
+        for name, value in content.items():
+            try:
+                if name == "device":
+                    found["device"] = _text(f"[defaults] {name}", value)
+                else:
+                    field_name, checked = _setting(name, value)
+                    overrides[field_name] = checked
+            except ConfigError as error:
+                self._leave_out(error)
+        return {**found, "overrides": overrides}
+
+
+# ------------------------------------------------------------ [ui]
+
+
+def _ui_value(name: str, value: Any) -> Any:
+    where = f"[ui] {name}"
+    if name == "theme":
+        return _one_of(where, value, UI_THEMES)
+    if name == "zoom":
+        return ZOOMS.index(_one_of(where, value, ZOOMS))
+    if name in ("follow", "bell"):
+        if not isinstance(value, bool):
+            raise ConfigError(f"{where} = {_brief(value)}: it is true or false")
+        return value
+    known = ("theme", "zoom", "follow", "bell")
+    raise ConfigError(f"{where} is unknown{_nearest(name, known)}")
+
+
+def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ConfigError(f"{where} = {_brief(value)} is unknown{_nearest(value, known)}")
+    return value
+
+
+# ------------------------------------------------------------ [keys]
+
+
+def _flat(content: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """The entries by their full ids: `decide.approve = …` without quotes is a table in TOML."""
+    entries: list[tuple[str, Any]] = []
+    for name, value in content.items():
+        if isinstance(value, dict) and before.count(".") < 2:
+            entries += _flat(value, f"{before}{name}.")
+        else:
+            entries.append((f"{before}{name}", value))
+    return entries
+
+
+def _keys_value(id: str, value: Any) -> str:
+    """Keys in the form that Textual's keymap takes. Raises ConfigError."""
+    where = f"[keys] {id}"
+    known = [key.id for key in KEYS]
+    if id not in known:
+        raise ConfigError(f"{where} is unknown{_nearest(id, known, tell_all=False)}")
+    text = _text(where, value)
+    # A comma alone is the key of that name; elsewhere it stands between keys.
+    names = [key_name(key) for key in ([text] if text == "," else text.split(","))]
+    for name in names:
+        _check_key(where, name)
+    return ",".join(dict.fromkeys(names))
+
+
+def _check_key(where: str, name: str) -> None:
+    *modifiers, key = name.split("+")
+    if name in _RESERVED:
+        raise ConfigError(f"{where} = {name!r}: this key is the terminal's or Textual's own")
+    for modifier in modifiers:
+        if modifier not in MODIFIERS:
+            raise ConfigError(f"{where}: {modifier!r} in {name!r}{_nearest(modifier, MODIFIERS)}")
+    if modifiers == ["shift"] and len(key) == 1:
+        raise ConfigError(f"{where} = {name!r}: write the character itself, {key.upper()!r}")
+    if not (len(key) == 1 and key.isalnum()) and key not in KEY_NAMES:
+        raise ConfigError(f"{where}: there is no key {name!r}{_nearest(key, KEY_NAMES, False)}")
+
+
+# ------------------------------------------------------------ [defaults]
+
+
+def _setting(flag: str, value: Any) -> tuple[str, Any]:
+    """The setting that a flag of `auto` stands for, checked. Raises ConfigError."""
+    where, name = f"[defaults] {flag}", flag.removeprefix("--").replace("-", "_")
+    kinds = {n: _kinds(hint) for n, hint in typing.get_type_hints(Settings).items()}
+    if name not in kinds:
+        known = ["device", *(n.replace("_", "-") for n in kinds)]
+        raise ConfigError(f"{where} is unknown{_nearest(flag, known)}")
+    wanted = kinds[name]
+    if type(value) is int and abs(value) >= 2**63:
+        raise ConfigError(f"{where}: the number is too large")
+    if type(value) is int and float in wanted:
+        value = float(value)
+    if type(value) not in wanted:
+        words = {int: "a whole number", float: "a number", str: 'text in "quotes"'}
+        raise ConfigError(f"{where} = {_brief(value)}: it is {words[wanted[0]]}")
+    try:
+        Settings(**{name: value})
+    except SettingsError as error:
+        raise ConfigError(f"{where} = {_brief(value)}: {error}") from None
+    return name, value
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """The types that a field's annotation allows, without None."""
+    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return tuple(part for part in parts if part is not types.NoneType)
+
+
+# ------------------------------------------------------------ words
+
+
+def _brief(value: Any) -> str:
+    """A value of the file, short however large or deep it is."""
+    return reprlib.repr(value) if not isinstance(value, int) or abs(value) < 2**63 else "a number"
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f'{where} = {_brief(value)}: it is text in "quotes"')
+    return value.strip()
+
+
+def _nearest(value: Any, known: Collection[str], tell_all: bool = True) -> str:
+    near = difflib.get_close_matches(str(value), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    if tell_all:
+        hint += f" Known: {', '.join(known)}" if hint else f"; known: {', '.join(known)}"
+    return hint or "; `?` in the app lists what there is"

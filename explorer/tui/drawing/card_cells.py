@@ -1,0 +1,168 @@
+"""The parts of the Decide card: cells of figures, margin, keys, jobs. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.cells import cell_len
+
+from explorer.session.policy import Margin
+from explorer.tui.drawing import numbers as fig
+from explorer.tui.drawing.cells import Piece, short_name
+from explorer.tui.keys import KEYS, shown
+from explorer.views.safe_text import safe
+from explorer.views.values import JobView, NodeObject
+
+
+class Scale(NamedTuple):
+    """The ends of the bars: not 0, as then all of them would look the same."""
+
+    low: float
+    high: float
+
+    def share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
+
+
+def bar_scale(similarities: Sequence[float]) -> Scale | None:
+    """Round ends around the values, the lower at least .01 below them; None for fewer than two."""
+    if len(similarities) < 2:
+        return None
+    low = math.floor(round((min(similarities) - 0.01) * 100, 6)) / 100
+    high = math.ceil(round(max(similarities) * 100, 6)) / 100
+    return Scale(low, high)
+
+
+def key_pieces(
+    choices: Sequence[tuple[str, str]], width: int, keymap: Mapping[str, str]
+) -> list[Piece]:
+    """`a approve F   o take L`: keys by the ids of the key table; the last ones go if need be."""
+    keys = {key.id: keymap.get(key.id, key.keys) for key in KEYS}
+    pieces: list[Piece] = []
+    for gap in ("   ", "  "):
+        pieces = []
+        for place, (name, label) in enumerate(choices):
+            pieces += [(gap if place else "", ""), (shown(keys[name]), "key"), (f" {label}", "")]
+        if sum(cell_len(text) for text, _ in pieces) <= width:
+            return pieces
+    return pieces if len(choices) <= 1 else key_pieces(choices[:-1], width, keymap)
+
+
+def margin_pieces(margin: Margin | None, suggested: str | None, width: int) -> list[Piece]:
+    """The margin with its interval, and what it says; in a warning tone where it says nothing."""
+    if margin is None:
+        return []
+    value = f"margin L−F {fig.signed(margin.value, 4)}"
+    if margin.low is None or margin.high is None:
+        return [(fig.first_fitting([f"{value}  (no interval)", value], width), "")]
+    interval = f"[{fig.signed(margin.low, 4)}, {fig.signed(margin.high, 4)}]"
+    if margin.too_close:
+        turns = "0" if margin.low <= 0 <= margin.high else "the turning point"
+        return [(fig.first_fitting([
+            f"{value} {interval}  too close to call (the 95 % interval holds {turns})",
+            f"{value} {interval}  too close to call (95 % holds {turns})",
+            f"{value} {interval}  too close to call",
+            f"L−F {fig.signed(margin.value, 4)} {interval} too close to call",
+            f"{fig.signed(margin.value, 4)} {interval} too close",
+            f"{fig.signed(margin.value, 4)} too close to call",
+            "too close",
+        ], width), "warning")]  # fmt: skip
+    to = f"→ {suggested or ('layer' if margin.value >= 0 else 'filter')}"
+    return [(fig.first_fitting([
+        f"{value}  {interval}  {to}",
+        f"L−F {fig.signed(margin.value, 4)} {interval} {to}",
+        f"L−F {fig.signed(margin.value, 4)} {to}",
+        to,
+    ], width), "")]  # fmt: skip
+
+
+def job_text(job: JobView) -> str:
+    """A job in one line."""
+    parts = [safe(job.node), safe(job.phase or job.kind)]
+    if job.epoch:
+        parts.append(f"epoch {safe(job.epoch)}")
+    if job.share is not None:
+        parts.append(fig.share_text(job.share).strip())
+    if job.eta_seconds is not None:
+        parts.append(f"eta {fig.duration(job.eta_seconds)}")
+    return " ".join(parts)
+
+
+def job_lines(job: JobView, width: int) -> list[str]:
+    """A running job in the narrow column of its candidate."""
+    what = safe(job.phase or job.kind)
+    mark = {"paused": "‖", "stopping": "■"}.get(job.state, "◐")
+    epoch = f"epoch {safe(job.epoch)}" if job.epoch else ""
+    room = max(width - 5, 0)
+    lines = [f"{mark} {what}", f"{fig.progress(job.share, room)} {fig.share_text(job.share)}"]
+    lines += [epoch] if epoch else []
+    lines += [f"eta {fig.duration(job.eta_seconds)}"] if job.eta_seconds is not None else []
+    return [fig.cut(line, width) for line in lines]
+
+
+def similarity_ends(value: float) -> str:
+    """An end of the bars' scale: `.94`, `1`."""
+    text = f"{value:.2f}".replace("-", "−")
+    return "1" if text == "1.00" else text.replace("0.", ".", 1) if "0." in text[:3] else text
+
+
+def removes_text(edit: Mapping[str, Any] | str | None, width: int) -> str:
+    """The block's path, or how many filters of how many convolutions."""
+    if not edit:
+        return fig.NONE
+    if isinstance(edit, str):
+        return fig.cut(safe(edit), width)
+    blocks, filters = edit.get("blocks") or (), edit.get("filters") or {}
+    if blocks:
+        if len(blocks) > 1:
+            return fig.first_fitting([f"{len(blocks)} blocks"], width)
+        return short_name(str(blocks[0]), width)
+    count = sum(len(indices) for indices in filters.values())
+    of, convs = _plural(count, "filter"), _plural(len(filters), "conv")
+    return fig.first_fitting([f"{of} / {convs}", f"{of}/{convs}", f"{count}f/{convs}"], width)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def accuracy_text(node: NodeObject, parent: Mapping[str, Any], width: int) -> str:
+    """Percent before → after recovery, and the change from the parent in points."""
+    after = fig.number(node.get("val_accuracy"))
+    if after is None:
+        return fig.NONE
+    before, base = (
+        fig.number(node.get("val_accuracy_before")),
+        fig.number(parent.get("val_accuracy")),
+    )
+    change = "" if base is None else f" Δ{fig.signed(after - base)}"
+    variants = [f"{after:.2f}{change}", f"{after:.2f}"]
+    if before is not None:
+        variants.insert(0, f"{before:.2f}→{after:.2f}{change}")
+    return fig.first_fitting(variants, width)
+
+
+def share_gone_text(
+    node: NodeObject, parent: NodeObject, root: NodeObject, what: str, width: int
+) -> str:
+    """How many percent of the root's are gone, and the change from the parent in points."""
+    own, base, whole = (fig.number(n.get(what)) for n in (node, parent, root))
+    if not whole or own is None:
+        return fig.NONE
+    gone = fig.percent_removed(100 * (1 - own / whole))
+    if base is None or node is parent:
+        return fig.cut(gone, width)
+    change = f" Δ{fig.signed(100 * (own - base) / whole, 1)}"
+    return fig.first_fitting([gone + change, gone], width)
+
+
+def latency_text(node: NodeObject, parent: Mapping[str, Any], width: int) -> str:
+    """Milliseconds, and how many times the parent's, measured in turns with it."""
+    own, ratio = fig.number(node.get("latency_ms")), fig.number(node.get("latency_ratio"))
+    if own is None:
+        return fig.NONE
+    text = f"{own:.2f} ms" if own < 100 else f"{own:.0f} ms"
+    times = f" ×{ratio:.2f}" if ratio and parent else ""
+    return fig.first_fitting([text + times, text], width)

@@ -1,0 +1,284 @@
+"""Plots as text: our own braille lines for what moves, plotext for the Pareto figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+
+from explorer.views.safe_text import safe
+
+Point = tuple[float, float]
+Colour = tuple[int, int, int] | int | str  # RGB, a number of the terminal's palette, "default"
+
+# The bits of a braille character's dots, [column][row].
+_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+# Which dots along a line are set: series differ by this where there is no colour.
+_PATTERNS = ((1,), (1, 0, 0), (1, 1, 1, 1, 0, 0), (1, 1, 1, 0, 0, 1, 0, 0), (1, 0, 0, 0, 0, 0))
+_SAMPLES = ("⣀⣀", "⡀⡀", "⣀⡀", "⣀⠄", "⡀ ")
+STYLES = (
+    Style(color="green", bold=True),
+    Style(color="yellow"),
+    Style(color="cyan"),
+    Style(color="magenta"),
+    Style(color="blue"),
+)
+_AXIS = Style(dim=True)
+_HUGE = 1e300  # so that a range never overflows
+MARKS = {"node": "○", "kept": "●", "best": "★", "published": "◆"}
+
+
+class _Frame(NamedTuple):
+    """The ranges of the data and the dots that show them."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    dots_across: int
+    dots_down: int
+
+    def dot(self, x: float, y: float) -> tuple[int, int]:
+        """The dot of a point, or the one at the edge that is nearest to it."""
+        x = min(max(x, self.x_low), self.x_high)
+        y = min(max(y, self.y_low), self.y_high)
+        across = (x - self.x_low) / (self.x_high - self.x_low) * (self.dots_across - 1)
+        down = (self.y_high - y) / (self.y_high - self.y_low) * (self.dots_down - 1)
+        return round(across), round(down)
+
+
+def braille_lines(
+    series: Mapping[str, Sequence[Point]],
+    width: int,
+    height: int,
+    *,
+    x_label: str,
+    y_label: str,
+    y_range: tuple[float, float] | None = None,
+    styles: Sequence[Style] = STYLES,
+    axis_style: Style = _AXIS,
+) -> list[Text]:
+    """A line a series in `height` texts of `width` cells: a legend, the curves, the x axis.
+
+    Series differ by style and by how their line is dotted. Points that are not finite leave a
+    gap; points outside `y_range` are drawn at its edge. Where there is too little room for the
+    axes, only the curves are drawn.
+    """
+    if width < 1 or height < 1:
+        return [Text(" " * max(width, 0)) for _ in range(max(height, 0))]
+    with_axes = width >= 24 and height >= 5
+    tick_width = 7 if with_axes else 0
+    rows = height - 3 if with_axes else height
+    columns = width - tick_width - 1 if with_axes else width
+    frame = _frame(series, columns, rows, y_range)
+    if frame is None:
+        return _message("no values yet", width, height, axis_style)
+    graph = _curves(series, frame, styles)
+    if not with_axes:
+        return graph
+    lines = [_legend(series, width, y_label, styles, axis_style)]
+    for row, curve in enumerate(graph):
+        tick = _tick(row, rows, frame)
+        edge = "┤" if tick else "│"
+        lines.append(_styled(f"{tick:>{tick_width}}{edge}", axis_style).append_text(curve))
+    lines.append(_styled(" " * tick_width + "└" + "─" * columns, axis_style))
+    lines.append(_x_ticks(frame, x_label, tick_width, columns, axis_style))
+    return lines
+
+
+def _frame(
+    series: Mapping[str, Sequence[Point]],
+    columns: int,
+    rows: int,
+    y_range: tuple[float, float] | None,
+) -> _Frame | None:
+    points = [point for values in series.values() for point in values if _is_finite(point)]
+    if not points:
+        return None
+    x_low, x_high = _widened(min(x for x, _ in points), max(x for x, _ in points))
+    if y_range is None:
+        y_range = (min(y for _, y in points), max(y for _, y in points))
+    y_low, y_high = _widened(min(y_range), max(y_range))
+    return _Frame(x_low, x_high, y_low, y_high, columns * 2, rows * 4)
+
+
+def _is_finite(point: Point) -> bool:
+    return math.isfinite(point[0]) and math.isfinite(point[1])
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """A range of some width around equal values, and one that can be subtracted."""
+    low, high = (min(max(limit, -_HUGE), _HUGE) for limit in (low, high))
+    middle = (low + high) / 2
+    if high - low > 1e-12 * max(abs(low), abs(high)) and high - low > 1e-300:
+        return low, high
+    room = max(abs(middle) * 0.05, 0.5)
+    return middle - room, middle + room
+
+
+def _curves(
+    series: Mapping[str, Sequence[Point]], frame: _Frame, styles: Sequence[Style]
+) -> list[Text]:
+    """The lines of braille characters; a cell has the style of the series drawn last in it."""
+    columns, rows = frame.dots_across // 2, frame.dots_down // 4
+    cells = [[0] * columns for _ in range(rows)]
+    owners = [[-1] * columns for _ in range(rows)]
+    for number, values in enumerate(series.values()):
+        pattern = _PATTERNS[number % len(_PATTERNS)]
+        for step, (across, down) in enumerate(_walk(values, frame)):
+            if pattern[step % len(pattern)]:
+                row, column = down >> 2, across >> 1
+                cells[row][column] |= _DOTS[across & 1][down & 3]
+                owners[row][column] = number
+    lines = []
+    for row_cells, row_owners in zip(cells, owners, strict=True):
+        text = "".join(chr(0x2800 + bits) if bits else " " for bits in row_cells)
+        line = Text(text, end="")
+        start = 0
+        for column in range(1, columns + 1):
+            if column == columns or row_owners[column] != row_owners[start]:
+                if row_owners[start] >= 0:
+                    line.stylize(styles[row_owners[start] % len(styles)], start, column)
+                start = column
+        lines.append(line)
+    return lines
+
+
+def _walk(values: Sequence[Point], frame: _Frame) -> Iterator[tuple[int, int]]:
+    """Every dot along the line through the points."""
+    last: tuple[int, int] | None = None
+    for point in values:
+        if not _is_finite(point):
+            last = None
+            continue
+        dot = frame.dot(*point)
+        if last is None:
+            yield dot
+        elif dot != last:
+            (x, y), (to_x, to_y) = last, dot
+            steps = max(abs(to_x - x), abs(to_y - y))
+            for step in range(1, steps + 1):
+                yield x + (to_x - x) * step // steps, y + (to_y - y) * step // steps
+        last = dot
+
+
+def _legend(
+    series: Mapping[str, Sequence[Point]],
+    width: int,
+    y_label: str,
+    styles: Sequence[Style],
+    axis_style: Style,
+) -> Text:
+    """What is on the y axis, then each series' line, name and newest value."""
+    line = _styled(f"{safe(y_label):>7} ", axis_style)
+    for number, (name, values) in enumerate(series.items()):
+        newest = next((y for x, y in reversed(values) if _is_finite((x, y))), None)
+        value = "" if newest is None else f" {number_text(newest)}"
+        sample = _SAMPLES[number % len(_SAMPLES)]
+        line.append(f"{sample} {safe(name)}{value}  ", styles[number % len(styles)])
+    return _fit(line, width)
+
+
+def _tick(row: int, rows: int, frame: _Frame) -> str:
+    """The y value at this row, on the top, the bottom and every fourth row between."""
+    if row not in (0, rows - 1) and (row % 4 or rows - 1 - row < 3):
+        return ""
+    share = row / (rows - 1) if rows > 1 else 0
+    return number_text(frame.y_high + (frame.y_low - frame.y_high) * share)
+
+
+def _x_ticks(frame: _Frame, label: str, indent: int, columns: int, style: Style) -> Text:
+    low, high = number_text(frame.x_low), number_text(frame.x_high)
+    label = safe(label)
+    middle = columns - cell_len(low) - cell_len(high)
+    if cell_len(label) + 2 > middle:
+        label = ""
+    space = middle - cell_len(label)
+    text = f"{' ' * (indent + 1)}{low}{' ' * (space // 2)}{label}{' ' * (space - space // 2)}{high}"
+    return _fit(_styled(text, style), indent + 1 + columns)
+
+
+def number_text(value: float) -> str:
+    """A number in at most seven cells."""
+    if value == int(value) and abs(value) < 100_000:
+        return str(int(value))
+    for digits in (".3g", ".2g", ".1g"):
+        text = f"{value:{digits}}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+        if len(text) <= 7:
+            return text
+    return text[:7]
+
+
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
+    """About `most` round values (1, 2 or 5 times a power of ten apart) in a range."""
+    least = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(f * power for f in (1, 2, 5, 10) if f * power >= least * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+
+
+def _message(words: str, width: int, height: int, style: Style) -> list[Text]:
+    lines = [Text(" " * width, end="") for _ in range(height)]
+    lines[(height - 1) // 2] = _styled(set_cell_size(words.center(width), width), style)
+    return lines
+
+
+def _styled(text: str, style: Style) -> Text:
+    # As a span: Text.render() forgets the style of a text that has none.
+    return Text(end="").append(text, style)
+
+
+def _fit(line: Text, width: int) -> Text:
+    line.truncate(width, pad=True)
+    return line
+
+
+def pareto_figure(
+    points: Sequence[tuple[float, float, str]],
+    published: Sequence[Point],
+    width: int,
+    height: int,
+    colours: Mapping[str, Colour],
+) -> Text:
+    """MACs reduction (percent) against accuracy, by plotext; kinds of points are keys of MARKS.
+
+    `colours` holds a colour for each kind and for `axes`. The legend is the caller's: a boxed
+    one would hide points.
+    """
+    import plotext  # 0.2 s: only where the figure is looked at
+
+    kinds: dict[str, list[Point]] = {kind: [] for kind in MARKS}
+    for x, y, kind in points:
+        kinds[kind].append((x, y))
+    kinds["published"] += published
+    groups = {kind: [p for p in group if _is_finite(p)] for kind, group in kinds.items()}
+    shown = [point for group in groups.values() for point in group]
+    if not shown or width < 20 or height < 6:
+        words = "no values yet" if not shown else "too small"
+        return Text("\n").join(_message(words, max(width, 1), max(height, 1), _AXIS))
+    plotext.terminal.limit(False, False)
+    figure = plotext.figure  # the library has only this one
+    figure.clear()
+    figure.plot_size(width, height)
+    axes = plotext.pixel(colours.get("axes", "default"))
+    plotext.add_theme("pe-explore", canvas="default", text=axes, sequence=[axes])
+    figure.theme("pe-explore")
+    for kind, mark in MARKS.items():  # the best are drawn over the others
+        if groups[kind]:
+            marker = plotext.marker(mark, plotext.pixel(colours.get(kind, "default")))
+            across, up = zip(*groups[kind], strict=True)
+            figure.draw(figure.signal(list(across), list(up), marker=marker))
+    figure.axes(False, side=1)
+    for axis, cells_a_tick in ((0, 8), (1, 2)):
+        low, high = _widened(min(p[axis] for p in shown), max(p[axis] for p in shown))
+        room = (high - low) * 0.06
+        low, high = (min(low, 0.0) if axis == 0 else low - room), high + room
+        ticks = nice_ticks(low, high, max((width, height)[axis] // cells_a_tick, 2))
+        figure.ruler(axis, 0).lim(low, high)
+        figure.ruler(axis, 0).ticks(ticks, [number_text(tick) for tick in ticks])
+    return Text.from_ansi(figure.build().string().rstrip("\n"))

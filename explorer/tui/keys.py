@@ -1,0 +1,209 @@
+"""The key table: every key of the app, once. Bindings, help, palette and the docs come from it.
+
+Needs no Textual. Keys are written as Textual writes them: a character, or a name such as `enter`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key does. `keys` are its keys with commas between; `action` is the app's, empty where
+    a widget has the binding; `show` says whether the footer names it."""
+
+    id: str
+    keys: str
+    action: str
+    label: str
+    help: str
+    group: str
+    show: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its keys by their long names."""
+        return tuple(key_name(key) for key in self.keys.split(","))
+
+
+KEYS: tuple[Key, ...] = (
+    Key("decide.approve", "a", "approve", "Approve",
+        "Keep the candidate that is suggested", "Decide", True),
+    Key("decide.override", "o", "override", "Override",
+        "Keep another candidate than the suggested one", "Decide", True),
+    Key("decide.both", "b", "keep_both", "Both",
+        "Keep both candidates and grow on from each", "Decide", True),
+    Key("decide.auto", "A", "auto", "Auto",
+        "Let the policy decide the next N nodes alone", "Decide"),
+    Key("history.undo", "u", "undo", "Undo",
+        "Take the last decision back; nothing is lost", "Decide", True),
+    Key("history.redo", "U", "redo", "Redo",
+        "Make the decision again that was taken back", "Decide"),
+    Key("work.pause", "space", "pause", "Pause",
+        "Let all work stand still, or go on", "Decide", True),
+    Key("work.cancel", "x", "cancel_job", "Cancel job",
+        "End the job of the selected node", "Decide"),
+    Key("grow.candidate", "e", "candidate", "Candidate",
+        "Make another candidate: name the block or the number of filters", "Grow", True),
+    Key("grow.branch", "B", "branch", "Branch",
+        "Grow a new branch from the selected node, however old", "Grow", True),
+    Key("grow.on", "g", "grow", "Grow on",
+        "Make the selected node's candidates, or try failed work again", "Grow"),
+    Key("node.mark", "m", "mark", "Mark",
+        "Mark the selected node, to be compared", "Nodes"),
+    Key("node.compare", "c", "compare", "Compare",
+        "Compare the marked nodes; none marked: its parent and siblings", "Nodes", True),
+    Key("node.tag", "#", "tag", "Tag",
+        "Give the selected node a tag, or take one away", "Nodes"),
+    Key("node.note", "n", "note", "Note",
+        "Write a note on the selected node", "Nodes"),
+    Key("node.drop", "D", "drop", "Drop",
+        "Drop the selected node and what is below it, or take it back", "Nodes"),
+    Key("node.copy", "y", "copy", "Copy",
+        "Copy the selected node's name and figures", "Nodes"),
+    Key("replay.back", "[", "replay(-1)", "Back",
+        "Show the tree as it was one moment before", "Replay"),
+    Key("replay.forward", "]", "replay(1)", "Forward",
+        "Go one moment on", "Replay"),
+    Key("replay.first", "{", "replay_edge(0)", "First moment",
+        "Show the tree as it began", "Replay"),
+    Key("replay.last", "}", "replay_edge(1)", "Now",
+        "Go back to now", "Replay"),
+    Key("replay.play", "p", "play", "Play",
+        "Play the run's moments one after the other, or stop", "Replay"),
+    Key("view.table", "t", "table", "Table/tree",
+        "Show the nodes as a table, or as the tree again", "View"),
+    Key("view.search", "/", "search", "Search",
+        "Find nodes by name, tag or figures: acc>93 macs<50 kept", "View", True),
+    Key("view.tab1", "1", "tab(1)", "Live", "Show the curves of the running jobs", "View"),
+    Key("view.tab2", "2", "tab(2)", "Pareto", "Show accuracy against cost", "View"),
+    Key("view.tab3", "3", "tab(3)", "Node", "Show all that is known of the node", "View"),
+    Key("view.tab4", "4", "tab(4)", "Blocks", "Show what is left, and what may go next", "View"),
+    Key("view.tab5", "5", "tab(5)", "Log", "Show what happened", "View"),
+    Key("view.follow", "f", "follow", "Follow",
+        "Go along with decisions that are made without you, or stay", "View"),
+    Key("view.narrower", "<", "resize_panes(4)", "Wider right",
+        "Move the border to the left: less tree", "View"),
+    Key("view.wider", ">", "resize_panes(-4)", "Wider left",
+        "Move the border to the right: more tree", "View"),
+    Key("view.screenshot", "w", "screenshot", "Screenshot",
+        "Save the screen as an SVG picture in the current folder", "View"),
+    Key("app.help", "?", "help", "Help", "Show every key", "App", True),
+    Key("app.palette", "ctrl+p", "command_palette", "Palette",
+        "Find an action by its name", "App"),
+    Key("app.quit", "q", "quit", "Quit",
+        "Leave; where jobs are live, it is asked what becomes of them", "App", True),
+    Key("tree.parent", "up,k", "", "Parent", "Go to the parent", "Tree"),
+    Key("tree.child", "down,j", "", "Child", "Go to the child one came from, or the kept one",
+        "Tree"),
+    Key("tree.left", "left,h", "", "Left", "Go to the node on the left", "Tree"),
+    Key("tree.right", "right,l", "", "Right", "Go to the node on the right", "Tree"),
+    Key("tree.root", "home", "", "Root", "Go to the root", "Tree"),
+    Key("tree.tip", "end", "", "Tip", "Go to the end of the kept path", "Tree"),
+    Key("tree.zoom_in", "plus,equals_sign", "", "Zoom in", "Dots, chips, cards", "Tree"),
+    Key("tree.zoom_out", "minus", "", "Zoom out", "Cards, chips, dots", "Tree"),
+    Key("tree.fold", "z", "", "Fold", "Fold what is below the node, or unfold it", "Tree"),
+    Key("tree.activate", "enter", "", "Open", "Show all that is known of the node", "Tree"),
+    Key("tree.next_match", "full_stop", "", "Next match", "Go to the next node found", "Tree"),
+    Key("tree.previous_match", "comma", "", "Previous match", "Go to the node found before",
+        "Tree"),
+    Key("tree.pan_left", "shift+left", "", "Pan left", "Move the view to the left", "Tree"),
+    Key("tree.pan_right", "shift+right", "", "Pan right", "Move the view to the right", "Tree"),
+    Key("tree.pan_up", "shift+up", "", "Pan up", "Move the view up", "Tree"),
+    Key("tree.pan_down", "shift+down", "", "Pan down", "Move the view down", "Tree"),
+    Key("table.sort", "s", "", "Sort", "Sort by the next column", "Table"),
+    Key("table.reverse", "S", "", "Reverse", "Turn the order round", "Table"),
+    Key("table.down", "j", "", "Down", "Go one row down", "Table"),
+    Key("table.up", "k", "", "Up", "Go one row up", "Table"),
+    Key("table.first", "home,ctrl+home", "", "First", "Go to the first row", "Table"),
+    Key("table.last", "end,ctrl+end", "", "Last", "Go to the last row", "Table"),
+)  # fmt: skip
+
+# ------------------------------------------------------------ names of keys
+
+_RENAMED = {
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
+    "low_line": "underscore",
+}
+_PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+_SPECIAL = (
+    "enter", "escape", "space", "backspace", "delete", "insert", "tab", "up", "down", "left",
+    "right", "home", "end", "pageup", "pagedown", *(f"f{number}" for number in range(1, 25)),
+)  # fmt: skip
+MODIFIERS = ("ctrl", "alt", "shift", "super")
+
+
+def key_name(key: str) -> str:
+    """The long name of a key: `question_mark` for `?`; names stay as they are."""
+    key = key.strip()
+    if len(key) != 1 or key.isalnum():
+        return key
+    name = unicodedata.name(key, key).lower().replace("-", "_").replace(" ", "_")
+    return _RENAMED.get(name, name)
+
+
+_CHARACTERS = {key_name(character): character for character in _PUNCTUATION}
+KEY_NAMES = (*_SPECIAL, *_CHARACTERS)
+_SHOWN = {
+    **_CHARACTERS, "up": "↑", "down": "↓", "left": "←", "right": "→",
+    "escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn",
+}  # fmt: skip
+
+
+def shown(keys: str) -> str:
+    """Keys as a person reads them: `↑ k`, `?`, `ctrl+p`."""
+    return " ".join(_shown_one(key_name(key)) for key in keys.split(","))
+
+
+def _shown_one(name: str) -> str:
+    *modifiers, key = name.split("+")
+    return "+".join((*modifiers, _SHOWN.get(key, key)))
+
+
+# ------------------------------------------------------------ rebinding
+
+
+def rebound(keymap: Mapping[str, str], keys: Sequence[Key] = KEYS) -> tuple[Key, ...]:
+    """The table with the keys of a person's keymap (by id) put in."""
+    return tuple(replace(key, keys=keymap.get(key.id, key.keys)) for key in keys)
+
+
+def clashes(keys: Iterable[Key]) -> list[tuple[str, Key, Key]]:
+    """Each key that two actions have within one focus: the tree's or the table's, and the app's."""
+    found = []
+    for focus in ("Tree", "Table"):
+        owners: dict[str, Key] = {}
+        for key in keys:
+            if not key.action and key.group != focus:
+                continue
+            for name in key.names:
+                other = owners.setdefault(name, key)
+                if other is not key and (name, other, key) not in found:
+                    found.append((name, other, key))
+    return found
+
+
+def as_markdown(keys: Sequence[Key] = KEYS) -> str:
+    """The table as a page: `python -m explorer.tui.keys` writes docs/keys.md with it."""
+    lines = []
+    for group in GROUPS:
+        lines += [f"## {group}", "", "| keys | what it does | id |", "| --- | --- | --- |"]
+        for key in keys:
+            if key.group == group:
+                names = " ".join(f"`{shown(each)}`" for each in key.keys.split(","))
+                lines.append(f"| {names} | {key.label}: {key.help} | `{key.id}` |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(as_markdown())

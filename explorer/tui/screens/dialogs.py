@@ -1,0 +1,19 @@
+"""Every dialog of the app."""
+
+from __future__ import annotations
+
+from explorer.tui.screens.input_dialogs import DataDialog, NumberDialog, TextDialog
+from explorer.tui.screens.message_dialogs import ConfirmDialog, ErrorDialog, QuitDialog
+from explorer.tui.screens.steering_dialogs import BranchDialog, CandidateDialog, ChooseDialog
+
+__all__ = [
+    "BranchDialog",
+    "CandidateDialog",
+    "ChooseDialog",
+    "ConfirmDialog",
+    "DataDialog",
+    "ErrorDialog",
+    "NumberDialog",
+    "QuitDialog",
+    "TextDialog",
+]

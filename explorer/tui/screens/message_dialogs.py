@@ -1,0 +1,142 @@
+"""Dialogs that tell something and ask for a word: confirm, quit, error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from explorer.tui.screens.dialog import Dialog, line
+from explorer.tui.screens.form_widgets import PickList, PushButton
+from explorer.views.safe_text import safe
+from explorer.views.values import JobView
+
+
+class ConfirmDialog(Dialog[bool]):
+    """Whether to do something; where it is dangerous, enter alone does not."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "submit", "Yes"),
+        Binding("n", "cancel", "No"),
+    ]
+    nothing = False
+
+    def __init__(self, title: str, text: str, confirm_label: str, danger: bool = True) -> None:
+        super().__init__(title)
+        self.text = text
+        self.confirm_label = confirm_label
+        self.danger = danger
+
+    def body(self) -> ComposeResult:
+        yield line(self.text)
+
+    def buttons(self) -> list[PushButton]:
+        return [PushButton(self.confirm_label, "y", id="submit")]
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel" if self.danger else "#submit").focus()
+
+    def answer(self) -> bool:
+        return True
+
+
+class QuitDialog(Dialog[str]):
+    """What becomes of live jobs when the app is left: "wait", "stop" or "leave"."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "dismiss('wait')", "Wait"),
+        Binding("s", "dismiss('stop')", "Stop"),
+        Binding("l", "dismiss('leave')", "Leave"),
+    ]
+    WAYS = (
+        ("wait", "w", "Wait", "quit when the work is done; nothing new begins"),
+        ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
+        ("leave", "l", "Leave", "it goes on without the app; the next start takes its result"),
+    )
+    LONGEST = 3  # jobs that are named
+    cancel_label = "Stay"
+
+    def __init__(self, jobs: Sequence[JobView]) -> None:
+        num = len(jobs)
+        super().__init__(f"Quit? {num} job{'s are' if num != 1 else ' is'} live")
+        self.jobs = tuple(jobs)
+
+    def body(self) -> ComposeResult:
+        named = [_job_line(job) for job in self.jobs[: self.LONGEST]]
+        if len(self.jobs) > self.LONGEST:
+            named.append(f"and {len(self.jobs) - self.LONGEST} more")
+        yield Static(Text("\n".join(safe(each) for each in named)), markup=False)
+        options = []
+        for name, key, word, meaning in self.WAYS:
+            prompt = Text(f"{key} ", "bold").append(f"{word}: ", "bold").append(meaning, "not bold")
+            options.append(Option(prompt, id=name))
+        yield PickList(*options)
+
+    def buttons(self) -> list[PushButton]:
+        return []
+
+    def answer(self) -> str | None:
+        options = self.query_one(OptionList)
+        place = options.highlighted
+        return None if place is None else options.get_option_at_index(place).id
+
+
+def _job_line(job: JobView) -> str:
+    share = "" if job.share is None else f" {100 * job.share:.0f} %"
+    epoch = f" epoch {job.epoch}" if job.epoch else ""
+    return f"{job.node} {job.kind}: {job.state}{epoch}{share}"
+
+
+class ErrorDialog(Dialog[str]):
+    """What went wrong, why, and what helps; "retry" where that is offered."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "copy", "Copy"),
+        Binding("r", "retry", "Try again"),
+    ]
+    cancel_label = "Close"
+
+    def __init__(
+        self, title: str, cause: str, remedy: str, detail: str | None = None, retry: bool = False
+    ) -> None:
+        super().__init__(title)
+        self.cause, self.remedy, self.detail, self.may_retry = cause, remedy, detail, retry
+
+    def body(self) -> ComposeResult:
+        yield line(self.cause)
+        yield Static(Text("→ ", "bold").append(safe(self.remedy)), markup=False)
+        if self.detail:
+            lines = self.detail.splitlines()
+            yield Static(Text("\n".join(safe(each) for each in lines), "dim"), markup=False)
+
+    def buttons(self) -> list[PushButton]:
+        retry = [PushButton("Try again", "r", id="retry")] if self.may_retry else []
+        return [*retry, PushButton("Copy", "y", id="copy")]
+
+    def on_mount(self) -> None:
+        self.query_one("#retry" if self.may_retry else "#cancel").focus()
+
+    def pressed(self, id: str) -> None:
+        if id == "retry":
+            self.action_retry()
+        elif id == "copy":
+            self.action_copy()
+        else:
+            super().pressed(id)
+
+    def action_retry(self) -> None:
+        if self.may_retry:
+            self.dismiss("retry")
+
+    def action_copy(self) -> None:
+        parts = (self.dialog_title, self.cause, self.remedy, self.detail or "")
+        self.app.copy_to_clipboard("\n".join(part for part in parts if part))
+        self.app.notify("copied", markup=False)
+
+    def answer(self) -> str | None:
+        return "retry" if self.may_retry else None

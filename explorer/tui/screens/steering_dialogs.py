@@ -1,0 +1,235 @@
+"""Dialogs that steer a tree: another candidate, a branch, which candidates are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import ContentSwitcher, OptionList
+from textual.widgets.option_list import Option
+
+from engine.contracts.settings import ALLOCATIONS, CRITERIA
+from explorer.tui.drawing.cells import short_name
+from explorer.tui.screens.dialog import Dialog, line
+from explorer.tui.screens.form_widgets import (
+    Choice,
+    NumberInput,
+    NumberRow,
+    PickList,
+    PushButton,
+)
+from explorer.views.safe_text import safe
+from explorer.views.values import NodeObject
+
+Block = tuple[str, float, bool]  # path, score (less goes first), whether it may be removed
+_BAR_CELLS = 12
+
+
+class CandidateDialog(Dialog[dict[str, Any]]):
+    """A wish: the block that goes, or how many filters, in place of the usual candidates."""
+
+    DEFAULT_CSS = "CandidateDialog { #kinds, #layer, #filter { height: auto; } }"
+
+    def __init__(
+        self,
+        parent: NodeObject,
+        blocks: Sequence[Block],
+        max_filters: int,
+        usual_count: int,
+        criteria: Sequence[str] = CRITERIA,
+        criterion: str = "kl",
+        allocation: str = "uniform",
+    ) -> None:
+        super().__init__(f"Another candidate of {parent['name']}")
+        self.blocks = tuple(blocks)
+        self.criterion = criterion
+        no_layer = not any(removable for _, _, removable in self.blocks)
+        missing = [*(["layer"] if no_layer else []), *(["filter"] if max_filters < 1 else [])]
+        self.structure = Choice(("layer", "filter"), "layer", unavailable=missing, id="structure")
+        self.count = NumberInput(min(usual_count, max_filters), 1, max_filters, id="count")
+        self.usual_count = usual_count
+        self.allocation = Choice(ALLOCATIONS, allocation, id="allocation")
+        self.criteria = Choice(
+            criteria if criterion in criteria else (*criteria, criterion), criterion, id="criterion"
+        )
+
+    def body(self) -> ComposeResult:
+        yield _row("Remove    ", self.structure)
+        yield _row("Scored by ", self.criteria)
+        with ContentSwitcher(id="kinds", initial=self.structure.chosen or "layer"):
+            with Vertical(id="layer"):
+                yield PickList(*self._options())
+            with Vertical(id="filter"):
+                hint = f"1 to {self.count.high:,}, usually {self.usual_count:,}"
+                yield NumberRow("How many  ", self.count, hint=hint)
+                yield _row("Taken     ", self.allocation)
+
+    def buttons(self) -> list[PushButton]:
+        return [PushButton("Make it", "⏎", id="submit")]
+
+    def on_mount(self) -> None:
+        self._show_kind()
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        event.stop()
+        if event.choice is self.structure:
+            self._show_kind(focus=False)
+
+    def fit(self, num_lines: int) -> None:
+        super().fit(num_lines)
+        self.query_one(OptionList).styles.max_height = min(max(num_lines - 7, 1), 16)
+
+    def _show_kind(self, focus: bool = True) -> None:
+        kind = self.structure.chosen
+        if kind is None:
+            self.complain("nothing is left here that may be removed")
+            return
+        self.query_one(ContentSwitcher).current = kind
+        if kind == "layer":
+            options = self.query_one(OptionList)
+            if options.highlighted is None:
+                options.action_first()
+        if focus:
+            self.structure.focus()
+
+    def _options(self) -> list[Option]:
+        """The blocks in the order given; a bar shows each score as a part of the largest."""
+        largest = max((score for _, score, _ in self.blocks), default=0) or 1
+        longest = max((len(safe(path)) for path, _, _ in self.blocks), default=0)
+        options = []
+        for path, score, removable in self.blocks:
+            cells = round(_BAR_CELLS * min(max(score / largest, 0), 1))
+            text = Text(
+                f"{safe(path):<{longest}} {score:10.3g} ", no_wrap=True, overflow="ellipsis"
+            )
+            text.append("▇" * cells if removable else "stays: it changes the shape")
+            options.append(Option(text, disabled=not removable))
+        return options
+
+    def action_scroll(self, lines: int) -> None:
+        """Up and down choose the block also while another part has the focus."""
+        options = self.query_one(OptionList)
+        if self.structure.chosen == "layer":
+            for _ in range(abs(lines)):
+                options.action_cursor_down() if lines > 0 else options.action_cursor_up()
+        else:
+            self.count.action_step(-lines)
+
+    def answer(self) -> dict[str, Any]:
+        wish: dict[str, Any]
+        if self.structure.chosen == "layer":
+            place = self.query_one(OptionList).highlighted
+            if place is None:
+                raise ValueError("choose a block")
+            wish = {"structure": "layer", "blocks": [self.blocks[place][0]]}
+        elif self.structure.chosen == "filter":
+            wish = {
+                "structure": "filter",
+                "count": self.count.number(),
+                "allocation": self.allocation.chosen,
+            }
+        else:
+            raise ValueError("nothing is left here that may be removed")
+        if self.criteria.chosen != self.criterion:
+            wish["criterion"] = self.criteria.chosen
+        return wish
+
+
+class BranchDialog(Dialog[dict[str, Any]]):
+    """How a node is grown on from: which structure, and how many steps without asking."""
+
+    def __init__(self, node: NodeObject, taken: Sequence[str] = ()) -> None:
+        super().__init__(f"Branch from {node['name']}")
+        self.taken = tuple(dict.fromkeys(each for each in taken if each in ("layer", "filter")))
+        both = ("both",) if len(self.taken) == 2 else ()
+        self.take = Choice(
+            ("layer", "filter", "both"), "layer", unavailable=(*self.taken, *both), id="take"
+        )
+        self.steps = NumberInput(None, 1, 1000, optional=True, id="steps")
+
+    def body(self) -> ComposeResult:
+        yield line("Keeps a candidate of this node beside what is kept there, and grows on.")
+        if self.taken:
+            kept = " and ".join(self.taken)
+            more = "; e makes a candidate of another kind" if len(self.taken) == 2 else ""
+            yield line(f"Kept here already: {kept}{more}.")
+        yield _row("Keep the  ", self.take)
+        yield NumberRow("Steps     ", self.steps, hint="none: this one only")
+
+    def buttons(self) -> list[PushButton]:
+        return [PushButton("Branch", "⏎", id="submit")]
+
+    def on_mount(self) -> None:
+        self.take.focus()
+
+    def answer(self) -> dict[str, Any]:
+        if self.take.chosen is None:
+            raise ValueError("both are kept here already")
+        return {"take": self.take.chosen, "iterations": self.steps.number()}
+
+
+class _Marks(PickList):
+    """A list in which space or a click marks, and enter ends."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "select", "Mark", show=False),
+        Binding("enter", "screen.submit", "Done", show=False),
+    ]
+
+
+class ChooseDialog(Dialog[list[str]]):
+    """Which candidates are kept: one or more names."""
+
+    def __init__(self, candidates: Sequence[NodeObject], suggested: str | None = None) -> None:
+        super().__init__("Which are kept?")
+        self.candidates = tuple(candidates)
+        self.suggested = suggested
+        self.marked = {i for i, node in enumerate(candidates) if node["name"] == suggested}
+
+    def body(self) -> ComposeResult:
+        yield line("Space marks what is kept. The rest is rejected; it stays in the tree.")
+        yield _Marks(*map(self._prompt, range(len(self.candidates))))
+
+    def _prompt(self, place: int) -> Text:
+        node = self.candidates[place]
+        text = Text("☑ " if place in self.marked else "☐ ", no_wrap=True, overflow="ellipsis")
+        text.append("★ " if node["name"] == self.suggested else "  ")
+        text.append(short_name(node["name"], 18), "bold")
+        for label, key, digits in (
+            ("CKA", "similarity", 4),
+            ("val", "val_accuracy", 2),
+            ("MACs −", "macs_reduction", 1),
+        ):
+            if node.get(key) is not None:
+                text.append(f"  {label} {node[key]:.{digits}f}{'' if digits == 4 else ' %'}")
+        return text
+
+    def buttons(self) -> list[PushButton]:
+        return [PushButton("Keep", "⏎", id="submit")]
+
+    def on_mount(self) -> None:
+        self.query_one(_Marks).focus()
+
+    def picked(self, place: int) -> None:
+        self.marked ^= {place}
+        self.query_one(_Marks).replace_option_prompt_at_index(place, self._prompt(place))
+        self.complain("")
+
+    def answer(self) -> list[str]:
+        if not self.marked:
+            raise ValueError("mark at least one with space, or Esc")
+        return [self.candidates[place]["name"] for place in sorted(self.marked)]
+
+
+class _Row(Horizontal):
+    """A part of a dialog with its label on one line."""
+
+    DEFAULT_CSS = "_Row { height: 1; & > Static { width: auto; margin: 0 1 0 0; } }"
+
+
+def _row(label: str, part: Choice) -> Horizontal:
+    return _Row(line(label), part)

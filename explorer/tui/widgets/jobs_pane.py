@@ -1,0 +1,132 @@
+"""The jobs: what the workers do now and what waits, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from explorer.tui.drawing import numbers as fig
+from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.safe_text import safe
+from explorer.views.values import JobView
+
+_MARKS = {"running": "▶", "queued": "◌", "paused": "‖", "stopping": "■"}
+_TONES = {"running": "good", "queued": "dim", "paused": "warning", "stopping": "warning"}
+# The fields in their order on the line, and the order in which they go where it is narrow.
+_ORDER = ("head", "epoch", "bar", "share", "rate", "eta", "device", "memory")
+_DROPPED = ("memory", "device", "rate", "bar", "epoch", "eta", "share")
+_BAR, _LONGEST_BAR = 6, 32  # cells: the least that is worth showing, and the most
+IDLE = "idle: g grows the selected node, a approves what is suggested, B branches"
+
+
+class JobsPane(LinesView):
+    """The jobs of a session."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._shown: tuple[Sequence[JobView], bool, str | None] = ((), False, None)
+        self.border_title = Content("Jobs")
+
+    def show(
+        self, jobs: Sequence[JobView], paused: bool = False, warming: str | None = None
+    ) -> None:
+        """Shows the jobs in this order; `warming` says what is awaited before any of them runs."""
+        if (tuple(jobs), paused, warming) == self._shown:
+            return
+        self._shown = tuple(jobs), paused, warming
+        self.border_title = Content(title(jobs, paused))
+        self.repaint()
+
+    def lines(self, width: int, height: int) -> Sequence[Line]:
+        return job_table(*self._shown, width, height)
+
+
+def title(jobs: Sequence[JobView], paused: bool) -> str:
+    """`Jobs · 1 running · 1 waiting`."""
+    waiting = sum(job.state == "queued" for job in jobs)
+    counts = [
+        "paused" if paused else "",
+        f"{len(jobs) - waiting} running" if len(jobs) > waiting and not paused else "",
+        f"{waiting} waiting" if waiting else "",
+    ]
+    return " · ".join(["Jobs", *filter(None, counts)])
+
+
+def job_table(
+    jobs: Sequence[JobView], paused: bool, warming: str | None, width: int, height: int
+) -> list[Line]:
+    """The lines of the pane in a frame of this size."""
+    lines: list[Line] = []
+    if warming:
+        lines.append([(fig.cut(f"◌ {safe(warming)}", width), "warning")])
+    elif not jobs:
+        said = ("‖ paused: space lets the work go on", "warning") if paused else (IDLE, "dim")
+        return [[(fig.cut(said[0], width), said[1])]]
+    room = max(height - len(lines), 0)
+    shown = jobs if len(jobs) <= room else jobs[: max(room - 1, 0)]
+    lines += _rows(shown, width)
+    if len(shown) < len(jobs):
+        lines.append([(fig.cut(f"… and {len(jobs) - len(shown)} more", width), "dim")])
+    return lines[:height]
+
+
+def _rows(jobs: Sequence[JobView], width: int) -> list[Line]:
+    """One line a job, their fields below each other."""
+    columns = {key: [_field(job, key) for job in jobs] for key in _ORDER}
+    widths = {
+        key: max((cell_len(text) for text in texts), default=0) for key, texts in columns.items()
+    }
+    widths["bar"] = _BAR if any(job.share is not None for job in jobs) else 0
+    keys = [key for key in _ORDER if widths[key]]
+    for dropped in _DROPPED:
+        if _total(widths, keys) <= width:
+            break
+        keys = [key for key in keys if key != dropped]
+    spare = width - _total(widths, keys)
+    widths["bar"] = min(widths["bar"] + max(spare, 0), _LONGEST_BAR)
+    rows: list[Line] = []
+    for place, job in enumerate(jobs):
+        row = []
+        for key in keys:
+            text = columns[key][place]
+            if key == "bar":
+                text = (
+                    ""
+                    if job.share is None or not columns["share"][place]
+                    else fig.progress(job.share, widths["bar"])
+                )
+            gap = "" if key == keys[-1] else "  "
+            tone = _TONES.get(job.state, "") if key in ("head", "bar") else ""
+            row.append((fig.pad(text, widths[key]) + gap, tone))
+        rows.append(row)
+    return rows
+
+
+def _total(widths: dict[str, int], keys: Sequence[str]) -> int:
+    return sum(widths[key] for key in keys) + 2 * max(len(keys) - 1, 0)
+
+
+def _field(job: JobView, key: str) -> str:
+    if key == "head":
+        what = "waiting" if job.state == "queued" else safe(job.phase or job.kind, 24)
+        if job.state == "stopping":
+            what += ", stopping"
+        return " ".join(filter(None, (_MARKS.get(job.state, "▶"), safe(job.node, 40), what)))
+    if job.state == "queued":
+        return ""
+    if key == "epoch":
+        return f"epoch {safe(job.epoch)}" if job.epoch else ""
+    if key == "share":
+        return fig.share_text(job.share) if job.share is not None else ""
+    if key == "rate":
+        rate = fig.number(job.images_per_second)
+        return "" if rate is None else f"{rate:,.0f} img/s"
+    if key == "eta":
+        return "" if job.eta_seconds is None else f"eta {fig.duration(job.eta_seconds)}"
+    if key == "device":
+        return safe(job.device, 16)
+    if key == "memory":
+        return "" if job.memory_bytes is None else fig.bytes_text(job.memory_bytes)
+    return ""

@@ -1,0 +1,84 @@
+"""What is left of the network's stages: blocks and filters against the root."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.geometry import Size
+
+from explorer.tui.drawing import numbers as fig
+from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.safe_text import safe
+from explorer.views.values import StageView
+
+_BAR = 12  # cells at most
+
+
+class StagesPane(LinesView):
+    """One line a stage."""
+
+    DEFAULT_CSS = "StagesPane { height: auto; overflow-y: auto; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._stages: Sequence[StageView] = ()
+
+    def show(self, stages: Sequence[StageView]) -> None:
+        """Shows the stages of one network; none where its family is not known."""
+        if tuple(stages) != self._stages:
+            grown = len(stages) != len(self._stages)
+            self._stages = tuple(stages)
+            self.repaint()
+            self.refresh(layout=grown)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return max(len(self._stages), 1)
+
+    def lines(self, width: int, height: int) -> Sequence[Line]:
+        return stage_lines(self._stages, width)
+
+
+def stage_lines(stages: Sequence[StageView], width: int) -> list[Line]:
+    """`layer1  blocks ████████░ 8/9  filters ██████░░ 112/144  widths 16 16 …`."""
+    if not stages:
+        return [[(fig.cut("the stages of this family are not known", width), "dim")]]
+    names = [safe(stage.name, 20) for stage in stages]
+    blocks = [f"{s.num_blocks}/{s.root_blocks}" for s in stages]
+    filters = [f"{s.num_filters}/{s.root_filters}" for s in stages]
+    name_cells, block_cells, filter_cells = (
+        max(cell_len(text) for text in texts) for texts in (names, blocks, filters)
+    )
+    words = width >= 60
+    fixed = name_cells + block_cells + filter_cells + (8 + len("blocksfilters") if words else 6)
+    bar = min(max((width - fixed) // 2, 0), _BAR)
+    lines: list[Line] = []
+    for place, stage in enumerate(stages):
+        pieces = [(fig.pad(names[place], name_cells) + "  ", "title")]
+        for word, count, whole, text, cells in (
+            ("blocks", stage.num_blocks, stage.root_blocks, blocks[place], block_cells),
+            ("filters", stage.num_filters, stage.root_filters, filters[place], filter_cells),
+        ):
+            pieces.append((f"{word} " if words else "", "dim"))
+            pieces.append((_left_bar(count, whole, bar), "bar"))
+            pieces.append((f" {text.rjust(cells)}  ", ""))
+        room = width - sum(cell_len(text) for text, _ in pieces)
+        lines.append([*pieces, (_widths(stage.widths, room), "dim")])
+    return lines
+
+
+def _left_bar(count: int, whole: int, cells: int) -> str:
+    """What is left, as a bar: full only where nothing is gone, and seen while anything is left."""
+    left = round(cells * count / whole) if whole else 0
+    if 0 < count < whole and cells > 1:
+        left = min(max(left, 1), cells - 1)
+    return "█" * left + "░" * (cells - left)
+
+
+def _widths(widths: Sequence[int], room: int) -> str:
+    """As many of the widths as fit."""
+    text = "widths " + " ".join(map(str, widths)) if widths else "nothing is left"
+    if cell_len(text) <= room:
+        return text
+    text = text[: max(room - 1, 0)].rpartition(" ")[0]
+    return f"{text} …" if text.count(" ") > 1 and len(text) + 2 <= room else ""

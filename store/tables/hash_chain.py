@@ -1,0 +1,121 @@
+"""Seals: a hash over each line of the log and the rows that it tells of, each over the one before.
+
+A bit that flips in them, a line that goes or comes between, no longer fits its seal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from store.sqlite import schema
+from store.sqlite.connection import Connection
+
+Parameters = Mapping[str, Any]
+Rows = Callable[[str, Parameters], list[sqlite3.Row]]
+Problem = tuple[str, str, list[tuple[int, str]]]  # kind, what is wrong, with which nodes
+_EVENT = "id, run_id, node_id, kind, payload, created_at"
+_EVENTS = f"SELECT {_EVENT} FROM event WHERE id > :after ORDER BY id LIMIT 5000"
+_SEAL = "SELECT digest FROM seal WHERE event_id = :id"
+
+_RUN = "id, uuid, name, seed, architecture, data, environment_hash, created_at"
+_NODE = "id, run_id, parent_id, proposal_id, name, structure, depth, edit, created_at"
+_RESULT = "node_id, phase, snapshot_hash, seconds, resamples, digest, created_at"
+_DECISION = (
+    "id, run_id, parent_id, newest_candidate, suggested, actor, reason, margin, margin_low,"
+    " margin_high, too_close, supersedes, created_at"
+)
+# The rows that an event of each kind tells of. Columns by name: a later format may add some.
+_TOLD: dict[str, tuple[str, ...]] = {
+    "run": (
+        f"SELECT {_RUN} FROM run WHERE id = :run",
+        "SELECT settings_hash, created_at FROM run_settings WHERE run_id = :run"
+        " ORDER BY id LIMIT 1",
+        f"SELECT {_NODE} FROM node WHERE id = :node",
+        f"SELECT {_RESULT} FROM result WHERE node_id = :node AND phase = 'root'",
+        "SELECT hash, num_bytes, num_chunks, created_at FROM snapshot WHERE hash ="
+        " (SELECT snapshot_hash FROM result WHERE node_id = :node AND phase = 'root')",
+    ),
+    "candidates": (
+        "SELECT id, run_id, parent_id, content, created_at FROM proposal WHERE id = :number",
+        f"SELECT {_NODE} FROM node WHERE parent_id = :node AND proposal_id = :number ORDER BY id",
+    ),
+    "result": (
+        f"SELECT {_RESULT} FROM result WHERE node_id = :node AND phase = :phase",
+        "SELECT hash, num_bytes, num_chunks, created_at FROM snapshot WHERE hash ="
+        " (SELECT snapshot_hash FROM result WHERE node_id = :node AND phase = :phase)",
+    ),
+    "decision": (
+        f"SELECT {_DECISION} FROM decision WHERE id = :number",
+        "SELECT node_id, parent_id FROM decision_kept WHERE decision_id = :number ORDER BY node_id",
+    ),
+}
+_NUMBERS = {"candidates": "proposal", "decision": "decision"}
+
+
+def digest_of(rows: Rows, event: sqlite3.Row, previous: str | None) -> str:
+    """The seal of an event and of what it tells of, after the seal `previous`."""
+    content: list[Any] = [previous, tuple(event)]
+    if event["kind"] in _TOLD:
+        content += [[tuple(row) for row in found] for found in _told(rows, event)]
+    text = json.dumps(content, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _told(rows: Rows, event: sqlite3.Row) -> Iterator[list[sqlite3.Row]]:
+    payload = json.loads(event["payload"])
+    if not isinstance(payload, dict):
+        raise ValueError("the payload of an event is an object")
+    number, phase = payload.get(_NUMBERS.get(event["kind"], "")), payload.get("phase")
+    values = {
+        "run": event["run_id"],
+        "node": event["node_id"],
+        "number": number if isinstance(number, int) else None,
+        "phase": phase if isinstance(phase, str) else None,
+    }
+    for sql in _TOLD[event["kind"]]:
+        yield rows(sql, values)
+
+
+def seal(connection: Connection, event_id: int) -> None:
+    """Seals the line that was just appended to the log. Only inside `writing`."""
+    if schema.newest_format() < schema.FORMAT_WITH_SEALS:
+        return  # a test that writes an older format
+    (event,) = connection.rows(f"SELECT {_EVENT} FROM event WHERE id = ?", (event_id,))
+    before = connection.row("SELECT digest FROM seal ORDER BY event_id DESC LIMIT 1")
+    digest = digest_of(connection.rows, event, before["digest"] if before else None)
+    connection.insert("seal", event_id=event_id, digest=digest)
+
+
+def broken(rows: Rows, number: int) -> Iterator[Problem]:
+    """Events of a store of format `number` that no longer fit their seal. Those from before there
+    were seals have none."""
+    if number < schema.FORMAT_WITH_SEALS:
+        return
+    first = rows("SELECT min(event_id) AS id FROM seal", {})[0]["id"]
+    previous, after = None, (first or 0) - 1
+    while first is not None and (events := rows(_EVENTS, {"after": after})):
+        for event in events:
+            seal = rows(_SEAL, {"id": event["id"]})
+            after = event["id"]
+            where = f"line {event['id']} of the log ({event['kind']})"
+            if not seal:
+                yield "seal", f"{where} has no seal", []
+            elif not _fits(rows, event, previous, seal[0]["digest"]):
+                yield "seal", f"{where}, or what it tells of, has changed", _nodes(rows, event)
+            previous = seal[0]["digest"] if seal else previous
+
+
+def _fits(rows: Rows, event: sqlite3.Row, previous: str | None, digest: str) -> bool:
+    try:
+        return digest_of(rows, event, previous) == digest
+    except ValueError:
+        return False  # the payload is no JSON any more
+
+
+def _nodes(rows: Rows, event: sqlite3.Row) -> list[tuple[int, str]]:
+    found = rows("SELECT run_id, name FROM node WHERE id = :id", {"id": event["node_id"]})
+    return [(row["run_id"], row["name"]) for row in found]
