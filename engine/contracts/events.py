@@ -1,11 +1,83 @@
-"""What work tells while it runs, and who listens."""
+"""What work tells while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
-Event = Mapping[str, Any]
+from engine.contracts.codec import TaggedUnion
 
 
-Listener = Callable[[Event], None]
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units of a phase are done; of a training also the epoch's figures so far.
+
+    `epoch` counts from 1, `epoch_share` is the part of it that is done; accuracy is percent.
+    """
+
+    KIND: ClassVar = "progress"
+    phase: str
+    done: int
+    total: int
+    epoch: int | None = None
+    last_epoch: int | None = None
+    epoch_share: float | None = None
+    loss: float | None = None
+    accuracy: float | None = None
+    images_per_second: float | None = None
+    eta_seconds: float | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """The figures of an epoch that has ended; `epoch` counts from 0."""
+
+    KIND: ClassVar = "epoch"
+    phase: str
+    epoch: int
+    total_epochs: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class TrainingResumed:
+    """A training from scratch goes on after so many epochs."""
+
+    KIND: ClassVar = "training resumed"
+    epoch: int
+    total_epochs: int
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something that a person should know, in words."""
+
+    KIND: ClassVar = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class WorkerStarted:
+    """A worker's first sign of life."""
+
+    KIND: ClassVar = "started"
+    pid: int
+
+
+@dataclass(frozen=True)
+class WorkerReady:
+    """A worker has imported what it needs."""
+
+    KIND: ClassVar = "ready"
+
+
+EngineEvent = Progress | EpochEnded | TrainingResumed | Noted | WorkerStarted | WorkerReady
+ENGINE_EVENTS: TaggedUnion[EngineEvent] = TaggedUnion(
+    Progress, EpochEnded, TrainingResumed, Noted, WorkerStarted, WorkerReady
+)
+EngineListener = Callable[[EngineEvent], None]

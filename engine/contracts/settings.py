@@ -1,14 +1,26 @@
-"""The settings of a run: one frozen value, checked when made. Needs no PyTorch."""
+"""The settings of a run: one frozen value in sections, checked when made.
+
+Every front end makes its options from the fields; a new setting is one field here. A document that
+an older version wrote lacks the newer fields: a new field's default must mean what was done before.
+"""
 
 from __future__ import annotations
 
-import difflib
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 
-from engine.contracts.errors import SettingsError
+from engine.contracts.codec import decode
+from engine.contracts.options import (
+    Option,
+    SettingField,
+    SettingValue,
+    check_name,
+    check_settings,
+    setting,
+    setting_fields,
+)
 
 CRITERIA = ("kl", "kl-fast", "l1")
 SIMILARITIES = ("cka",)
@@ -16,121 +28,204 @@ MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")
 POLICIES = ("cka", "random", "layers", "filters", "layers-first")
 PROTOCOLS = ("default", "paper")
+SPLITS = ("validation", "test")
+
+
+class Checked:
+    """A section whose values are checked against their options when it is made."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a tree is grown. Epochs count passes over the training images; accuracies are percent.
+class DataSettings(Checked):
+    """Which images a tree is grown on."""
+
+    source: str = setting(
+        "sample",
+        Option(
+            "data",
+            "A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
+            "train/<class>/* and test/<class>/*, or an .npz",
+        ),
+    )
+    train_limit: int | None = setting(
+        None,
+        Option("train_limit", "Train on so many images only (a stratified subset)",
+               low=1, high=10**9),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScoringSettings(Checked):
+    """How structures are ranked, and what candidates lose."""
+
+    criterion: str = setting(
+        "kl", Option("criterion", "What ranks blocks and filters", choices=CRITERIA)
+    )
+    criterion_samples: int = setting(
+        500,
+        Option("criterion_samples", "Training images a class to score with", low=1, high=10**6),
+    )
+    match: str = setting(
+        "filters", Option("match", "What both candidates lose as much of", choices=MATCHES)
+    )
+    allocation: str = setting(
+        "uniform", Option("allocation", "From where filters go", choices=ALLOCATIONS)
+    )
+    min_blocks: int = setting(
+        2, Option("min_blocks", "Blocks that stay in each stage", low=1, high=10**4)
+    )
+
+
+@dataclass(frozen=True)
+class SimilaritySettings(Checked):
+    """How a candidate's representation is compared with its parent's."""
+
+    measure: str = setting("cka", Option("similarity", "The measure", choices=SIMILARITIES))
+    split: str = setting(
+        "validation", Option("similarity_split", "The images it is measured on", choices=SPLITS)
+    )
+    num_resamples: int = setting(
+        200, Option("num_resamples", "Resamples of the margin's interval", low=0, high=10**5)
+    )
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Checked):
+    """How candidates recover and kept nodes are tuned. Epochs are passes over the training images.
 
     `tune_epochs` is the whole fine-tuning of a kept node; the recovery epochs it has had already
     are discounted from it.
     """
 
-    data: str = "sample"
-    train_limit: int | None = None
-    seed: int = 0
-    criterion: str = "kl"
-    criterion_samples: int = 500  # training images a class
-    match: str = "filters"
-    allocation: str = "uniform"
-    min_blocks: int = 2  # that stay in each stage
-    similarity: str = "cka"
-    similarity_split: str = "validation"
-    layer_bonus: float = 0.0  # added to the layer candidate's similarity
-    num_resamples: int = 200
-    recovery_epochs: int = 10
-    tune_epochs: int = 30
-    learning_rate: float = 0.01
-    batch_size: int = 128
-    weight_decay: float = 5e-4
-    policy: str = "cka"
-    iterations: int = 5
-    max_drop: float | None = None  # percentage points of validation accuracy below the root's
-    target_macs: float | None = None  # stop once this percentage of the root's is removed
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("criterion", CRITERIA),
-            ("similarity", SIMILARITIES),
-            ("match", MATCHES),
-            ("allocation", ALLOCATIONS),
-            ("policy", POLICIES),
-            ("similarity_split", ("validation", "test")),
-        ):
-            check_name(name, getattr(self, name), known)
-        for name, low, high in (
-            ("seed", 0, 2**63 - 1),
-            ("train_limit", 1, 10**9),
-            ("criterion_samples", 1, 10**6),
-            ("min_blocks", 1, 10**4),
-            ("layer_bonus", -1, 1),
-            ("num_resamples", 0, 10**5),
-            ("recovery_epochs", 0, 10**5),
-            ("tune_epochs", 0, 10**5),
-            ("learning_rate", 1e-9, 100),
-            ("batch_size", 2, 10**6),
-            ("weight_decay", 0, 1),
-            ("iterations", 1, 10**6),
-            ("max_drop", 0, 100),
-            ("target_macs", 0, 100),
-        ):
-            check_range(name, getattr(self, name), low, high)
+    recovery_epochs: int = setting(
+        10, Option("recovery_epochs", "Epochs before candidates are compared", low=0, high=10**5)
+    )
+    tune_epochs: int = setting(
+        30,
+        Option("tune_epochs", "Epochs of a kept node in all, recovery counted in",
+               low=0, high=10**5),
+    )  # fmt: skip
+    learning_rate: float = setting(
+        0.01, Option("learning_rate", "Of fine-tuning", low=1e-9, high=100)
+    )
+    batch_size: int = setting(128, Option("batch_size", "Images a step", low=2, high=10**6))
+    weight_decay: float = setting(5e-4, Option("weight_decay", "L2 penalty", low=0, high=1))
 
     @property
     def total_epochs(self) -> int:
         """The length of the schedule that recovery and tuning share."""
         return max(self.recovery_epochs, self.tune_epochs)
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
-    @staticmethod
-    def from_dict(value: Mapping[str, Any]) -> Settings:
-        """The settings of `as_dict`; what an older version did not know takes its default."""
-        known = {field.name for field in fields(Settings)}
-        return Settings(**{key: v for key, v in value.items() if key in known})
+@dataclass(frozen=True)
+class SearchSettings(Checked):
+    """Which candidates are kept, and when it is enough."""
+
+    policy: str = setting("cka", Option("policy", "Who decides", choices=POLICIES))
+    layer_bonus: float = setting(
+        0.0, Option("layer_bonus", "Added to the layer candidate's similarity", low=-1, high=1)
+    )
+    iterations: int = setting(
+        5,
+        Option("iterations", "Depth of the tree", low=1, high=10**6, short="n", stops=True),
+    )
+    max_drop: float | None = setting(
+        None,
+        Option("max_drop", "Stop once validation accuracy is this many points below the root's",
+               low=0, high=100, stops=True),
+    )  # fmt: skip
+    target_macs: float | None = setting(
+        None,
+        Option("target_macs", "Stop once this percentage of the multiply-accumulates is gone",
+               low=0, high=100, stops=True),
+    )  # fmt: skip
 
 
-PAPER = {
+@dataclass(frozen=True)
+class Settings(Checked):
+    """How a tree is grown. Accuracies are percent."""
+
+    seed: int = setting(0, Option("seed", "Of every random choice", low=0, high=2**63 - 1))
+    data: DataSettings = field(default_factory=DataSettings)
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    similarity: SimilaritySettings = field(default_factory=SimilaritySettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+
+
+@cache
+def all_settings() -> tuple[SettingField, ...]:
+    """Every setting of a run, in the order of the fields."""
+    return tuple(setting_fields(Settings))
+
+
+def setting_named(name: str) -> SettingField:
+    """A setting by the name of its option. Raises SettingsError."""
+    fields = {each.option.name: each for each in all_settings()}
+    check_name(name, name, fields)
+    return fields[name]
+
+
+def value_of(settings: Settings, name: str) -> SettingValue:
+    """A setting's value by the name of its option."""
+    found = setting_named(name)
+    holder = getattr(settings, found.section) if found.section else settings
+    value: SettingValue = getattr(holder, found.attribute)
+    return value
+
+
+def with_values(settings: Settings, values: Mapping[str, SettingValue]) -> Settings:
+    """The settings with those values put in that are not None, by the names of their options.
+
+    Raises SettingsError.
+    """
+    sections: dict[str, dict[str, SettingValue]] = {}
+    for name, value in values.items():
+        if value is not None:
+            found = setting_named(name)
+            sections.setdefault(found.section, {})[found.attribute] = value
+    changes: dict[str, object] = dict(sections.pop("", {}))
+    for section, given in sections.items():
+        changes[section] = replace(getattr(settings, section), **given)
+    return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def read_settings(document: Mapping[str, object]) -> Settings:
+    """The settings of a document, in sections or, as before format 6, flat.
+
+    What an older version did not know takes its default. Raises FormatError, SettingsError.
+    """
+    sections = {each.name for each in dataclasses.fields(Settings)} - {"seed", "data"}
+    if sections & {key for key, value in document.items() if isinstance(value, Mapping)}:
+        return decode(Settings, document, "settings")
+    nested: dict[str, dict[str, object]] = {}
+    for each in all_settings():
+        if each.option.name in document:
+            nested.setdefault(each.section, {})[each.attribute] = document[each.option.name]
+    return decode(Settings, {**nested.pop("", {}), **nested}, "settings")
+
+
+PAPER: Mapping[str, SettingValue] = {
     "recovery_epochs": 10,
     "tune_epochs": 200,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
     "similarity_split": "test",
 }
-SAMPLE = {"criterion_samples": 20, "recovery_epochs": 1, "tune_epochs": 2, "train_limit": 3_000}
+SAMPLE: Mapping[str, SettingValue] = {
+    "criterion_samples": 20,
+    "recovery_epochs": 1,
+    "tune_epochs": 2,
+    "train_limit": 3_000,
+}
 
 
-def preset(protocol: str, data: str) -> dict[str, Any]:
+def preset(protocol: str, data: str) -> Mapping[str, SettingValue]:
     """The defaults that a protocol or the bundled sample puts in place of the usual ones."""
     check_name("protocol", protocol, PROTOCOLS)
     if protocol == "paper":
-        return dict(PAPER)
-    return dict(SAMPLE) if data == "sample" else {}
-
-
-def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The settings with those values that are not None put in."""
-    return replace(settings, **{key: v for key, v in values.items() if v is not None})
-
-
-def flag(name: str) -> str:
-    """The command-line option of a setting."""
-    return "--" + name.replace("_", "-")
-
-
-def check_name(name: str, value: str, known: Iterable[str]) -> None:
-    """Raises SettingsError, with the nearest known name, for a value that is none of them."""
-    known = tuple(known)
-    if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SettingsError(f"{flag(name)} {value!r}: {hint}It is one of {', '.join(known)}")
-
-
-def check_range(name: str, value: float | None, low: float, high: float) -> None:
-    """Raises SettingsError for a number outside [low, high] or not finite; None passes."""
-    if value is None:
-        return
-    if not math.isfinite(value) or not low <= value <= high:
-        raise SettingsError(f"{flag(name)} is {value}; it must be between {low:g} and {high:g}")
+        return PAPER
+    return SAMPLE if data == "sample" else {}

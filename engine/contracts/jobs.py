@@ -1,0 +1,269 @@
+"""The kinds of work, and what each gives back: everything a job needs, and no path.
+
+So a job can be retried, cancelled and sent to another machine, and its key, a hash of its fields,
+stays the same wherever store and data are moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+from engine.contracts.codec import TaggedUnion, content_hash
+from engine.contracts.edits import Edit
+from engine.contracts.json_values import JsonObject
+from engine.contracts.networks import (
+    Architecture,
+    DataDescription,
+    DataRef,
+    Environment,
+    Execution,
+    FileRef,
+    NetworkRef,
+    Scores,
+    SnapshotRef,
+)
+from engine.contracts.requests import EditRequest
+from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+
+Metrics = Mapping[str, float]  # by the keys of engine.contracts.metrics
+KEY_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class OpenRoot:
+    """Read a checkpoint and measure it: the root of a tree. Gives Opened."""
+
+    KIND: ClassVar = "open"
+    checkpoint: FileRef
+    arch: str | None = None
+    trust_pickle: bool = False
+    device: str = "auto"
+    train_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Propose:
+    """Score a parent's structures and say what its candidates lose. Gives Proposed."""
+
+    KIND: ClassVar = "propose"
+    parent: NetworkRef
+    data: DataRef
+    execution: Execution
+    scoring: ScoringSettings
+    seed: int
+    request: EditRequest | None = None
+    scores: Scores | None = None  # of an earlier proposal by the same criterion
+
+
+@dataclass(frozen=True)
+class Recover:
+    """Apply an edit, fine-tune for the recovery epochs, measure and compare. Gives Recovered."""
+
+    KIND: ClassVar = "recover"
+    parent: NetworkRef
+    edit: Edit
+    data: DataRef
+    execution: Execution
+    training: TrainingSettings
+    similarity: SimilaritySettings
+    seed: int
+    resample_seed: int  # one for all candidates of a parent: their resamples form pairs
+
+
+@dataclass(frozen=True)
+class Tune:
+    """The rest of a kept node's fine-tuning. Gives Tuned."""
+
+    KIND: ClassVar = "tune"
+    network: NetworkRef
+    data: DataRef
+    execution: Execution
+    training: TrainingSettings
+    seed: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train from scratch: one-cycle SGD (linear up for a fifth of the epochs, then down)."""
+
+    epochs: int
+    learning_rate: float = 0.1
+    batch_size: int = 128
+    weight_decay: float = 5e-4
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrainFromScratch:
+    """Train a network and write it as a checkpoint. Gives Trained."""
+
+    KIND: ClassVar = "train"
+    arch: str
+    recipe: Recipe
+    width: int = 16
+    shortcut: str = "A"
+    device: str = "auto"
+    threads: int | None = None
+    train_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a node as a checkpoint. Gives Exported."""
+
+    KIND: ClassVar = "export"
+    network: NetworkRef
+    data: DataDescription
+    metrics: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what this machine can do. Gives Diagnosis."""
+
+    KIND: ClassVar = "doctor"
+    device: str = "auto"
+
+
+Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor
+JOBS: TaggedUnion[Job] = TaggedUnion(
+    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor
+)
+
+
+def key_of(job: Job) -> str:
+    """A name for the work itself: the same job, asked for again, has the same key."""
+    return content_hash((job.KIND, job))[:KEY_DIGITS]
+
+
+# ------------------------------------------------------------ results
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: mean training loss, training accuracy in percent, images a second."""
+
+    epoch: int
+    loss: float
+    accuracy: float
+    learning_rate: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint as a root. `data_name` is the known data set it names itself, where nobody else
+    named one."""
+
+    KIND: ClassVar = "opened"
+    architecture: Architecture
+    snapshot: SnapshotRef
+    data: DataDescription
+    data_name: str | None
+    environment: Environment
+    notes: tuple[str, ...]
+    metrics: Metrics
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The scores of a parent's structures, and an edit for each candidate."""
+
+    KIND: ClassVar = "proposed"
+    criterion: str
+    scores: Scores
+    edits: tuple[Edit, ...]
+    sample_ids: tuple[int, ...] | None = None  # of the training images scored with
+    request: EditRequest | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A candidate, measured. `resamples` are its similarities on resampled images."""
+
+    KIND: ClassVar = "recovered"
+    snapshot: SnapshotRef
+    epochs: tuple[Epoch, ...]
+    resamples: tuple[float, ...]
+    metrics: Metrics
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A kept node at the end of its fine-tuning."""
+
+    KIND: ClassVar = "tuned"
+    snapshot: SnapshotRef
+    epochs: tuple[Epoch, ...]
+    metrics: Metrics
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A checkpoint that was trained from scratch and written."""
+
+    KIND: ClassVar = "trained"
+    metrics: Metrics
+    data: DataDescription
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A checkpoint that was written."""
+
+    KIND: ClassVar = "exported"
+    size_bytes: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a machine can do."""
+
+    KIND: ClassVar = "diagnosis"
+    environment: Environment
+    cuda_devices: int = 0
+    seconds: float = 0.0
+
+
+Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis
+RESULTS: TaggedUnion[Result] = TaggedUnion(
+    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis
+)
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+# ------------------------------------------------------------ asking for a job
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a job's inputs and outputs lie on the machine that does it: no part of the job."""
+
+    data: str = ""  # a known name, or a path; empty where the checkpoint names its own
+    checkpoint: str = ""
+    output: str = ""  # the file that training or an export writes
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One attempt at a job. A result is kept under `key` until it is stored, where there is one."""
+
+    id: str
+    job: Job
+    places: Places = field(default_factory=Places)
+    key: str | None = None
+    slots: int | None = None  # of those an executor has; None takes all
+
+
+def snapshots_needed(job: Job) -> tuple[SnapshotRef, ...]:
+    """The weights that must be at hand before a job can start."""
+    networks = (getattr(job, name, None) for name in ("parent", "network"))
+    return tuple(network.snapshot for network in networks if isinstance(network, NetworkRef))

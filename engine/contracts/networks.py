@@ -1,0 +1,105 @@
+"""Networks, data and machines by description: what a job needs to have them, wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from engine.contracts.edits import Edit
+from engine.contracts.json_values import JsonObject
+
+
+@dataclass(frozen=True)
+class SnapshotRef:
+    """A node's weights by the SHA-256 of their safetensors bytes; where they lie is no part of it."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file of the person's by its name (no folder) and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A factory with its arguments, and the edits from there on: rebuilt, never unpickled."""
+
+    factory: str
+    arguments: JsonObject = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkRef:
+    """A network: its architecture and its weights."""
+
+    architecture: Architecture
+    snapshot: SnapshotRef
+
+
+@dataclass(frozen=True)
+class DataDescription:
+    """A data set as a run or a checkpoint remembers it; `digest` names its images and labels."""
+
+    name: str = ""
+    classes: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    flips: bool = True
+    digest: str = ""
+    image_shape: tuple[int, ...] = ()  # height, width, channels
+    num_train: int = 0
+    num_validation: int = 0
+    num_test: int = 0
+    normalisation: str | None = None  # which known preset mean and deviation are
+
+
+@dataclass(frozen=True)
+class DataRef:
+    """The images that a job works on: recognised by their digest, wherever they are found."""
+
+    digest: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How arithmetic runs: stored with a run and kept on resume, for bits depend on it."""
+
+    device: str
+    num_threads: int
+    autocast: str | None  # "bfloat16" or None (float32)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What must be equal for a node to be grown again bit for bit."""
+
+    device: str = "cpu"
+    num_threads: int = 1
+    autocast: str | None = None
+    candidates_at_once: int = 1
+    torch: str | None = None
+    python: str | None = None
+    cuda: str | None = None
+    gpu: str | None = None
+    instruction_set: str | None = None
+    platform: str | None = None
+
+    @property
+    def execution(self) -> Execution:
+        return Execution(self.device, self.num_threads, self.autocast)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Importance (the least goes first): by block path, and by convolution path a filter."""
+
+    blocks: Mapping[str, float]
+    filters: Mapping[str, tuple[float, ...]]
