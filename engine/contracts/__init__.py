@@ -1,4 +1,4 @@
-"""What crosses between the engine and those who ask it for work: plain values, standard library only.
+"""What crosses between the engine and whoever asks it for work: plain values.
 
-The one part of the engine that `explorer` imports.
+Standard library only; the one part of the engine that `explorer` imports.
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     JsonValue: TypeAlias = (
-        None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+        bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
     )
 else:
     JsonValue = object  # the codec passes it through; names inside names could not be resolved

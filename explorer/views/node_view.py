@@ -8,6 +8,13 @@ from dataclasses import dataclass, field
 from engine.contracts.json_values import JsonValue
 from explorer.session.policy import Margin
 
+# The measures that a NODE prints, in this order, and those of them that are counts.
+PRINTED = (
+    "similarity", "val_accuracy", "val_accuracy_before", "test_accuracy", "macs", "params",
+    "macs_reduction", "latency_ms", "latency_ratio",
+)  # fmt: skip
+COUNTS = ("macs", "params")
+
 
 @dataclass(frozen=True)
 class DecisionView:
@@ -16,6 +23,18 @@ class DecisionView:
     kept: tuple[str, ...]
     reason: str
     margin: Margin | None = None
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """What a NODE says of it, beside its own fields."""
+        margin = self.margin
+        return {
+            "decision": list(self.kept),
+            "reason": self.reason,
+            "margin": margin.value if margin else None,
+            "margin_low": margin.low if margin else None,
+            "margin_high": margin.high if margin else None,
+            "too_close": margin.too_close if margin else None,
+        }
 
 
 @dataclass(frozen=True)
@@ -66,4 +85,27 @@ class NodeView:
 
     def as_json(self) -> dict[str, JsonValue]:
         """The NODE that `--json` prints: flat, absent measures null."""
-        raise NotImplementedError
+        value: dict[str, JsonValue] = {
+            "name": self.name,
+            "parent": self.parent,
+            "structure": self.structure,
+            "state": self.state,
+            "kept": self.kept,
+            "decided_by": self.decided_by,
+            **{key: self._measure(key) for key in PRINTED},
+            "removes": self.removes,
+            "tags": list(self.tags),
+            "note": self.note,
+            "dropped": self.dropped,
+            "freed": self.freed,
+            "seconds": self.seconds,
+        }
+        if self.error:
+            value["error"] = self.error
+        if self.decision is not None:
+            value |= self.decision.as_json()
+        return value
+
+    def _measure(self, key: str) -> float | None:
+        value = self.metrics.get(key)
+        return int(value) if value is not None and key in COUNTS else value
