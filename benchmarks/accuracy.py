@@ -31,7 +31,8 @@ from engine.pruning import surgery as edits
 from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
-from engine.runtime.device import Execution
+from engine.contracts.networks import Execution
+from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT
 from engine.training.finetune import TrainPlan, train
 
@@ -62,7 +63,7 @@ class Pictures(Dataset):  # type: ignore[type-arg]
 def plainly(model: nn.Module, data: ImageData, plan: TrainPlan, execution: Execution) -> None:
     """Fine-tunes as one would without us."""
     torch.manual_seed(plan.seed)
-    place = execution.torch_device
+    place = torch_device(execution)
     model.to(device=place, memory_format=torch.contiguous_format).train()  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
         model.parameters(), lr=plan.learning_rate, momentum=0.9, nesterov=True,

@@ -44,6 +44,7 @@ from engine.checkpoints.tensors import (
 )
 from engine.checkpoints.time_limit import within
 from engine.contracts.errors import CheckpointError, UnknownFamilyError
+from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES, architecture_of_name
 
 LOAD_SECONDS = 60.0
@@ -66,9 +67,9 @@ __all__ = [
 class LoadedNetwork:
     """A network from a file: how to build it again, and what the file said about it."""
 
-    architecture: dict[str, Any]  # factory, arguments, edits
+    architecture: Architecture
     model: nn.Module  # eval mode, float32, on the CPU
-    data: Mapping[str, Any] | None  # name, mean, std, classes, …; None where the file doesn't say
+    data: DataDescription | None  # None where the file doesn't say
     metrics: Mapping[str, Any]  # numbers that stood beside the weights, as they were called there
     notes: tuple[str, ...]  # what was stripped, chosen, converted or inferred, for the user
     digest: str  # the SHA-256 of the file
@@ -104,7 +105,7 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     if is_own(content.value):
         own = read_own(content.value, arch, trust_pickle)
         if arch is not None and ":" not in arch and arch not in FAMILIES:
-            _check_name(arch, own.architecture["arguments"], own.model.state_dict())
+            _check_name(arch, own.architecture.arguments, own.model.state_dict())
         told = content.value.get("metrics")
         metrics = numbers_in(told) if isinstance(told, Mapping) else {}
         return LoadedNetwork(
@@ -119,7 +120,7 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest)
 
 
-_Result = tuple[dict[str, Any], nn.Module, tuple[str, ...]]
+_Result = tuple[Architecture, nn.Module, tuple[str, ...]]
 
 
 def _into_family(arch: str | None, state: Mapping[str, Any]) -> _Result:
@@ -129,7 +130,7 @@ def _into_family(arch: str | None, state: Mapping[str, Any]) -> _Result:
     inferred = infer(weights)
     if arch is not None and arch not in FAMILIES:
         _check_name(arch, inferred.arguments, inferred.state)
-    architecture = {"factory": "cifar_resnet", "arguments": inferred.arguments, "edits": []}
+    architecture = Architecture("cifar_resnet", inferred.arguments)
     model = load_strictly(rebuilt("cifar_resnet", inferred.arguments), inferred.state)
     return architecture, model, prefix_notes + type_notes + inferred.notes
 
@@ -146,7 +147,7 @@ def _check_name(arch: str, arguments: Mapping[str, Any], state: Mapping[str, Ten
     except ValueError as error:  # a depth that is not 6n+2
         raise UnknownFamilyError(f"no network is called {arch!r}: {error}") from error
     check_shapes(
-        outline(architecture["factory"], architecture["arguments"]), state, arch,
+        outline(architecture.factory, architecture.arguments), state, arch,
         "leave --arch out to have the architecture inferred",
     )  # fmt: skip
 
@@ -163,5 +164,5 @@ def _into_factory(reference: str, state: Mapping[str, Any]) -> _Result:
         closest, lambda name: name in own and not own[name].is_floating_point()
     )
     check_shapes(model, weights, f"the network of {reference}", "give the factory they come from")
-    architecture = {"factory": reference, "arguments": {}, "edits": []}
+    architecture = Architecture(reference)
     return architecture, load_strictly(model, weights), notes + type_notes

@@ -11,7 +11,9 @@ from torch.overrides import TorchFunctionMode
 
 from engine.checkpoints.errors import ArchitectureError
 from engine.checkpoints.message_text import plain, shown
+from engine.contracts.edits import Edit
 from engine.contracts.errors import EngineError, UnknownFamilyError
+from engine.contracts.networks import Architecture
 from engine.models import build
 from engine.pruning.surgery import rebuild
 
@@ -54,7 +56,7 @@ def check_size(unpruned: nn.Module) -> None:
 def rebuilt(factory: str, arguments: Mapping[str, Any], edits: Any = ()) -> nn.Module:
     """The network that a file describes. Raises ArchitectureError."""
     try:
-        return rebuild({"factory": factory, "arguments": arguments, "edits": edits})
+        return rebuild(Architecture(factory, arguments, tuple(map(Edit.from_json, edits))))
     except (EngineError, *_NONSENSE) as error:
         raise ArchitectureError(
             f"the architecture {shown(factory)} in it cannot be built "

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from engine.checkpoints import LoadedNetwork, preset_normalisations
 from engine.contracts.errors import DataError
+from engine.contracts.networks import Architecture, DataDescription, Execution
 from engine.data import ImageData
 from engine.data.splits import num_shared, stratified_sample
 from engine.measures.accuracy import evaluate
-from engine.runtime.device import Execution
 from engine.runtime.progress import Monitor
 
 TRIAL_IMAGES = 1_000
@@ -38,8 +36,8 @@ def choose(
 
     Training images, so that neither validation nor test images had a part in the choice.
     """
-    if loaded.data is not None:
-        return Normalisation("checkpoint", tuple(loaded.data["mean"]), tuple(loaded.data["std"]))
+    if loaded.data is not None and loaded.data.mean:
+        return Normalisation("checkpoint", loaded.data.mean, loaded.data.std)
     count = min(TRIAL_IMAGES, len(data.train))
     chosen_N = stratified_sample(data.train.labels_N.numpy(), count, TRIAL_SEED)
     images = data.train.take(torch.from_numpy(chosen_N))
@@ -59,16 +57,14 @@ def choose(
     best = max(accuracies, key=accuracies.__getitem__)
     table = ", ".join(f"{name} {value:.1f} %" for name, value in accuracies.items())
     note = f"the checkpoint names no normalisation; took {best}, the best of: {table}"
-    monitor.tell("note", text=note)
+    monitor.note(note)
     mean, std = presets[best]
     return Normalisation(best, tuple(mean), tuple(std), (note,))
 
 
-def check_fit(
-    architecture: Mapping[str, Any], known: Mapping[str, Any] | None, data: ImageData
-) -> None:
+def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:
     """Raises DataError when the network's classes or channels are not those of the data."""
-    arguments = architecture["arguments"]
+    arguments = architecture.arguments
     channels = data.image_shape_HWC[2]
     if arguments.get("num_classes", len(data.classes)) != len(data.classes):
         raise DataError(
@@ -80,10 +76,10 @@ def check_fit(
             f"the network takes images of {arguments['in_channels']} channels, {data.name} has "
             f"{channels}; give the data it was trained on with --data"
         )
-    if known is not None and list(known.get("classes", data.classes)) != list(data.classes):
+    if known is not None and known.classes not in ((), tuple(data.classes)):
         raise DataError(
             f"the classes of {data.name} are not those the network was trained with "
-            f"({', '.join(known['classes'][:3])}, …); give the data it was trained on with --data"
+            f"({', '.join(known.classes[:3])}, …); give the data it was trained on with --data"
         )
 
 

@@ -19,6 +19,9 @@ from engine.checkpoints.message_text import shown
 from engine.checkpoints.state_dict import checked_names
 from engine.checkpoints.tensors import as_weights, check_shapes, load_strictly
 from engine.checkpoints.write import FORMAT
+from engine.contracts.codec import FormatError, decode
+from engine.contracts.edits import Edit
+from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES
 
 _FORMAT_NAME, _, _FORMAT_VERSION = FORMAT.partition("/")
@@ -29,9 +32,9 @@ _WRITE_AGAIN = "write the checkpoint again"
 class OwnCheckpoint:
     """What a checkpoint in our format holds."""
 
-    architecture: dict[str, Any]
+    architecture: Architecture
     model: nn.Module
-    data: Mapping[str, Any] | None
+    data: DataDescription | None
     notes: tuple[str, ...]
 
 
@@ -39,7 +42,7 @@ def is_own(content: Any) -> bool:
     """Whether the content says that it is in our format, of whatever version."""
     if not isinstance(content, Mapping) or not isinstance(content.get("format"), str):
         return False
-    return content["format"].startswith(f"{_FORMAT_NAME}/")
+    return str(content["format"]).startswith(f"{_FORMAT_NAME}/")
 
 
 def read_own(content: Mapping[str, Any], arch: str | None, trust: bool) -> OwnCheckpoint:
@@ -76,8 +79,9 @@ def read_own(content: Mapping[str, Any], arch: str | None, trust: bool) -> OwnCh
     check_shapes(model, state, what, _WRITE_AGAIN)
     own = model.state_dict()
     weights, converted = as_weights(state, lambda name: _is_whole_number(own.get(name)))
+    known = Architecture(factory, arguments, tuple(map(Edit.from_json, edits)))
     return OwnCheckpoint(
-        architecture, load_strictly(model, weights), _data(content.get("data")), notes + converted
+        known, load_strictly(model, weights), _data(content.get("data")), notes + converted
     )
 
 
@@ -115,7 +119,7 @@ def _architecture(value: Any) -> dict[str, Any]:
     return {key: value[key] for key in expected}
 
 
-def _data(value: Any) -> Mapping[str, Any] | None:
+def _data(value: Any) -> DataDescription | None:
     """The description of the data set; its normalisation is checked, as results hang on it."""
     if value is None or value == {}:
         return None
@@ -132,7 +136,12 @@ def _data(value: Any) -> Mapping[str, Any] | None:
     classes = value.get("classes", [])
     if not isinstance(classes, list | tuple) or not all(isinstance(c, str) for c in classes):
         raise ArchitectureError(f"its class names are not a list of text; {_WRITE_AGAIN}")
-    return dict(value)
+    try:
+        return decode(DataDescription, {k: v for k, v in value.items() if v is not None}, "data")
+    except FormatError as error:
+        raise ArchitectureError(
+            f"its description of the data is unreadable ({error}); {_WRITE_AGAIN}"
+        ) from error
 
 
 def _numbers(value: Any) -> list[float]:

@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, ClassVar
 
 import torch
 
-from engine.checkpoints.errors import CheckpointError, DamagedFileError, UnsafeCheckpointError
+from engine.checkpoints.errors import DamagedFileError, UnsafeCheckpointError
 from engine.checkpoints.message_text import shown
+from engine.contracts.errors import CheckpointError
 
 MAX_DEPTH = 32
 MAX_NODES = 2_000_000

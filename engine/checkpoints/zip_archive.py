@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from engine.checkpoints.errors import (
-    CheckpointError,
     DamagedFileError,
     NotACheckpointError,
     UnsafeCheckpointError,
     UnsupportedFormatError,
 )
 from engine.checkpoints.message_text import shown
+from engine.contracts.errors import CheckpointError
 
 MAX_ENTRIES = 200_000
 MAX_PICKLE_BYTES = 32 * 2**20

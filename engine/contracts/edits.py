@@ -1,4 +1,4 @@
-"""Edits as data: what one step removes from a network."""
+"""Edits as data: exactly what one step removes from a network."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.contracts.errors import EditError
+from engine.contracts.json_values import JsonValue
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,16 @@ class Edit:
     def num_filters(self) -> int:
         return sum(len(indices) for _, indices in self.filters)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The edit as plain JSON values."""
+    def as_json(self) -> dict[str, JsonValue]:
+        """The edit as a store and a checkpoint keep it."""
         if self.structure == "layer":
             return {"structure": "layer", "blocks": list(self.blocks)}
         return {"structure": "filter", "filters": {path: list(ix) for path, ix in self.filters}}
 
     @staticmethod
-    def from_dict(value: Mapping[str, Any]) -> Edit:
-        """The edit of `as_dict`. Raises EditError for anything else."""
-        structure = value.get("structure")
+    def from_json(value: Any) -> Edit:
+        """The edit of `as_json`. Raises EditError for anything else."""
+        structure = value.get("structure") if isinstance(value, Mapping) else None
         try:
             if structure == "layer":
                 return Edit("layer", blocks=tuple(str(b) for b in value["blocks"]))
@@ -42,5 +43,5 @@ class Edit:
                 )
                 return Edit("filter", filters=tuple(filters))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EditError(f"this edit cannot be read: {dict(value)!r}") from error
+            raise EditError(f"this edit cannot be read: {value!r}") from error
         raise EditError(f"unknown structure {structure!r} in an edit; it is 'layer' or 'filter'")

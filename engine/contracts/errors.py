@@ -1,47 +1,84 @@
-"""Typed errors of the engine: each message names the cause, the value and the remedy."""
+"""Typed errors: each message names the cause, the value and the remedy.
+
+A `UserError` is something that a person can mend: it is told in one line and never as a traceback.
+`code` names its kind wherever the class itself does not reach, such as in another process.
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class EngineError(Exception):
-    """Base of every error that a user can mend."""
-
-
-class UnknownFamilyError(EngineError):
-    """No factory of that name."""
+FAILED, USAGE = 1, 2  # exit codes
 
 
-class CheckpointError(EngineError):
-    """A checkpoint file that cannot be read as a network."""
+class UserError(Exception):
+    """Base of every error that a person can mend; `exit_code` is the command's."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = FAILED
 
 
-class DataError(EngineError):
-    """A data set that cannot be read or does not fit the network."""
+class UsageError(UserError):
+    """Something that the user can say differently."""
+
+    code = "usage"
+    exit_code = USAGE
 
 
-class DataNotNamedError(DataError):
-    """A checkpoint that does not say where its data are; a person has to."""
+class EngineError(UserError):
+    """Work that cannot be done on what it was given."""
 
-
-class EditError(EngineError):
-    """An edit that does not fit the network it is applied to."""
-
-
-class WishError(EditError):
-    """A wish for an edit that this network does not allow."""
-
-
-class ScoresError(EngineError):
-    """Scores that do not belong to the network they are used for."""
+    code = "engine"
 
 
 class SettingsError(EngineError):
     """A setting outside its range."""
 
+    code = "settings"
+    exit_code = USAGE
+
+
+class UnknownFamilyError(EngineError):
+    """No factory of that name."""
+
+    code = "unknown-family"
+
+
+class CheckpointError(EngineError):
+    """A checkpoint file that cannot be read as a network."""
+
+    code = "checkpoint"
+
+
+class DataError(EngineError):
+    """A data set that cannot be read or does not fit the network."""
+
+    code = "data"
+
+
+class DataNotNamedError(DataError):
+    """A checkpoint that does not say where its data are; a person has to."""
+
+    code = "data-not-named"
+
+
+class EditError(EngineError):
+    """An edit that does not fit the network it is applied to."""
+
+    code = "edit"
+
+
+class EditRequestError(EditError):
+    """A request for an edit that this network does not allow."""
+
+    code = "edit-request"
+
+
+class ScoresError(EngineError):
+    """Scores that do not belong to the network they are used for."""
+
+    code = "scores"
+
 
 class Cancelled(Exception):
     """Work that was asked to stop; nothing of it is kept."""
-
-
-class UsageError(Exception):
-    """Something that the user can say differently; exit code 2."""

@@ -135,7 +135,7 @@ JOBS: TaggedUnion[Job] = TaggedUnion(
 
 def key_of(job: Job) -> str:
     """A name for the work itself: the same job, asked for again, has the same key."""
-    return content_hash((job.KIND, job))[:KEY_DIGITS]
+    return content_hash(job)[:KEY_DIGITS]
 
 
 # ------------------------------------------------------------ results
@@ -254,10 +254,12 @@ class Places:
 
 @dataclass(frozen=True)
 class JobRequest:
-    """One attempt at a job. A result is kept under `key` until it is stored, where there is one."""
+    """One attempt at a job. A result is kept under `key` until it is stored, where there is one;
+    `label` is what people call it, such as `recover R.L`."""
 
     id: str
     job: Job
+    label: str = ""
     places: Places = field(default_factory=Places)
     key: str | None = None
     slots: int | None = None  # of those an executor has; None takes all

@@ -11,7 +11,7 @@ from engine.contracts.json_values import JsonObject
 
 @dataclass(frozen=True)
 class SnapshotRef:
-    """A node's weights by the SHA-256 of their safetensors bytes; where they lie is no part of it."""
+    """A node's weights by the SHA-256 of their safetensors bytes, wherever these lie."""
 
     sha256: str
 

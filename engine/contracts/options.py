@@ -60,14 +60,18 @@ def setting_fields(kind: type, section: str = "") -> list[SettingField]:
         if option is not None:
             plain = [t for t in typing.get_args(hint) or (hint,) if t is not type(None)]
             optional = type(None) in typing.get_args(hint)
-            found.append(SettingField(option, section, each.name, plain[0], optional, each.default))
+            found.append(
+                SettingField(
+                    option, section, each.name, plain[0], optional, typing.cast(Any, each.default)
+                )
+            )
         elif dataclasses.is_dataclass(hint):
             found += setting_fields(typing.cast(type, hint), each.name)
     return found
 
 
 def check_settings(value: Any) -> None:
-    """Raises SettingsError for the first setting of a dataclass that is not what its option says."""
+    """Raises SettingsError for the first setting that is not what its option says."""
     for each in setting_fields(type(value)):
         if each.section:
             continue  # sections check themselves

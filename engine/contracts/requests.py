@@ -27,6 +27,7 @@ class RemoveUnits:
 
 
 EditRequest = RemoveBlocks | RemoveUnits
+Take = Literal["layer", "filter", "both"]
 
 
 @dataclass(frozen=True)
@@ -42,5 +43,5 @@ class BranchRequest:
     """Growing on from a node beside what is kept there: the usual candidates of a structure (or of
     `both`), or the one that a person asks for; `iterations` decisions, this one included."""
 
-    take: Literal["layer", "filter", "both"] | CandidateRequest
+    take: Take | CandidateRequest
     iterations: int = 1

@@ -34,6 +34,11 @@ class Marker:
         return True
 
 
+def snapshot_path(spool: Path, sha256: str) -> Path:
+    """Where weights lie that a job needs or has made."""
+    return spool / f"{sha256}.safetensors"
+
+
 def marker_path(spool: Path, key: str) -> Path:
     return spool / f"{key}.running"
 

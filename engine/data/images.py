@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.contracts.networks import DataDescription
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
@@ -60,20 +62,20 @@ class ImageData:
         splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
         return ImageData(**{**self.__dict__, **splits})
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> DataDescription:
         """What a checkpoint and a store keep of it."""
-        return {
-            "name": self.name,
-            "classes": list(self.classes),
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "flips": self.flips,
-            "digest": self.digest,
-            "image_shape": list(self.image_shape_HWC),
-            "num_train": len(self.train),
-            "num_validation": len(self.validation),
-            "num_test": len(self.test),
-        }
+        return DataDescription(
+            name=self.name,
+            classes=self.classes,
+            mean=self.mean,
+            std=self.std,
+            flips=self.flips,
+            digest=self.digest,
+            image_shape=self.image_shape_HWC,
+            num_train=len(self.train),
+            num_validation=len(self.validation),
+            num_test=len(self.test),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images, normalise
-from engine.runtime.device import Execution
+from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
 
@@ -47,7 +48,7 @@ def fold_batchnorm(model: nn.Module) -> nn.Module:
             if partner and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, name, fuse_conv_bn_eval(child, norm))
                 setattr(parent, partner, nn.Identity())
-    return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return folded.to(memory_format=torch.channels_last)
 
 
 def _partner_name(parent: nn.Module, name: str) -> str | None:
@@ -67,7 +68,7 @@ def evaluate(
     phase: str = "evaluating",
 ) -> Evaluation:
     """Measures `model` on one split of `data`; the model is left as it was. Raises Cancelled."""
-    device = execution.torch_device
+    device = torch_device(execution)
     inference = fold_batchnorm(model).to(device)
     images = images.to(device)
     features, correct, loss_sum = [], 0, 0.0

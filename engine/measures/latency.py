@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from engine.contracts.networks import Execution
 from engine.measures.accuracy import fold_batchnorm
-from engine.runtime.device import Execution
+from engine.runtime.device import torch_device
 
 WARM_UP_PASSES = 2
 MEASURING_SECONDS = 0.12
@@ -33,7 +34,7 @@ def latencies_ms(
     They take turns, so that their ratios hold on a busy machine too. Takes about 0.15 s a model,
     more only where a few passes take longer. The models are left as they were.
     """
-    device = execution.torch_device
+    device = torch_device(execution)
     networks = [fold_batchnorm(model).to(device) for model in models]
     height, width, channels = image_shape_HWC
     image_BCHW = torch.zeros(1, channels, height, width, device=device)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from engine.contracts.errors import UnknownFamilyError
+from engine.contracts.networks import Architecture
 from engine.models.cifar_resnet import CifarResNet, arguments_of_depth
 
 FAMILIES: dict[str, Callable[..., nn.Module]] = {"cifar_resnet": CifarResNet}
@@ -27,7 +28,7 @@ def build(factory: str, arguments: Mapping[str, Any], *, seed: int = 0) -> nn.Mo
         return make(**arguments)
 
 
-def architecture_of_name(name: str, **arguments: Any) -> dict[str, Any]:
+def architecture_of_name(name: str, **arguments: Any) -> Architecture:
     """The architecture that a short name such as `resnet56` stands for.
 
     Raises UnknownFamilyError for a name that no family knows.
@@ -38,11 +39,7 @@ def architecture_of_name(name: str, **arguments: Any) -> dict[str, Any]:
             f"no network is called {name!r}; use resnet20, resnet32, resnet44, resnet56, "
             "resnet110 (any depth 6n+2)"
         )
-    return {
-        "factory": "cifar_resnet",
-        "arguments": arguments_of_depth(int(match[1]), **arguments),
-        "edits": [],
-    }
+    return Architecture("cifar_resnet", arguments_of_depth(int(match[1]), **arguments))
 
 
 def _import_factory(reference: str) -> Callable[..., nn.Module]:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.contracts.errors import UnknownFamilyError
+from engine.contracts.json_values import JsonValue
 
 SHORTCUTS = ("A", "B", "conv")
 
@@ -67,7 +68,8 @@ class BasicBlock(nn.Module):
 
     def residual(self, hidden_BCHW: Tensor) -> Tensor:
         """What the block adds to its shortcut."""
-        return self.bn2(self.conv2(hidden_BCHW))
+        added_BCHW: Tensor = self.bn2(self.conv2(hidden_BCHW))
+        return added_BCHW
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return F.relu(self.residual(self.hidden(x_BCHW)) + self.shortcut(x_BCHW))
@@ -139,7 +141,8 @@ class CifarResNet(nn.Module):
 
     def classify(self, features_BD: Tensor) -> Tensor:
         """The logits (B, K)."""
-        return self.fc(features_BD)
+        logits_BK: Tensor = self.fc(features_BD)
+        return logits_BK
 
     def features(self, images_BCHW: Tensor) -> Tensor:
         """The input of the final classifier (B, D): what similarity is measured on."""
@@ -167,7 +170,7 @@ def arguments_of_depth(
     conv_bias: bool = False,
     num_classes: int = 10,
     in_channels: int = 3,
-) -> dict[str, object]:
+) -> dict[str, JsonValue]:
     """The arguments of an unpruned CIFAR ResNet of depth 6n+2 whose first stage is `width` wide.
 
     Raises UnknownFamilyError for a depth that is not 6n+2.
@@ -187,7 +190,7 @@ def arguments_of_depth(
     }
 
 
-def arguments_of(model: CifarResNet) -> dict[str, object]:
+def arguments_of(model: CifarResNet) -> dict[str, JsonValue]:
     """The arguments that build a network of this one's present shape (its edits folded in)."""
     shortcut = "A"
     for _, block in model.blocks():

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from engine.contracts.edits import Edit
-from engine.contracts.settings import Settings
+from engine.contracts.settings import ScoringSettings
 from engine.measures.cost import Cost, cost_of
 from engine.pruning import surgery as edits
 from engine.pruning.criteria import Scores
@@ -81,7 +81,7 @@ def _global_quotas(structure: NetworkStructure, scores: Scores, count: int) -> d
 def propose(
     model: nn.Module,
     scores: Scores,
-    settings: Settings,
+    scoring: ScoringSettings,
     image_shape_HWC: tuple[int, int, int],
     seed: int,
 ) -> list[Edit]:
@@ -91,13 +91,13 @@ def propose(
     block it removes as many filters as the least important block's convolutions hold.
     """
     structure = structure_of(model)
-    layer = layer_edit(structure, scores, settings.min_blocks)
+    layer = layer_edit(structure, scores, scoring.min_blocks)
 
     def of_count(count: int) -> Edit | None:
-        return filter_edit(structure, scores, count, settings.allocation, seed)
+        return filter_edit(structure, scores, count, scoring.allocation, seed)
 
-    if layer is not None and settings.match != "filters":
-        filters = _matched(model, layer, of_count, structure, settings.match, image_shape_HWC)
+    if layer is not None and scoring.match != "filters":
+        filters = _matched(model, layer, of_count, structure, scoring.match, image_shape_HWC)
     else:
         # Of a network without any block nothing is left to propose.
         paths = layer.blocks if layer else sorted(scores.blocks, key=scores.blocks.__getitem__)[:1]

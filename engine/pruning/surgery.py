@@ -7,7 +7,6 @@ convolution and their indices in the network that the edit is applied to.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
+from engine.contracts.networks import Architecture
 from engine.models import build
 from engine.pruning.structure import FilterGroup, structure_of
 
@@ -40,14 +40,14 @@ def apply(edit: Edit, model: nn.Module) -> nn.Module:
     return pruned
 
 
-def rebuild(architecture: Mapping[str, Any]) -> nn.Module:
-    """The network that an architecture (factory, arguments, edits) describes, untrained.
+def rebuild(architecture: Architecture) -> nn.Module:
+    """The network that an architecture describes, untrained.
 
     Raises UnknownFamilyError and EditError.
     """
-    model = build(architecture["factory"], architecture["arguments"])
-    for value in architecture.get("edits", ()):
-        model = apply(Edit.from_dict(value), model)
+    model = build(architecture.factory, architecture.arguments)
+    for edit in architecture.edits:
+        model = apply(edit, model)
     return model
 
 

@@ -6,34 +6,24 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
 from engine.contracts.errors import SettingsError
+from engine.contracts.networks import Environment, Execution
 
 MEMORY_FOR_TWO = 6 * 2**30  # bytes of the machine
 
 
-@dataclass(frozen=True)
-class Execution:
-    """How arithmetic runs: stored with a run and kept on resume, for bits depend on it."""
+def torch_device(execution: Execution) -> torch.device:
+    """The device on which an execution runs."""
+    return torch.device(execution.device)
 
-    device: str
-    num_threads: int
-    autocast: str | None  # "bfloat16" or None (float32)
 
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
-
-    @property
-    def torch_device(self) -> torch.device:
-        return torch.device(self.device)
-
-    @property
-    def autocast_dtype(self) -> torch.dtype | None:
-        return torch.bfloat16 if self.autocast == "bfloat16" else None
+def autocast_dtype(execution: Execution) -> torch.dtype | None:
+    """The dtype to which autocast goes, None for float32 throughout."""
+    return torch.bfloat16 if execution.autocast == "bfloat16" else None
 
 
 def choose(device: str = "auto", num_threads: int | None = None) -> Execution:
@@ -137,16 +127,18 @@ def ranking() -> Iterator[None]:
         convolutions.fp32_precision = before
 
 
-def fingerprint(execution: Execution) -> dict[str, object]:
+def environment_of(execution: Execution) -> Environment:
     """What must be equal for a node to be grown again bit for bit."""
     gpu = torch.cuda.get_device_name(execution.device) if execution.device != "cpu" else None
-    return {
-        "torch": str(torch.__version__),  # a class of its own, which would be pickled by name
-        "python": platform.python_version(),
-        "cuda": torch.version.cuda if gpu else None,
-        "gpu": gpu,
-        "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "platform": platform.machine(),
-        **execution.as_dict(),
-        "candidates_at_once": candidates_at_once(execution),
-    }
+    return Environment(
+        torch=str(torch.__version__),  # a class of its own, which would be pickled by name
+        python=platform.python_version(),
+        cuda=torch.version.cuda if gpu else None,
+        gpu=gpu,
+        instruction_set=torch.backends.cpu.get_cpu_capability(),
+        platform=platform.machine(),
+        device=execution.device,
+        num_threads=execution.num_threads,
+        autocast=execution.autocast,
+        candidates_at_once=candidates_at_once(execution),
+    )

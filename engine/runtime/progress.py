@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from engine.contracts.errors import Cancelled
+from engine.contracts.events import EngineEvent, EngineListener, Noted, Progress
 from engine.runtime.device import memory_bytes
 
-Emit = Callable[[Mapping[str, Any]], None]
 SHORTEST_INTERVAL = 0.1  # seconds between two progress events of one phase
 MEMORY_INTERVAL = 1.0  # seconds between two looks at the memory
+
+
+@dataclass(frozen=True)
+class Running:
+    """A training's figures in the middle of an epoch, as Progress tells them."""
+
+    epoch: int
+    last_epoch: int
+    epoch_share: float
+    loss: float
+    accuracy: float
+    images_per_second: float
 
 
 class Monitor:
     """Passes progress on, at most ten times a second, and raises Cancelled once told to stop."""
 
-    def __init__(self, emit: Emit | None = None, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self, emit: EngineListener | None = None, stop: threading.Event | None = None
+    ) -> None:
         self._emit = emit
         self._stop = stop
         self._phase = ""
@@ -32,16 +46,11 @@ class Monitor:
             raise Cancelled
 
     def step(
-        self,
-        phase: str,
-        done: int,
-        total: int,
-        lazily: Callable[[], Mapping[str, float]] | None = None,
-        **figures: float,
+        self, phase: str, done: int, total: int, running: Callable[[], Running] | None = None
     ) -> None:
         """Tells that `done` of `total` units of a phase are done. Raises Cancelled.
 
-        `lazily` gives further figures; it is called only when they are told.
+        `running` gives a training's figures; it is called only when they are told.
         """
         self.check()
         now = time.monotonic()
@@ -51,21 +60,24 @@ class Monitor:
             return
         self._last = now
         elapsed = now - self._started
-        event = {"event": "progress", "phase": phase, "done": done, "total": total, **figures}
-        if lazily is not None:
-            event.update(lazily())
-        if done and elapsed > 0:
-            event["eta_seconds"] = round(elapsed * (total - done) / done, 1)
+        figures = vars(running()) if running is not None else {}
+        eta = round(elapsed * (total - done) / done, 1) if done and elapsed > 0 else None
         if now - self._memory_read >= MEMORY_INTERVAL:
             self._memory_bytes, self._memory_read = memory_bytes(), now
-        if self._memory_bytes is not None:
-            event["memory_bytes"] = self._memory_bytes
-        self._emit(event)
+        self._emit(
+            Progress(
+                phase, done, total, eta_seconds=eta, memory_bytes=self._memory_bytes, **figures
+            )
+        )
 
-    def tell(self, event: str, **fields: Any) -> None:
+    def tell(self, event: EngineEvent) -> None:
         """Passes one event on, unthrottled (an epoch's figures, a warning)."""
         if self._emit is not None:
-            self._emit({"event": event, **fields})
+            self._emit(event)
+
+    def note(self, text: str) -> None:
+        """Tells a person something in words."""
+        self.tell(Noted(text))
 
 
 SILENT = Monitor()

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from engine.runtime.device import Execution
+from engine.contracts.networks import Execution
 
 MOST_AT_ONCE = 16  # each holds a pack of maps: all of them stay below a gigabyte
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +14,12 @@ from torch import Tensor, nn
 
 from engine.contracts import seeds
 from engine.contracts.errors import EngineError
+from engine.contracts.events import EpochEnded
+from engine.contracts.jobs import Epoch
+from engine.contracts.networks import Execution
 from engine.data import Augmenter, ImageData
-from engine.runtime.device import Execution
-from engine.runtime.progress import SILENT, Monitor
+from engine.runtime.device import autocast_dtype, torch_device
+from engine.runtime.progress import SILENT, Monitor, Running
 
 
 class DivergedError(EngineError):
@@ -51,20 +53,6 @@ class TrainPlan:
         return self.learning_rate * min(progress / 0.2, (1 - progress) / 0.8)
 
 
-@dataclass(frozen=True)
-class EpochFigures:
-    """One epoch: mean training loss, training accuracy in percent, images a second."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    learning_rate: float
-    images_per_second: float
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def optimiser_of(model: nn.Module, plan: TrainPlan) -> torch.optim.SGD:
     """SGD with Nesterov momentum, fused where the parameters' device has it."""
     return torch.optim.SGD(
@@ -86,13 +74,13 @@ def train(
     monitor: Monitor = SILENT,
     phase: str = "training",
     optimiser: torch.optim.SGD | None = None,
-    after_epoch: Callable[[EpochFigures], None] | None = None,
-) -> list[EpochFigures]:
+    after_epoch: Callable[[Epoch], None] | None = None,
+) -> list[Epoch]:
     """Trains `model` in place and returns its figures an epoch.
 
     Same plan, data, execution and machine: same bits. Raises DivergedError, Cancelled.
     """
-    device = execution.torch_device
+    device = torch_device(execution)
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimiser = optimiser or optimiser_of(model, plan)
     augmenter = Augmenter(data.train.to(device), data.mean, data.std, data.flips)
@@ -105,7 +93,7 @@ def train(
                 f"{plan.learning_rate}; use a smaller --learning-rate"
             )
         history.append(figures)
-        monitor.tell("epoch", phase=phase, total_epochs=plan.total_epochs, **figures.as_dict())
+        monitor.tell(EpochEnded(phase=phase, total_epochs=plan.total_epochs, **vars(figures)))
         if after_epoch is not None:
             after_epoch(figures)
     return history
@@ -120,11 +108,11 @@ def _epoch(
     execution: Execution,
     monitor: Monitor,
     phase: str,
-) -> EpochFigures:
+) -> Epoch:
     generator = seeds.generator(plan.seed, "epoch", epoch)
     num_images = len(augmenter.images)
     order_N = torch.randperm(num_images, generator=generator)
-    device = execution.torch_device
+    device = torch_device(execution)
     # Sums stay on the device: reading them every step would make a GPU wait.
     loss_sum = torch.zeros((), device=device, dtype=torch.float64)
     correct = torch.zeros((), device=device, dtype=torch.int64)
@@ -139,7 +127,7 @@ def _epoch(
             group["lr"] = rate
         images_BCHW, labels_B = augmenter.batch(indices_B, generator)
         with torch.autocast(
-            device.type, dtype=execution.autocast_dtype, enabled=execution.autocast is not None
+            device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
         ):
             logits_BK = model(images_BCHW)
         loss = F.cross_entropy(logits_BK.float(), labels_B)
@@ -153,12 +141,9 @@ def _epoch(
             phase,
             steps_before + done,
             steps_in_all,
-            partial(_running, loss_sum, correct, done, num_images),
-            epoch=epoch + 1,
-            last_epoch=plan.last_epoch,
-            images_per_second=round(done / (time.perf_counter() - started), 1),
+            partial(_running, plan, epoch, loss_sum, correct, done, num_images, started),
         )
-    return EpochFigures(
+    return Epoch(
         epoch=epoch,
         loss=float(loss_sum) / num_images,
         accuracy=100 * int(correct) / num_images,
@@ -167,10 +152,21 @@ def _epoch(
     )
 
 
-def _running(loss_sum: Tensor, correct: Tensor, done: int, num_images: int) -> dict[str, float]:
+def _running(
+    plan: TrainPlan,
+    epoch: int,
+    loss_sum: Tensor,
+    correct: Tensor,
+    done: int,
+    num_images: int,
+    started: float,
+) -> Running:
     """The epoch's figures so far. Waits for the device."""
-    return {
-        "loss": round(float(loss_sum) / done, 5),
-        "accuracy": round(100 * int(correct) / done, 3),
-        "epoch_share": round(done / num_images, 4),
-    }
+    return Running(
+        epoch=epoch + 1,
+        last_epoch=plan.last_epoch,
+        epoch_share=round(done / num_images, 4),
+        loss=round(float(loss_sum) / done, 5),
+        accuracy=round(100 * int(correct) / done, 3),
+        images_per_second=round(done / (time.perf_counter() - started), 1),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,78 +10,77 @@ import torch
 
 from engine.checkpoints import write as checkpoint
 from engine.contracts import seeds
+from engine.contracts.codec import encode, encode_object
 from engine.contracts.errors import CheckpointError
+from engine.contracts.events import TrainingResumed
+from engine.contracts.files import write_atomically
+from engine.contracts.jobs import Epoch, Recipe
+from engine.contracts.networks import Architecture, Execution
 from engine.data import ImageData
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.models import build
-from engine.runtime.device import Execution, fingerprint
+from engine.runtime.device import environment_of, torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.training.finetune import (
-    EpochFigures,
     TrainPlan,
     optimiser_of,
     train,
 )
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to train from scratch: one-cycle SGD (linear up for a fifth of the epochs, then down)."""
-
-    epochs: int
-    learning_rate: float = 0.1
-    batch_size: int = 128
-    weight_decay: float = 5e-4
-    seed: int = 0
-
-    def plan(self, first_epoch: int, last_epoch: int) -> TrainPlan:
-        return TrainPlan(
-            first_epoch=first_epoch,
-            last_epoch=last_epoch,
-            total_epochs=self.epochs,
-            seed=seeds.derive(self.seed, "train"),
-            learning_rate=self.learning_rate,
-            schedule="one-cycle",
-            batch_size=self.batch_size,
-            weight_decay=self.weight_decay,
-        )
+def plan_of(recipe: Recipe, first_epoch: int, last_epoch: int) -> TrainPlan:
+    """The plan of some of a recipe's epochs."""
+    return TrainPlan(
+        first_epoch=first_epoch,
+        last_epoch=last_epoch,
+        total_epochs=recipe.epochs,
+        seed=seeds.derive(recipe.seed, "train"),
+        learning_rate=recipe.learning_rate,
+        schedule="one-cycle",
+        batch_size=recipe.batch_size,
+        weight_decay=recipe.weight_decay,
+    )
 
 
 def train_network(
-    architecture: dict[str, Any],
+    architecture: Architecture,
     data: ImageData,
     recipe: Recipe,
     execution: Execution,
     destination: Path,
     *,
     monitor: Monitor = SILENT,
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """Trains, measures and writes a checkpoint; returns its metrics.
 
     After every epoch the state goes to `<destination>.partial.pt`; a later call with the same
     recipe goes on from there. Raises CheckpointError when that file belongs to another recipe.
     """
     model = build(
-        architecture["factory"],
-        architecture["arguments"],
+        architecture.factory,
+        architecture.arguments,
         seed=seeds.derive(recipe.seed, "weights"),
     )
-    model.to(device=execution.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = optimiser_of(model, recipe.plan(0, recipe.epochs))
+    model.to(device=torch_device(execution), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = optimiser_of(model, plan_of(recipe, 0, recipe.epochs))
     partial = destination.with_name(destination.name + ".partial.pt")
-    identity = {"architecture": architecture, "recipe": asdict(recipe), "data": data.digest}
+    identity = {
+        "architecture": encode(architecture),
+        "recipe": encode(recipe),
+        "data": data.digest,
+    }
     history = _resume(partial, identity, model, optimiser)
     if history:
-        monitor.tell("resumed", epoch=len(history), total_epochs=recipe.epochs, path=str(partial))
+        monitor.tell(TrainingResumed(len(history), recipe.epochs))
 
-    def keep_state(figures: EpochFigures) -> None:
-        history.append(figures.as_dict())
+    def keep_state(figures: Epoch) -> None:
+        history.append(encode_object(figures))
         state = {"identity": identity, "history": history,
                  "model": model.state_dict(), "optimiser": optimiser.state_dict()}  # fmt: skip
-        checkpoint.write_atomically(partial, lambda path: torch.save(state, path))
+        write_atomically(partial, lambda path: torch.save(state, path))
 
-    train(model, data, recipe.plan(len(history), recipe.epochs), execution,
+    train(model, data, plan_of(recipe, len(history), recipe.epochs), execution,
           monitor=monitor, optimiser=optimiser, after_epoch=keep_state)  # fmt: skip
     validation = evaluate(model, data.validation, data, execution, monitor=monitor)
     test = evaluate(model, data.test, data, execution, monitor=monitor)
@@ -92,10 +90,11 @@ def train_network(
         "test_accuracy": test.accuracy,
         "macs": cost.num_macs,
         "params": cost.num_params,
-        "recipe": asdict(recipe),
-        "environment": fingerprint(execution),
     }
-    checkpoint.save(destination, architecture, model.state_dict(), data.describe(), metrics)
+    made = {"recipe": encode(recipe), "environment": encode(environment_of(execution))}
+    checkpoint.save(
+        destination, architecture, model.state_dict(), data.describe(), {**metrics, **made}
+    )
     os.remove(partial) if partial.exists() else None
     return metrics
 

@@ -1,8 +1,8 @@
-"""The process that does the engine's work: jobs in, events out, one JSON object a line.
+"""The process that does the engine's work: commands in, messages out, one JSON object a line.
 
-`main` (with the arguments EVENTS_FD SPOOL) reads from its standard input {"run": job}, {"cancel":
-job id} and {"leave": true}, and writes events to the given descriptor. Its own standard output and
-errors are free for libraries to print to. Once left, it finishes its job without a session (see
+`main` (with the arguments MESSAGES_FD SPOOL) reads commands from its standard input and writes
+messages (see engine.contracts.messages) to the given descriptor. Its own standard output and errors
+are free for libraries to print to. Once detached, it finishes its job without a session (see
 engine.contracts.spool).
 """
 
@@ -18,15 +18,32 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
-from engine.contracts import spool as left
+from engine.contracts import spool
+from engine.contracts.codec import encode
+from engine.contracts.errors import Cancelled, UserError
+from engine.contracts.events import EngineEvent, EpochEnded, Progress, WorkerReady, WorkerStarted
+from engine.contracts.jobs import JobRequest
+from engine.contracts.messages import (
+    COMMANDS,
+    CancelJob,
+    CancelledJob,
+    Detached,
+    Failed,
+    Finished,
+    Message,
+    RunJob,
+    Told,
+)
+
+if TYPE_CHECKING:
+    from engine.worker.engine import Engine
 
 NICENESS = 10  # keeps the terminal's keys quick while all cores compute
-LEFT_PROGRESS_INTERVAL = 1.0  # seconds between two progress events that nobody may ever read
+DETACHED_PROGRESS_INTERVAL = 1.0  # seconds between two progress events that nobody may ever read
 PR_SET_PDEATHSIG = 1
 
 
@@ -34,22 +51,22 @@ PR_SET_PDEATHSIG = 1
 class Task:
     """A job with its own way to be stopped, so that a late cancel cannot meet the next job."""
 
-    job: Mapping[str, Any]
+    request: JobRequest
     stop: threading.Event = field(default_factory=threading.Event)
-    epochs: list[dict[str, Any]] = field(default_factory=list)  # told again once it is left
+    epochs: list[Told] = field(default_factory=list)  # told again once it is detached
 
 
 class Worker:
     """Reads commands on a thread of its own, so that a cancel is heard while a job runs."""
 
-    def __init__(self, events: IO[str], spool: Path) -> None:
-        self.events = events
-        self.spool = spool
+    def __init__(self, messages: IO[str], folder: Path) -> None:
+        self.messages = messages
+        self.spool = folder
         self.lock = threading.Condition()  # of everything below, and of writing
         self.pending: deque[Task] = deque()
         self.current: Task | None = None
         self.ending = False
-        self.left_key: str | None = None
+        self.detached_key: str | None = None
         self.last_progress = 0.0
 
     # ------------------------------------------------------------ commands
@@ -57,15 +74,15 @@ class Worker:
     def listen(self) -> None:
         """Takes commands until standard input closes: the session is gone, so the work ends."""
         for line in sys.stdin:
-            command = json.loads(line)
+            command = COMMANDS.decode(json.loads(line))
             with self.lock:
-                if "run" in command:
-                    self.pending.append(Task(command["run"]))
+                if isinstance(command, RunJob):
+                    self.pending.append(Task(command.request))
                     self.lock.notify()
-                elif "cancel" in command:
-                    self.cancel(command["cancel"])
-                elif "leave" in command:
-                    self.leave()
+                elif isinstance(command, CancelJob):
+                    self.cancel(command.job_id)
+                else:
+                    self.detach()
                     return
         with self.lock:
             self.end()
@@ -73,7 +90,7 @@ class Worker:
     def cancel(self, job_id: str) -> None:
         """Stops that job if it runs or waits; one that is over stays as it ended."""
         for task in (self.current, *self.pending):
-            if task is not None and task.job["id"] == job_id:
+            if task is not None and task.request.id == job_id:
                 task.stop.set()
 
     def end(self) -> None:
@@ -84,100 +101,98 @@ class Worker:
             self.current.stop.set()
         self.lock.notify()
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """From now on works for nobody: ends after this job, and tells a file of it."""
         task = self.current or (self.pending[0] if self.pending else None)
-        key = task.job.get("key") if task is not None else None
+        key = task.request.key if task is not None else None
         try:
             if task is None or key is None:
                 raise OSError("there is no job that could be found again")
             self.spool.mkdir(parents=True, exist_ok=True)
-            path = left.events_path(self.spool, key)
-            file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (the rest is told to it)
-            for event in task.epochs:
-                file.write(json.dumps(event) + "\n")
+            file = open(spool.events_path(self.spool, key), "w", encoding="utf-8")  # noqa: SIM115
+            file.writelines(json.dumps(encode(told)) + "\n" for told in task.epochs)
             file.flush()
-            left.write_marker(self.spool, key, task.job["id"])
+            spool.write_marker(self.spool, key, task.request.id)
         except OSError as error:
             self.end()
-            self.write({"event": "left", "job": None, "reason": str(error)})
+            self.write(Detached(None, str(error)))
             return
-        pipe, self.events, self.left_key = self.events, file, key
+        pipe, self.messages, self.detached_key = self.messages, file, key
         self.pending = deque(waiting for waiting in self.pending if waiting is task)
         with contextlib.suppress(BrokenPipeError), pipe:
-            pipe.write(json.dumps({"event": "left", "job": task.job["id"]}) + "\n")
+            pipe.write(json.dumps(encode(Detached(task.request.id))) + "\n")
 
-    # ------------------------------------------------------------ events
+    # ------------------------------------------------------------ messages
 
-    def emit(self, event: dict[str, Any]) -> None:
+    def tell(self, event: EngineEvent, job_id: str | None = None) -> None:
+        """Passes an event on; of a detached job not every step."""
+        told = Told(event, job_id)
         with self.lock:
-            if event["event"] == "epoch" and self.current is not None:
-                self.current.epochs.append(event)
-            if self.left_key is not None and event["event"] == "progress":
-                if time.monotonic() - self.last_progress < LEFT_PROGRESS_INTERVAL:
+            if isinstance(event, EpochEnded) and self.current is not None:
+                self.current.epochs.append(told)
+            if self.detached_key is not None and isinstance(event, Progress):
+                if time.monotonic() - self.last_progress < DETACHED_PROGRESS_INTERVAL:
                     return
                 self.last_progress = time.monotonic()
-            self.write(event)
+            self.write(told)
 
-    def write(self, event: Mapping[str, Any]) -> None:
+    def write(self, message: Message) -> None:
+        """One line; where nobody reads any more, the process ends."""
         try:
-            self.events.write(json.dumps(event) + "\n")
-            self.events.flush()
+            self.messages.write(json.dumps(encode(message)) + "\n")
+            self.messages.flush()
         except OSError:
-            if self.left_key is None:
+            if self.detached_key is None:
                 os._exit(1)  # the session is gone; what is finished lies in the spool folder
-            # On a full disk a left job's work matters more than being told of.
+            # On a full disk a detached job's work matters more than being told of.
 
     # ------------------------------------------------------------ jobs
 
     def serve(self) -> None:
         """Runs jobs in the order they came."""
         threading.Thread(target=self.listen, daemon=True).start()
-        self.emit({"event": "started", "pid": os.getpid()})
-        from engine.worker.handlers import Engine  # seconds of import: after the first sign of life
+        self.tell(WorkerStarted(os.getpid()))
+        from engine.worker.engine import Engine  # seconds of import: after the first sign of life
 
         engine = Engine(self.spool)
-        self.emit({"event": "ready"})
+        self.tell(WorkerReady())
         while (task := self.next_task()) is not None:
             self.run_one(engine, task)
-        if self.left_key is not None:
-            left.marker_path(self.spool, self.left_key).unlink(missing_ok=True)
+        if self.detached_key is not None:
+            spool.marker_path(self.spool, self.detached_key).unlink(missing_ok=True)
 
     def next_task(self) -> Task | None:
         with self.lock:
             while not self.pending:
-                if self.ending or self.left_key is not None:
+                if self.ending or self.detached_key is not None:
                     return None
                 self.lock.wait()
             self.current = self.pending.popleft()
             return self.current
 
-    def run_one(self, engine: Any, task: Task) -> None:
-        from engine.contracts.errors import Cancelled, EngineError
+    def run_one(self, engine: Engine, task: Task) -> None:
+        """Runs one job and tells how it ended."""
         from engine.runtime.progress import Monitor
 
-        job_id = task.job["id"]
-        monitor = Monitor(lambda event: self.emit({**event, "job": job_id}), task.stop)
+        job_id = task.request.id
+        monitor = Monitor(lambda event: self.tell(event, job_id), task.stop)
         try:
             monitor.check()
-            self.finish({"event": "result", "job": job_id, "result": engine.run(task.job, monitor)})
+            self.finish(Finished(job_id, engine.run(task.request, monitor)))
         except Cancelled:
-            self.finish({"event": "cancelled", "job": job_id})
-        except EngineError as error:
-            self.fail(job_id, type(error).__name__, str(error))
+            self.finish(CancelledJob(job_id))
+        except UserError as error:
+            self.finish(Failed(job_id, error.code, str(error)))
         except Exception as error:  # the boundary of the process: told by name, logged whole
             traceback.print_exc()
-            self.fail(job_id, *_named(error))
+            self.finish(Failed(job_id, *_named(error)))
 
-    def fail(self, job_id: str, kind: str, message: str) -> None:
-        self.finish({"event": "failed", "job": job_id, "kind": kind, "message": message})
-
-    def finish(self, event: dict[str, Any]) -> None:
+    def finish(self, message: Finished | Failed | CancelledJob) -> None:
         """Tells how the current job ended; nothing comes between that and its end."""
         with self.lock:
-            # The result of a job that was left lies in its file; whoever asks again finds it there.
-            if self.left_key is None or event["event"] != "result":
-                self.write(event)
+            # A detached job's result lies in its file; whoever asks again finds it there.
+            if self.detached_key is None or not isinstance(message, Finished):
+                self.write(message)
             self.current = None
 
 
@@ -200,5 +215,5 @@ def main() -> None:
     if sys.platform == "linux":
         # A session that dies cannot wake the worker that it had paused: the kernel does.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
-    events = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
-    Worker(events, Path(sys.argv[2])).serve()
+    messages = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
+    Worker(messages, Path(sys.argv[2])).serve()

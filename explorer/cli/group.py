@@ -55,30 +55,14 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
         except BrokenPipeError:
             raise SystemExit(FAILED) from None  # the reader (head, less) has gone
         except Exception as error:
-            code = _exit_code(error)
-            if code is None:
+            from explorer.session.errors import exit_code_of, is_mendable
+
+            if not is_mendable(error):
                 raise
             _complain(str(error))
-            raise SystemExit(code) from None
+            raise SystemExit(exit_code_of(error)) from None
 
     return run
-
-
-def _exit_code(error: Exception) -> int | None:
-    """The exit code of an error that is a user's to mend; None for a bug of ours."""
-    from engine.contracts.errors import EngineError, SettingsError, UsageError
-    from explorer.executors.worker_pool import JobFailedError
-    from explorer.session.errors import WorkFailedError
-    from explorer.session.session import CandidatesFailedError
-    from store import StoreError
-
-    if isinstance(error, UsageError | SettingsError):
-        return USAGE
-    if isinstance(
-        error, EngineError | StoreError | JobFailedError | CandidatesFailedError | WorkFailedError
-    ):
-        return FAILED
-    return None
 
 
 def _complain(message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -170,24 +170,13 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a checkpoint; goes on after an interruption."""
+    from engine.contracts.jobs import Recipe, TrainFromScratch
     from explorer.cli.commands.train import train as run
 
-    job: dict[str, Any] = {
-        "arch": arch,
-        "width": width,
-        "shortcut": shortcut,
-        "device": device,
-        "threads": threads,
-        "destination": str((output or Path(f"{arch}.pt")).expanduser().resolve()),
-        "recipe": {
-            "epochs": epochs,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-            "weight_decay": weight_decay,
-            "seed": seed,
-        },
-    }
-    run(job, data, as_json=json)
+    recipe = Recipe(epochs, learning_rate, batch_size, weight_decay, seed)
+    job = TrainFromScratch(arch, recipe, width, shortcut, device, threads)
+    destination = (output or Path(f"{arch}.pt")).expanduser().resolve()
+    run(job, data, destination, as_json=json)
 
 
 @app.command("log")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bars
 from rich.text import Text
 
+from engine.contracts.events import Progress
+from explorer.session.events import JobRetried, JobTold, PhaseFinished, SessionEvent
 from explorer.views.event_messages import line_of
 from explorer.views.safe_text import safe
 
@@ -23,13 +25,13 @@ class Reporter:
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, highlight=False)
         self.quiet = quiet
-        self.bars: Progress | None = None
+        self.bars: Bars | None = None
         self.tasks: dict[str, TaskID] = {}
         self.last_line: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
-            self.bars = Progress(
+            self.bars = Bars(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 TaskProgressColumn(),
@@ -54,34 +56,35 @@ class Reporter:
         if not self.quiet:
             self.console.print(Text(safe(line)), soft_wrap=True)
 
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            self._progress(event)
+    def __call__(self, event: SessionEvent) -> None:
+        if isinstance(event, JobTold) and isinstance(event.event, Progress):
+            self._progress(event.node, event.event)
             return
         line = line_of(event)
         if line is not None:
             self.say(line)
-        if kind in ("recovered", "tuned", "retrying", "decided"):
-            self._forget(event.get("node", ""))
+        if isinstance(event, PhaseFinished | JobRetried):
+            self._forget(event.node)
 
-    def _progress(self, event: Mapping[str, Any]) -> None:
-        what = f"{event.get('node', '')} {event['phase']}".strip()
-        done, total = event["done"], event["total"]
+    def _progress(self, node: str, event: Progress) -> None:
+        what = f"{node} {event.phase}".strip()
         figures = _figures(event)
         if self.bars is not None:
-            if what not in self.tasks:
-                self._forget(event.get("node", ""))
-                self.tasks[what] = self.bars.add_task(what, total=total, figures=figures)
-            self.bars.update(self.tasks[what], completed=done, total=total, figures=figures)
-            if done >= total:
-                self.bars.remove_task(self.tasks.pop(what))
+            self._move_bar(self.bars, node, what, event, figures)
             return
         now = time.monotonic()
         self.last_line.setdefault(what, now)  # the first line only once it takes that long
         if now - self.last_line[what] >= LINE_INTERVAL:
             self.last_line[what] = now
-            self.say(f"{what} {100 * done / max(total, 1):.0f} % {figures}")
+            self.say(f"{what} {100 * event.done / max(event.total, 1):.0f} % {figures}")
+
+    def _move_bar(self, bars: Bars, node: str, what: str, event: Progress, figures: str) -> None:
+        if what not in self.tasks:
+            self._forget(node)
+            self.tasks[what] = bars.add_task(what, total=event.total, figures=figures)
+        bars.update(self.tasks[what], completed=event.done, total=event.total, figures=figures)
+        if event.done >= event.total:
+            bars.remove_task(self.tasks.pop(what))
 
     def _forget(self, node: str) -> None:
         if self.bars is None:
@@ -90,14 +93,14 @@ class Reporter:
             self.bars.remove_task(self.tasks.pop(what))
 
 
-def _figures(event: Mapping[str, Any]) -> str:
+def _figures(event: Progress) -> str:
     parts = []
-    if "epoch" in event:
-        parts.append(f"epoch {event['epoch']}")
-    if "images_per_second" in event:
-        parts.append(f"{event['images_per_second']:.0f} images/s")
-    if "eta_seconds" in event:
-        parts.append(f"{_duration(event['eta_seconds'])} left")
+    if event.epoch is not None:
+        parts.append(f"epoch {event.epoch}")
+    if event.images_per_second is not None:
+        parts.append(f"{event.images_per_second:.0f} images/s")
+    if event.eta_seconds is not None:
+        parts.append(f"{_duration(event.eta_seconds)} left")
     return ", ".join(parts)
 
 

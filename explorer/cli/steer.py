@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.options import Allocation, Block, Filters
+from explorer.cli.options import Allocation, Block, Filters, Json, NodeName, StoreFile
 
-StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
-NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object")]
+if TYPE_CHECKING:
+    from engine.contracts.requests import CandidateRequest
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -27,21 +25,19 @@ def add_commands(app: typer.Typer) -> None:
     app.command("drop")(drop)
 
 
-def _wish(
+def _request(
     block: str | None, filters: int | None, allocation: str | None, criterion: str | None = None
-) -> dict[str, Any] | None:
+) -> CandidateRequest | None:
     from engine.contracts.errors import UsageError
+    from engine.contracts.requests import CandidateRequest, RemoveBlocks, RemoveUnits
 
     if block is not None and filters is not None:
         raise UsageError("--block and --filters name different candidates; give one of them")
-    wish: dict[str, Any] | None = None
     if block is not None:
-        wish = {"structure": "layer", "blocks": [block]}
-    elif filters is not None or allocation is not None:
-        wish = {"structure": "filter", "count": filters, "allocation": allocation}
-    if wish is not None and criterion is not None:
-        wish["criterion"] = criterion
-    return wish and {key: value for key, value in wish.items() if value is not None}
+        return CandidateRequest(RemoveBlocks((block,)), criterion)
+    if filters is not None or allocation is not None:
+        return CandidateRequest(RemoveUnits(filters, allocation), criterion)
+    return None
 
 
 @guarded
@@ -66,7 +62,8 @@ def branch(
 ) -> None:
     """Grow on from any earlier node, beside what is kept there; or fork the run there."""
     from engine.contracts.errors import UsageError
-    from engine.contracts.settings import check_name
+    from engine.contracts.options import check_name
+    from engine.contracts.requests import BranchRequest, Take
     from explorer.cli.commands.steer import branch as run
     from explorer.cli.commands.steer import fork as run_fork
 
@@ -80,7 +77,8 @@ def branch(
         name = next(iter(given)).replace("_", "-")
         raise UsageError(f"--{name} is fixed for a run that exists; with --fork another one begins")
     check_name("take", take, ("layer", "filter", "both"))
-    run(store, node, take, _wish(block, filters, allocation), iterations, as_json=json)
+    asked = _request(block, filters, allocation) or cast(Take, take)
+    run(store, node, BranchRequest(asked, iterations), as_json=json)
 
 
 @guarded
@@ -100,10 +98,10 @@ def candidate(
     from engine.contracts.errors import UsageError
     from explorer.cli.commands.steer import candidate as run
 
-    wish = _wish(block, filters, allocation, criterion)
-    if wish is None:
+    request = _request(block, filters, allocation, criterion)
+    if request is None:
         raise UsageError("say what goes instead: --block PATH, or --filters N")
-    run(store, parent, wish, as_json=json)
+    run(store, parent, request, as_json=json)
 
 
 @guarded

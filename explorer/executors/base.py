@@ -1,15 +1,11 @@
-"""The Protocol of whatever runs jobs."""
+"""Where jobs run: what every place offers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from engine.contracts.events import Event as Event
-from engine.contracts.events import Listener
-from explorer.executors.errors import JobFailedError as JobFailedError
-from explorer.executors.errors import WorkerDiedError as WorkerDiedError
-from explorer.executors.errors import WorkerStartError as WorkerStartError
+from engine.contracts.events import EngineListener
+from engine.contracts.jobs import JobRequest, Result
 
 
 class Executor(Protocol):
@@ -20,8 +16,8 @@ class Executor(Protocol):
         """Whether all work stands still."""
         ...
 
-    async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
-        """The job's result. Raises JobFailedError; CancelledError once closed or left."""
+    async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
+        """The job's result. Raises JobFailedError; CancelledError once closed or detached."""
         ...
 
     def pause(self) -> None:
@@ -32,7 +28,7 @@ class Executor(Protocol):
         """Lets all work go on."""
         ...
 
-    async def leave(self) -> int:
+    async def detach(self) -> int:
         """Lets the jobs under way go on without this process; gives how many do.
 
         Nothing can be run afterwards, and whoever waits for a job is cancelled.
@@ -40,5 +36,5 @@ class Executor(Protocol):
         ...
 
     async def close(self) -> None:
-        """Ends what runs, but not what was left, and frees what is held."""
+        """Ends what runs, but not what was detached, and frees what is held."""
         ...

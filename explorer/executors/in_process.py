@@ -1,38 +1,41 @@
-"""Jobs on a thread of this process, for tests and debuggers."""
+"""Jobs on a thread of this process: for tests, and to step through one under a debugger."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from engine.contracts.events import Event as Event
-from engine.contracts.events import Listener
-from explorer.executors.errors import JobFailedError as JobFailedError
-from explorer.executors.errors import WorkerDiedError as WorkerDiedError
-from explorer.executors.errors import WorkerStartError as WorkerStartError
+from engine.contracts.errors import UserError
+from engine.contracts.events import EngineListener
+from engine.contracts.jobs import JobRequest, Result
+from explorer.executors.errors import JobFailedError
+
+if TYPE_CHECKING:
+    from engine.worker.engine import Engine
 
 
 class InProcessExecutor:
-    """Runs jobs on a thread of this process, one at a time; it can be neither paused nor left."""
+    """Runs jobs one at a time; it can be neither paused nor detached."""
 
     paused = False
 
     def __init__(self, spool: Path) -> None:
-        from engine.worker.handlers import Engine
+        from engine.worker.engine import Engine  # PyTorch: only for whoever works in this process
 
-        self.engine = Engine(spool)
+        self.engine: Engine = Engine(spool)
         self._lock = asyncio.Lock()
+        self._closed = False
 
-    async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
-        from engine.contracts.errors import EngineError
+    async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         from engine.runtime.progress import Monitor
 
+        if self._closed:
+            raise asyncio.CancelledError("no job starts any more")
         stop = threading.Event()
         async with self._lock:
-            work = asyncio.to_thread(self.engine.run, job, Monitor(on_event, stop))
+            work = asyncio.to_thread(self.engine.run, request, Monitor(on_event, stop))
             task = asyncio.ensure_future(work)
             try:
                 return await asyncio.shield(task)
@@ -40,8 +43,8 @@ class InProcessExecutor:
                 stop.set()
                 await asyncio.wait([task])
                 raise
-            except EngineError as error:
-                raise JobFailedError(type(error).__name__, str(error)) from error
+            except UserError as error:
+                raise JobFailedError(error.code, str(error)) from error
 
     def pause(self) -> None:
         return None
@@ -49,8 +52,9 @@ class InProcessExecutor:
     def resume(self) -> None:
         return None
 
-    async def leave(self) -> int:
+    async def detach(self) -> int:
+        self._closed = True
         return 0
 
     async def close(self) -> None:
-        return None
+        self._closed = True

@@ -1,4 +1,4 @@
-"""Room for so many jobs at a time, given in the order it was asked for."""
+"""Slots for so many jobs at a time, given in the order in which they were asked for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 
-class Room:
-    """`size` places, of which somebody takes one or more at once."""
+class Slots:
+    """`size` slots, of which somebody takes one or more at once."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -18,22 +18,22 @@ class Room:
 
     @contextlib.asynccontextmanager
     async def taken(self, count: int) -> AsyncIterator[None]:
-        """So many places, waited for and given back; more than there are means all of them."""
+        """So many slots, waited for and given back; more than there are means all of them."""
         count = min(count, self.size)
         await self._enter(count)
         try:
             yield
         finally:
-            self.leave(count)
+            self.give_back(count)
 
     def take_now(self, count: int) -> int:
-        """Takes as many of these places as are free at once, and says how many."""
+        """Takes as many of these slots as are free at once, and says how many."""
         count = min(count, self.free)
         self.free -= count
         return count
 
-    def leave(self, count: int) -> None:
-        """Gives places back."""
+    def give_back(self, count: int) -> None:
+        """Gives slots back."""
         self.free += count
         self._admit()
 
@@ -45,7 +45,7 @@ class Room:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it was let in at the same moment
-                self.leave(count)
+                self.give_back(count)
             else:
                 with contextlib.suppress(ValueError):  # passed over already
                     self._waiting.remove((count, turn))

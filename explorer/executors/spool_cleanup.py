@@ -1,4 +1,4 @@
-"""The spool folder beside a store: where results wait to be stored and left workers are found."""
+"""The spool folder beside a store: results that wait to be stored, and detached workers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import contextlib
 import json
 from pathlib import Path
 
+from engine.contracts.codec import FormatError
+from engine.contracts.jobs import RESULTS, Recovered, Tuned
 from engine.contracts.spool import read_marker
 
 
 def clear_spool(spool: Path) -> None:
     """Removes what can be made again; results that wait to be stored and the log stay.
 
-    Nothing goes while a left worker runs: it may still read its parent's tensors.
+    Nothing goes while a detached worker runs: it may still read its parent's tensors.
     """
     if not spool.is_dir():
         return
@@ -36,7 +38,7 @@ def clear_spool(spool: Path) -> None:
 def _snapshot_of(manifest: Path) -> str | None:
     """The hash of the snapshot that a waiting result names, None for one that is not whole."""
     try:
-        sha256: str | None = json.loads(manifest.read_text()).get("snapshot", {}).get("sha256")
-    except (OSError, ValueError):
+        result = RESULTS.decode(json.loads(manifest.read_text()))
+    except (OSError, FormatError, ValueError):
         return None
-    return sha256
+    return result.snapshot.sha256 if isinstance(result, Recovered | Tuned) else None

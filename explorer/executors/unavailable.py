@@ -1,20 +1,18 @@
-"""Stands where no work can be asked for."""
+"""Where no work can be asked for: in a store that is open for reading only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from engine.contracts.errors import UsageError
-from engine.contracts.events import Listener
+from engine.contracts.events import EngineListener
+from engine.contracts.jobs import JobRequest, Result
 
 
 class UnavailableExecutor:
-    """Stands where no work can be asked for: in a store that is open for reading only."""
+    """Refuses every job."""
 
     paused = False
 
-    async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
+    async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         raise UsageError("this store is open for reading only; no work can be done in it")
 
     def pause(self) -> None:
@@ -23,7 +21,7 @@ class UnavailableExecutor:
     def resume(self) -> None:
         return None
 
-    async def leave(self) -> int:
+    async def detach(self) -> int:
         return 0
 
     async def close(self) -> None:

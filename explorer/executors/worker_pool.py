@@ -1,56 +1,46 @@
-"""Where jobs run: in worker processes, one a device, or in this process (tests)."""
+"""Jobs in worker processes: on one machine the default."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from engine.contracts.events import Event as Event
-from engine.contracts.events import Listener
-from explorer.executors.detached_job import LeftJob
-from explorer.executors.errors import JobFailedError as JobFailedError
-from explorer.executors.errors import WorkerDiedError as WorkerDiedError
-from explorer.executors.errors import WorkerStartError as WorkerStartError
-from explorer.executors.slots import Room
+from engine.contracts.events import EngineListener
+from engine.contracts.jobs import JobRequest, Result
+from explorer.executors.detached_job import DetachedJob
+from explorer.executors.slots import Slots
 from explorer.executors.worker_process import WorkerProcess
 
 NUM_SLOTS = 2  # both candidates of a parent; a job that needs the whole machine takes both
 
 
-class WorkerExecutor:
+class WorkerPool:
     """Runs jobs in worker processes, as many at a time as there are slots.
 
-    A job takes all slots, or as many as its "slots" says. Workers start with the first job (or
-    `warm_up`) and are replaced when they die. A job that an earlier session left running is not
-    run again but followed.
+    A job takes all slots, or as many as it asks for. Workers start with the first job and are
+    replaced when they die. A job that an earlier session detached is not run again but followed.
     """
 
     def __init__(self, spool: Path, *, num_slots: int = 1, log: Path | None = None) -> None:
         self.spool = spool
         self.log = log
-        self._room = Room(num_slots)
+        self._slots = Slots(num_slots)
         self._all = [WorkerProcess(spool, log) for _ in range(num_slots)]
         self._idle = list(self._all)  # the last one first: it holds the data of its last job
-        self._followed: set[LeftJob] = set()
+        self._followed: set[DetachedJob] = set()
         self._paused = self._closed = False
 
-    async def warm_up(self) -> None:
-        """Starts a worker before its first job, to hide the seconds that importing takes."""
-        async with self._worker(1) as process:
-            await process.ensure_started()
-
-    async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
+    async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         if self._closed:
             raise asyncio.CancelledError("no job starts any more")
-        left = LeftJob.find(self.spool, job.get("key"))
-        if left is not None and (result := await self._follow(left, on_event)) is not None:
+        detached = DetachedJob.find(self.spool, request.key)
+        if detached is not None and (result := await self._follow(detached, on_event)) is not None:
             return result
-        async with self._worker(job.get("slots", self._room.size)) as process:
-            return await process.run(job, on_event)
+        async with self._worker(request.slots or self._slots.size) as process:
+            return await process.run(request, on_event)
 
     @property
     def paused(self) -> bool:
@@ -60,35 +50,35 @@ class WorkerExecutor:
         self._paused = True
         for process in self._all:
             process.pause()
-        for left in self._followed:
-            left.signal(signal.SIGSTOP)
+        for detached in self._followed:
+            detached.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         self._paused = False
         for process in self._all:
             process.resume()
-        for left in self._followed:
-            left.signal(signal.SIGCONT)
+        for detached in self._followed:
+            detached.signal(signal.SIGCONT)
 
-    async def leave(self) -> int:
+    async def detach(self) -> int:
         self._closed = True
         self.resume()
-        num_left = sum(await asyncio.gather(*(process.leave() for process in self._all)))
-        for left in self._followed:
-            left.detach()
-        return num_left + len(self._followed)
+        count = sum(await asyncio.gather(*(process.detach() for process in self._all)))
+        for detached in self._followed:
+            detached.let_go()
+        return count + len(self._followed)
 
     async def close(self) -> None:
         self._closed = True
-        for left in self._followed:
-            left.end()
+        for detached in self._followed:
+            detached.end()
         for process in self._all:
             await process.kill()
 
     @asynccontextmanager
     async def _worker(self, slots: int) -> AsyncIterator[WorkerProcess]:
         """A worker that is free, waited for."""
-        async with self._room.taken(slots):
+        async with self._slots.taken(slots):
             if self._closed:
                 raise asyncio.CancelledError("no job starts any more")
             process = self._idle.pop()
@@ -97,15 +87,13 @@ class WorkerExecutor:
             finally:
                 self._idle.append(process)
 
-    async def _follow(self, left: LeftJob, on_event: Listener) -> dict[str, Any] | None:
+    async def _follow(self, detached: DetachedJob, on_event: EngineListener) -> Result | None:
         # It has its device to itself where that is free; it does not wait for it.
-        slots = self._room.take_now(self._room.size)
-        self._followed.add(left)
-        left.signal(signal.SIGSTOP if self._paused else signal.SIGCONT)
+        slots = self._slots.take_now(self._slots.size)
+        self._followed.add(detached)
+        detached.signal(signal.SIGSTOP if self._paused else signal.SIGCONT)
         try:
-            if left.marker is not None and left.alive:
-                on_event({"event": "attached", "pid": left.marker.pid})
-            return await left.follow(on_event)
+            return await detached.follow(on_event)
         finally:
-            self._followed.discard(left)
-            self._room.leave(slots)
+            self._followed.discard(detached)
+            self._slots.give_back(slots)

@@ -1,4 +1,4 @@
-"""One worker process as a session sees it: a process group of its own, commands in, events out."""
+"""One worker process as a session sees it: a process group of its own that gets commands."""
 
 from __future__ import annotations
 
@@ -9,15 +9,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from engine.contracts.events import Event, Listener
+from engine.contracts.codec import encode
+from engine.contracts.events import EngineEvent, EngineListener, WorkerReady, WorkerStarted
+from engine.contracts.jobs import JobRequest, Result
+from engine.contracts.messages import (
+    MESSAGES,
+    CancelJob,
+    CancelledJob,
+    Command,
+    Detach,
+    Detached,
+    Failed,
+    Finished,
+    Message,
+    RunJob,
+    Told,
+)
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 
 CANCEL_SECONDS = 0.8  # a worker that has not stopped by then is replaced
-LEAVE_SECONDS = 5.0  # one that imports PyTorch holds Python's lock for long stretches
+DETACH_SECONDS = 5.0  # one that imports PyTorch holds Python's lock for long stretches
 SILENT_SECONDS = 600.0  # a job tells of every few batches; one that says nothing for so long hangs
 SILENT_WAITS = 10
 REAP_INTERVAL = 0.005  # seconds between two looks whether a process has ended
@@ -27,22 +41,23 @@ WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 # The current folder comes last: it may hold an `engine.py` or a `random.py` of somebody's own, and
 # the module that `--arch` names.
 WORKER = "import sys; sys.path += {folders!r}; from engine.worker.process import main; main()"
-LINE_LIMIT = 2**26  # bytes of one event; a proposal lists every score
+LINE_LIMIT = 2**26  # bytes of one message; a proposal lists every score
 
 
 class _Assignment:
     """The job that a worker has: `outcome` is what its session gets, `over` that the worker is
     free again."""
 
-    def __init__(self, job_id: str, listener: Listener) -> None:
+    def __init__(self, job_id: str, on_event: EngineListener) -> None:
         self.job_id = job_id
-        self.listener = listener
-        self.outcome: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.on_event = on_event
+        self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: EngineEvent) -> None:
+        """Passes an event on to whoever waits for the job."""
         try:
-            self.listener(event)
+            self.on_event(event)
         except Exception as error:  # the listener's own: whoever waits for the job gets it
             self.fail(error)
 
@@ -51,18 +66,14 @@ class _Assignment:
             self.outcome.set_exception(error)
             self.outcome.exception()  # seen: nobody may be left to ask for it
 
-    def hear(self, event: Event) -> None:
-        """Takes an event of this job."""
-        if event["event"] == "result":
-            if not self.outcome.done():
-                self.outcome.set_result(event["result"])
-        elif event["event"] == "failed":
-            self.fail(JobFailedError(event["kind"], event["message"]))
-        elif event["event"] == "cancelled":
-            self.fail(JobFailedError("Cancelled", "the worker was told to stop"))
-        else:
-            self.tell(event)
-            return
+    def take(self, message: Finished | Failed | CancelledJob) -> None:
+        """Takes word of how this job ended."""
+        if isinstance(message, Failed):
+            self.fail(JobFailedError(message.error, message.message))
+        elif isinstance(message, CancelledJob):
+            self.fail(JobFailedError("cancelled", "the worker was told to stop"))
+        elif not self.outcome.done():
+            self.outcome.set_result(message.result)
         self.over.set()
 
     def drop(self) -> None:
@@ -79,11 +90,11 @@ class WorkerProcess:
         self.log = log
         self.paused = False
         self._child: subprocess.Popen[bytes] | None = None
-        self._events: asyncio.ReadTransport | None = None
+        self._messages: asyncio.ReadTransport | None = None
         self._commands: asyncio.WriteTransport | None = None
         self._reading: asyncio.Task[None] | None = None
         self._assignment: _Assignment | None = None
-        self._left: asyncio.Future[bool] | None = None
+        self._detached: asyncio.Future[bool] | None = None
         self._started = self._ready = False
         self._log_start = 0
         self._num_heard = 0
@@ -96,14 +107,14 @@ class WorkerProcess:
             return
         await self.kill()
         read_fd, write_fd = os.pipe()
-        events = os.fdopen(read_fd, "rb", buffering=0)
+        messages = os.fdopen(read_fd, "rb", buffering=0)
         try:
             with os.fdopen(write_fd, "wb"):
                 self._spawn(write_fd)
         except OSError as error:
-            events.close()
-            raise WorkerStartError("WorkerStart", f"no worker process: {error}") from error
-        await self._connect(events)
+            messages.close()
+            raise WorkerStartError(f"no worker process: {error}") from error
+        await self._connect(messages)
 
     def _spawn(self, write_fd: int) -> None:
         log = self.log or Path(os.devnull)
@@ -122,10 +133,10 @@ class WorkerProcess:
     async def _connect(self, pipe: IO[bytes]) -> None:
         assert self._child is not None
         loop = asyncio.get_running_loop()
-        events = asyncio.StreamReader(limit=LINE_LIMIT)
+        messages = asyncio.StreamReader(limit=LINE_LIMIT)
         try:
-            self._events, _ = await loop.connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(events), pipe
+            self._messages, _ = await loop.connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(messages), pipe
             )
             # A transport of its own: what a stopped worker does not read must not block the loop.
             self._commands, _ = await loop.connect_write_pipe(
@@ -134,7 +145,7 @@ class WorkerProcess:
         except BaseException:
             await self.kill()
             raise
-        self._reading = asyncio.create_task(self._read(events))
+        self._reading = asyncio.create_task(self._read(messages))
 
     def _runs(self) -> bool:
         return self._child is not None and self._child.poll() is None
@@ -156,28 +167,28 @@ class WorkerProcess:
         """Lets go of the process, which lives on; gives it back."""
         if self._reading is not None:
             self._reading.cancel()
-        if self._events is not None:
-            self._events.close()
+        if self._messages is not None:
+            self._messages.close()
         if self._commands is not None and not self._commands.is_closing():
             self._commands.abort()  # what it has not read it never will
         child, self._child = self._child, None
-        self._reading = self._events = self._commands = None
+        self._reading = self._messages = self._commands = None
         return child
 
     # ------------------------------------------------------------ its jobs
 
-    async def run(self, job: Mapping[str, Any], on_event: Listener) -> dict[str, Any]:
-        """The job's result. Raises JobFailedError; CancelledError once it was killed or left."""
+    async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
+        """The job's result. Raises JobFailedError; CancelledError once killed or detached."""
         await self.ensure_started()
-        assignment = self._assignment = _Assignment(job["id"], on_event)
+        assignment = self._assignment = _Assignment(request.id, on_event)
         try:
-            self._send({"run": dict(job)})
+            self._send(RunJob(request))
             await self._outcome(assignment)
             if not assignment.over.is_set():  # the listener failed, not the job
                 await self._cancel(assignment)
             return assignment.outcome.result()
         except asyncio.CancelledError:
-            if not assignment.over.is_set() and self._left is None:
+            if not assignment.over.is_set() and self._detached is None:
                 await self._cancel(assignment)
             raise
         finally:
@@ -193,13 +204,13 @@ class WorkerProcess:
             heard = self._num_heard
             if silent == SILENT_WAITS and not assignment.outcome.done():
                 words = f"the worker gave no sign of life for {SILENT_SECONDS:.0f} s and was ended"
-                assignment.fail(WorkerDiedError("WorkerDied", words))
+                assignment.fail(WorkerDiedError(words))
                 assignment.over.set()
                 await self.kill()
 
     async def _cancel(self, assignment: _Assignment) -> None:
         self.signal(signal.SIGCONT)  # a paused worker hears nothing
-        self._send({"cancel": assignment.job_id})
+        self._send(CancelJob(assignment.job_id))
         try:
             await asyncio.wait_for(assignment.over.wait(), CANCEL_SECONDS)
         except TimeoutError:
@@ -210,15 +221,15 @@ class WorkerProcess:
         if self.paused:
             self.signal(signal.SIGSTOP)
 
-    async def leave(self) -> bool:
+    async def detach(self) -> bool:
         """Lets the worker finish its job without a session; False where it has none to finish."""
         if self._assignment is None or not self._runs():
             return False
         self.signal(signal.SIGCONT)
-        self._left = asyncio.get_running_loop().create_future()
-        self._send({"leave": True})
-        await asyncio.wait([self._left], timeout=LEAVE_SECONDS)
-        if not self._left.done() or not self._left.result():
+        self._detached = asyncio.get_running_loop().create_future()
+        self._send(Detach())
+        await asyncio.wait([self._detached], timeout=DETACH_SECONDS)
+        if not self._detached.done() or not self._detached.result():
             return False
         child = self._release()
         assert child is not None
@@ -245,44 +256,51 @@ class WorkerProcess:
 
     # ------------------------------------------------------------ what passes between
 
-    def _send(self, command: Mapping[str, Any]) -> None:
+    def _send(self, command: Command) -> None:
         if self._commands is not None:  # to a dead worker nothing goes; reading tells of its death
-            self._commands.write(json.dumps(command).encode() + b"\n")
+            self._commands.write(json.dumps(encode(command)).encode() + b"\n")
 
-    async def _read(self, events: asyncio.StreamReader) -> None:
-        """Passes events on until the worker ends; then tells whoever waits for its job."""
-        # A line cut short by the worker's death is no event.
+    async def _read(self, messages: asyncio.StreamReader) -> None:
+        """Passes messages on until the worker ends; then tells whoever waits for its job."""
+        # A line cut short by the worker's death is no message.
         why = ""
         try:
-            while (line := await events.readline()).endswith(b"\n"):
-                self._hear(json.loads(line))
-        except ValueError as error:
-            why = f"sent what is no event ({error}) and "
+            while (line := await messages.readline()).endswith(b"\n"):
+                self._on_message(MESSAGES.decode(json.loads(line)))
+        except ValueError as error:  # FormatError is one
+            why = f"sent what is no message ({error}) and "
             self.signal(signal.SIGKILL)
         death = await self._death(why)
-        if self._left is not None and not self._left.done():
-            self._left.set_result(False)
+        if self._detached is not None and not self._detached.done():
+            self._detached.set_result(False)
         if self._assignment is not None:
             self._assignment.fail(death)
             self._assignment.over.set()
 
-    def _hear(self, event: Event) -> None:
+    def _on_message(self, message: Message) -> None:
         self._num_heard += 1
         assignment = self._assignment
-        if event["event"] == "left":
+        if isinstance(message, Detached):
             if assignment is not None:
                 assignment.drop()
-            if self._left is not None and not self._left.done():
-                self._left.set_result(event["job"] is not None)
-        elif event["event"] in ("started", "ready"):
-            self._ready = self._ready or event["event"] == "ready"
-            self._started = True
-            if self.paused:
-                self.signal(signal.SIGSTOP)
-            if assignment is not None:
-                assignment.tell(event)
-        elif assignment is not None and event.get("job") == assignment.job_id:
-            assignment.hear(event)
+            if self._detached is not None and not self._detached.done():
+                self._detached.set_result(message.job_id is not None)
+        elif isinstance(message, Told) and isinstance(message.event, WorkerStarted | WorkerReady):
+            self._on_sign_of_life(message.event)
+        elif assignment is None or message.job_id != assignment.job_id:
+            return  # of a job that nobody waits for any more
+        elif isinstance(message, Told):
+            assignment.tell(message.event)
+        else:
+            assignment.take(message)
+
+    def _on_sign_of_life(self, event: WorkerStarted | WorkerReady) -> None:
+        self._ready = self._ready or isinstance(event, WorkerReady)
+        self._started = True
+        if self.paused:
+            self.signal(signal.SIGSTOP)
+        if self._assignment is not None:
+            self._assignment.tell(event)
 
     async def _death(self, why: str) -> JobFailedError:
         """How the process ended, once it has."""
@@ -299,10 +317,10 @@ class WorkerProcess:
         where = f"; its output is in {self.log}" if self.log else ""
         if code > 0 and not self._ready:
             last = self._last_words()
-            return WorkerStartError("WorkerStart", f"a worker cannot start{last}{where}")
+            return WorkerStartError(f"a worker cannot start{last}{where}")
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended ({code})"
         hint = " (out of memory?)" if code == -signal.SIGKILL and not why else ""
-        return WorkerDiedError("WorkerDied", f"the worker process {why}{how}{hint}{where}")
+        return WorkerDiedError(f"the worker process {why}{how}{hint}{where}")
 
     def _last_words(self) -> str:
         """The last line that this process printed, which names the error that ended it."""

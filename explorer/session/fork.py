@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
-from engine.contracts.settings import Settings, with_values
+from engine.contracts.codec import encode_object
+from engine.contracts.options import SettingValue
+from engine.contracts.settings import with_values
+from explorer.session.documents import (
+    ForkedFrom,
+    RunDocument,
+    architecture_of,
+    settings_document,
+)
+from explorer.session.job_runner import newest_phase
 from explorer.session.session import Session
-from store import Node, Run
+from store import Node
 
 _NOT_THE_NETWORKS = ("similarity", "val_accuracy_before", "latency_ratio")  # but of its edit
 
 
-def fork(session: Session, node: Node, overrides: Mapping[str, Any]) -> Run:
+def fork(session: Session, node: Node, overrides: Mapping[str, SettingValue]) -> RunDocument:
     """A new run in the same store whose root is the node's network. Raises SettingsError.
 
     Data, machine and settings are the old run's, but for the settings that are given.
     """
-    old = session.run
-    settings = with_values(Settings.from_dict(old.settings), overrides)
-    phase = "tuned" if "tuned" in node.phases else node.phases[-1]
-    address = session.store.snapshot_hash(node.id, phase)
-    count = len(session.store.runs()) + 1
-    return session.store.create_run(
-        name=f"{old.name.rpartition('-')[0] or old.name}-{count}",
-        seed=settings.seed,
-        architecture=session.architecture_of(node),
-        data=old.data,
-        settings={
-            **old.settings,
-            **settings.as_dict(),
-            "data": old.settings["data"],
-            "forked_from": {"run": old.uuid, "node": node.name},
-        },
-        environment=old.environment,
-        root_metrics={k: v for k, v in node.metrics.items() if k not in _NOT_THE_NETWORKS},
-        root_snapshot=session.store.snapshot(address),
+    old, store = session.document, session.store
+    settings = with_values(old.settings, overrides)
+    settings = replace(settings, data=old.settings.data)
+    origin = replace(old.origin, forked_from=ForkedFrom(old.run.uuid, node.name))
+    address = store.snapshot_hash(node.id, newest_phase(node))
+    name = old.run.name
+    return RunDocument.of(
+        store.create_run(
+            name=f"{name.rpartition('-')[0] or name}-{len(store.runs()) + 1}",
+            seed=settings.seed,
+            architecture=encode_object(architecture_of(store, old, node)),
+            data=old.run.data,
+            settings=settings_document(settings, origin),
+            environment=old.run.environment,
+            root_metrics={k: v for k, v in node.metrics.items() if k not in _NOT_THE_NETWORKS},
+            root_snapshot=store.snapshot(address),
+        )
     )

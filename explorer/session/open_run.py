@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from engine.contracts.codec import encode_object
 from engine.contracts.errors import UsageError
+from engine.contracts.events import Noted
+from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
+from engine.contracts.networks import FileRef
+from engine.contracts.options import SettingValue, did_you_mean, flag
 from engine.contracts.settings import (
     Settings,
-    flag,
+    all_settings,
     preset,
+    value_of,
     with_values,
 )
 from explorer.executors.base import Executor
 from explorer.executors.unavailable import UnavailableExecutor
-from explorer.session.session import Listener, Session
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import Origin, RunDocument, settings_document
+from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunResumed
+from explorer.session.session import Session
 from store import Run, TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
-STOPPING = ("iterations", "max_drop", "target_macs")
+STOPPING = tuple(each.option.name for each in all_settings() if each.option.stops)
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -38,7 +47,7 @@ class Request:
     arch: str | None = None
     trust_pickle: bool = False
     protocol: str = "default"
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, SettingValue] = field(default_factory=dict)
 
 
 def is_store(path: Path) -> bool:
@@ -58,9 +67,8 @@ def model_path(model: str) -> Path:
     if path.is_dir():
         raise UsageError(f"{model} is a folder; give a checkpoint file or a store")
     folder = path.parent if path.parent.is_dir() else Path()
-    near = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1)
-    hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
-    raise UsageError(f"there is no file {model!r}{hint} (the bundled network is called 'sample')")
+    hint = did_you_mean(path.name, [found.name for found in folder.iterdir()])
+    raise UsageError(f"there is no file {model!r}; {hint}(the bundled network is called 'sample')")
 
 
 def sample_path() -> Path:
@@ -84,16 +92,17 @@ def spool_of(store: Path) -> Path:
 
 def settings_of(request: Request) -> Settings:
     """The settings of a new run: presets first, then what was given."""
-    data = request.overrides.get("data") or ("sample" if request.model == "sample" else "")
-    values = {**preset(request.protocol, data), **request.overrides, "data": data}
+    data = str(request.overrides.get("data") or ("sample" if request.model == "sample" else ""))
+    values = {**preset(request.protocol, data), **request.overrides}
+    settings = with_values(Settings(), values)
     path = Path(data).expanduser()
     if data and path.exists():
-        values["data"] = str(path.resolve())
-    return with_values(Settings(), values)
+        data = str(path.resolve())
+    return replace(settings, data=replace(settings.data, source=data))
 
 
 async def open_session(
-    request: Request, make_executor: Callable[[Path], Executor], listener: Listener
+    request: Request, make_executor: Callable[[Path], Executor], emit: Emit
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
@@ -101,46 +110,57 @@ async def open_session(
     """
     path = model_path(request.model)
     if is_store(path):
-        return _resume_store(path, request, make_executor, listener)
+        return _resume_store(path, request, make_executor, emit)
     settings = settings_of(request)
     store_path = (request.store or default_store(request.model)).expanduser()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
     executor = make_executor(spool_of(store_path.resolve()))
     store = TreeStore.open(store_path) if store_path.exists() else None
     try:
-        known = _known_run(store, settings, digest) if store else None
+        known = _known_run(store, settings, checkpoint) if store else None
         if store and known:
-            run = store.extend_run_settings(known.id, {**known.settings, **_stopping(settings)})
-            _tell_resuming(store, run, request, listener)
+            document = _resumed(store, known, settings)
+            _tell_resuming(store, document, request, emit)
         else:
-            root = await _open_root(path, request, settings, executor, listener)
+            root = await _open_root(path, checkpoint, request, settings, executor, emit)
             # Only now: a checkpoint that cannot be opened leaves no store behind.
             store = store or TreeStore.open(store_path, create=True)
-            run = _new_run(store, path, request, settings, digest, root)
+            artifacts = Artifacts(store, spool_of(store.path))
+            document = _new_run(artifacts, checkpoint, request, settings, root)
     except BaseException:
         if store:
             store.close()
         raise
-    return _swept(Session(store, run, executor, spool_of(store.path), listener))
+    return _session(store, document, executor, emit)
 
 
-def _swept(session: Session) -> Session:
-    session.sweep()
+def open_read_only(path: Path, emit: Emit) -> Session:
+    """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
+    store = TreeStore.open(path.expanduser(), read_only=True)
+    try:
+        document = _newest_run(store)
+    except BaseException:
+        store.close()
+        raise
+    artifacts = Artifacts(store, spool_of(store.path))
+    return Session(store, document, UnavailableExecutor(), artifacts, emit)
+
+
+def _session(store: TreeStore, document: RunDocument, executor: Executor, emit: Emit) -> Session:
+    session = Session(store, document, executor, Artifacts(store, spool_of(store.path)), emit)
+    session.jobs.sweep()
     return session
 
 
-def open_read_only(path: Path, listener: Listener) -> Session:
-    """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
-    store = TreeStore.open(path.expanduser(), read_only=True)
+def _newest_run(store: TreeStore) -> RunDocument:
     run = store.latest_run()
     if run is None:
-        store.close()
-        raise UsageError(f"{path.name} holds no run yet; give a checkpoint to start one")
-    return Session(store, run, UnavailableExecutor(), spool_of(store.path), listener)
+        raise UsageError(f"{store.path.name} holds no run yet; give a checkpoint to start one")
+    return RunDocument.of(run)
 
 
 def _resume_store(
-    path: Path, request: Request, make_executor: Callable[[Path], Executor], listener: Listener
+    path: Path, request: Request, make_executor: Callable[[Path], Executor], emit: Emit
 ) -> Session:
     fixed = sorted(set(request.overrides) - set(STOPPING))
     if fixed:
@@ -150,88 +170,98 @@ def _resume_store(
         )
     store = TreeStore.open(path)
     try:
-        run = store.latest_run()
-        if run is None:
-            raise UsageError(f"{path.name} holds no run yet; give a checkpoint to start one")
-        settings = with_values(Settings.from_dict(run.settings), request.overrides)
-        run = store.extend_run_settings(run.id, {**run.settings, **_stopping(settings)})
+        document = _newest_run(store)
+        settings = with_values(document.settings, request.overrides)
+        document = _resumed(store, document, settings)
     except BaseException:
         store.close()
         raise
-    _tell_resuming(store, run, request, listener)
-    spool = spool_of(store.path)
-    return _swept(Session(store, run, make_executor(spool), spool, listener))
+    _tell_resuming(store, document, request, emit)
+    return _session(store, document, make_executor(spool_of(store.path)), emit)
 
 
-def _tell_resuming(store: TreeStore, run: Run, request: Request, listener: Listener) -> None:
-    listener({"event": "resuming", "store": str(store.path), "run": run.name})
-    device = run.environment["device"]
+def _resumed(store: TreeStore, known: RunDocument, wanted: Settings) -> RunDocument:
+    """A run with the reasons to stop that are wanted now; all else stays as it began."""
+    stopping = {name: getattr(wanted.search, name) for name in STOPPING}
+    settings = replace(known.settings, search=replace(known.settings.search, **stopping))
+    if settings == known.settings:
+        return known
+    written = settings_document(settings, known.origin)
+    return RunDocument.of(store.extend_run_settings(known.run.id, written))
+
+
+def _tell_resuming(store: TreeStore, document: RunDocument, request: Request, emit: Emit) -> None:
+    emit(RunResumed(document.run.name, str(store.path)))
+    device = document.environment.device
     if request.device not in ("auto", device):
-        listener(
-            {"event": "note", "text": f"the run keeps its device, {device}: bits depend on it"}
-        )
+        emit(Noted(f"the run keeps its device, {device}: bits depend on it"))
 
 
-def _stopping(settings: Settings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in STOPPING}
-
-
-def _known_run(store: TreeStore, settings: Settings, digest: str) -> Run | None:
-    wanted = settings.as_dict()
+def _known_run(store: TreeStore, settings: Settings, checkpoint: FileRef) -> RunDocument | None:
+    """The newest run that was begun with the same checkpoint and settings."""
     for run in reversed(store.runs()):
-        found = run.settings
-        same = all(
-            found.get(key) == value
-            for key, value in wanted.items()
-            # Data may be left out: the checkpoint then names them.
-            if key not in STOPPING and not (key == "data" and not value)
-        )
-        if same and found.get("checkpoint", {}).get("sha256") == digest:
-            return run
+        known = RunDocument.of(run)
+        found = known.origin.checkpoint
+        same_file = found is not None and found.sha256 == checkpoint.sha256
+        if same_file and _grows_the_same(settings, known.settings):
+            return known
     return None
 
 
+def _grows_the_same(wanted: Settings, known: Settings) -> bool:
+    """Whether nodes would be the same; data that are left out are those that the run has."""
+    names = [each.option.name for each in all_settings() if not each.option.stops]
+    if not wanted.data.source:
+        names.remove("data")
+    return all(value_of(wanted, name) == value_of(known, name) for name in names)
+
+
 async def _open_root(
-    path: Path, request: Request, settings: Settings, executor: Executor, listener: Listener
-) -> dict[str, Any]:
-    job = {
-        "id": "open",
-        "kind": "open",
-        "path": str(path),
-        "arch": request.arch,
-        "trust_pickle": request.trust_pickle,
-        "device": request.device,
-        "settings": settings.as_dict(),
-    }
-    about = {"node": "R", "kind": "open"}
-    listener({"event": "asked", **about})
+    path: Path,
+    checkpoint: FileRef,
+    request: Request,
+    settings: Settings,
+    executor: Executor,
+    emit: Emit,
+) -> Opened:
+    job = OpenRoot(
+        checkpoint=checkpoint,
+        arch=request.arch,
+        trust_pickle=request.trust_pickle,
+        device=request.device,
+        train_limit=settings.data.train_limit,
+    )
+    places = Places(data=settings.data.source, checkpoint=str(path))
+    emit(JobAsked("R", job.KIND))
     try:
-        return await executor.run(job, lambda event: listener({**event, **about}))
+        result = await executor.run(
+            JobRequest(uuid.uuid4().hex, job, "open R", places),
+            lambda event: emit(JobTold("R", job.KIND, event)),
+        )
     finally:
-        listener({"event": "answered", **about})
+        emit(JobAnswered("R", job.KIND))
+    return cast(Opened, result)
 
 
 def _new_run(
-    store: TreeStore,
-    path: Path,
+    artifacts: Artifacts,
+    checkpoint: FileRef,
     request: Request,
     settings: Settings,
-    digest: str,
-    root: Mapping[str, Any],
-) -> Run:
-    return store.create_run(
-        name=f"{path.stem}-{len(store.runs()) + 1}",
+    root: Opened,
+) -> RunDocument:
+    store = artifacts.store
+    source = settings.data.source or root.data_name or ""
+    settings = replace(settings, data=replace(settings.data, source=source))
+    origin = Origin(checkpoint, request.trust_pickle, root.notes)
+    run: Run = store.create_run(
+        name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,
-        architecture=root["architecture"],
-        data=root["data"],
-        settings={
-            **settings.as_dict(),
-            "data": root["source"],
-            "checkpoint": {"name": path.name, "sha256": digest},
-            "trusted_pickle": request.trust_pickle,
-            "notes": root["notes"],
-        },
-        environment=root["environment"],
-        root_metrics=root["metrics"],
-        root_snapshot=Path(root["snapshot"]["path"]).read_bytes(),
+        architecture=encode_object(root.architecture),
+        data=encode_object(root.data),
+        settings=settings_document(settings, origin),
+        environment=encode_object(root.environment),
+        root_metrics=root.metrics,
+        root_snapshot=artifacts.made(root.snapshot).read_bytes(),
     )
+    return RunDocument.of(run)

@@ -72,7 +72,7 @@ def by_cka(question: Question) -> Choice:
     layer, filters = (question.similarities.get(s) for s in (LAYER, FILTER))
     if layer is None or filters is None:
         return _only(question)
-    bonus = question.settings.layer_bonus
+    bonus = question.settings.search.layer_bonus
     more = f" + {bonus:g}" if bonus else ""
     if layer + bonus >= filters:
         return Choice(LAYER, f"CKA {layer:.4f}{more} ≥ {filters:.4f}")

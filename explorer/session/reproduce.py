@@ -5,30 +5,27 @@ The store is only read: the work is done in a spool folder that the caller gives
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import cast
 
-from engine.contracts.errors import UsageError
+from engine.contracts.errors import SettingsError, UsageError
+from engine.contracts.events import Noted
+from engine.contracts.jobs import Diagnosis, Doctor, Job, JobRequest, Recovered, Result, Tuned
+from engine.contracts.networks import Environment
 from explorer.executors.base import Executor
-from explorer.executors.worker_pool import JobFailedError
-from explorer.session.job_runner import Listener, Work
-from store import (
-    Node,
-    Phase,
-    Run,
-    TreeStore,
-)
+from explorer.executors.errors import JobFailedError
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import RunDocument
+from explorer.session.events import Emit, JobTold
+from explorer.session.job_runner import JobRunner
+from store import Node, Phase
 
-Pair = tuple[Any, Any]  # a value as it is stored, and as it is now
+Value = float | str | None
+Pair = tuple[Value, Value]  # a value as it is stored, and as it is now
 # A clock measures these: they differ every time.
 _TIMES = ("latency_ms", "latency_ratio")
-# How the run's arithmetic is done, which is taken over where the run's device is here too.
-_EXECUTION = ("device", "num_threads", "autocast", "candidates_at_once")
-_NO_ENVIRONMENT = ("seconds", "cuda_devices")  # what `doctor` tells besides
 
 
 @dataclass(frozen=True)
@@ -64,65 +61,75 @@ class Reexecution:
 
 
 async def reexecute(
-    store: TreeStore, run: Run, name: str, executor: Executor, spool: Path, listener: Listener
+    artifacts: Artifacts, document: RunDocument, name: str, executor: Executor, emit: Emit
 ) -> Reexecution:
     """Makes all snapshots of a node again, in the order in which they were made.
 
     Raises UsageError for a node that no job made, and what the jobs raise: JobFailedError,
     StoreError where the parent's weights are damaged or freed.
     """
+    store, run = artifacts.store, document.run
     node = store.node(run.id, name)
     if node.structure == "root":
         raise UsageError("R was not made by a job but read from a checkpoint; name a candidate")
     if node.state != "ready":
         raise UsageError(f"{name} is {node.state}; only a ready node can be made again")
-    here = await _environment(run, executor, listener)
+    here = await _environment(document.environment, executor, emit)
     # What is here, so that a tree of another machine's GPU can be made again without one.
-    work = Work(store, replace(run, environment=here), executor, spool, listener)
-    remade = [await _remake(work, node, phase) for phase in node.phases]
-    return Reexecution(name, run.id, tuple(remade), _differences(run.environment, here))
+    jobs = JobRunner(store, replace(document, environment=here), executor, artifacts, emit)
+    remade = [await _remake(jobs, node, phase) for phase in node.phases]
+    differences = _differences(_values(document.environment), _values(here))
+    return Reexecution(name, run.id, tuple(remade), differences)
 
 
-async def _environment(run: Run, executor: Executor, listener: Listener) -> dict[str, Any]:
+async def _environment(stored: Environment, executor: Executor, emit: Emit) -> Environment:
     """What this machine is, set up as the run was wherever it can be."""
-    wanted = {key: run.environment[key] for key in _EXECUTION if key in run.environment}
-    wanted.setdefault("candidates_at_once", 1)  # as it was before two at once
-    device = wanted.get("device", "auto")
     try:
-        found = await _run({"kind": "doctor", "device": device}, executor, listener)
+        job = Doctor(stored.device)
+        found = cast(Diagnosis, await _run(JobRequest("", job), executor, emit)).environment
     except JobFailedError as error:
-        if error.kind != "SettingsError":
+        if error.error != SettingsError.code:
             raise
-        found = await _run({"kind": "doctor"}, executor, listener)
-        wanted = {}
-        listener({"event": "note", "text": f"{error}; {found['device']} is used instead"})
-    return {k: v for k, v in {**found, **wanted}.items() if k not in _NO_ENVIRONMENT}
+        found = cast(Diagnosis, await _run(JobRequest("", Doctor()), executor, emit)).environment
+        emit(Noted(f"{error}; {found.device} is used instead"))
+        return found
+    # How the run's arithmetic is done is taken over where the run's device is here too.
+    return replace(
+        found,
+        device=stored.device,
+        num_threads=stored.num_threads,
+        autocast=stored.autocast,
+        candidates_at_once=stored.candidates_at_once,
+    )
 
 
-async def _remake(work: Work, node: Node, phase: Phase) -> Remade:
-    make_job = work.recover_job if phase == "recovered" else work.tune_job
-    job = await asyncio.to_thread(make_job, node)
-    result = await _run(job, work.executor, work.listener, node.name)
-    differences = _differences(work.store.metrics_of(node.id, phase), result["metrics"])
+async def _remake(jobs: JobRunner, node: Node, phase: Phase) -> Remade:
+    job: Job = jobs.recover_job(node) if phase == "recovered" else jobs.tune_job(node)
+    jobs.prepare(job)
+    request = JobRequest("", job, f"{job.KIND} {node.name}", jobs.places)
+    result = cast(Recovered | Tuned, await _run(request, jobs.executor, jobs.emit, node.name))
+    differences = _differences(jobs.store.metrics_of(node.id, phase), result.metrics)
     return Remade(
         phase=phase,
-        stored_sha256=work.store.snapshot_hash(node.id, phase),
-        sha256=result["snapshot"]["sha256"],
+        stored_sha256=jobs.store.snapshot_hash(node.id, phase),
+        sha256=result.snapshot.sha256,
         metrics={name: pair for name, pair in differences.items() if name not in _TIMES},
     )
 
 
-def _differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:
+def _values(environment: Environment) -> dict[str, Value]:
+    return {field.name: getattr(environment, field.name) for field in fields(environment)}
+
+
+def _differences(stored: Mapping[str, Value], now: Mapping[str, Value]) -> dict[str, Pair]:
     """What is not the same in both, by name; what one of them lacks is None there."""
     pairs = {key: (stored.get(key), now.get(key)) for key in (*now, *stored)}
     # Two that are not a number are the same here.
     return {key: (a, b) for key, (a, b) in pairs.items() if a != b and not (a != a and b != b)}
 
 
-async def _run(
-    job: Mapping[str, Any], executor: Executor, listener: Listener, node: str = ""
-) -> dict[str, Any]:
-    about = {"node": node, "kind": job["kind"]}
+async def _run(request: JobRequest, executor: Executor, emit: Emit, node: str = "") -> Result:
     return await executor.run(
-        {"id": uuid.uuid4().hex, **job}, lambda event: listener({**event, **about})
+        replace(request, id=uuid.uuid4().hex),
+        lambda event: emit(JobTold(node, request.job.KIND, event)),
     )

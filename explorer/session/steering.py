@@ -8,17 +8,102 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explorer.session.background import USER, Growing
+from engine.contracts.requests import BranchRequest, CandidateRequest
+from explorer.session.background import BackgroundGrower
+from explorer.session.deciding import Suggestion
 from explorer.session.errors import NotNowError
-from explorer.session.session import Suggestion
-from explorer.session.undo_stack import History, history_of
+from explorer.session.events import (
+    Annotated,
+    DecisionRedone,
+    DecisionUndone,
+    PauseChanged,
+    Stopped,
+)
+from explorer.session.session import Session
+from explorer.session.undo_stack import UndoStack, undo_stack_of
 from store import Decision, Node
 
-__all__ = ["USER", "NotNowError", "Steering"]
+USER = "user"
 
 
-class Steering(Growing):
-    """A session with a person at the wheel."""
+class Steering:
+    """A session steered by a person; `alone` counts the decisions it may make itself."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.store = session.store
+        self.grower = BackgroundGrower(session, self.decide_alone, self._keep_branches)
+        self.alone = 0
+
+    # ------------------------------------------------------------ what is going on
+
+    @property
+    def busy(self) -> bool:
+        """Whether any work is under way or waiting for its turn."""
+        return bool(self.grower.tasks)
+
+    @property
+    def paused(self) -> bool:
+        return self.session.executor.paused
+
+    def is_growing(self, node: Node) -> bool:
+        """Whether the node's candidates are being made."""
+        return self.grower.is_growing(node)
+
+    def suggestion(self, parent: Node) -> Suggestion | None:
+        """What the policy would keep of a parent's ready candidates, None without any."""
+        ready = self._ready(parent)
+        return self.session.suggest(parent, ready) if ready else None
+
+    def waiting(self) -> list[Node]:
+        """The parents whose candidates are done and undecided, in the order they came."""
+        parents = self.store.open_parents(self.session.run.id)
+        return [self.store.node_by_id(parent_id) for parent_id in parents]
+
+    def tip(self) -> Node:
+        """The last node of the kept path."""
+        return self.store.node_by_id(self.store.tip(self.session.run.id))
+
+    # ------------------------------------------------------------ work
+
+    def resume(self) -> None:
+        """Takes up what was under way when the run was left."""
+        self.grower.resume()
+
+    def grow(self, node: Node) -> None:
+        """Makes a node's candidates in the background. Raises NotNowError."""
+        self.grower.grow(node)
+
+    def candidate(self, parent: Node, request: CandidateRequest) -> None:
+        """Makes one further candidate of a parent, as a person wants it. Raises NotNowError."""
+        self.grower.candidate(parent, request)
+
+    def branch(self, node: Node, request: BranchRequest) -> None:
+        """Grows on from any node beside what is kept there. Raises NotNowError."""
+        self.grower.branch(node, request)
+
+    def cancel(self, node: Node) -> bool:
+        """Ends the work on a node; False where there is none."""
+        return self.grower.cancel(node)
+
+    def pause(self) -> None:
+        """Stops all work where it stands; nothing is lost."""
+        self.session.executor.pause()
+        self.session.emit(PauseChanged(True))
+
+    def go_on(self) -> None:
+        """Lets the work go on where it was stopped."""
+        self.session.executor.resume()
+        self.session.emit(PauseChanged(False))
+
+    async def idle(self) -> None:
+        """Returns once no work is left."""
+        await self.grower.tasks.idle()
+
+    async def stop(self) -> None:
+        """Ends all work; what was finished is stored."""
+        self.alone = 0
+        await self.grower.tasks.stop()
 
     # ------------------------------------------------------------ deciding
 
@@ -60,25 +145,15 @@ class Steering(Growing):
                 self.cancel(node)
         self._keep(parent, chosen, "chose " + ", ".join(names) if names else "kept none")
 
-    def _keep(self, parent: Node, kept: Sequence[Node], reason: str) -> None:
-        self.session.keep(parent, kept, self.suggestion(parent), USER, reason)
-        self._stop_below([n for n in self.store.children(parent.id) if not n.kept])
-        for node in kept:
-            self._grow_if_new(self._newest(node))
-
-    def _decidable(self, parent: Node) -> Suggestion:
-        unfinished = [
-            n.name for n in self.store.children(parent.id)
-            if n.state in ("queued", "running") and n.id not in self._given_up
-        ]  # fmt: skip
-        if unfinished:
-            raise NotNowError(
-                f"{', '.join(unfinished)}: not measured yet; wait, or cancel it with x first"
-            )
-        suggestion = self.suggestion(parent)
-        if suggestion is None:
-            raise NotNowError(f"{parent.name} has no candidates yet; g makes them")
-        return suggestion
+    def let_decide(self, count: int) -> None:
+        """Decides the next `count` nodes alone, by the run's policy."""
+        self.alone = count
+        waiting = self.waiting()
+        if waiting:
+            for parent in waiting:
+                self.decide_alone(parent)
+        elif not self.busy:
+            self.grow(self.tip())
 
     def decide_alone(self, parent: Node) -> None:
         """Decides by the policy while it may; a kept node that lost too much is where it ends."""
@@ -90,48 +165,87 @@ class Steering(Growing):
             return
         self.alone -= 1
         suggestion = self.session.suggest(parent, ready)
-        policy = self.session.settings.policy
+        policy = self.session.settings.search.policy
         self.session.keep(parent, [suggestion.node], suggestion, policy, suggestion.reason)
         node = self._newest(suggestion.node)
         if (stopped := self.session.not_worth_it(node)) is not None:
             self.alone = 0
-            self.session.listener({"event": "stopped", "node": node.name, "reason": stopped})
+            self.session.emit(Stopped(node.name, stopped))
         else:
-            self._grow_if_new(node)
+            self.grower.grow_if_new(node)
+
+    def _keep(self, parent: Node, kept: Sequence[Node], reason: str) -> None:
+        self.session.keep(parent, kept, self.suggestion(parent), USER, reason)
+        self._stop_below_rejected(parent)
+        for node in kept:
+            self.grower.grow_if_new(self._newest(node))
+
+    def _keep_branches(self, node: Node, chosen: Sequence[Node], iterations: int) -> None:
+        """Keeps what a person branched to beside what is kept, and goes on in each."""
+        ids = {candidate.id for candidate in chosen}
+        kept = [n for n in self.store.children(node.id) if n.kept or n.id in ids]
+        names = ", ".join(candidate.name for candidate in chosen)
+        self.session.keep(node, kept, self.suggestion(node), USER, f"branched: {names}")
+        self.alone += iterations * len(chosen)
+        for candidate in chosen:
+            if iterations > 0:
+                self.grow(self._newest(candidate))
+            else:
+                self.grower.tune(candidate)
+
+    def _decidable(self, parent: Node) -> Suggestion:
+        unfinished = [
+            n.name for n in self.store.children(parent.id) if self.grower.is_unfinished(n)
+        ]
+        if unfinished:
+            raise NotNowError(
+                f"{', '.join(unfinished)}: not measured yet; wait, or cancel it with x first"
+            )
+        suggestion = self.suggestion(parent)
+        if suggestion is None:
+            raise NotNowError(f"{parent.name} has no candidates yet; g makes them")
+        return suggestion
 
     # ------------------------------------------------------------ undo
 
-    def history(self) -> History:
+    def undo_stack(self) -> UndoStack:
         """What can be undone and redone."""
-        return history_of(self.store.events(self.session.run.id))
+        return undo_stack_of(self.store.events(self.session.run.id))
 
     def undo(self) -> Decision:
         """Takes back the newest decision; finished weights stay. Raises NotNowError."""
-        history = self.history()
-        if not history.undoable:
+        stack = self.undo_stack()
+        if not stack.undoable:
             raise NotNowError("nothing to undo: no decision was made yet")
-        undone = self.store.decision(history.undoable[-1])
+        undone = self.store.decision(stack.undoable[-1])
         parent = self.store.node_by_id(undone.parent_id)
         before = None if undone.supersedes is None else self.store.decision(undone.supersedes)
-        reason = f"undid the decision for {self._names(undone.kept)}"
+        reason = f"undid the decision for {', '.join(self._names(undone.kept)) or 'none'}"
         if before is None or not before.candidates:
             made = self.store.undecide(parent.id, actor=USER, reason=reason)
         else:
             made = self._repeat(before, reason)
-        self._tell_undo("undo", undone, made)
-        self._stop_below([n for n in self.store.children(parent.id) if not n.kept])
+        self.store.add_event(
+            self.session.run.id, "undo", {"of": undone.id, "decision": made.id}, parent.id
+        )
+        self.session.emit(DecisionUndone(parent.name, self._names(undone.kept)))
+        self._stop_below_rejected(parent)
         return undone
 
     def redo(self) -> Decision:
         """Makes the decision again that was undone last. Raises NotNowError."""
-        history = self.history()
-        if not history.redoable:
+        stack = self.undo_stack()
+        if not stack.redoable:
             raise NotNowError("nothing to redo")
-        again = self.store.decision(history.redoable[-1])
+        again = self.store.decision(stack.redoable[-1])
+        parent = self.store.node_by_id(again.parent_id)
         made = self._repeat(again, again.reason)
-        self._tell_undo("redo", again, made)
+        self.store.add_event(
+            self.session.run.id, "redo", {"of": again.id, "decision": made.id}, parent.id
+        )
+        self.session.emit(DecisionRedone(parent.name, self._names(again.kept)))
         for node_id in again.kept:
-            self._grow_if_new(self.store.node_by_id(node_id))
+            self.grower.grow_if_new(self.store.node_by_id(node_id))
         return again
 
     def _repeat(self, decision: Decision, reason: str) -> Decision:
@@ -147,30 +261,35 @@ class Steering(Growing):
             too_close=decision.too_close,
         )
 
-    def _tell_undo(self, kind: str, of: Decision, made: Decision) -> None:
-        run, parent = self.session.run, self.store.node_by_id(of.parent_id)
-        self.store.add_event(run.id, kind, {"of": of.id, "decision": made.id}, parent.id)
-        names = self._names(of.kept)
-        self.session.listener({"event": kind, "parent": parent.name, "kept": names})
+    def _names(self, node_ids: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self.store.node_by_id(i).name for i in node_ids)
 
-    def _names(self, node_ids: Sequence[int]) -> str:
-        return ", ".join(self.store.node_by_id(i).name for i in node_ids) or "none"
-
-    # ------------------------------------------------------------ other wishes
+    # ------------------------------------------------------------ other words on a node
 
     def drop(self, node: Node, on: bool = True) -> None:
         """Hides a subtree (or shows it again) and ends the work in it."""
         self.store.drop(node.id, on)
         if on:
-            self._stop_below([node])
-        self.session.listener({"event": "annotated", "node": node.name})
+            self.grower.stop_below([node])
+        self.session.emit(Annotated(node.name))
 
     def tag(self, node: Node, tag: str, on: bool = True) -> None:
         """Gives a node a tag, or takes it away."""
         self.store.tag(node.id, tag, on)
-        self.session.listener({"event": "annotated", "node": node.name})
+        self.session.emit(Annotated(node.name))
 
     def note(self, node: Node, text: str) -> None:
         """Sets a node's note; an empty one removes it."""
         self.store.note(node.id, text)
-        self.session.listener({"event": "annotated", "node": node.name})
+        self.session.emit(Annotated(node.name))
+
+    # ------------------------------------------------------------ what they share
+
+    def _stop_below_rejected(self, parent: Node) -> None:
+        self.grower.stop_below([n for n in self.store.children(parent.id) if not n.kept])
+
+    def _ready(self, parent: Node) -> list[Node]:
+        return [n for n in self.store.children(parent.id) if n.state == "ready"]
+
+    def _newest(self, node: Node) -> Node:
+        return self.store.node_by_id(node.id)

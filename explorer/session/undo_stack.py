@@ -13,15 +13,15 @@ from store import Event
 
 
 @dataclass(frozen=True)
-class History:
+class UndoStack:
     """Ids of decisions: those that can be undone and those that can be redone, the next last."""
 
     undoable: tuple[int, ...] = ()
     redoable: tuple[int, ...] = ()
 
 
-def history_of(events: Iterable[Event]) -> History:
-    """The history that a run's events tell."""
+def undo_stack_of(events: Iterable[Event]) -> UndoStack:
+    """What can be undone and redone, as a run's events tell."""
     log = [event for event in events if event.kind in ("decision", "undo", "redo")]
     # The decision comes just before the event that says what it was for.
     made_by_undo_or_redo = {e.payload["decision"] for e in log if e.kind in ("undo", "redo")}
@@ -36,4 +36,4 @@ def history_of(events: Iterable[Event]) -> History:
             undone.append(done.pop())
         elif event.kind == "redo" and undone:
             done.append(undone.pop())
-    return History(tuple(done), tuple(undone))
+    return UndoStack(tuple(done), tuple(undone))

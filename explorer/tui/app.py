@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import events, on, work
@@ -14,6 +14,18 @@ from textual.containers import Horizontal, Vertical
 from textual.filter import LineFilter
 from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent, TabPane
 
+from engine.contracts.events import Noted
+from explorer.session.errors import remedy_of
+from explorer.session.events import (
+    CandidatesMeasured,
+    Decided,
+    Exhausted,
+    JobRetried,
+    JobTold,
+    SessionEvent,
+    Stopped,
+    WorkFailed,
+)
 from explorer.session.open_run import Request
 from explorer.tui import recents
 from explorer.tui.actions.decide import DecideActions
@@ -40,13 +52,6 @@ from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.event_messages import line_of
 
 WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES = 100, 60, 16
-# What helps against an error, by its name.
-REMEDIES = {
-    "StoreFullError": "make room on the disk, then try again: what was measured waits in the spool",
-    "StoreLockedError": "close the other program that writes this store, then try again",
-    "JobFailedError": "see the worker's log in the spool folder, then try again",
-    "CandidatesFailedError": "g on the parent tries again; e makes another candidate instead",
-}
 
 
 def _key_commands() -> type[Provider]:
@@ -179,18 +184,20 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
 
     # ------------------------------------------------------------ what the session tells
 
-    def on_session_event(self, event: Mapping[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "problem":
-            self.show_problem(event)
-        elif kind == "decided" and event["actor"] != "user":
-            self._follow(event["parent"], event["kept"])
-        elif kind == "waiting":
-            self.tell(f"{event['parent']}: both candidates are measured")
-            if self.config.bell:
-                self.bell()
-        elif kind in ("stopped", "exhausted", "note", "retrying"):
-            self.tell(line_of(event) or "", "warning" if kind == "retrying" else "information")
+    def on_session_event(self, event: SessionEvent) -> None:
+        match event:
+            case WorkFailed():
+                self.show_problem(event)
+            case Decided(parent=parent, kept=kept, actor=actor) if actor != "user":
+                self._follow(parent, ", ".join(kept))
+            case CandidatesMeasured(parent):
+                self.tell(f"{parent}: both candidates are measured")
+                if self.config.bell:
+                    self.bell()
+            case Stopped() | Exhausted() | Noted() | JobRetried() | JobTold():
+                retried = isinstance(event, JobRetried)
+                if (line := line_of(event)) is not None:
+                    self.tell(line, "warning" if retried else "information")
 
     def _follow(self, parent: str, kept: str) -> None:
         """Goes along with a decision that was made without the person, if they look there."""
@@ -199,17 +206,14 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
             self.select(kept)
 
     @work(group="problems")
-    async def show_problem(self, event: Mapping[str, Any]) -> None:
+    async def show_problem(self, event: WorkFailed) -> None:
         """A dialog about work that failed; the app stays."""
-        node = event["node"]
-        remedy = REMEDIES.get(event["kind"], "g on the node tries again; the log has the details")
-        if event.get("detail"):
+        remedy = remedy_of(event.error, "g on the node tries again; the log has the details")
+        if event.detail:
             remedy = "this is a bug of ours: please report it with the details below"
-        title = f"{node}: the work failed"
-        if await self.complain(
-            title, event["cause"], remedy, retry=True, detail=event.get("detail")
-        ):
-            self.retry(node)
+        title = f"{event.node}: the work failed"
+        if await self.complain(title, event.cause, remedy, retry=True, detail=event.detail):
+            self.retry(event.node)
 
     def retry(self, name: str) -> None:
         """Takes up failed work where it ended."""

@@ -10,8 +10,6 @@ import difflib
 import os
 import reprlib
 import tomllib
-import types
-import typing
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +18,8 @@ from typing import Any
 import platformdirs
 
 from engine.contracts.errors import SettingsError
-from engine.contracts.settings import Settings
+from engine.contracts.options import SettingValue
+from engine.contracts.settings import Settings, all_settings, with_values
 from explorer.tui.keys import (
     KEY_NAMES,
     KEYS,
@@ -53,7 +52,7 @@ class Config:
     bell: bool = False
     keymap: Mapping[str, str] = field(default_factory=dict)  # keys by id
     device: str = "auto"
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, SettingValue] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
     @property
@@ -225,32 +224,26 @@ def _check_key(where: str, name: str) -> None:
 # ------------------------------------------------------------ [defaults]
 
 
-def _setting(flag: str, value: Any) -> tuple[str, Any]:
+def _setting(flag: str, value: Any) -> tuple[str, SettingValue]:
     """The setting that a flag of `auto` stands for, checked. Raises ConfigError."""
     where, name = f"[defaults] {flag}", flag.removeprefix("--").replace("-", "_")
-    kinds = {n: _kinds(hint) for n, hint in typing.get_type_hints(Settings).items()}
-    if name not in kinds:
-        known = ["device", *(n.replace("_", "-") for n in kinds)]
+    settings = {each.option.name: each for each in all_settings()}
+    if name not in settings:
+        known = ["device", *(n.replace("_", "-") for n in settings)]
         raise ConfigError(f"{where} is unknown{_nearest(flag, known)}")
-    wanted = kinds[name]
+    wanted = settings[name].type
     if type(value) is int and abs(value) >= 2**63:
         raise ConfigError(f"{where}: the number is too large")
-    if type(value) is int and float in wanted:
+    if type(value) is int and wanted is float:
         value = float(value)
-    if type(value) not in wanted:
+    if type(value) is not wanted:
         words = {int: "a whole number", float: "a number", str: 'text in "quotes"'}
-        raise ConfigError(f"{where} = {_brief(value)}: it is {words[wanted[0]]}")
+        raise ConfigError(f"{where} = {_brief(value)}: it is {words[wanted]}")
     try:
-        Settings(**{name: value})
+        with_values(Settings(), {name: value})
     except SettingsError as error:
         raise ConfigError(f"{where} = {_brief(value)}: {error}") from None
     return name, value
-
-
-def _kinds(hint: Any) -> tuple[type, ...]:
-    """The types that a field's annotation allows, without None."""
-    parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return tuple(part for part in parts if part is not types.NoneType)
 
 
 # ------------------------------------------------------------ words

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from textual import work
 
-from engine.contracts.errors import SettingsError, UsageError
+from engine.contracts.errors import DataNotNamedError
+from explorer.executors.errors import JobFailedError
 from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import NUM_SLOTS, JobFailedError, WorkerExecutor
+from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
+from explorer.session.errors import MENDABLE
 from explorer.session.open_run import Request, default_store, is_store, open_read_only, open_session
 from explorer.session.steering import Steering
 from explorer.tui import recents
@@ -18,7 +20,7 @@ from explorer.tui.presenter import PAINT_SECONDS, Painting
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
-from store import StoreError, StoreLockedError
+from store import StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
@@ -26,7 +28,7 @@ POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 class Startup(Painting):
     """The half of the app that opens and closes."""
 
-    executor: WorkerExecutor | None = None
+    executor: WorkerPool | None = None
     leaving = False  # live jobs go on without the app
 
     @work(exclusive=True, group="opening")
@@ -45,7 +47,7 @@ class Startup(Painting):
                 self.paint_title()
             try:
                 await self._open(self.request)
-            except (UsageError, SettingsError, StoreError, JobFailedError) as error:
+            except MENDABLE as error:
                 if not await self._opening_failed(self.request, error):
                     self.exit(return_code=1, message=str(error))
                     return
@@ -59,24 +61,24 @@ class Startup(Painting):
 
     async def _open(self, request: Request) -> None:
         try:
-            self.session = await open_session(request, self._make_executor, self.live.hear)
+            self.session = await open_session(request, self._make_executor, self.live.on_event)
         except StoreLockedError as error:
             path = Path(request.model)
             if not is_store(path):
                 path = request.store or default_store(request.model)
-            self.session = open_read_only(path, self.live.hear)
+            self.session = open_read_only(path, self.live.on_event)
             self.tell(f"{error} Shown for reading; it follows what is stored there", "warning")
 
-    def _make_executor(self, spool: Path) -> WorkerExecutor:
+    def _make_executor(self, spool: Path) -> WorkerPool:
         if self.executor is None:
-            self.executor = WorkerExecutor(spool, num_slots=NUM_SLOTS, log=spool / "worker.log")
+            self.executor = WorkerPool(spool, num_slots=NUM_SLOTS, log=spool / "worker.log")
         return self.executor
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
         from explorer.tui.screens.dialogs import DataDialog
 
-        if isinstance(error, JobFailedError) and error.kind == "DataNotNamedError":
+        if isinstance(error, JobFailedError) and error.error == DataNotNamedError.code:
             data = await self.push_screen_wait(DataDialog(str(error), ()))
             if data is not None:
                 self.request = replace(request, overrides={**request.overrides, "data": data})
@@ -156,7 +158,7 @@ class Startup(Painting):
         """
         try:
             if self.leaving and self.executor is not None:
-                await self.executor.leave()
+                await self.executor.detach()
             if self.steering is not None:
                 await self.steering.stop()
         finally:

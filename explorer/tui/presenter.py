@@ -13,6 +13,7 @@ from textual.css.query import NoMatches
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Static, TabbedContent
 
+from explorer.session.events import SessionEvent
 from explorer.tui.state import AppBase
 from explorer.tui.widgets.curves import LiveCurves
 from explorer.tui.widgets.decide_card import DecideCard
@@ -124,7 +125,7 @@ class Painting(AppBase):
             self.paint_title()
             self.paint_timeline()
 
-    def on_session_event(self, event: Mapping[str, Any]) -> None:
+    def on_session_event(self, event: SessionEvent) -> None:
         """Toasts and dialogs; the app says which."""
 
     def jobs(self) -> list[JobView]:
@@ -237,9 +238,7 @@ class Painting(AppBase):
     def _paint_blocks(self) -> None:
         assert self.session is not None
         run = self.session.run
-        edits = self.session.architecture_of(self.session.node(self.selected))["edits"]
-        own = edits[len(run.architecture.get("edits", ())) :]
-        self.query_one(StagesPane).show(stages(run.architecture, own))
+        self.query_one(StagesPane).show(stages(run.architecture, self.own_edits(self.selected)))
         ranking, parent = self.query_one(RankingPane), self.session.node(self.subject or "R")
         proposals = self.session.store.proposals(parent.id)
         if not proposals:
@@ -267,7 +266,7 @@ class Painting(AppBase):
         self.query_one(TitleBar).show(
             model=self._model_name(),
             data=str(run.data.get("name", "")),
-            policy=self.session.settings.policy,
+            policy=self.session.settings.search.policy,
             best=star,
             read_only=self.session.store.read_only,
             alone=steering.alone if steering else 0,
@@ -286,8 +285,8 @@ class Painting(AppBase):
 
     def _model_name(self) -> str:
         if self.session is not None:
-            checkpoint = self.session.run.settings.get("checkpoint") or {}
-            return str(checkpoint.get("name", self.session.run.name))
+            checkpoint = self.session.document.origin.checkpoint
+            return checkpoint.name if checkpoint else self.session.run.name
         return Path(self.request.model).name if self.request else ""
 
     def paint_timeline(self) -> None:

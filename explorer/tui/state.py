@@ -7,10 +7,12 @@ from typing import Any, TypeVar
 
 from textual.app import App
 
-from engine.contracts.errors import SettingsError, UsageError
+from engine.contracts.json_values import JsonValue
+from explorer.session.documents import edit_of
+from explorer.session.errors import MENDABLE
 from explorer.session.open_run import Request
 from explorer.session.session import Session
-from explorer.session.steering import NotNowError, Steering
+from explorer.session.steering import Steering
 from explorer.tui.config import Config
 from explorer.tui.keys import shown
 from explorer.views.decide_card import subject_of
@@ -19,11 +21,10 @@ from explorer.views.replay import Replay
 from explorer.views.safe_text import safe
 from explorer.views.tree.node import TreeNode
 from explorer.views.values import NodeObject
-from store import Node, StoreError
+from store import Node
 
 T = TypeVar("T")
 TOAST_SECONDS = {"information": 2.5, "warning": 5.0, "error": 10.0}
-MENDABLE = (NotNowError, StoreError, UsageError, SettingsError)
 
 
 class AppBase(App[None]):
@@ -114,6 +115,12 @@ class AppBase(App[None]):
         """The steering, and the selected node."""
         steering, node = self.wheel(), self.selected_node()
         return None if steering is None or node is None else (steering, node)
+
+    def own_edits(self, name: str) -> list[dict[str, JsonValue]]:
+        """A node's edits since the root, which `stages` counts by itself."""
+        assert self.session is not None
+        lineage = self.session.store.lineage(self.session.node(name).id)
+        return [edit.as_json() for each in lineage if (edit := edit_of(each)) is not None]
 
     # ------------------------------------------------------------ painting, by the app itself
 

@@ -2,55 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from engine.contracts.events import EpochEnded, Noted, TrainingResumed
+from explorer.session.events import (
+    CandidatesMeasured,
+    Decided,
+    DecisionRedone,
+    DecisionUndone,
+    Exhausted,
+    JobAdopted,
+    JobRetried,
+    JobTold,
+    PhaseFinished,
+    RunResumed,
+    SessionEvent,
+    Stopped,
+    WorkFailed,
+)
 
-_WORDS = {
-    "note": "note: {text}",
-    "resuming": "resuming run {run} in {store}",
-    "adopted": "{node}: took over finished work that had not been stored",
-    "retrying": "{node}: {reason}; attempt {attempt} of {of}",
-    "undo": "{parent}: undid the decision for {kept}",
-    "redo": "{parent}: {kept} kept again",
-    "waiting": "{parent}: its candidates are measured; decide",
-    "exhausted": "{node}: no structure left that may be removed",
-    "stopped": "{node}: {reason}",
-    "problem": "{node}: {cause}",
-}
 
-
-def line_of(event: Mapping[str, Any]) -> str | None:
+def line_of(event: SessionEvent) -> str | None:
     """What an event says to a person, None where it says nothing."""
-    kind, node = event["event"], event.get("node", "")
-    metrics = event.get("metrics", {})
-    if kind in _WORDS:
-        return _WORDS[kind].format_map({"node": "", **event})
-    if kind == "recovered":
-        return (
-            f"{node}: CKA {metrics['similarity']:.4f}, validation accuracy "
-            f"{metrics['val_accuracy_before']:.2f} → {metrics['val_accuracy']:.2f} %"
-        )
-    if kind == "tuned":
-        return (
-            f"{node}: tuned, validation accuracy {metrics['val_accuracy']:.2f} %, "
-            f"test {metrics['test_accuracy']:.2f} %"
-        )
-    if kind == "decided":
-        return _decision(event)
-    if kind == "epoch" and event.get("kind") == "train":
-        return (
-            f"epoch {event['epoch'] + 1} of {event['total_epochs']}: loss {event['loss']:.4f}, "
-            f"accuracy {event['accuracy']:.2f} %, {event['images_per_second']:.0f} images/s"
-        )
-    if kind == "resumed":
-        return f"going on after epoch {event['epoch']} of {event['total_epochs']}"
+    match event:
+        case JobTold():
+            return _told(event)
+        case Noted(text):
+            return f"note: {text}"
+        case RunResumed(run, store):
+            return f"resuming run {run} in {store}"
+        case JobAdopted(node):
+            return f"{node}: took over finished work that had not been stored"
+        case JobRetried(node, attempt, attempts, reason):
+            return f"{node}: {reason}; attempt {attempt} of {attempts}"
+        case PhaseFinished():
+            return _finished(event)
+        case Decided():
+            return _decided(event)
+        case DecisionUndone(parent, kept):
+            return f"{parent}: undid the decision for {_names(kept)}"
+        case DecisionRedone(parent, kept):
+            return f"{parent}: {_names(kept)} kept again"
+        case CandidatesMeasured(parent):
+            return f"{parent}: its candidates are measured; decide"
+        case Exhausted(node):
+            return f"{node}: no structure left that may be removed"
+        case Stopped(node, reason):
+            return f"{node}: {reason}"
+        case WorkFailed(node=node, cause=cause):
+            return f"{node}: {cause}"
     return None
 
 
-def _decision(event: Mapping[str, Any]) -> str:
-    line = f"{event['parent']} → {event['kept']} kept: {event['reason']}"
-    margin = event.get("margin")
-    if margin is not None and margin.low is not None:
+def _told(event: JobTold) -> str | None:
+    match event.event:
+        case Noted(text):
+            return f"note: {text}"
+        case EpochEnded() as epoch if event.job == "train":
+            return (
+                f"epoch {epoch.epoch + 1} of {epoch.total_epochs}: loss {epoch.loss:.4f}, "
+                f"accuracy {epoch.accuracy:.2f} %, {epoch.images_per_second:.0f} images/s"
+            )
+        case TrainingResumed(epoch, total_epochs):
+            return f"going on after epoch {epoch} of {total_epochs}"
+    return None
+
+
+def _finished(event: PhaseFinished) -> str:
+    metrics = event.metrics
+    if event.phase == "recovered":
+        return (
+            f"{event.node}: CKA {metrics['similarity']:.4f}, validation accuracy "
+            f"{metrics['val_accuracy_before']:.2f} → {metrics['val_accuracy']:.2f} %"
+        )
+    return (
+        f"{event.node}: tuned, validation accuracy {metrics['val_accuracy']:.2f} %, "
+        f"test {metrics['test_accuracy']:.2f} %"
+    )
+
+
+def _decided(event: Decided) -> str:
+    line = f"{event.parent} → {_names(event.kept)} kept: {event.reason}"
+    margin = event.margin
+    if margin is not None and margin.low is not None and margin.high is not None:
         line += f"; margin {margin.value:+.4f} [{margin.low:+.4f}, {margin.high:+.4f}]"
         line += ", too close to call" if margin.too_close else ""
     return line
+
+
+def _names(kept: tuple[str, ...]) -> str:
+    return ", ".join(kept) or "none"

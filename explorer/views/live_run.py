@@ -12,6 +12,20 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
+from engine.contracts.events import EpochEnded, Progress
+from explorer.session.events import (
+    Annotated,
+    CandidatesProposed,
+    Decided,
+    DecisionRedone,
+    DecisionUndone,
+    JobAnswered,
+    JobAsked,
+    JobTold,
+    PhaseFinished,
+    SessionEvent,
+    StateChanged,
+)
 from explorer.views.event_messages import line_of
 from explorer.views.node_json import some_objects
 from explorer.views.tree.node import TreeNode
@@ -44,7 +58,7 @@ class Changes:
     nodes: Sequence[TreeNode] = ()
     jobs: bool = False
     lines: Sequence[tuple[float, str]] = ()  # of the log, with their time in seconds
-    events: Sequence[Mapping[str, Any]] = ()  # but for progress
+    events: Sequence[SessionEvent] = ()  # but for progress
 
 
 class NodeObjects(Mapping[str, dict[str, Any]]):
@@ -95,7 +109,7 @@ class LiveView:
         self._dirty: set[str] = set()
         self._jobs_changed = False
         self._lines: list[tuple[float, str]] = []
-        self._events: list[Mapping[str, Any]] = []
+        self._events: list[SessionEvent] = []
         self._seen_event = 0
 
     # ------------------------------------------------------------ reading
@@ -155,55 +169,56 @@ class LiveView:
 
     # ------------------------------------------------------------ hearing
 
-    def hear(self, event: Mapping[str, Any]) -> None:
+    def on_event(self, event: SessionEvent) -> None:
         """Takes in one event of the session."""
-        kind = event["event"]
-        if kind in ("asked", "answered", "progress"):
-            self._hear_job(event)
-            return
-        if kind == "epoch":
-            self._hear_epoch(event)
-            return
-        self._events.append(event)
-        self._touch(event)
+        match event:
+            case JobAsked(node, job):
+                self._jobs_changed = True
+                self.jobs[f"{node} {job}"] = JobView(node, job, device=self.device)
+            case JobAnswered(node, job):
+                self._jobs_changed = True
+                self.jobs.pop(f"{node} {job}", None)
+                self._dirty.add(node)
+            case JobTold(event=Progress() | EpochEnded()):
+                self._on_figures(event)
+                return
+            case _:
+                self._events.append(event)
+                self._touch(event)
         if (line := line_of(event)) is not None:
             self._lines.append((time.time(), line))
 
-    def _touch(self, event: Mapping[str, Any]) -> None:
-        kind = event["event"]
-        if kind in ("recovered", "tuned", "state", "annotated"):
-            self._dirty.add(event["node"])
-        elif kind == "proposed":
-            self._dirty.update(event["nodes"])
-        elif kind in ("decided", "undo", "redo"):
-            self._dirty.add(event["parent"])
-            self._dirty.update(self._stored_children(event["parent"]))
+    def _touch(self, event: SessionEvent) -> None:
+        match event:
+            case PhaseFinished(node=node) | StateChanged(node=node) | Annotated(node=node):
+                self._dirty.add(node)
+            case CandidatesProposed(nodes=nodes):
+                self._dirty.update(nodes)
+            case Decided(parent=parent) | DecisionUndone(parent=parent):
+                self._dirty.update([parent, *self._stored_children(parent)])
+            case DecisionRedone(parent=parent):
+                self._dirty.update([parent, *self._stored_children(parent)])
 
-    def _hear_job(self, event: Mapping[str, Any]) -> None:
+    def _on_figures(self, told: JobTold) -> None:
+        """Takes in how far a job is."""
         self._jobs_changed = True
-        node, kind = event.get("node", ""), event.get("kind", "")
-        key = f"{node} {kind}"
-        if event["event"] == "answered":
-            self.jobs.pop(key, None)
-            self._dirty.add(node)
-            return
-        job = self.jobs.get(key) or JobView(node, kind, device=self.device)
-        if event["event"] == "progress":
+        event, node = told.event, told.node
+        if isinstance(event, EpochEnded):
+            self._put(node, event.epoch + 1.0, event.loss, event.accuracy)
+        elif isinstance(event, Progress):
             self.engine_ready = True
-            job = _progressed(job, event)
+            key = f"{node} {told.job}"
+            job = self.jobs.get(key) or JobView(node, told.job, device=self.device)
+            self.jobs[key] = _progressed(job, event)
             self._dirty.add(node)
-            if "epoch_share" in event:
-                self._put(event, event["epoch"] - 1 + event["epoch_share"])
-        self.jobs[key] = job
+            if event.epoch is not None and event.epoch_share is not None:
+                epoch = event.epoch - 1 + event.epoch_share
+                self._put(node, epoch, event.loss or 0.0, event.accuracy or 0.0)
 
-    def _hear_epoch(self, event: Mapping[str, Any]) -> None:
-        self._put(event, event["epoch"] + 1.0)
-        self._jobs_changed = True
-
-    def _put(self, event: Mapping[str, Any], epoch: float) -> None:
-        curves = self.curves.setdefault(event.get("node", ""), Curves())
-        _put(curves.loss, (epoch, event["loss"]))
-        _put(curves.accuracy, (epoch, event["accuracy"]))
+    def _put(self, node: str, epoch: float, loss: float, accuracy: float) -> None:
+        curves = self.curves.setdefault(node, Curves())
+        _put(curves.loss, (epoch, loss))
+        _put(curves.accuracy, (epoch, accuracy))
 
     # ------------------------------------------------------------ telling
 
@@ -296,18 +311,20 @@ def _reduction(macs: float | None, root_macs: float | None) -> float | None:
     return None if macs is None or not root_macs else 100 * (1 - macs / root_macs)
 
 
-def _progressed(job: JobView, event: Mapping[str, Any]) -> JobView:
-    epoch, last = event.get("epoch"), event.get("last_epoch")
+def _progressed(job: JobView, event: Progress) -> JobView:
+    epoch = None
+    if event.epoch is not None:
+        epoch = f"{event.epoch}/{event.last_epoch}" if event.last_epoch else str(event.epoch)
     return replace(
         job,
         state="running",
-        phase=event["phase"],
-        done=event["done"],
-        total=event["total"],
-        epoch=None if epoch is None else f"{epoch}/{last}" if last else str(epoch),
-        images_per_second=event.get("images_per_second", job.images_per_second),
-        eta_seconds=event.get("eta_seconds"),
-        memory_bytes=event.get("memory_bytes", job.memory_bytes),
+        phase=event.phase,
+        done=event.done,
+        total=event.total,
+        epoch=epoch,
+        images_per_second=event.images_per_second or job.images_per_second,
+        eta_seconds=event.eta_seconds,
+        memory_bytes=event.memory_bytes or job.memory_bytes,
     )
 
 

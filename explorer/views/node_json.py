@@ -126,7 +126,7 @@ def best_name(
     rows = iter(rows)
     root = next(rows)
     kept = [(name, acc, cut or 0.0) for name, word, acc, cut in rows if word and acc is not None]
-    floor = (root[2] or 0.0) - (settings.max_drop or 0.0)
+    floor = (root[2] or 0.0) - (settings.search.max_drop or 0.0)
     if good := [row for row in kept if row[1] >= floor]:
         return max(good, key=lambda row: (row[2], row[1]))[0]
     return max(kept, key=lambda row: row[1])[0] if kept else root[0]

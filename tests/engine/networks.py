@@ -8,7 +8,7 @@ from torch import nn
 
 from engine.data import ImageData, Images
 from engine.models import build
-from engine.runtime.device import Execution
+from engine.contracts.networks import Execution
 
 CPU = Execution(device="cpu", num_threads=1, autocast=None)
 

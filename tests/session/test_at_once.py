@@ -10,7 +10,7 @@ import pytest
 from small import request_of, write_data, write_network
 
 from engine.runtime import device
-from engine.runtime.device import Execution
+from engine.contracts.networks import Execution
 from explorer.executors.in_process import InProcessExecutor
 from explorer.executors.worker_pool import WorkerExecutor
 from explorer.session.open_run import open_session

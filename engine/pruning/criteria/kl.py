@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images, normalise
 from engine.measures.accuracy import fold_batchnorm
 from engine.models.cifar_resnet import BasicBlock, CifarResNet
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
-from engine.runtime.device import Execution, ranking
+from engine.runtime.device import ranking, torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
 
@@ -62,7 +63,7 @@ def inference_network(
 ) -> tuple[CifarResNet, Images]:
     """The network, folded, and the images, both on the device that scoring runs on."""
     assert isinstance(model, CifarResNet)
-    device = execution.torch_device
+    device = torch_device(execution)
     return fold_batchnorm(model).to(device), images.to(device)  # type: ignore[return-value]
 
 
@@ -111,7 +112,8 @@ class Chain:
     def _tail(self, maps_BCHW: Tensor, position: int) -> Tensor:
         for _, block in self.blocks[position:]:
             maps_BCHW = block(maps_BCHW)
-        return self.network.classify(self.network.pool(maps_BCHW)).double()
+        logits_BK: Tensor = self.network.classify(self.network.pool(maps_BCHW))
+        return logits_BK.double()
 
     def add_to(
         self,
@@ -184,7 +186,8 @@ def _silenced(
     weight_C9O = block.conv2.weight.permute(1, 2, 3, 0).reshape(-1, 9, width)
     before_PLO = before_act_BCHW.permute(0, 2, 3, 1)[images_P].flatten(1, 2)
     maps_PLO = torch.baddbmm(before_PLO, patches_P9L.mT, weight_C9O[ids_P], alpha=-1).relu_()
-    return maps_PLO.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
+    maps_PCHW: Tensor = maps_PLO.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
+    return maps_PCHW
 
 
 def kl_of(pruned_PK: Tensor, unpruned_PK: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images, normalise
 from engine.pruning.criteria.kl import (
     Chain,
@@ -19,7 +20,7 @@ from engine.pruning.criteria.kl import (
     inference_network,
 )
 from engine.pruning.scores import Scores
-from engine.runtime.device import Execution, ranking
+from engine.runtime.device import ranking
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
-from engine.runtime.device import Execution
 from engine.runtime.progress import Monitor
 
 

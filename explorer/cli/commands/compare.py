@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from engine.contracts.errors import UsageError
-from engine.contracts.settings import Settings
+from engine.contracts.settings import read_settings
 from explorer.cli.console import find_run, wide_console
 from explorer.views.node_diff import Decided, differences, side_by_side
 from explorer.views.node_json import best, node_objects, some_objects
@@ -105,7 +105,7 @@ def compare_two(path: Path, other: Path, runs: Sequence[str], *, as_json: bool) 
         trees = [node_objects(where, run.id) for where, run in (first, second)]
     sides = [
         {"store": str(where.path), "run": run.id, "name": run.name, "seed": run.seed,
-         "best": best(tree, Settings.from_dict(run.settings))}
+         "best": best(tree, read_settings(run.settings))}
         for (where, run), tree in zip((first, second), trees, strict=True)
     ]  # fmt: skip
     rows = side_by_side(*trees)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
+import uuid
 from pathlib import Path
+from typing import cast
 
 import typer
 
 from engine.contracts.errors import UsageError
-from engine.contracts.settings import Settings
+from engine.contracts.jobs import Export, Exported, JobRequest, Places
+from engine.contracts.networks import NetworkRef, SnapshotRef
 from explorer.cli.commands.train import run_job
 from explorer.cli.console import find_run
 from explorer.cli.progress import Reporter
-from explorer.session.session import Session
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import RunDocument, architecture_of
+from explorer.session.job_runner import newest_phase
 from explorer.views.node_json import best, node_objects
 from store import TreeStore
 
@@ -24,9 +29,10 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
         raise UsageError(f"{output.name}: only .pt can be written; name it {output.stem}.pt")
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
+        document = RunDocument.of(run)
         objects = node_objects(store, run.id)
         if node_name == "best":
-            node_name = best(objects, Settings.from_dict(run.settings))["name"]
+            node_name = best(objects, document.settings)["name"]
         node = store.node(run.id, node_name)
         if node.state != "ready":
             raise UsageError(
@@ -34,17 +40,23 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
             )
         (described,) = [o for o in objects if o["name"] == node_name]
         with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder:
-            session = Session(store, run, None, Path(folder))  # type: ignore[arg-type]
-            job = {
-                "kind": "export",
-                "node": session.reference(node),
-                "destination": str(output.expanduser().resolve()),
-                "data": run.data,
-                "metrics": {**described, "run": run.name, "store": store.path.name},
-            }
+            artifacts = Artifacts(store, Path(folder))
+            weights = SnapshotRef(store.snapshot_hash(node.id, newest_phase(node)))
+            artifacts.path(weights)
+            job = Export(
+                NetworkRef(architecture_of(store, document, node), weights),
+                document.data,
+                {**described, "run": run.name, "store": store.path.name},
+            )
+            destination = output.expanduser().resolve()
+            request = JobRequest(
+                uuid.uuid4().hex, job, f"export {node_name}", Places(output=str(destination))
+            )
             with Reporter() as reporter:
-                result = run_job(job, reporter)
+                result = cast(Exported, run_job(request, Path(folder), reporter))
+    about = {"node": node_name, "path": str(destination), "size_bytes": result.size_bytes,
+             "seconds": result.seconds}  # fmt: skip
     if as_json:
-        typer.echo(json.dumps({"node": node_name, **result}, indent=2))
+        typer.echo(json.dumps(about, indent=2))
     else:
-        typer.echo(f"{result['path']}: {node_name}, {result['size_bytes'] / 1e6:.2f} MB")
+        typer.echo(f"{destination}: {node_name}, {result.size_bytes / 1e6:.2f} MB")

@@ -11,7 +11,9 @@ import typer
 
 from explorer.cli.console import find_run
 from explorer.cli.progress import Reporter
-from explorer.executors.worker_pool import WorkerExecutor
+from explorer.executors.worker_pool import WorkerPool
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import RunDocument
 from explorer.session.reproduce import (
     Pair,
     Reexecution,
@@ -33,9 +35,10 @@ def reexecute_node(path: Path, name: str) -> Reexecution:
             tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
         ):
             spool = Path(folder)
-            executor = WorkerExecutor(spool, log=spool / "worker.log")
+            executor = WorkerPool(spool, log=spool / "worker.log")
             try:
-                return await reexecute(store, find_run(store), name, executor, spool, reporter)
+                artifacts, document = Artifacts(store, spool), RunDocument.of(find_run(store))
+                return await reexecute(artifacts, document, name, executor, reporter)
             finally:
                 await executor.close()
 

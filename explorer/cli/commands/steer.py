@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from engine.contracts.errors import UsageError
+from engine.contracts.options import SettingValue
+from engine.contracts.requests import BranchRequest, CandidateRequest
 from explorer.cli.commands.auto import clear_spool, summary_of
 from explorer.cli.console import print_tree
 from explorer.cli.progress import Reporter
-from explorer.executors.worker_pool import NUM_SLOTS, WorkerExecutor
-from explorer.session.errors import WorkFailedError
+from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
+from explorer.session.errors import NotNowError, WorkFailedError
+from explorer.session.events import SessionEvent, WorkFailed
 from explorer.session.open_run import Request, open_session
-from explorer.session.session import Outcome
-from explorer.session.steering import NotNowError, Steering
+from explorer.session.session import Outcome, Session
+from explorer.session.steering import Steering
 from store import Node
 
 Play = Callable[[Steering], Any]
@@ -48,43 +51,38 @@ def decide(store: Path, parent: str, keep: Sequence[str], *, as_json: bool) -> N
 def branch(
     store: Path,
     node: str,
-    take: str,
-    wish: dict[str, Any] | None,
-    iterations: int,
+    request: BranchRequest,
     *,
     as_json: bool,
 ) -> None:
     """Grows on from any node."""
-
-    def play(steering: Steering) -> None:
-        start = steering.session.node(node)
-        if wish is None:
-            steering.branch(start, take, iterations)
-        else:
-            steering.branch_wish(start, wish, iterations)
-
-    steer(store, play, as_json=as_json)
+    steer(store, lambda s: s.branch(s.session.node(node), request), as_json=as_json)
 
 
 def fork(
-    path: Path, node: str, overrides: dict[str, Any], iterations: int, *, as_json: bool
+    path: Path,
+    node: str,
+    overrides: Mapping[str, SettingValue],
+    iterations: int,
+    *,
+    as_json: bool,
 ) -> None:
     """Starts another run at a node, with other settings, and grows it."""
     from explorer.session.fork import fork as make
 
-    async def play(steering: Steering) -> Outcome:
+    async def play(steering: Steering) -> Session:
         session = steering.session
         given = {**overrides, "iterations": iterations}
-        run = make(session, session.node(node), given)
-        session.run = run
-        return await session.grow()
+        forked = session.on_run(make(session, session.node(node), given))
+        await forked.grow()
+        return forked
 
     steer(path, play, as_json=as_json)
 
 
-def candidate(store: Path, parent: str, wish: dict[str, Any], *, as_json: bool) -> None:
+def candidate(store: Path, parent: str, request: CandidateRequest, *, as_json: bool) -> None:
     """Makes one further candidate of a parent."""
-    steer(store, lambda s: s.candidate(s.session.node(parent), wish), as_json=as_json)
+    steer(store, lambda s: s.candidate(s.session.node(parent), request), as_json=as_json)
 
 
 def undo(store: Path, *, redo: bool, as_json: bool) -> None:
@@ -117,15 +115,15 @@ def steer(
 async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> dict[str, Any]:
     problems: list[str] = []
 
-    def listen(event: Any) -> None:
+    def listen(event: SessionEvent) -> None:
         reporter(event)
-        if event["event"] == "problem":
-            problems.append(event["cause"])
+        if isinstance(event, WorkFailed):
+            problems.append(event.cause)
 
-    executors: list[WorkerExecutor] = []
+    executors: list[WorkerPool] = []
 
-    def make(spool: Path) -> WorkerExecutor:
-        executors.append(WorkerExecutor(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
+    def make(spool: Path) -> WorkerPool:
+        executors.append(WorkerPool(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
         return executors[0]
 
     try:
@@ -135,7 +133,7 @@ async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> dict
             try:
                 played = play(steering)
                 if asyncio.iscoroutine(played):
-                    await played
+                    session = await played
                 await (steering.idle() if work else steering.stop())
             except NotNowError as error:
                 raise UsageError(str(error)) from error

@@ -62,7 +62,7 @@ class DecideActions(AppBase):
         )
         if count is not None:
             self.attempt(lambda: steering.let_decide(count))
-            policy = steering.session.settings.policy
+            policy = steering.session.settings.search.policy
             self.tell(f"decides {count} by {policy}" if count else "asks again from now on")
 
     def action_pause(self) -> None:

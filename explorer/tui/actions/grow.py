@@ -36,10 +36,9 @@ class GrowActions(AppBase):
             return
         steering, node = at
         taken = [c.structure for c in steering.store.children(node.id) if c.kept]
-        wish = await self.push_screen_wait(BranchDialog(self.live.objects[node.name], taken))
-        if wish is not None:
-            iterations = wish.get("iterations") or 1
-            self.attempt(lambda: steering.branch(node, wish["take"], iterations))
+        request = await self.push_screen_wait(BranchDialog(self.live.objects[node.name], taken))
+        if request is not None:
+            self.attempt(lambda: steering.branch(node, request))
 
     @work
     async def action_candidate(self) -> None:
@@ -55,9 +54,9 @@ class GrowActions(AppBase):
             self.tell(f"{parent.name} has no scores yet; g makes its candidates", "warning")
             return
         dialog = self._candidate_dialog(parent, scores, block)
-        wish = await self.push_screen_wait(dialog)
-        if wish is not None:
-            self.attempt(lambda: steering.candidate(parent, wish))
+        request = await self.push_screen_wait(dialog)
+        if request is not None:
+            self.attempt(lambda: steering.candidate(parent, request))
 
     def _scores_of(self, parent: Node) -> dict[str, Any] | None:
         """The newest proposal's scores and edits of a parent."""
@@ -79,13 +78,13 @@ class GrowActions(AppBase):
             for child in self.session.store.children(parent.id)
             if child.edit and "filters" in child.edit
         ]
-        settings = self.session.settings
+        scoring = self.session.settings.scoring
         fixed = shape_changing(self.session.run.architecture)
         return CandidateDialog(
             self.live.objects[parent.name],
             [(path, score, path not in fixed) for path, score in ranked],
             max_filters=spare,
             usual_count=usual[0] if usual else min(16, spare),
-            criterion=content.get("criterion", settings.criterion),
-            allocation=settings.allocation,
+            criterion=content.get("criterion", scoring.criterion),
+            allocation=scoring.allocation,
         )

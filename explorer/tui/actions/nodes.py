@@ -53,17 +53,11 @@ class NodeActions(AppBase):
         shapes = {
             name: stages(
                 self.session.run.architecture,
-                self.session.architecture_of(self.session.node(name))["edits"][self._root_edits :],
+                self.own_edits(name),
             )
             for name in names
         }
         self.push_screen(CompareScreen([self.shown[name] for name in names], shapes))
-
-    @property
-    def _root_edits(self) -> int:
-        """How many edits the root came with; `stages` counts those itself."""
-        assert self.session is not None
-        return len(self.session.run.architecture.get("edits", ()))
 
     @work
     async def action_tag(self) -> None:

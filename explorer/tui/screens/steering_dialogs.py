@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,6 +12,14 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, OptionList
 from textual.widgets.option_list import Option
 
+from engine.contracts.requests import (
+    BranchRequest,
+    CandidateRequest,
+    EditRequest,
+    RemoveBlocks,
+    RemoveUnits,
+    Take,
+)
 from engine.contracts.settings import ALLOCATIONS, CRITERIA
 from explorer.tui.drawing.cells import short_name
 from explorer.tui.screens.dialog import Dialog, line
@@ -29,8 +37,8 @@ Block = tuple[str, float, bool]  # path, score (less goes first), whether it may
 _BAR_CELLS = 12
 
 
-class CandidateDialog(Dialog[dict[str, Any]]):
-    """A wish: the block that goes, or how many filters, in place of the usual candidates."""
+class CandidateDialog(Dialog[CandidateRequest]):
+    """A request: the block that goes, or how many filters, in place of the usual candidates."""
 
     DEFAULT_CSS = "CandidateDialog { #kinds, #layer, #filter { height: auto; } }"
 
@@ -119,27 +127,22 @@ class CandidateDialog(Dialog[dict[str, Any]]):
         else:
             self.count.action_step(-lines)
 
-    def answer(self) -> dict[str, Any]:
-        wish: dict[str, Any]
+    def answer(self) -> CandidateRequest:
+        edit: EditRequest
         if self.structure.chosen == "layer":
             place = self.query_one(OptionList).highlighted
             if place is None:
                 raise ValueError("choose a block")
-            wish = {"structure": "layer", "blocks": [self.blocks[place][0]]}
+            edit = RemoveBlocks((self.blocks[place][0],))
         elif self.structure.chosen == "filter":
-            wish = {
-                "structure": "filter",
-                "count": self.count.number(),
-                "allocation": self.allocation.chosen,
-            }
+            edit = RemoveUnits(self.count.number(), self.allocation.chosen)
         else:
             raise ValueError("nothing is left here that may be removed")
-        if self.criteria.chosen != self.criterion:
-            wish["criterion"] = self.criteria.chosen
-        return wish
+        chosen = self.criteria.chosen
+        return CandidateRequest(edit, chosen if chosen != self.criterion else None)
 
 
-class BranchDialog(Dialog[dict[str, Any]]):
+class BranchDialog(Dialog[BranchRequest]):
     """How a node is grown on from: which structure, and how many steps without asking."""
 
     def __init__(self, node: NodeObject, taken: Sequence[str] = ()) -> None:
@@ -166,10 +169,10 @@ class BranchDialog(Dialog[dict[str, Any]]):
     def on_mount(self) -> None:
         self.take.focus()
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self) -> BranchRequest:
         if self.take.chosen is None:
             raise ValueError("both are kept here already")
-        return {"take": self.take.chosen, "iterations": self.steps.number()}
+        return BranchRequest(cast(Take, self.take.chosen), self.steps.number() or 1)
 
 
 class _Marks(PickList):

@@ -1,0 +1,107 @@
+"""What the jobs of one process share: a data set, the last parent's features, the spool."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors.torch
+from torch import Tensor, nn
+
+from engine.contracts.errors import DataError, EngineError
+from engine.contracts.files import write_bytes_atomically
+from engine.contracts.networks import (
+    Architecture,
+    DataRef,
+    Execution,
+    NetworkRef,
+    SnapshotRef,
+)
+from engine.contracts.spool import snapshot_path
+from engine.data import ImageData, Images, load
+from engine.measures.accuracy import Evaluation, evaluate
+from engine.models import FAMILIES
+from engine.pruning import surgery
+from engine.runtime.progress import Monitor
+
+
+class _FeaturesOf(NamedTuple):
+    """Of which network, on which images, and how."""
+
+    network: NetworkRef
+    data: DataRef
+    on_test: bool
+    execution: Execution
+
+
+class Workbench:
+    """Kept from job to job, so that neither data nor features are made twice in a row."""
+
+    def __init__(self, spool: Path) -> None:
+        self.spool = spool
+        self._data: tuple[tuple[str, int | None], ImageData] | None = None
+        self._features: tuple[_FeaturesOf, Evaluation] | None = None
+
+    def images(self, source: str, train_limit: int | None, monitor: Monitor) -> ImageData:
+        """The data set of a source. Raises DataError."""
+        key = (source, train_limit)
+        if self._data is None or self._data[0] != key:
+            self._data = None  # room for the next one
+            self._data = (key, load(source, train_limit=train_limit, on_progress=monitor.step))
+        return self._data[1]
+
+    def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
+        """The very images that a job is about. Raises DataError where the source has others."""
+        data = self.images(source, ref.train_limit, monitor)
+        if data.digest != ref.digest:
+            raise DataError(
+                f"{source} is not the data that this tree was grown on (its images or "
+                "labels differ); bring back the original, or start a new tree"
+            )
+        return data.with_normalisation(ref.mean, ref.std)
+
+    def network(self, ref: NetworkRef) -> nn.Module:
+        """A node's network with its weights. Raises EngineError."""
+        _refuse_foreign_factory(ref.architecture)
+        model = surgery.rebuild(ref.architecture)
+        model.load_state_dict(
+            safetensors.torch.load_file(snapshot_path(self.spool, ref.snapshot.sha256))
+        )
+        return model
+
+    def features(
+        self,
+        of: NetworkRef,
+        build: Callable[[], nn.Module],
+        ref: DataRef,
+        data: ImageData,
+        split: Images,
+        execution: Execution,
+        monitor: Monitor,
+    ) -> Evaluation:
+        """A parent's features, made once for all of its candidates."""
+        key = _FeaturesOf(of, ref, split is data.test, execution)
+        if self._features is None or self._features[0] != key:
+            phase = "parent's features"
+            found = evaluate(build(), split, data, execution, monitor=monitor, phase=phase)
+            self._features = (key, found)
+        return self._features[1]
+
+    def keep(self, model: nn.Module) -> SnapshotRef:
+        """Writes a model's tensors to the spool folder and names them by their hash."""
+        state: dict[str, Tensor] = {
+            key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()
+        }
+        content = safetensors.torch.save(state)
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.spool.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(snapshot_path(self.spool, sha256), content)
+        return SnapshotRef(sha256)
+
+
+def _refuse_foreign_factory(architecture: Architecture) -> None:
+    if architecture.factory not in FAMILIES:
+        # A store may come from anywhere, and a factory by reference is code to be run.
+        raise EngineError(f"refused to call the factory {architecture.factory!r} of a store")

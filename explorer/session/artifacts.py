@@ -1,0 +1,60 @@
+"""Where a job's inputs and results lie on this machine: a store's weights as files of its spool."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.contracts.files import write_bytes_atomically
+from engine.contracts.jobs import RESULTS, Proposed, Recovered, Result, Tuned
+from engine.contracts.networks import SnapshotRef
+from engine.contracts.spool import result_path, snapshot_path
+from store import TreeStore
+
+
+class Artifacts:
+    """A store's weights and finished results as files; the store itself no worker opens."""
+
+    def __init__(self, store: TreeStore, spool: Path) -> None:
+        self.store = store
+        self.spool = spool
+
+    def path(self, ref: SnapshotRef) -> Path:
+        """A snapshot as a file, written from the store where it is not there yet."""
+        path = snapshot_path(self.spool, ref.sha256)
+        if not path.exists():
+            self.spool.mkdir(parents=True, exist_ok=True)
+            # Whole or not at all: a file cut short by a crash must not be taken for the snapshot.
+            write_bytes_atomically(path, self.store.snapshot(ref.sha256))
+        return path
+
+    def made(self, ref: SnapshotRef) -> Path:
+        """The file of a snapshot that a job has made."""
+        return snapshot_path(self.spool, ref.sha256)
+
+    def finished(self, key: str) -> Result | None:
+        """The result of a job that was finished and not stored; None where it is not whole."""
+        try:
+            result = RESULTS.decode(json.loads(result_path(self.spool, key).read_text()))
+            if isinstance(result, Recovered | Tuned):
+                content = self.made(result.snapshot).read_bytes()
+                if hashlib.sha256(content).hexdigest() != result.snapshot.sha256:
+                    return None
+        except (OSError, ValueError):  # absent, or not whole: the work is done again
+            return None
+        return result
+
+    def forget(self, key: str) -> None:
+        """Removes a result that is stored."""
+        result_path(self.spool, key).unlink(missing_ok=True)
+
+    def waiting(self) -> Iterator[tuple[str, Recovered | Tuned | Proposed]]:
+        """The keys and results of finished jobs that lie here, stored or not."""
+        for path in self.spool.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):  # not whole: who asks for it redoes it
+                result = RESULTS.decode(json.loads(path.read_text()))
+                if isinstance(result, Recovered | Tuned | Proposed):
+                    yield path.stem, result

@@ -1,0 +1,137 @@
+"""A run's documents as types: what the store keeps as JSON is read and written here, only here.
+
+Older layouts are read too: before format 6 settings were flat, with the run's origin among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.contracts.codec import FormatError, decode, encode, encode_object
+from engine.contracts.edits import Edit
+from engine.contracts.jobs import Proposed
+from engine.contracts.json_values import JsonObject, JsonValue
+from engine.contracts.networks import (
+    Architecture,
+    DataDescription,
+    DataRef,
+    Environment,
+    FileRef,
+    Scores,
+)
+from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveUnits
+from engine.contracts.settings import Settings, read_settings
+from store import Node, Proposal, Run, TreeStore
+
+
+@dataclass(frozen=True)
+class ForkedFrom:
+    """The node of another run at which this one began."""
+
+    run: str  # its uuid
+    node: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from: the checkpoint, what was noted of it, the run it was forked from."""
+
+    checkpoint: FileRef | None = None
+    trusted_pickle: bool = False
+    notes: tuple[str, ...] = ()
+    forked_from: ForkedFrom | None = None
+
+
+@dataclass(frozen=True)
+class RunDocument:
+    """A run with everything that its row holds as JSON, decoded once."""
+
+    run: Run
+    settings: Settings
+    origin: Origin
+    architecture: Architecture
+    data: DataDescription
+    environment: Environment
+
+    @staticmethod
+    def of(run: Run) -> RunDocument:
+        """The documents of a run. Raises FormatError."""
+        return RunDocument(
+            run=run,
+            settings=read_settings(run.settings),
+            origin=_read_origin(run.settings),
+            architecture=decode(Architecture, {"factory": "", **run.architecture}, "architecture"),
+            data=decode(DataDescription, run.data, "data"),
+            environment=decode(Environment, run.environment, "environment"),
+        )
+
+    @property
+    def data_ref(self) -> DataRef:
+        """The run's images as a job names them."""
+        limit = self.settings.data.train_limit
+        return DataRef(self.data.digest, self.data.mean, self.data.std, limit)
+
+
+def settings_document(settings: Settings, origin: Origin) -> dict[str, JsonValue]:
+    """What the store keeps of a run's settings and origin."""
+    return {**encode_object(settings), "origin": encode(origin)}
+
+
+def _read_origin(settings: Mapping[str, object]) -> Origin:
+    if "origin" in settings:
+        return decode(Origin, settings["origin"], "origin")
+    return decode(Origin, settings, "origin")  # its fields lay among the settings
+
+
+def edit_of(node: Node) -> Edit | None:
+    """What was removed from a node's parent; None for the root. Raises EditError."""
+    return None if node.edit is None else Edit.from_json(node.edit)
+
+
+def architecture_of(store: TreeStore, document: RunDocument, node: Node) -> Architecture:
+    """The root's factory and arguments with the edits from the root down to this node."""
+    root = document.architecture
+    edits = [edit for each in store.lineage(node.id) if (edit := edit_of(each)) is not None]
+    return Architecture(root.factory, root.arguments, (*root.edits, *edits))
+
+
+# ------------------------------------------------------------ proposals
+
+
+@dataclass(frozen=True)
+class ProposalDocument:
+    """Why a parent got candidates: the scores, by which criterion, and what was asked for."""
+
+    criterion: str
+    scores: Scores
+    sample_ids: tuple[int, ...] | None = None
+    request: EditRequest | None = None
+
+
+def proposal_content(result: Proposed) -> dict[str, JsonValue]:
+    """What the store keeps of a proposal; its edits are the candidates'."""
+    content = encode_object(result)
+    for name in ("kind", "edits"):
+        del content[name]
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def read_proposal(proposal: Proposal) -> ProposalDocument:
+    """The proposal of a row. Raises FormatError."""
+    content: JsonObject = proposal.content
+    document = decode(ProposalDocument, content, "proposal")
+    wish = content.get("wish")  # the name of a request before format 6
+    if wish is None:
+        return document
+    return ProposalDocument(
+        document.criterion, document.scores, document.sample_ids, _read_wish(wish)
+    )
+
+
+def _read_wish(wish: JsonValue) -> EditRequest:
+    if not isinstance(wish, Mapping):
+        raise FormatError(f"proposal.wish is {wish!r}, not an object")
+    if wish.get("structure") == "layer":
+        return decode(RemoveBlocks, wish, "proposal.wish")
+    return decode(RemoveUnits, {**wish, "units": wish.get("filters")}, "proposal.wish")
