@@ -80,7 +80,9 @@ def margin_between(
 
 def to_recover(parent: Node, candidates: Sequence[Node], settings: Settings) -> list[Node]:
     """Which of a parent's candidates the policy needs measured."""
-    first: dict[str, Node] = {node.structure: node for node in reversed(candidates)}
+    first: dict[str, Node] = {}
+    for node in candidates:
+        first.setdefault(node.structure, node)
     if not first:
         return []
     question = Question(parent.name, dict.fromkeys(first), settings)

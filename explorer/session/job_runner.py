@@ -73,6 +73,7 @@ class JobRunner:
         self.artifacts = artifacts
         self.emit = emit
         self._running: set[int] = set()
+        self._preparing = asyncio.Lock()
 
     # ------------------------------------------------------------ the jobs
 
@@ -201,11 +202,12 @@ class JobRunner:
     async def do(self, job: Job, node: Node) -> Result:
         """The result of a job: one that a crash left unstored, else the executor's."""
         key = key_of(job)
-        finished = await asyncio.to_thread(self.artifacts.finished, key)
+        # One after the other: who asked first is first, and weights are written out once.
+        async with self._preparing:
+            finished = await asyncio.to_thread(self._finished_or_prepared, job, key)
         if finished is not None:
             self.emit(JobAdopted(node.name, job.KIND))
             return finished
-        await asyncio.to_thread(self.prepare, job)
 
         def on_event(event: EngineEvent) -> None:
             if isinstance(job, Recover) and node.id not in self._running:
@@ -228,6 +230,12 @@ class JobRunner:
                 if attempt == ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
+
+    def _finished_or_prepared(self, job: Job, key: str) -> Result | None:
+        finished = self.artifacts.finished(key)
+        if finished is None:
+            self.prepare(job)
+        return finished
 
     def prepare(self, job: Job) -> None:
         """Puts the weights that a job needs where its worker finds them."""

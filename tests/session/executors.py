@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from pathlib import Path
 
-from explorer.executors.worker_pool import WorkerExecutor
+from engine.contracts.events import EpochEnded, WorkerStarted
+from engine.contracts.jobs import Diagnosis, Doctor, JobRequest
+from explorer.executors.worker_pool import WorkerPool
+
+
+def request(id: str = "", *, key: str | None = None, slots: int | None = None, **script):
+    """A job of the stub worker: "steps", "until" (a file), "then" ("failed", "deaf")."""
+    return JobRequest(id or os.urandom(4).hex(), Doctor(json.dumps(script)), key=key, slots=slots)
+
+
+def nobody(event) -> None:
+    """For jobs whose events nobody needs."""
+
+
+def job_of(result: Diagnosis) -> str:
+    """The id of the job that gave this result."""
+    return result.environment.python
+
+
+def pid_of(result: Diagnosis) -> int:
+    """The worker that gave this result."""
+    return result.cuda_devices
 
 
 def with_executor(tmp_path, work, **options):
     """Runs `work(executor)` and closes the executor whatever happens."""
 
     async def all_of_it():
-        executor = WorkerExecutor(tmp_path / "spool", log=tmp_path / "worker.log", **options)
+        executor = WorkerPool(tmp_path / "spool", log=tmp_path / "worker.log", **options)
         try:
-            return await asyncio.wait_for(work(executor), 30)
+            return await asyncio.wait_for(work(executor), 60)
         finally:
             await executor.close()
 
@@ -32,7 +54,7 @@ def state_of(pid: int) -> str:
 
 
 async def until(condition) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
         await asyncio.sleep(0.005)
@@ -41,16 +63,20 @@ async def until(condition) -> None:
 class Started:
     """A job under way: its task and what it told."""
 
-    def __init__(self, executor: WorkerExecutor, **job) -> None:
-        self.heard: list[dict] = []
-        job = {"id": os.urandom(4).hex(), **job}
-        self.task = asyncio.ensure_future(executor.run(job, self.heard.append))
+    def __init__(self, executor: WorkerPool, asked: JobRequest | None = None, **script) -> None:
+        self.heard: list = []
+        asked = asked or request(**script)
+        self.task = asyncio.ensure_future(executor.run(asked, self.heard.append))
 
     async def works(self) -> Started:
         """Returns once the engine has begun with it."""
-        await until(lambda: any(e["event"] == "epoch" for e in self.heard) or self.task.done())
+        await until(lambda: self.epochs or self.task.done())
         return self
 
     @property
+    def epochs(self) -> list[int]:
+        return [event.epoch for event in self.heard if isinstance(event, EpochEnded)]
+
+    @property
     def pid(self) -> int:
-        return next(e["pid"] for e in self.heard if e["event"] == "started")
+        return next(event.pid for event in self.heard if isinstance(event, WorkerStarted))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.checkpoints import write as checkpoint
+from engine.contracts.networks import Architecture, DataDescription
 from engine.models import build
 from explorer.session.open_run import Request
 
@@ -52,9 +53,9 @@ def write_data(folder: Path, num_train: int = 90) -> Path:
 def write_network(folder: Path, name: str = "tiny.pt") -> Path:
     """A freshly initialised network as a checkpoint of ours."""
     path = folder / name
-    architecture = {"factory": "cifar_resnet", "arguments": ARGUMENTS, "edits": []}
+    architecture = Architecture("cifar_resnet", ARGUMENTS)
     model = build("cifar_resnet", ARGUMENTS, seed=1)
-    about = {"name": "bars", "mean": [0.3], "std": [0.2], "classes": ["0", "1", "2"]}
+    about = DataDescription(name="bars", mean=(0.3,), std=(0.2,), classes=("0", "1", "2"))
     checkpoint.save(path, architecture, model.state_dict(), about, {})
     return path
 

@@ -1,6 +1,7 @@
 """The real worker process with an engine of a few lines: it starts in a blink, without PyTorch.
 
-Run as a program it is the worker; `install` makes executors start it.
+Run as a program it is the worker; `install` makes executors start it. Its jobs are Doctor jobs, the
+device a script (see executors.request).
 """
 
 from __future__ import annotations
@@ -27,28 +28,40 @@ class Engine:
     def __init__(self, spool: Path) -> None:
         self.spool = spool
 
-    def run(self, job, monitor):
+    def run(self, request, monitor):
+        from engine.contracts.codec import encode
         from engine.contracts.errors import EngineError
+        from engine.contracts.jobs import Diagnosis
+        from engine.contracts.networks import Environment
+        from engine.contracts.spool import result_path
 
-        for step in range(job.get("steps", 1)):
+        script = json.loads(request.job.device)
+        for step in range(script.get("steps", 1)):
             monitor.check()
-            monitor.tell("epoch", epoch=step)
-        while "until" in job and not os.path.exists(job["until"]):
-            if job.get("then") != "deaf":
+            monitor.tell(epoch(step))
+        while "until" in script and not os.path.exists(script["until"]):
+            if script.get("then") != "deaf":
                 monitor.check()
             time.sleep(0.005)
-        if job.get("then") == "failed":
+        if script.get("then") == "failed":
             raise EngineError("it did not go well")
-        monitor.tell("epoch", epoch=job.get("steps", 1))
-        result = {"pid": os.getpid(), "job": job["id"]}
-        if "key" in job:
+        monitor.tell(epoch(script.get("steps", 1)))
+        result = Diagnosis(Environment(python=request.id), cuda_devices=os.getpid())
+        if request.key is not None:
             self.spool.mkdir(exist_ok=True)
-            (self.spool / f"{job['key']}.json").write_text(json.dumps(result))
+            result_path(self.spool, request.key).write_text(json.dumps(encode(result)))
         return result
 
 
+def epoch(number: int):
+    """An epoch's figures, of which only the number matters."""
+    from engine.contracts.events import EpochEnded
+
+    return EpochEnded("training", number, 99, 1.0, 50.0, 0.1, 100.0)
+
+
 if __name__ == "__main__":
-    sys.modules["engine.worker.handlers"] = types.SimpleNamespace(Engine=Engine)
+    sys.modules["engine.worker.engine"] = types.SimpleNamespace(Engine=Engine)
     sys.modules["engine.runtime.device"] = types.SimpleNamespace(memory_bytes=lambda: None)
     from engine.worker.process import main
 

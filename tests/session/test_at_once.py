@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from small import request_of, write_data, write_network
 
-from engine.runtime import device
+from engine.contracts.jobs import JobRequest, OpenRoot
 from engine.contracts.networks import Execution
+from engine.runtime import device
 from explorer.executors.in_process import InProcessExecutor
-from explorer.executors.worker_pool import WorkerExecutor
+from explorer.executors.worker_pool import WorkerPool
+from explorer.session.documents import RunDocument
 from explorer.session.open_run import open_session
 from store import TreeStore
 
@@ -44,21 +46,23 @@ def test_the_rule_goes_by_the_machine(monkeypatch) -> None:
 def test_recovering_takes_a_share_and_everything_else_takes_all(
     files, tmp_path, environment, expected
 ) -> None:
-    asked: list[dict] = []
+    asked: list[JobRequest] = []
 
     class Recording(InProcessExecutor):
-        async def run(self, job, on_event):
-            asked.append(job)
-            alone = {**job.get("execution", {}), "num_threads": 1}  # quick beside other tests
-            job = {**job, "execution": alone} if "execution" in job else job
-            return await super().run(job, on_event)
+        async def run(self, request, on_event):
+            asked.append(request)
+            if not isinstance(request.job, OpenRoot):  # quick beside other tests
+                alone = replace(request.job.execution, num_threads=1)
+                request = replace(request, job=replace(request.job, execution=alone))
+            return await super().run(request, on_event)
 
     async def work() -> None:
         store = tmp_path / "tree.pex.db"
         request = request_of(files, store, criterion="l1", iterations=1)
         session = await open_session(request, Recording, lambda event: None)
         known = {k: v for k, v in session.run.environment.items() if k != "candidates_at_once"}
-        session.run = replace(session.run, environment={**known, **environment})
+        run = replace(session.run, environment={**known, **environment})
+        session = session.on_run(RunDocument.of(run))
         try:
             await session.grow()
         finally:
@@ -66,9 +70,9 @@ def test_recovering_takes_a_share_and_everything_else_takes_all(
 
     asyncio.run(work())
     shares = {
-        job["kind"]: (job.get("slots"), job["execution"]["num_threads"])
-        for job in asked
-        if job["kind"] != "open"
+        request.job.KIND: (request.slots, request.job.execution.num_threads)
+        for request in asked
+        if not isinstance(request.job, OpenRoot)
     }
     everything = (None, environment["num_threads"])
     assert shares == {"propose": everything, "recover": expected, "tune": everything}
@@ -84,12 +88,12 @@ def test_two_at_once_give_the_same_tree_every_time(files, tmp_path, monkeypatch)
             )
             executors = []
 
-            def make(spool: Path) -> WorkerExecutor:
-                executors.append(WorkerExecutor(spool, num_slots=2, log=tmp_path / "log"))
+            def make(spool: Path) -> WorkerPool:
+                executors.append(WorkerPool(spool, num_slots=2, log=tmp_path / "log"))
                 return executors[0]
 
             session = await open_session(request, make, lambda event: None)
-            if session.run.environment["candidates_at_once"] == 1:
+            if session.document.environment.candidates_at_once == 1:
                 pytest.skip("this machine has no memory for two")
             try:
                 await session.grow()

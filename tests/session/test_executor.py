@@ -12,9 +12,21 @@ from pathlib import Path
 
 import pytest
 import stub_worker
-from executors import Started, state_of, until, with_executor
+from executors import (
+    Started,
+    job_of,
+    nobody,
+    pid_of,
+    request,
+    state_of,
+    until,
+    with_executor,
+)
 
-from explorer.executors.worker_pool import JobFailedError, WorkerDiedError, WorkerStartError
+from engine.contracts.errors import EngineError
+from engine.contracts.events import EpochEnded, WorkerStarted
+from engine.contracts.jobs import Diagnosis
+from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.executors.worker_process import WorkerProcess
 
 PYTHON = sys.executable  # before the stub takes its place
@@ -34,8 +46,8 @@ def test_a_cancelled_job_ends_within_a_second_and_its_worker_takes_the_next_one(
         with pytest.raises(asyncio.CancelledError):
             await job.task
         assert time.monotonic() - asked < 1
-        result = await executor.run({"id": "next"}, lambda event: None)
-        assert result == {"job": "next", "pid": job.pid}
+        result = await executor.run(request("next"), nobody)
+        assert (job_of(result), pid_of(result)) == ("next", job.pid)
 
     with_executor(tmp_path, work)
 
@@ -48,8 +60,8 @@ def test_a_job_that_does_not_hear_is_ended_with_its_worker(tmp_path):
         with pytest.raises(asyncio.CancelledError):
             await job.task
         assert time.monotonic() - asked < 1.5 and state_of(job.pid) == ""
-        result = await executor.run({"id": "next"}, lambda event: None)
-        assert result["pid"] != job.pid
+        result = await executor.run(request("next"), nobody)
+        assert pid_of(result) != job.pid
 
     with_executor(tmp_path, work)
 
@@ -62,8 +74,8 @@ def test_a_worker_that_hangs_is_ended_and_its_job_fails_by_name(tmp_path, monkey
         with pytest.raises(WorkerDiedError, match="no sign of life for 0 s"):
             await job.task
         assert state_of(job.pid) == ""
-        result = await executor.run({"id": "next"}, lambda event: None)
-        assert result["pid"] != job.pid
+        result = await executor.run(request("next"), nobody)
+        assert pid_of(result) != job.pid
 
     with_executor(tmp_path, work)
 
@@ -79,7 +91,7 @@ def test_a_paused_worker_does_not_hang(tmp_path, monkeypatch):
         assert not job.task.done() and state_of(job.pid) == "T"
         go_on.touch()
         executor.resume()
-        assert (await job.task)["pid"] == job.pid
+        assert pid_of(await job.task) == job.pid
 
     with_executor(tmp_path, work)
 
@@ -94,8 +106,8 @@ def test_jobs_that_are_cancelled_again_and_again_never_hit_their_neighbours(tmp_
                 job.task.cancel()
             ended = await asyncio.gather(job.task, return_exceptions=True)
             if number % 2 == 0:
-                assert set(ended[0]) == {"job", "pid"}
-        return (await executor.run({"id": "last"}, lambda event: None))["job"]
+                assert isinstance(ended[0], Diagnosis)
+        return job_of(await executor.run(request("last"), nobody))
 
     assert with_executor(tmp_path, work) == "last"
 
@@ -103,14 +115,14 @@ def test_jobs_that_are_cancelled_again_and_again_never_hit_their_neighbours(tmp_
 def test_a_listener_that_fails_ends_its_job_and_not_the_worker(tmp_path):
     async def work(executor):
         def hear(event):
-            if event["event"] == "epoch":
+            if isinstance(event, EpochEnded):
                 raise LookupError("nobody told me of this node")
 
         with pytest.raises(LookupError):
-            await executor.run({"id": "first", "until": "/never"}, hear)
-        return await asyncio.wait_for(executor.run({"id": "next"}, lambda event: None), 10)
+            await executor.run(request(until="/never"), hear)
+        return job_of(await executor.run(request("next"), nobody))
 
-    assert with_executor(tmp_path, work)["job"] == "next"
+    assert with_executor(tmp_path, work) == "next"
 
 
 def test_a_pause_stops_the_process_and_resuming_lets_it_finish(tmp_path):
@@ -123,7 +135,7 @@ def test_a_pause_stops_the_process_and_resuming_lets_it_finish(tmp_path):
         gate.touch()
         executor.resume()
         assert not executor.paused
-        assert (await job.task)["pid"] == job.pid
+        assert pid_of(await job.task) == job.pid
 
     with_executor(tmp_path, work)
 
@@ -137,7 +149,7 @@ def test_a_job_asked_for_while_paused_waits_until_resumed(tmp_path):
         gate.touch()
         assert not job.task.done()
         executor.resume()
-        assert (await job.task)["job"] == "patient"
+        assert job_of(await job.task) == "patient"
 
     with_executor(tmp_path, work)
 
@@ -155,7 +167,7 @@ def test_cancelling_while_paused_ends_the_job_within_a_second_and_stays_paused(t
         await until(lambda: state_of(job.pid) in ("T", ""))
         waiting = Started(executor, id="next")
         executor.resume()
-        assert (await waiting.task)["job"] == "next"
+        assert job_of(await waiting.task) == "next"
 
     with_executor(tmp_path, work)
 
@@ -170,32 +182,35 @@ def test_closing_while_paused_ends_the_process_and_cancels_who_waits(tmp_path):
         ended = await asyncio.gather(job.task, waiting.task, return_exceptions=True)
         assert all(isinstance(end, asyncio.CancelledError) for end in ended)
         with pytest.raises(asyncio.CancelledError):  # and no worker is started ever after
-            await executor.run({"id": "late"}, lambda event: None)
+            await executor.run(request("late"), nobody)
 
     with_executor(tmp_path, work)
 
 
 SESSION = """
-import asyncio, os, pathlib, signal, sys
-from explorer.executors.worker_pool import WorkerExecutor
+import asyncio, pathlib, sys
+sys.path.insert(0, sys.argv[3])
+from executors import request
+from engine.contracts.events import EpochEnded, WorkerStarted
+from explorer.executors.worker_pool import WorkerPool
 sys.executable = sys.argv[1]
 
 async def work():
-    executor = WorkerExecutor(pathlib.Path(sys.argv[2]))
+    executor = WorkerPool(pathlib.Path(sys.argv[2]))
     def hear(event):
-        if event["event"] == "started":
-            print(event["pid"], flush=True)
-        if event["event"] == "epoch":
+        if isinstance(event, WorkerStarted):
+            print(event.pid, flush=True)
+        if isinstance(event, EpochEnded):
             executor.pause()
             print("paused", flush=True)
-    await executor.run({"id": "a", "until": "/never"}, hear)
+    await executor.run(request(until="/never"), hear)
 
 asyncio.run(work())
 """
 
 
 def test_a_paused_worker_does_not_outlive_a_session_that_was_killed(tmp_path):
-    command = [PYTHON, "-c", SESSION, sys.executable, tmp_path / "s"]
+    command = [PYTHON, "-c", SESSION, sys.executable, tmp_path / "s", Path(__file__).parent]
     session = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     pid = int(session.stdout.readline())
     assert session.stdout.readline() == "paused\n"
@@ -210,18 +225,18 @@ def test_a_worker_killed_in_mid_job_is_told_of_by_signal_and_replaced(tmp_path):
         os.kill(job.pid, signal.SIGKILL)
         with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL.*worker\.log"):
             await job.task
-        return (await executor.run({"id": "next"}, lambda event: None))["job"]
+        return job_of(await executor.run(request("next"), nobody))
 
     assert with_executor(tmp_path, work) == "next"
 
 
 def test_a_worker_that_died_while_idle_is_replaced_unnoticed(tmp_path):
     async def work(executor):
-        first = await executor.run({"id": "first"}, lambda event: None)
-        os.kill(first["pid"], signal.SIGKILL)
-        await until(lambda: state_of(first["pid"]) == "")  # noticed: it was reaped
-        second = await executor.run({"id": "second"}, lambda event: None)
-        assert second["pid"] != first["pid"]
+        first = await executor.run(request("first"), nobody)
+        os.kill(pid_of(first), signal.SIGKILL)
+        await until(lambda: state_of(pid_of(first)) == "")  # noticed: it was reaped
+        second = await executor.run(request("second"), nobody)
+        assert pid_of(second) != pid_of(first)
 
     with_executor(tmp_path, work)
 
@@ -238,14 +253,14 @@ def test_a_worker_that_cannot_start_says_why_where_the_log_is_and_is_not_tried_a
         with pytest.raises(
             WorkerStartError, match=r"cannot start: No module named torch; .*worker\.log"
         ) as caught:
-            await executor.run({"id": "a"}, lambda event: None)
+            await executor.run(request("a"), nobody)
         assert not isinstance(caught.value, WorkerDiedError)  # what a session tries again
 
     with_executor(tmp_path, work)
     assert (tmp_path / "worker.log").read_text().count("started") == 1
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
     with pytest.raises(WorkerStartError, match="missing"):
-        with_executor(tmp_path, lambda executor: executor.run({"id": "a"}, print))
+        with_executor(tmp_path, lambda executor: executor.run(request(), print))
 
 
 def test_files_of_somebody_s_own_in_the_current_folder_do_not_break_the_worker(
@@ -260,7 +275,7 @@ def test_files_of_somebody_s_own_in_the_current_folder_do_not_break_the_worker(
     async def work(executor):
         job = Started(executor)
         await until(lambda: job.heard or job.task.done())
-        assert [e["event"] for e in job.heard] == ["started"]
+        assert [type(event) for event in job.heard] == [WorkerStarted]
 
     with_executor(tmp_path, work)
 
@@ -268,25 +283,25 @@ def test_files_of_somebody_s_own_in_the_current_folder_do_not_break_the_worker(
 def test_a_failed_job_names_its_error_and_leaves_the_worker_at_work(tmp_path):
     async def work(executor):
         with pytest.raises(JobFailedError, match="it did not go well") as caught:
-            await executor.run({"id": "a", "then": "failed"}, lambda event: None)
-        assert caught.value.kind == "EngineError"
-        return await executor.run({"id": "b"}, lambda event: None)
+            await executor.run(request(then="failed"), nobody)
+        assert caught.value.error == EngineError.code
+        return job_of(await executor.run(request("b"), nobody))
 
-    assert with_executor(tmp_path, work)["job"] == "b"
+    assert with_executor(tmp_path, work) == "b"
 
 
-def test_events_that_are_none_end_the_worker_rather_than_the_session(tmp_path, monkeypatch):
+def test_messages_that_are_none_end_the_worker_rather_than_the_session(tmp_path, monkeypatch):
     babbling = tmp_path / "babbling"
     babbling.write_text(
         f"#!{PYTHON}\nimport os, sys, time\n"
-        "os.write(int(sys.argv[4]), b'this is no event\\n')\ntime.sleep(60)\n"
+        "os.write(int(sys.argv[4]), b'this is no message\\n')\ntime.sleep(60)\n"
     )
     babbling.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(babbling))
 
     async def work(executor):
-        with pytest.raises(WorkerDiedError, match="no event"):
-            await executor.run({"id": "a"}, lambda event: None)
+        with pytest.raises(WorkerDiedError, match="no message"):
+            await executor.run(request("a"), nobody)
 
     with_executor(tmp_path, work)
 
@@ -297,7 +312,7 @@ def test_several_workers_work_at_a_time(tmp_path):
         jobs = [await Started(executor, until=str(gate), slots=1).works() for _ in range(2)]
         gate.touch()
         results = [await job.task for job in jobs]
-        assert len({result["pid"] for result in results}) == 2
+        assert len({pid_of(result) for result in results}) == 2
 
     with_executor(tmp_path, work, num_slots=2)
 
@@ -308,11 +323,11 @@ def test_a_job_that_needs_the_whole_machine_waits_for_it_and_is_not_overtaken(tm
         first = await Started(executor, until=str(gate), slots=1).works()
         ends = [
             asyncio.ensure_future(
-                executor.run({"id": name, "slots": slots}, lambda e, name=name: told.append(name))
+                executor.run(request(name, slots=slots), lambda event, name=name: told.append(name))
             )
             for name, slots in (("all of it", 2), ("a part", 1))
         ]
-        given_up = asyncio.ensure_future(executor.run({"id": "never"}, told.append))
+        given_up = asyncio.ensure_future(executor.run(request("never"), told.append))
         await asyncio.sleep(0)
         given_up.cancel()
         gate.touch()
@@ -326,18 +341,18 @@ def test_a_job_that_needs_the_whole_machine_waits_for_it_and_is_not_overtaken(tm
 
 def test_jobs_one_after_the_other_have_the_same_worker(tmp_path):
     async def work(executor):
-        results = [await executor.run({"id": n}, lambda event: None) for n in "abc"]
-        assert len({result["pid"] for result in results}) == 1
+        results = [await executor.run(request(n), nobody) for n in "abc"]
+        assert len({pid_of(result) for result in results}) == 1
 
     with_executor(tmp_path, work, num_slots=2)
 
 
-def test_a_process_that_was_never_started_can_be_paused_left_and_killed(tmp_path):
+def test_a_process_that_was_never_started_can_be_paused_detached_and_killed(tmp_path):
     async def work():
         process = WorkerProcess(tmp_path, None)
         process.pause()
         process.resume()
-        assert not await process.leave()
+        assert not await process.detach()
         await process.kill()
 
     asyncio.run(work())

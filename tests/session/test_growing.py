@@ -9,11 +9,13 @@ import pytest
 from small import OPTIONS, request_of, write_data, write_network
 
 from engine.contracts.errors import UsageError
-from engine.contracts.settings import Settings
+from engine.contracts.settings import Settings, with_values
+from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.executors.in_process import InProcessExecutor
-from explorer.executors.worker_pool import JobFailedError, WorkerDiedError
+from explorer.session.errors import CandidatesFailedError
+from explorer.session.events import JobAdopted, JobRetried, RunResumed, SessionEvent
 from explorer.session.open_run import Request, open_session
-from explorer.session.session import CandidatesFailedError, Session
+from explorer.session.session import Session
 from explorer.views.node_json import best, kept_path, node_objects
 from store import TreeStore
 
@@ -26,11 +28,11 @@ class Recording(InProcessExecutor):
         self.kinds: list[str] = []
         self.failures: list[Exception] = []
 
-    async def run(self, job, on_event):
-        self.kinds.append(job["kind"])
-        if self.failures and job["kind"] != "open":
+    async def run(self, request, on_event):
+        self.kinds.append(request.job.KIND)
+        if self.failures and request.job.KIND != "open":
             raise self.failures.pop(0)
-        return await super().run(job, on_event)
+        return await super().run(request, on_event)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def files(tmp_path_factory):
 
 def grow(request: Request, prepare=lambda session: None):
     """Grows the tree; gives (outcome, session's nodes as JSON, executor, session)."""
-    heard: list[dict] = []
+    heard: list[SessionEvent] = []
 
     async def work():
         session = await open_session(request, Recording, heard.append)
@@ -125,7 +127,7 @@ def test_a_longer_run_goes_on_and_ends_as_if_grown_in_one_go(files, grown, tmp_p
     grow(request_of(files, part, iterations=1))
     _, nodes, executor, heard = grow(request_of(files, part, iterations=2))
     assert "open" not in executor.kinds and executor.kinds.count("recover") == 2
-    assert any(e["event"] == "resuming" for e in heard)
+    assert any(isinstance(e, RunResumed) for e in heard)
     assert fingerprint(nodes) == fingerprint(grown[2])
     assert snapshots(part) == snapshots(whole)
 
@@ -200,19 +202,19 @@ def test_max_drop_stops_at_the_first_node_below_and_best_is_above(files, tmp_pat
     if outcome.stopped.startswith("max-drop: "):
         assert path[-1]["val_accuracy"] < floor
     assert all(node["val_accuracy"] >= floor for node in path[:-1])
-    chosen = best(nodes, Settings(max_drop=0.0))
+    chosen = best(nodes, with_values(Settings(), {"max_drop": 0.0}))
     above = [n for n in path[1:] if n["val_accuracy"] >= floor]
     assert chosen["macs"] == min((n["macs"] for n in above), default=chosen["macs"])
 
 
 def test_a_dead_worker_is_replaced_and_the_job_tried_again(files, tmp_path):
     def kill_twice(session: Session) -> None:
-        session.executor.failures = [WorkerDiedError("WorkerDied", "killed")] * 2
+        session.executor.failures = [WorkerDiedError("killed")] * 2
 
     _, nodes, _, heard = grow(
         request_of(files, tmp_path / "d.pex.db", iterations=1), prepare=kill_twice
     )
-    assert [e["attempt"] for e in heard if e["event"] == "retrying"] == [1, 2]
+    assert [e.attempt for e in heard if isinstance(e, JobRetried)] == [1, 2]
     assert all(n["state"] == "ready" for n in nodes)
 
 
@@ -222,10 +224,10 @@ def test_a_failed_candidate_is_kept_by_name_and_tried_again_later(files, tmp_pat
     def fail_a_recovery(session: Session) -> None:
         run = session.executor.run
 
-        async def run_or_fail(job, on_event):
-            if job["kind"] == "recover" and job["name"] == "R.L":
-                raise JobFailedError("DivergedError", "the loss became nan")
-            return await run(job, on_event)
+        async def run_or_fail(request, on_event):
+            if request.label == "recover R.L":
+                raise JobFailedError("diverged", "the loss became nan")
+            return await run(request, on_event)
 
         session.executor.run = run_or_fail
 
@@ -252,7 +254,7 @@ def test_finished_work_that_a_crash_left_in_the_spool_is_taken_over(files, tmp_p
     with pytest.raises(KeyboardInterrupt):
         grow(request_of(files, store, iterations=1), prepare=crash_before_storing)
     _, nodes, executor, heard = grow(request_of(files, store, iterations=1))
-    adopted = [e["node"] for e in heard if e["event"] == "adopted"]
+    adopted = [e.node for e in heard if isinstance(e, JobAdopted)]
     assert adopted and executor.kinds.count("recover") == 2 - len(adopted)
     assert all(n["state"] == "ready" for n in nodes)
     assert not list(tmp_path.glob("a.pex.db.spool/*.json"))

@@ -24,6 +24,7 @@ import torch
 from small import OPTIONS, write_data, write_network
 
 from explorer.executors.in_process import InProcessExecutor
+from explorer.session.events import Decided, PhaseFinished
 from explorer.session.open_run import Request, open_session
 from store import TreeStore
 from store.audit.verify import verify
@@ -47,10 +48,10 @@ def grow(files, store: Path, tell) -> None:
     request = Request(str(files[0]), store=store, overrides=overrides(files))
 
     def listen(event) -> None:
-        if event["event"] in ("recovered", "tuned"):
-            tell(f"{event['event']} {event['node']}")
-        elif event["event"] == "decided":
-            tell(f"decided {event['parent']} {event['kept']}")
+        if isinstance(event, PhaseFinished):
+            tell(f"{event.phase} {event.node}")
+        elif isinstance(event, Decided):
+            tell(f"decided {event.parent} {', '.join(event.kept)}")
 
     async def work() -> None:
         session = await open_session(request, InProcessExecutor, listen)

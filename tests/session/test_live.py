@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from explorer.session.events import CandidatesProposed
 from explorer.views import live_run as live
 from explorer.views.live_run import LiveView
 from store import TreeStore
@@ -58,6 +59,6 @@ def test_what_happens_below_nodes_that_are_not_shown_is_not_shown(tree):
         added = store.add_candidates(
             node.id, proposal={}, edits=[{"structure": "layer", "blocks": ["layer1.1"]}]
         )
-        view.hear({"event": "proposed", "parent": node.name, "nodes": [a.name for a in added]})
+        view.on_event(CandidatesProposed(node.name, tuple(each.name for each in added)))
     changed = [node.name for node in view.changes().nodes]
     assert changed == [added[0].name] and changed[0] in view.nodes

@@ -12,8 +12,12 @@ from regrown import grow, names, rewrite, set_environment
 from small import write_data
 
 from engine.contracts.errors import UsageError
+from engine.contracts.events import Noted
+from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
-from explorer.executors.worker_pool import JobFailedError
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import RunDocument
+from explorer.session.events import ignore
 from explorer.session.reproduce import Reexecution, reexecute
 from store import SnapshotDamagedError, SnapshotFreedError, TreeStore
 
@@ -31,10 +35,10 @@ def path(grown: Path, tmp_path: Path) -> Path:
 def again(path: Path, name: str, heard: list | None = None) -> Reexecution:
     spool = path.with_name("elsewhere")
     with TreeStore.open(path, read_only=True) as store:
-        run = store.latest_run()
-        listener = (lambda event: None) if heard is None else heard.append
+        document = RunDocument.of(store.latest_run())
+        emit = ignore if heard is None else heard.append
         executor = InProcessExecutor(spool)
-        return asyncio.run(reexecute(store, run, name, executor, spool, listener))
+        return asyncio.run(reexecute(Artifacts(store, spool), document, name, executor, emit))
 
 
 def test_both_snapshots_of_a_kept_node_are_made_again_bit_for_bit(path):
@@ -88,7 +92,7 @@ def test_a_tree_of_a_device_that_is_not_here_is_made_again_on_one_that_is(path):
     found = again(path, names(path)[1], heard)
     assert found.environment["device"][0] == "cuda:99"
     assert found.verdict in ("identical", "equivalent")
-    (note,) = [event["text"] for event in heard if event["event"] == "note"]
+    (note,) = [event.text for event in heard if isinstance(event, Noted)]
     assert "cuda:99" in note and "is used instead" in note
 
 
@@ -107,7 +111,8 @@ def test_other_data_are_refused(path):
     np.savez(other, **images)
     with TreeStore.open(path) as store:
         run = store.latest_run()
-        store.extend_run_settings(run.id, {**run.settings, "data": str(other)})
+        data = {**run.settings["data"], "source": str(other)}
+        store.extend_run_settings(run.id, {**run.settings, "data": data})
     with pytest.raises(JobFailedError, match="not the data that this tree was grown on"):
         again(path, names(path)[1])
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 
 import pytest
 from small import OPTIONS, write_data, write_network
 
+from engine.contracts.requests import (
+    BranchRequest,
+    CandidateRequest,
+    RemoveBlocks,
+    RemoveUnits,
+)
+from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
+from explorer.session.errors import NotNowError
+from explorer.session.events import CandidatesMeasured, JobAsked, WorkFailed
 from explorer.session.open_run import Request, open_session
-from explorer.session.steering import NotNowError, Steering
+from explorer.session.steering import Steering
 from explorer.views.live_run import LiveView
 from explorer.views.node_json import node_objects
 from explorer.views.tree.node import TreeNode
@@ -22,6 +32,11 @@ QUICK = {**OPTIONS, "recovery_epochs": 0, "tune_epochs": 1, "criterion": "l1"}
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     return write_network(folder), write_data(folder)
+
+
+def without_blocks(*paths: str) -> CandidateRequest:
+    """A candidate that loses exactly these blocks."""
+    return CandidateRequest(RemoveBlocks(paths))
 
 
 class Table:
@@ -41,10 +56,10 @@ class Table:
         return {n.name for n in self.store.nodes(self.session.run.id)}
 
     def problems(self) -> list[str]:
-        return [e["cause"] for e in self.heard if e["event"] == "problem"]
+        return [e.cause for e in self.heard if isinstance(e, WorkFailed)]
 
 
-def steer(files, store: Path, play, **overrides):
+def steer(files, store: Path, play, executor=InProcessExecutor, **overrides):
     """Opens the tree, lets `play(table)` steer it, and closes it."""
     model, data = files
     request = Request(str(model), store=store, overrides={**QUICK, "data": str(data), **overrides})
@@ -54,9 +69,9 @@ def steer(files, store: Path, play, **overrides):
 
         def listen(event):
             heard.append(event)
-            live.hear(event)
+            live.on_event(event)
 
-        session = await open_session(request, InProcessExecutor, listen)
+        session = await open_session(request, executor, listen)
         live.attach(session.store, session.run)
         steering = Steering(session)
         try:
@@ -79,7 +94,7 @@ def test_a_new_tree_makes_both_candidates_and_waits_for_a_word(files, tmp_path):
         await table.steering.idle()
         assert table.names() == {"R", "R.L", "R.F"} and table.kept() == set()
         assert [n.name for n in table.steering.waiting()] == ["R"]
-        assert {"event": "waiting", "parent": "R"} in table.heard
+        assert CandidatesMeasured("R") in table.heard
 
     steer(files, tmp_path / "t.pex.db", play)
 
@@ -129,13 +144,15 @@ def test_undo_and_redo_survive_reopening_and_keep_the_weights(files, tmp_path):
         assert table.steering.waiting()[0].name == "R"
 
     async def redo(table):
-        asked = len([e for e in table.heard if e["event"] == "asked"])
+        asked = len([e for e in table.heard if isinstance(e, JobAsked)])
         table.steering.redo()
         await table.steering.idle()
         assert table.kept() == {kept["name"]}
         weights = table.store.snapshot_hash(table.node(kept["name"]).id, "tuned")
         assert weights == kept["weights"]
-        assert len([e for e in table.heard if e["event"] == "asked"]) == asked  # nothing is redone
+        assert (
+            len([e for e in table.heard if isinstance(e, JobAsked)]) == asked
+        )  # nothing is redone
         with pytest.raises(NotNowError, match="nothing to redo"):
             table.steering.redo()
         table.steering.undo()
@@ -196,10 +213,9 @@ def test_a_person_may_choose_another_block_or_another_count_of_filters(files, tm
         await measured(table)
         (usual,) = [c for c in table.store.children(table.node("R").id) if c.structure == "layer"]
         blocks = [f"layer1.{i}" for i in range(3) if f"layer1.{i}" not in usual.edit["blocks"]]
-        table.steering.candidate(table.node("R"), {"structure": "layer", "blocks": blocks[:1]})
+        table.steering.candidate(table.node("R"), without_blocks(blocks[0]))
         await table.steering.idle()
-        wish = {"structure": "filter", "count": 3, "allocation": "global"}
-        table.steering.candidate(table.node("R"), wish)
+        table.steering.candidate(table.node("R"), CandidateRequest(RemoveUnits(3, "global")))
         await table.steering.idle()
         assert not table.problems()
         assert table.node("R.L2").edit["blocks"] == blocks[:1]
@@ -213,10 +229,10 @@ def test_a_person_may_choose_another_block_or_another_count_of_filters(files, tm
     steer(files, tmp_path / "t.pex.db", play)
 
 
-def test_a_wish_that_cannot_be_is_told_and_harms_nothing(files, tmp_path):
+def test_a_request_that_cannot_be_is_told_and_harms_nothing(files, tmp_path):
     async def play(table):
         await measured(table)
-        table.steering.candidate(table.node("R"), {"structure": "layer", "blocks": ["layer9.9"]})
+        table.steering.candidate(table.node("R"), without_blocks("layer9.9"))
         await table.steering.idle()
         assert "layer9.9" in table.problems()[0]
         assert table.names() == {"R", "R.L", "R.F"}
@@ -230,14 +246,14 @@ def test_branching_from_a_rejected_node_leaves_what_is_kept(files, tmp_path):
         kept = table.steering.approve(table.node("R")).name
         await table.steering.idle()
         (rejected,) = {"R.L", "R.F"} - {kept}
-        table.steering.branch(table.node(rejected), "filter", iterations=2)
+        table.steering.branch(table.node(rejected), BranchRequest("filter", iterations=2))
         await table.steering.idle()
         assert not table.problems()
         assert kept in table.kept() and f"{rejected}.F" in table.kept()
         assert "tuned" in table.node(rejected).phases  # a rejected node is tuned first
         assert any(name.startswith(f"{rejected}.F.") for name in table.kept())
-        table.steering.branch(table.node("R"), rejected[-1].replace("L", "layer")
-                              .replace("F", "filter"))  # fmt: skip
+        take = "layer" if rejected == "R.L" else "filter"
+        table.steering.branch(table.node("R"), BranchRequest(take))
         await table.steering.idle()
         assert {"R.L", "R.F"} <= table.kept()
 
@@ -252,7 +268,7 @@ def test_a_cancelled_candidate_no_longer_holds_up_the_decision(files, tmp_path):
             await asyncio.sleep(0)
         with pytest.raises(NotNowError, match="not measured yet"):
             steering.approve(table.node("R"))
-        while not any(e["event"] == "asked" and e["node"] == "R.F" for e in table.heard):
+        while JobAsked("R.F", "recover") not in table.heard:
             await asyncio.sleep(0)
         assert steering.cancel(table.node("R.F"))
         await steering.idle()
@@ -307,14 +323,47 @@ def test_growing_and_branching_at_once_do_the_shared_work_once(files, tmp_path):
     async def play(table):
         await measured(table)
         kept = table.steering.approve(table.node("R")).name  # begins to tune and to grow it
-        table.steering.branch(table.node(kept), "layer")
-        table.steering.candidate(table.node(kept), {"structure": "filter", "count": 2})
+        table.steering.branch(table.node(kept), BranchRequest("layer"))
+        table.steering.candidate(table.node(kept), CandidateRequest(RemoveUnits(2)))
         await table.steering.idle()
         assert table.problems() == []
-        asked = [(e["kind"], e["node"]) for e in table.heard if e["event"] == "asked"]
-        assert asked.count(("tune", kept)) == 1
-        assert asked.count(("recover", f"{kept}.L")) == 1
+        assert table.heard.count(JobAsked(kept, "tune")) == 1
+        assert table.heard.count(JobAsked(f"{kept}.L", "recover")) == 1
         names = {n for n in table.names() if n.startswith(f"{kept}.") and n.count(".") == 2}
         assert names == {f"{kept}.L", f"{kept}.F", f"{kept}.F2"}
 
     steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_a_failure_touches_its_own_branch_only(files, tmp_path):
+    """Two branches grow; the proposal of one fails while the other one's candidates recover."""
+
+    class Failing(InProcessExecutor):
+        def __init__(self, spool: Path) -> None:
+            super().__init__(spool)
+            self.side_by_side = asyncio.Event()
+
+        async def run(self, request, on_event):
+            if request.label == "propose R.L":
+                await self.side_by_side.wait()
+                raise JobFailedError("data", "the data went away")
+            if request.label.startswith("recover R.F."):
+                self.side_by_side.set()
+            return await super().run(request, on_event)
+
+    async def play(table):
+        await measured(table)
+        table.steering.keep_both(table.node("R"))
+        await table.steering.idle()
+        assert table.problems() == ["the data went away"]
+        assert table.store.children(table.node("R.L").id) == []
+        below = table.store.children(table.node("R.F").id)
+        assert {node.state for node in below} == {"ready"} and len(below) == 2
+        table.session.executor.run = functools.partial(
+            InProcessExecutor.run, table.session.executor
+        )
+        table.steering.grow(table.node("R.L"))  # and the other can be tried again
+        await table.steering.idle()
+        assert {n.state for n in table.store.children(table.node("R.L").id)} == {"ready"}
+
+    steer(files, tmp_path / "t.pex.db", play, executor=Failing)
