@@ -14,7 +14,7 @@ import pytest
 import torch
 from small import OPTIONS, write_data, write_network
 
-from engine.contracts.settings import CRITERIA, Settings
+from engine.contracts.settings import CRITERIA, ScoringSettings, Settings
 from explorer.cli.commands.auto import decided_by
 from store import TreeStore
 
@@ -97,7 +97,7 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)
     assert summary["store"] == str(store) and summary["stopped"] == "iterations: 2 done"
-    assert summary["settings"]["criterion"] in CRITERIA
+    assert summary["settings"]["scoring"]["criterion"] in CRITERIA
     assert len(summary["path"]) == 2 and set(summary["path"]) <= {"layer", "filter"}
     fields = {
         "name", "parent", "structure", "state", "kept", "decided_by", "similarity",
@@ -112,7 +112,7 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_auto_says_by_what_it_ranked_and_kept(criterion):
-    said = decided_by(Settings(criterion=criterion, criterion_samples=20).as_dict())
+    said = decided_by(Settings(scoring=ScoringSettings(criterion, 20)))
     assert said.startswith(f"ranked by {criterion}, ") and said.endswith("; kept by cka")
     assert ("20 images" in said) == (criterion != "l1")
 

@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from regrown import grow, names, rewrite
 
+from engine.contracts.jobs import Diagnosis, Recover, Tune
 from explorer.cli.commands import verify as command
 from explorer.executors.in_process import InProcessExecutor
 from store.audit.verify import KINDS, verify
@@ -62,15 +64,18 @@ class AnotherMachine(InProcessExecutor):
 
     torch: str | None = None
 
-    async def run(self, job, on_event):
-        job = {**job, "seed": 99} if "seed" in job else job
-        result = await super().run(job, on_event)
-        return result if self.torch is None else {**result, "torch": self.torch}
+    async def run(self, request, on_event):
+        if isinstance(request.job, Recover | Tune):
+            request = replace(request, job=replace(request.job, seed=99))
+        result = await super().run(request, on_event)
+        if self.torch is None or not isinstance(result, Diagnosis):
+            return result
+        return replace(result, environment=replace(result.environment, torch=self.torch))
 
 
 def test_other_bits_are_a_finding_here_and_none_elsewhere(path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "explorer.cli.commands.reproduce.WorkerExecutor", lambda spool, log: AnotherMachine(spool)
+        "explorer.cli.commands.reproduce.WorkerPool", lambda spool, log: AnotherMachine(spool)
     )
     _, name = names(path)
     assert command.verify_store(path, reexecute=name, as_json=True) == 1

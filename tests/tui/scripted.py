@@ -13,15 +13,34 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import explorer.tui.app
-from explorer.executors.worker_pool import WorkerExecutor
+from engine.contracts.codec import encode
+from engine.contracts.edits import Edit
+from engine.contracts.events import (
+    EngineEvent,
+    EngineListener,
+    EpochEnded,
+    Progress,
+    WorkerStarted,
+)
+from engine.contracts.jobs import Epoch, JobRequest, Opened, Proposed, Recovered, Result, Tuned
+from engine.contracts.networks import (
+    Architecture,
+    DataDescription,
+    Environment,
+    Scores,
+    SnapshotRef,
+)
+from engine.contracts.requests import EditRequest, RemoveBlocks
+from engine.contracts.spool import result_path, snapshot_path
 from explorer.session.open_run import Request, default_store
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
@@ -30,18 +49,14 @@ from explorer.tui.keys import KEYS, key_name
 NOW = datetime(2026, 11, 21, 7, 0, 0, tzinfo=UTC)
 HOSTILE = "[/foo][@click=app.quit]x[/]\x1b[31m\x9b2J\u202e\n[b"
 DEADLINE_SECONDS = 20
-ARCHITECTURE = {
-    "factory": "cifar_resnet",
-    "arguments": {
-        "stem_width": 16,
-        "stage_widths": [16, 32, 64],
-        "inner_widths": [[16] * 9, [32] * 9, [64] * 9],
-        "shortcut": "A",
-        "conv_bias": False,
-        "num_classes": 10,
-        "in_channels": 3,
-    },
-    "edits": [],
+ARGUMENTS = {
+    "stem_width": 16,
+    "stage_widths": [16, 32, 64],
+    "inner_widths": [[16] * 9, [32] * 9, [64] * 9],
+    "shortcut": "A",
+    "conv_bias": False,
+    "num_classes": 10,
+    "in_channels": 3,
 }
 ROOT_MACS, ROOT_PARAMS = 125_485_706, 853_018
 # The values that a screen is best read with; other nodes take theirs from their names.
@@ -69,9 +84,9 @@ class ScriptedExecutor:
         self.spool = Path()
         self.figures = {**FIGURES, **(figures or {})}
         self.asked: list[str] = []  # "recover R.L", in the order they were run
-        self.jobs: dict[str, Mapping] = {}  # the last job of each
+        self.jobs: dict[str, JobRequest] = {}  # the last one of each
         self.running: dict[str, asyncio.Event] = {}  # what is under way, to be let go
-        self.ended = ""  # how the app parted: "left" or "closed"
+        self.ended = ""  # how the app parted: "detached" or "closed"
         self.paused = False
         self.epochs = 3
         self._held: set[str] = set()
@@ -107,7 +122,7 @@ class ScriptedExecutor:
     def fail(self, job: str, *errors: Exception) -> None:
         self._errors.setdefault(job, []).extend(errors)
 
-    def tell(self, job: str, **event) -> None:
+    def tell(self, job: str, event: EngineEvent) -> None:
         """An event of a job that is under way."""
         self._listeners[job](event)
 
@@ -115,44 +130,47 @@ class ScriptedExecutor:
         """The job is so far: a share of all, in epochs of a recovery of three."""
         epoch, name = share * self.epochs, job.split(" ")[1]
         figures = _trained_at(name, epoch - 1)
-        self.tell(job, event="progress", phase="recovery", done=round(share * 1000), total=1000,
-                  epoch=int(epoch) + 1, last_epoch=self.epochs, epoch_share=round(epoch % 1, 4),
-                  images_per_second=1240.0, eta_seconds=round(100 * (1 - share), 1),
-                  memory_bytes=900_000_000, **figures, **more)  # fmt: skip
+        told = Progress(
+            "recovery", round(share * 1000), 1000, epoch=int(epoch) + 1,
+            last_epoch=self.epochs, epoch_share=round(epoch % 1, 4), images_per_second=1240.0,
+            eta_seconds=round(100 * (1 - share), 1), memory_bytes=900_000_000, **figures,
+        )  # fmt: skip
+        self.tell(job, replace(told, **more))
 
     def _is_held(self, name: str) -> bool:
         return name in self._held or name.split(" ")[0] in self._held
 
     # ------------------------------------------------------------ the protocol
 
-    async def run(self, job, on_event) -> dict:
-        name = f"{job['kind']} {job.get('name', 'R')}"
+    async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         task = asyncio.current_task()
         self._waiting.add(task)
         try:
-            if (turn := self._queued.get(name)) is not None:
+            if (turn := self._queued.get(request.label)) is not None:
                 await turn.wait()
-            return await self._run(job, name, on_event)
+            return await self._run(request, on_event)
         finally:
             self._waiting.discard(task)
 
-    async def _run(self, job, name, on_event) -> dict:
-        self.asked.append(name)
-        self.jobs[name] = job
-        self._listeners[name] = on_event
-        released = self.running[name] = asyncio.Event()
+    async def _run(self, request: JobRequest, on_event: EngineListener) -> Result:
+        label = request.label
+        self.asked.append(label)
+        self.jobs[label] = request
+        self._listeners[label] = on_event
+        released = self.running[label] = asyncio.Event()
         try:
-            on_event({"event": "started", "pid": 1})
-            if self._is_held(name):
+            on_event(WorkerStarted(1))
+            if self._is_held(label):
                 await released.wait()
             await self._going.wait()
-            if errors := self._errors.get(name):
+            if errors := self._errors.get(label):
                 raise errors.pop(0)
-            result = getattr(self, f"_{job['kind']}")(job, on_event)
+            kind, _, node = label.partition(" ")
+            result = getattr(self, f"_{kind}")(node, request, on_event)
         finally:
-            del self.running[name]
-        if "key" in job:  # as the engine does: finished work outlives a session that dies
-            (self.spool / f"{job['key']}.json").write_text(json.dumps(result))
+            del self.running[label]
+        if request.key is not None:  # as the engine does: finished work outlives its session
+            result_path(self.spool, request.key).write_text(json.dumps(encode(result)))
         return result
 
     def pause(self) -> None:
@@ -163,18 +181,15 @@ class ScriptedExecutor:
         self.paused = False
         self._going.set()
 
-    async def leave(self) -> int:
-        num_left = len(self.running)
-        self.ended = "left"
+    async def detach(self) -> int:
+        count = len(self.running)
+        self.ended = "detached"
         self._cancel_all()
-        return num_left
+        return count
 
     async def close(self) -> None:
         self.ended = self.ended or "closed"
         self._cancel_all()
-
-    async def warm_up(self) -> None:
-        return None
 
     def _cancel_all(self) -> None:
         for task in list(self._waiting):
@@ -182,81 +197,85 @@ class ScriptedExecutor:
 
     # ------------------------------------------------------------ results
 
-    def _snapshot(self, name: str) -> dict:
+    def _snapshot(self, name: str) -> SnapshotRef:
         content = f"weights of {name}".encode()
         sha256 = hashlib.sha256(content).hexdigest()
         self.spool.mkdir(parents=True, exist_ok=True)
-        path = self.spool / f"{sha256}.safetensors"
-        path.write_bytes(content)
-        return {"path": str(path), "sha256": sha256}
+        snapshot_path(self.spool, sha256).write_bytes(content)
+        return SnapshotRef(sha256)
 
-    def _open(self, job, on_event) -> dict:
-        data = job["settings"]["data"] or "cifar10"
-        return {
-            "architecture": ARCHITECTURE,
-            "snapshot": self._snapshot("R"),
-            "data": {"name": data, "digest": "0" * 64, "mean": [0.5], "std": [0.2],
-                     "classes": [str(number) for number in range(10)]},
-            "source": data,
-            "environment": {"device": "cpu", "num_threads": 1, "autocast": None},
-            "notes": [],
-            "metrics": {"val_accuracy": 93.2, "val_loss": 0.31, "test_accuracy": 92.9,
-                        "macs": ROOT_MACS, "params": ROOT_PARAMS, "latency_ms": 4.0},
-            "seconds": 2.5,
-        }  # fmt: skip
+    def _open(self, node: str, request: JobRequest, on_event: EngineListener) -> Opened:
+        named = None if request.places.data else "cifar10"
+        return Opened(
+            architecture=Architecture("cifar_resnet", ARGUMENTS),
+            snapshot=self._snapshot("R"),
+            data=DataDescription(
+                name=request.places.data or "cifar10", digest="0" * 64, mean=(0.5,), std=(0.2,),
+                classes=tuple(str(number) for number in range(10)),
+            ),
+            data_name=named,
+            environment=Environment("cpu", 1, None),
+            notes=(),
+            metrics={"val_accuracy": 93.2, "val_loss": 0.31, "test_accuracy": 92.9,
+                     "macs": ROOT_MACS, "params": ROOT_PARAMS, "latency_ms": 4.0},
+            seconds=2.5,
+        )  # fmt: skip
 
-    def _propose(self, job, on_event) -> dict:
-        name, left = job["name"], _left(job["parent"]["architecture"]["edits"])
-        scores = {
-            "blocks": {path: round(0.001 + noise(name, path) ** 3, 6) for path in left},
-            "filters": {
-                f"{path}.conv1": [round(noise(path, str(i)) / 50, 6) for i in range(width)]
+    def _propose(self, node: str, request: JobRequest, on_event: EngineListener) -> Proposed:
+        job = request.job
+        left = _left(job.parent.architecture.edits)
+        scores = Scores(
+            {path: round(0.001 + noise(node, path) ** 3, 6) for path in left},
+            {
+                f"{path}.conv1": tuple(round(noise(path, str(i)) / 50, 6) for i in range(width))
                 for path, width in left.items()
             },
-        }
-        wish = job.get("wish")
-        edits = [_layer(scores, left), _filters(left, 2)] if wish is None else [_wished(wish, left)]
-        told = {} if wish is None else {"wish": dict(wish)}
-        on_event({"event": "progress", "phase": "scoring", "done": 1, "total": 1})
-        return {**told, "criterion": job["settings"]["criterion"], "scores": scores,
-                "edits": edits, "seconds": 4.0}  # fmt: skip
+        )
+        edits = (_layer(scores, left), _filters(left, 2))
+        if job.request is not None:
+            edits = (_requested(job.request, left),)
+        on_event(Progress("scoring", 1, 1))
+        return Proposed(job.scoring.criterion, scores, edits, request=job.request, seconds=4.0)
 
-    def _recover(self, job, on_event) -> dict:
-        name = job["name"]
-        steps = name.split(".")[1:]
+    def _recover(self, node: str, request: JobRequest, on_event: EngineListener) -> Recovered:
+        steps = node.split(".")[1:]
         share = 1 - sum(0.0375 if step[0] == "L" else 0.043 for step in steps)
         metrics = {
-            "similarity": round(0.95 + 0.04 * noise(name, "cka"), 4),
-            "val_accuracy_before": round(80 + 10 * noise(name, "before"), 2),
-            "val_accuracy": round(93.4 - len(steps) * 0.3 + noise(name, "acc"), 2),
+            "similarity": round(0.95 + 0.04 * noise(node, "cka"), 4),
+            "val_accuracy_before": round(80 + 10 * noise(node, "before"), 2),
+            "val_accuracy": round(93.4 - len(steps) * 0.3 + noise(node, "acc"), 2),
             "val_loss": 0.34,
             "macs": int(ROOT_MACS * share),
             "params": int(ROOT_PARAMS * share),
             "latency_ms": round(4.0 * share, 3),
             "latency_ratio": round(share, 3),
-            **self.figures.get(name, {}),
+            **self.figures.get(node, {}),
         }
-        similarity, phase = metrics["similarity"], 7 * noise(name, "phase")
-        resamples = [similarity + 0.002 * math.sin(1.7 * i + phase) for i in range(50)]
-        return {**self._trained(name, "recovered", 0, self.epochs, on_event),
-                "metrics": metrics, "resamples": resamples}  # fmt: skip
+        similarity, phase = metrics["similarity"], 7 * noise(node, "phase")
+        return Recovered(
+            snapshot=self._snapshot(f"{node} recovered"),
+            epochs=self._trained(node, "recovered", 0, self.epochs, on_event),
+            resamples=tuple(similarity + 0.002 * math.sin(1.7 * i + phase) for i in range(50)),
+            metrics=metrics,
+            seconds=60.0,
+        )
 
-    def _tune(self, job, on_event) -> dict:
-        name = job["name"]
-        better = {"val_accuracy": round(93.1 + noise(name, "tuned") / 2, 2), "val_loss": 0.29,
-                  "test_accuracy": round(92.6 + noise(name, "test") / 2, 2)}  # fmt: skip
-        trained = self._trained(name, "tuned", self.epochs, 2 * self.epochs, on_event)
-        return {**trained, "metrics": better}
+    def _tune(self, node: str, request: JobRequest, on_event: EngineListener) -> Tuned:
+        better = {"val_accuracy": round(93.1 + noise(node, "tuned") / 2, 2), "val_loss": 0.29,
+                  "test_accuracy": round(92.6 + noise(node, "test") / 2, 2)}  # fmt: skip
+        epochs = self._trained(node, "tuned", self.epochs, 2 * self.epochs, on_event)
+        return Tuned(self._snapshot(f"{node} tuned"), epochs, better, 60.0)
 
-    def _trained(self, name: str, phase: str, first: int, last: int, on_event) -> dict:
-        epochs = [
-            {"epoch": epoch, **_trained_at(name, epoch), "learning_rate": 0.01,
-             "images_per_second": 1240.0}
+    def _trained(
+        self, node: str, phase: str, first: int, last: int, on_event: EngineListener
+    ) -> tuple[Epoch, ...]:
+        epochs = tuple(
+            Epoch(epoch, **_trained_at(node, epoch), learning_rate=0.01, images_per_second=1240.0)
             for epoch in range(first, last)
-        ]  # fmt: skip
+        )
         for figures in epochs:
-            on_event({"event": "epoch", "phase": phase, "total_epochs": last, **figures})
-        return {"epochs": epochs, "snapshot": self._snapshot(f"{name} {phase}"), "seconds": 60.0}
+            on_event(EpochEnded(phase=phase, total_epochs=last, **vars(figures)))
+        return epochs
 
 
 def _trained_at(name: str, epoch: float) -> dict:
@@ -267,34 +286,33 @@ def _trained_at(name: str, epoch: float) -> dict:
     }
 
 
-def _left(edits) -> dict[str, int]:
+def _left(edits: Sequence[Edit]) -> dict[str, int]:
     """The blocks that are left and the filters of their first convolutions."""
-    left = {f"layer{n + 1}.{i}": width for n, widths in
-            enumerate(ARCHITECTURE["arguments"]["inner_widths"])
+    left = {f"layer{n + 1}.{i}": width for n, widths in enumerate(ARGUMENTS["inner_widths"])
             for i, width in enumerate(widths)}  # fmt: skip
     for edit in edits:
-        for block in edit.get("blocks", ()):
+        for block in edit.blocks:
             del left[block]
-        for path, indices in edit.get("filters", {}).items():
+        for path, indices in edit.filters:
             left[path.removesuffix(".conv1")] -= len(indices)
     return left
 
 
-def _layer(scores, left) -> dict:
+def _layer(scores: Scores, left: Mapping[str, int]) -> Edit:
     removable = [path for path in left if path not in ("layer2.0", "layer3.0")]
-    return {"structure": "layer", "blocks": [min(removable, key=scores["blocks"].__getitem__)]}
+    return Edit("layer", blocks=(min(removable, key=scores.blocks.__getitem__),))
 
 
-def _filters(left, count: int) -> dict:
-    each = list(range(count))
-    return {"structure": "filter", "filters": {f"{p}.conv1": each for p in list(left)[:8]}}
+def _filters(left: Mapping[str, int], count: int) -> Edit:
+    each = tuple(range(count))
+    return Edit("filter", filters=tuple((f"{path}.conv1", each) for path in list(left)[:8]))
 
 
-def _wished(wish, left) -> dict:
-    if wish["structure"] == "layer":
-        return {"structure": "layer", "blocks": list(wish["blocks"])}
+def _requested(request: EditRequest, left: Mapping[str, int]) -> Edit:
+    if isinstance(request, RemoveBlocks):
+        return Edit("layer", blocks=request.blocks)
     path = next(iter(left))
-    return {"structure": "filter", "filters": {f"{path}.conv1": list(range(wish["count"]))}}
+    return Edit("filter", filters=((f"{path}.conv1", tuple(range(request.count))),))
 
 
 # ------------------------------------------------------------ the app
@@ -311,7 +329,7 @@ class ScriptedApp(ExplorerApp):
         self.told: list[str] = []
         self.animation_level = "none"
 
-    def _make_executor(self, spool: Path) -> WorkerExecutor:
+    def _make_executor(self, spool: Path) -> ScriptedExecutor:
         self.worker.spool = spool
         self.executor = self.worker
         return self.worker

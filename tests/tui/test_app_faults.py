@@ -7,14 +7,15 @@ import itertools
 import pytest
 from scripted import HOSTILE, explore, grown
 
-from explorer.executors.worker_pool import JobFailedError, WorkerDiedError
+from engine.contracts.events import Progress
+from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.tui.screens.help_screen import HelpScreen
 from explorer.tui.screens.message_dialogs import ErrorDialog
 from explorer.tui.screens.steering_dialogs import CandidateDialog
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from store import StoreFullError, TreeStore
 
-DEATHS = [WorkerDiedError("WorkerDiedError", f"worker died, {n} of 3") for n in (1, 2, 3)]
+DEATHS = [WorkerDiedError(f"worker died, {n} of 3") for n in (1, 2, 3)]
 SIZES = [(120, 36), (80, 24), (60, 16), (59, 15), (40, 10), (20, 5), (1, 1)]
 
 
@@ -94,7 +95,7 @@ def test_a_failed_tuning_is_told_and_tried_again_at_a_word(tmp_path):
     explore(tmp_path, play, script=script)
 
 
-def test_a_wish_that_cannot_be_is_told_and_harms_nothing(tmp_path):
+def test_a_request_that_cannot_be_is_told_and_harms_nothing(tmp_path):
     async def play(seat):
         await seat.idle()
         seat.worker.fail("propose R", JobFailedError("EditError", "layer1.8 is needed"))
@@ -285,7 +286,7 @@ def test_hostile_names_of_files_and_data_are_shown_as_they_are(tmp_path):
 def test_hostile_progress_of_a_job_is_shown_as_it_is(tmp_path):
     async def play(seat):
         await seat.until(lambda: "recover R.F" in seat.worker.running, "the job")
-        seat.worker.tell("recover R.F", event="progress", phase=HOSTILE, done=1, total=2)
+        seat.worker.tell("recover R.F", Progress(HOSTILE, 1, 2))
         await seat.sees("[/foo][@click")
         harmless(seat)
         seat.worker.release()

@@ -9,6 +9,7 @@ from scripted import COVERED, Seat, covers, explore, grown
 from textual.events import Key
 from textual.widgets import Input, OptionList, TabbedContent
 
+from engine.contracts.requests import CandidateRequest, RemoveBlocks
 from explorer.tui.keys import KEYS
 from explorer.tui.screens.compare_screen import CompareScreen
 from explorer.tui.screens.help_screen import HelpScreen
@@ -70,8 +71,8 @@ def test_overriding_keeps_the_other_candidate_and_says_so_in_the_store(tmp_path)
 
 def test_overriding_among_three_candidates_asks_which(tmp_path):
     def third(steering):
-        steering.candidate(steering.session.node("R"),
-                           {"structure": "layer", "blocks": ["layer1.3"]})  # fmt: skip
+        request = CandidateRequest(RemoveBlocks(("layer1.3",)))
+        steering.candidate(steering.session.node("R"), request)
 
     async def play(seat):
         await seat.press("o")
@@ -218,7 +219,7 @@ def test_another_candidate_of_a_persons_choice_stands_beside_the_others(tmp_path
         await seat.main()
         await seat.idle()
         assert sum(map(len, seat.node("R.F2").edit["filters"].values())) == 5
-        assert seat.worker.jobs["propose R"]["wish"]["count"] == 5
+        assert seat.worker.jobs["propose R"].job.request.count == 5
 
     start(tmp_path, play)
 

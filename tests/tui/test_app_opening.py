@@ -7,7 +7,8 @@ import multiprocessing
 from scripted import Seat, checkpoint, explore, grown
 from textual.widgets import Input
 
-from explorer.executors.worker_pool import JobFailedError
+from engine.contracts.errors import DataNotNamedError
+from explorer.executors.errors import JobFailedError
 from explorer.tui.screens.input_dialogs import DataDialog
 from explorer.tui.screens.message_dialogs import ErrorDialog, QuitDialog
 from explorer.tui.screens.start_screen import StartScreen
@@ -44,7 +45,7 @@ def test_without_a_model_the_start_screen_offers_the_sample_and_opens_it(tmp_pat
         await seat.dialog(StartScreen)
         await seat.press(*"sample", "enter")
         await seat.idle()
-        assert seat.worker.jobs["open R"]["settings"]["data"] == "sample"
+        assert seat.worker.jobs["open R"].places.data == "sample"
         await seat.sees("sample.pt")
 
     explore(tmp_path, play, model=None)
@@ -71,11 +72,11 @@ def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp
         await seat.sees(cause)
         await seat.press(*"cifar100", "enter")
         await seat.idle()
-        assert seat.worker.jobs["open R"]["settings"]["data"] == "cifar100"
+        assert seat.worker.jobs["open R"].places.data == "cifar100"
         await seat.sees("resnet56.pt · cifar100")
 
     def script(worker):
-        worker.fail("open R", JobFailedError("DataNotNamedError", cause))
+        worker.fail("open R", JobFailedError(DataNotNamedError.code, cause))
 
     explore(tmp_path, play, overrides={"data": ""}, script=script)
 
@@ -217,7 +218,7 @@ def test_stopping_ends_at_once_and_the_next_start_does_the_rest(tmp_path):
 
 def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
     app = leave(tmp_path, "l")
-    assert app.worker.ended == "left"
+    assert app.worker.ended == "detached"
     assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
 
 

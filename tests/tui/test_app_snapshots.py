@@ -17,6 +17,7 @@ from rich.style import Style
 from scripted import Seat, explore, grown
 from textual.widgets import Input
 
+from engine.contracts.requests import CandidateRequest, RemoveBlocks
 from explorer.tui.screens.compare_screen import CompareScreen
 from explorer.tui.screens.help_screen import HelpScreen
 from explorer.tui.screens.message_dialogs import QuitDialog
@@ -149,8 +150,8 @@ def test_candidates_that_are_too_close_to_call(tmp_path):
 
 def test_three_candidates_of_one_parent(tmp_path):
     def third(steering):
-        wish = {"structure": "layer", "blocks": ["layer1.3"]}
-        steering.candidate(steering.session.node("R"), wish)
+        request = CandidateRequest(RemoveBlocks(("layer1.3",)))
+        steering.candidate(steering.session.node("R"), request)
 
     async def play(seat, take):
         await take("three-candidates")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from screens import HOSTILE, Waiting, answer_of, answers_of, drive, text_of
 from textual.widgets import Input
 
+from engine.contracts.requests import (
+    BranchRequest,
+    CandidateRequest,
+    RemoveBlocks,
+    RemoveUnits,
+)
 from explorer.tui.screens.dialogs import (
     BranchDialog,
     CandidateDialog,
@@ -197,13 +205,13 @@ def test_data_are_named_or_found_by_their_path(tmp_path):
 # ------------------------------------------------------------ steering
 
 
-def test_a_wish_for_a_block_of_the_ranked_list():
-    first = {"structure": "layer", "blocks": ["layer1.2"]}
+def test_a_request_for_a_block_of_the_ranked_list():
+    first = CandidateRequest(RemoveBlocks(("layer1.2",)))
     ways = ["enter"], ["down", "enter"], ["tab", "right", "enter"], ["escape"]
     assert answers_of(candidate, *ways) == [
         first,  # the first that may be removed
-        {"structure": "layer", "blocks": ["layer2.1"]},
-        {**first, "criterion": "l1"},
+        CandidateRequest(RemoveBlocks(("layer2.1",))),
+        replace(first, criterion="l1"),
         None,
     ]
 
@@ -211,14 +219,15 @@ def test_a_wish_for_a_block_of_the_ranked_list():
         row = next(y for y, line in enumerate(app.lines) if "layer2.1" in line)
         await pilot.click(offset=(10, row))
 
-    assert drive(candidate(), play).answer["blocks"] == ["layer2.1"]
+    assert drive(candidate(), play).answer.edit.blocks == ("layer2.1",)
 
 
-def test_a_wish_for_so_many_filters():
-    usual = {"structure": "filter", "count": 16, "allocation": "uniform"}
+def test_a_request_for_so_many_filters():
+    usual = RemoveUnits(16, "uniform")
     typed = ["right", "tab", "tab", "4", "0"]
     ways = ["right", "enter"], ["right", "up", "up", "enter"], [*typed, "enter"]
-    expected = [usual, {**usual, "count": 18}, {**usual, "count": 40}, Waiting]
+    counts = (usual, replace(usual, count=18), replace(usual, count=40))
+    expected = [*map(CandidateRequest, counts), Waiting]
     assert answers_of(candidate, *ways, [*typed, "0", "enter"]) == expected
     assert "'400' is not a whole number from 1 to 112" in text_of(candidate(), *typed, "0", "enter")
 
@@ -229,14 +238,14 @@ def test_a_wish_for_so_many_filters():
             await pilot.pause()
         await pilot.click("#submit")
 
-    assert drive(candidate(), play).answer == {**usual, "allocation": "global"}
+    assert drive(candidate(), play).answer.edit == replace(usual, allocation="global")
 
 
-def test_a_wish_is_only_for_what_is_left():
+def test_a_request_is_only_for_what_is_left():
     no_blocks = candidate(blocks=BLOCKS[:1])
-    assert answer_of(no_blocks, "enter")["structure"] == "filter"
+    assert isinstance(answer_of(no_blocks, "enter").edit, RemoveUnits)
     no_filters = candidate(max_filters=0)
-    assert answer_of(no_filters, "right", "enter")["structure"] == "layer"
+    assert isinstance(answer_of(no_filters, "right", "enter").edit, RemoveBlocks)
     nothing = candidate(blocks=[], max_filters=0)
     assert "nothing is left here" in text_of(nothing, "enter")
 
@@ -247,13 +256,13 @@ def test_a_branch_says_what_is_taken_and_for_how_many_steps():
 
     ways = ["enter"], ["right", "right", "enter"], ["tab", "7", "enter"]
     assert answers_of(dialog, *ways, ["tab", "0", "enter"], ["escape"]) == [
-        {"take": "layer", "iterations": None},
-        {"take": "both", "iterations": None},
-        {"take": "layer", "iterations": 7},
+        BranchRequest("layer"),
+        BranchRequest("both"),
+        BranchRequest("layer", iterations=7),
         Waiting,
         None,
     ]
-    assert answer_of(dialog("layer"), "enter")["take"] == "filter", "layer is kept already"
+    assert answer_of(dialog("layer"), "enter").take == "filter", "layer is kept already"
     assert answer_of(dialog("layer", "filter"), "enter") is Waiting
 
 
