@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.contracts.errors import UsageError
+from engine.contracts.near import nearest
 from engine.contracts.settings import (
     Settings,
     flag,
@@ -58,8 +58,8 @@ def model_path(model: str) -> Path:
     if path.is_dir():
         raise UsageError(f"{model} is a folder; give a checkpoint file or a store")
     folder = path.parent if path.parent.is_dir() else Path()
-    near = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1)
-    hint = f"; did you mean {str(path.with_name(near[0]))!r}?" if near else ""
+    near = nearest(path.name, (p.name for p in folder.iterdir()))
+    hint = "" if near is None else f"; did you mean {str(path.with_name(near))!r}?"
     raise UsageError(f"there is no file {model!r}{hint} (the bundled network is called 'sample')")
 
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine.contracts.errors import UsageError
 from explorer.executors.base import Executor
@@ -23,6 +23,7 @@ from store import (
     TreeStore,
 )
 
+Verdict = Literal["identical", "equivalent", "different"]
 Pair = tuple[Any, Any]  # a value as it is stored, and as it is now
 # A clock measures these: they differ every time.
 _TIMES = ("latency_ms", "latency_ratio")
@@ -56,7 +57,7 @@ class Reexecution:
     environment: Mapping[str, Pair]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`identical`, `equivalent` (another environment may round differently), `different`."""
         if all(one.identical and (self.environment or not one.metrics) for one in self.remade):
             return "identical"

@@ -6,7 +6,6 @@ it is told and left out, and the rest counts: a broken configuration stops nothi
 
 from __future__ import annotations
 
-import difflib
 import os
 import reprlib
 import tomllib
@@ -20,6 +19,7 @@ from typing import Any
 import platformdirs
 
 from engine.contracts.errors import SettingsError
+from engine.contracts.near import did_you_mean
 from engine.contracts.settings import Settings
 from explorer.tui.keys import (
     KEY_NAMES,
@@ -268,8 +268,8 @@ def _text(where: str, value: Any) -> str:
 
 
 def _nearest(value: Any, known: Collection[str], tell_all: bool = True) -> str:
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(value, known).rstrip()
+    hint = f"; {hint}" if hint else ""
     if tell_all:
         hint += f" Known: {', '.join(known)}" if hint else f"; known: {', '.join(known)}"
     return hint or "; `?` in the app lists what there is"

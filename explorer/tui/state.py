@@ -14,11 +14,11 @@ from explorer.session.steering import NotNowError, Steering
 from explorer.tui.config import Config
 from explorer.tui.keys import shown
 from explorer.views.decide_card import subject_of
-from explorer.views.live_run import LiveView
+from explorer.views.live_run import LiveRun
+from explorer.views.node_view import NodeView
 from explorer.views.replay import Replay
 from explorer.views.safe_text import safe
 from explorer.views.tree.node import TreeNode
-from explorer.views.values import NodeObject
 from store import Node, StoreError
 
 T = TypeVar("T")
@@ -33,12 +33,12 @@ class AppBase(App[None]):
         super().__init__()
         self.request = request
         self.config = config
-        self.live = LiveView()
+        self.live = LiveRun()
         self.session: Session | None = None
         self.steering: Steering | None = None
         self.replay: Replay | None = None
         self.moment: int | None = None
-        self.shown: Mapping[str, NodeObject] = {}  # the nodes on the screen, by name
+        self.shown: Mapping[str, NodeView] = {}  # the nodes on the screen, by name
         self.briefs: Mapping[str, TreeNode] = {}  # the same in brief
         self.selected = "R"
         self.marked: list[str] = []
@@ -87,7 +87,7 @@ class AppBase(App[None]):
         if self.selected not in self.shown:
             return None
         has_children = bool(self.live.children(self.selected)) if self.moment is None else any(
-            value["parent"] == self.selected for value in self.shown.values()
+            value.parent == self.selected for value in self.shown.values()
         )  # fmt: skip
         return subject_of(self.shown, self.selected, has_children)
 

@@ -51,7 +51,8 @@ def grow(path: Path, *, keep: str = "R.L", seed: int = 7, settings: dict | None 
         store.decide(root.id, kept=[kept.id], suggested=layer.id, actor="cka",
                      reason="CKA 0.9750 ≥ 0.9625", margin=0.0125, margin_low=-0.001,
                      margin_high=0.02, too_close=True)  # fmt: skip
-        finish(store, kept, "tuned", tensors(WITHOUT_LAYER if keep == "R.L" else WITHOUT_FILTERS, 3),
+        shapes = WITHOUT_LAYER if keep == "R.L" else WITHOUT_FILTERS
+        finish(store, kept, "tuned", tensors(shapes, 3),
                {"val_accuracy": 92.25, "test_accuracy": 91.75})  # fmt: skip
         below = store.add_candidates(kept.id, proposal={}, edits=[FILTER, FILTER])
         finish(store, below[0], "recovered", tensors(WITHOUT_BOTH, 4), measured(89, 700, 250, 0.95))

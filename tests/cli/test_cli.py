@@ -112,7 +112,7 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_auto_says_by_what_it_ranked_and_kept(criterion):
-    said = decided_by(Settings(criterion=criterion, criterion_samples=20).as_dict())
+    said = decided_by(Settings(criterion=criterion, criterion_samples=20))
     assert said.startswith(f"ranked by {criterion}, ") and said.endswith("; kept by cka")
     assert ("20 images" in said) == (criterion != "l1")
 

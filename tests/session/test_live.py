@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer.views import live_run as live
-from explorer.views.live_run import LiveView
+from explorer.views.live_run import LiveRun
 from store import TreeStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
@@ -28,8 +28,8 @@ def tree(tmp_path, monkeypatch):
         yield store, run
 
 
-def attached(store, run) -> LiveView:
-    view = LiveView()
+def attached(store, run) -> LiveRun:
+    view = LiveRun()
     view.attach(store, run)
     return view
 

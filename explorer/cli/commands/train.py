@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from engine.contracts.codec import decode, encode_object
 from engine.contracts.settings import Settings
+from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
 from explorer.executors.worker_pool import WorkerExecutor
 
@@ -38,23 +40,32 @@ def train(job: Mapping[str, Any], data: str, *, as_json: bool) -> None:
     settings = Settings(data=str(path.resolve()) if path.exists() else data)
     with Reporter() as reporter:
         result = run_job({"kind": "train", **job, "settings": settings.as_dict()}, reporter)
+    trained = decode(NetworkTrained, result)
     if as_json:
-        typer.echo(json.dumps(result, indent=2))
+        print_json(trained)
         return
-    metrics = result["metrics"]
+    figures = decode(_Figures, trained.metrics)
     typer.echo(
-        f"{result['path']}: test accuracy {metrics['test_accuracy']:.2f} %, "
-        f"validation {metrics['val_accuracy']:.2f} %, "
-        f"{metrics['macs'] / 1e6:.2f} M multiply-accumulates, {metrics['params']:,} parameters"
+        f"{trained.path}: test accuracy {figures.test_accuracy:.2f} %, "
+        f"validation {figures.val_accuracy:.2f} %, "
+        f"{figures.macs / 1e6:.2f} M multiply-accumulates, {figures.params:,.0f} parameters"
     )
+
+
+@dataclass(frozen=True)
+class _Figures:
+    test_accuracy: float
+    val_accuracy: float
+    macs: float
+    params: float
 
 
 def doctor(device: str, *, as_json: bool) -> None:
     """Prints what the machine can do."""
     with Reporter() as reporter:
-        found = run_job({"kind": "doctor", "device": device}, reporter)
+        found = decode(Machine, run_job({"kind": "doctor", "device": device}, reporter))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
-    for name, value in found.items():
+    for name, value in encode_object(found).items():
         typer.echo(f"{name.replace('_', ' '):18} {'-' if value is None else value}")

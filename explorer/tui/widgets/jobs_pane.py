@@ -9,11 +9,11 @@ from textual.content import Content
 
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.job_view import JobView
 from explorer.views.safe_text import safe
-from explorer.views.values import JobView
 
-_MARKS = {"running": "▶", "queued": "◌", "paused": "‖", "stopping": "■"}
-_TONES = {"running": "good", "queued": "dim", "paused": "warning", "stopping": "warning"}
+_MARKS = {"running": "▶", "queued": "◌", "paused": "‖"}
+_TONES = {"running": "good", "queued": "dim", "paused": "warning"}
 # The fields in their order on the line, and the order in which they go where it is narrow.
 _ORDER = ("head", "epoch", "bar", "share", "rate", "eta", "device", "memory")
 _DROPPED = ("memory", "device", "rate", "bar", "epoch", "eta", "share")
@@ -111,8 +111,6 @@ def _total(widths: dict[str, int], keys: Sequence[str]) -> int:
 def _field(job: JobView, key: str) -> str:
     if key == "head":
         what = "waiting" if job.state == "queued" else safe(job.phase or job.kind, 24)
-        if job.state == "stopping":
-            what += ", stopping"
         return " ".join(filter(None, (_MARKS.get(job.state, "▶"), safe(job.node, 40), what)))
     if job.state == "queued":
         return ""

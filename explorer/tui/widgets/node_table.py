@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
+from engine.contracts.metrics import measure
 from explorer.tui.drawing import tree as drawing
 from explorer.views.safe_text import safe
 from explorer.views.tree.model import TreeModel
@@ -28,15 +29,23 @@ class _Column(NamedTuple):
     text: Callable[[TreeNode], str]
 
 
+_SIMILARITY, _ACCURACY, _MACS = (
+    measure(key).short for key in ("similarity", "val_accuracy", "macs_reduction")
+)
 _COLUMNS = (
     _Column(
         "node", 22, lambda node: (node.name.count("."), node.name), lambda node: _name_text(node)
     ),
     _Column(
-        "CKA", 6, lambda node: node.similarity, lambda n: drawing.similarity_text(n.similarity)
+        _SIMILARITY,
+        6,
+        lambda node: node.similarity,
+        lambda n: drawing.similarity_text(n.similarity),
     ),
-    _Column("acc", 6, lambda n: n.val_accuracy, lambda n: drawing.accuracy_text(n.val_accuracy)),
-    _Column("MACs", 7, lambda n: n.macs_reduction, lambda n: _macs_text(n)),
+    _Column(
+        _ACCURACY, 6, lambda n: n.val_accuracy, lambda n: drawing.accuracy_text(n.val_accuracy)
+    ),
+    _Column(_MACS, 7, lambda n: n.macs_reduction, lambda n: _macs_text(n)),
     _Column("structure", 9, lambda node: node.structure, lambda node: safe(node.structure, 9)),
     _Column("state", 10, drawing.standing, drawing.standing),
 )
