@@ -16,7 +16,7 @@ from explorer.views.event_messages import line_of
 from explorer.views.job_view import JobView
 from explorer.views.log_payload import payload_of
 from explorer.views.node_view import NodeView
-from explorer.views.stored_nodes import epoch_views, some_node_views
+from explorer.views.stored_nodes import epoch_views, macs_reduction, some_node_views
 from explorer.views.tree.node import TreeNode
 from store import (
     Annotation,
@@ -140,7 +140,7 @@ class LiveRun:
         return {
             o.name: TreeNode(
                 o.name, o.name.rpartition(".")[0] or None, o.structure, o.state, o.kept,
-                o.similarity, o.val_accuracy, _reduction(o.macs, macs),
+                o.similarity, o.val_accuracy, macs_reduction(o.macs, macs),
                 o.id in said and bool(said[o.id].tags),
             )
             for o in outlines
@@ -151,7 +151,7 @@ class LiveRun:
         return TreeNode(
             node.name, node.name.rpartition(".")[0] or None, node.structure, node.state, node.kept,
             metrics.get("similarity"), metrics.get("val_accuracy"),
-            _reduction(metrics.get("macs"), self._root_macs), bool(said and said.tags),
+            macs_reduction(metrics.get("macs"), self._root_macs), bool(said and said.tags),
             self.share(node.name),
         )  # fmt: skip
 
@@ -292,11 +292,6 @@ class LiveRun:
                     stored.loss.append((each.epoch + 1.0, each.loss))
                     stored.accuracy.append((each.epoch + 1.0, each.accuracy))
         return stored if stored.loss or live is None else live
-
-
-def _reduction(macs: float | None, root_macs: float | None) -> float | None:
-    """The part of the root's multiply-accumulates that is gone, in percent."""
-    return None if macs is None or not root_macs else 100 * (1 - macs / root_macs)
 
 
 def _progressed(job: JobView, event: Mapping[str, Any]) -> JobView:

@@ -177,8 +177,10 @@ class EditPrinted:
 
 @dataclass(frozen=True)
 class EpochView:
-    """An epoch of a node's training, counted from 0: what `show` prints of it (as it was stored),
-    and its figures, None where they were not taken."""
+    """An epoch of a node's training, as it was stored.
+
+    `epoch` counts from 0; figures are None where they were not taken.
+    """
 
     phase: str
     stored: JsonObject
@@ -196,17 +198,17 @@ class EpochView:
         """The keys of an epoch, for docs/json.md."""
         return [
             ShapeField("phase", str, "`recovered` or `tuned`"),
-            ShapeField("epoch", int, "counted from 0 in its phase"),
-            ShapeField("loss", float, "mean training loss"),
             ShapeField("accuracy", float, "training accuracy, percent"),
-            ShapeField("learning_rate", float, "at its end"),
+            ShapeField("epoch", int, "counted from 0 in its phase"),
             ShapeField("images_per_second", float, "how fast it was"),
+            ShapeField("learning_rate", float, "at its end"),
+            ShapeField("loss", float, "mean training loss"),
         ]
 
 
 @dataclass(frozen=True)
 class NodeDetails:
-    """All that is known of one node: what `show` prints and the Node tab shows."""
+    """All that is known of one node."""
 
     node: NodeView
     edit: Edit | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from engine.contracts.json_values import JsonObject, JsonValue
 from explorer.views.removed import removed, stored_edit
-from explorer.views.shape_fields import told
+from explorer.views.shape_fields import told, told_if_known
 from store import (
     Decision,
     Node,
@@ -37,13 +37,13 @@ class Side:
 
     candidates: tuple[Offered, ...] = told("what was there to be decided on")
     kept: tuple[str, ...] | None = told("what was kept; null while undecided")
-    suggested: str | None = field(default=None, metadata={"about": "what the policy suggested"})
-    actor: str | None = field(default=None, metadata={"about": "who decided"})
-    reason: str | None = field(default=None, metadata={"about": "why"})
-    margin: float | None = field(default=None, metadata={"about": "as of a NODE"})
-    margin_low: float | None = None
-    margin_high: float | None = None
-    too_close: bool | None = None
+    suggested: str | None = told_if_known("what the policy suggested")
+    actor: str | None = told_if_known("who decided")
+    reason: str | None = told_if_known("why")
+    margin: float | None = told_if_known("as of a NODE")
+    margin_low: float | None = told_if_known("as of a NODE")
+    margin_high: float | None = told_if_known("as of a NODE")
+    too_close: bool | None = told_if_known("as of a NODE")
 
 
 @dataclass(frozen=True)

@@ -89,9 +89,13 @@ def node_view(
 
 def _measures(node: Node, root: Node) -> dict[str, float]:
     """What was measured, and how many percent of the root's multiply-accumulates are gone."""
-    if (macs := node.metrics.get("macs")) is None:
-        return node.metrics
-    return {**node.metrics, "macs_reduction": 100 * (1 - macs / root.metrics["macs"])}
+    gone = macs_reduction(node.metrics.get("macs"), root.metrics.get("macs"))
+    return node.metrics if gone is None else {**node.metrics, "macs_reduction": gone}
+
+
+def macs_reduction(macs: float | None, root_macs: float | None) -> float | None:
+    """The part of the root's multiply-accumulates that is gone, in percent."""
+    return None if macs is None or not root_macs else 100 * (1 - macs / root_macs)
 
 
 def _decision(decision: Decision | None, names: Mapping[int, str]) -> DecisionView | None:

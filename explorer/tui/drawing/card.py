@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from engine.contracts.metrics import MEASURES
+from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import (
     accuracy_text,
@@ -27,18 +28,41 @@ from explorer.views.decide_card import Card
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
 
+
+class Part(Enum):
+    """What the card's lines say. `ONE_LINE`: the margin and its reason share a line."""
+
+    HEAD = auto()
+    REMOVES = auto()
+    SIMILARITY = auto()
+    BARS = auto()
+    ACCURACY = auto()
+    MACS = auto()
+    PARAMS = auto()
+    LATENCY = auto()
+    MARGIN = auto()
+    REASON = auto()
+    ONE_LINE = auto()
+    WORK = auto()
+    KEYS = auto()
+
+
 _LABEL, _LEAST, _MOST = 9, 14, 26  # cells of the row labels, and of a candidate's column
-_LABELS = {measure.key: measure.label for measure in MEASURES}
 _NUMBERS = "①②③④⑤⑥⑦⑧⑨"
-# What goes first where lines are few. `one line`: the margin and its reason share a line.
-_DROPPED = ("bars", "one line", "reason", "work", "params", "latency", "removes", "margin",
-            "macs", "accuracy", "keys", "similarity")  # fmt: skip
+# What goes first where lines are few.
+_DROPPED = (Part.BARS, Part.ONE_LINE, Part.REASON, Part.WORK, Part.PARAMS, Part.LATENCY,
+            Part.REMOVES, Part.MARGIN, Part.MACS, Part.ACCURACY, Part.KEYS,
+            Part.SIMILARITY)  # fmt: skip
+
+
+def _label(key: str) -> str:
+    return measure(key).label
 
 
 class _Figure(NamedTuple):
-    """A row of figures: its key in the order of dropping, its label, and a candidate's cell."""
+    """A row of figures: what it says, its label, and a candidate's cell."""
 
-    key: str
+    part: Part
     label: str
     cell: Callable[[NodeView, int], Piece]
 
@@ -89,40 +113,42 @@ class _Table:
         for dropped in _DROPPED:
             if sum(len(lines) for lines in parts.values()) <= self.height:
                 break
-            if dropped == "one line":
+            if dropped is Part.ONE_LINE:
                 self._share_a_line(parts)
             else:
                 parts.pop(dropped, None)
         self._fill_in(parts, figures)
-        rows = [line for key, lines in parts.items() if key != "keys" for line in lines]
-        if "keys" in parts:  # always at the bottom, where the eye finds them
-            rows += [[]] * (self.height - len(rows) - 1) + list(parts["keys"])
+        rows = [line for key, lines in parts.items() if key is not Part.KEYS for line in lines]
+        if Part.KEYS in parts:  # always at the bottom, where the eye finds them
+            rows += [[]] * (self.height - len(rows) - 1) + list(parts[Part.KEYS])
         return rows[: self.height]
 
-    def _parts(self, figures: Sequence[_Figure]) -> dict[str, list[Line]]:
+    def _parts(self, figures: Sequence[_Figure]) -> dict[Part, list[Line]]:
         """The card's lines by what they say; those of the figures are still empty."""
         card = self.card
-        parts: dict[str, list[Line]] = {"head": [self._head()]}
+        parts: dict[Part, list[Line]] = {Part.HEAD: [self._head()]}
         for figure in figures:
-            parts[figure.key] = [[]]
-            if figure.key == "similarity":
-                parts["bars"] = self._bars()
+            parts[figure.part] = [[]]
+            if figure.part is Part.SIMILARITY:
+                parts[Part.BARS] = self._bars()
         margin = margin_pieces(card.margin, self._suggested_structure(), self.width)
         if margin:
-            parts["margin"] = [margin]
+            parts[Part.MARGIN] = [margin]
         if card.reason and card.kept is None:
-            parts["reason"] = [[("why ", "dim"), (fig.cut(safe(card.reason), self.width - 4), "")]]
+            parts[Part.REASON] = [
+                [("why ", "dim"), (fig.cut(safe(card.reason), self.width - 4), "")]
+            ]
         if work := self._work():
-            parts["work"] = [[(work, "warning")]]
-        parts["keys"] = [self._bottom()]
+            parts[Part.WORK] = [[(work, "warning")]]
+        parts[Part.KEYS] = [self._bottom()]
         return parts
 
-    def _fill_in(self, parts: dict[str, list[Line]], figures: Sequence[_Figure]) -> None:
+    def _fill_in(self, parts: dict[Part, list[Line]], figures: Sequence[_Figure]) -> None:
         """Puts in the figures; a candidate without any says in their place how it stands."""
-        rows = [figure for figure in figures if figure.key in parts]
-        room = sum(figure.key != "removes" for figure in rows)
+        rows = [figure for figure in figures if figure.part in parts]
+        room = sum(figure.part is not Part.REMOVES for figure in rows)
         standing = {n.name: iter(self._standing(n, room)) for n in self.shown}
-        bars_below = bool(parts.get("bars"))
+        bars_below = bool(parts.get(Part.BARS))
         for figure in rows:
             label = figure.label.partition(" ├")[0] if bars_below else figure.label
             pieces: list[Piece] = [(fig.pad(label, self.label), "dim")]
@@ -130,18 +156,18 @@ class _Table:
                 text, tone = figure.cell(node, self.column - 2)
                 if bars_below:
                     text = text.partition(" ├")[0]
-                if node.state != "ready" and figure.key != "removes":
+                if node.state != "ready" and figure.part is not Part.REMOVES:
                     text, tone = next(standing[node.name], ""), self._tone(node)
                 tone = "dim" if self._tone(node) == "dim" else tone
                 pieces.append((fig.pad(f" {text}", self.column), tone))
-            parts[figure.key] = [pieces]
+            parts[figure.part] = [pieces]
 
-    def _share_a_line(self, parts: dict[str, list[Line]]) -> None:
-        if "margin" in parts and "reason" in parts:
-            joined = [*parts["margin"][0], ("   ", ""), *parts["reason"][0]]
+    def _share_a_line(self, parts: dict[Part, list[Line]]) -> None:
+        if Part.MARGIN in parts and Part.REASON in parts:
+            joined = [*parts[Part.MARGIN][0], ("   ", ""), *parts[Part.REASON][0]]
             if sum(cell_len(text) for text, _ in joined) <= self.width:
-                parts["margin"] = [joined]
-                del parts["reason"]
+                parts[Part.MARGIN] = [joined]
+                del parts[Part.REASON]
 
     # ------------------------------------------------------------ the columns
 
@@ -191,12 +217,12 @@ class _Table:
     def _figures(self) -> list[_Figure]:
         floor = "" if self.scale is None else f" ├{similarity_ends(self.scale.low)}"
         return [
-            _Figure("removes", "removes", self._removes),
-            _Figure("similarity", f"{_LABELS['similarity']}{floor}", self._similarity),
-            _Figure("accuracy", _LABELS["val_accuracy"], self._accuracy),
-            _Figure("macs", _LABELS["macs"], self._gone("macs")),
-            _Figure("params", _LABELS["params"], self._gone("params")),
-            _Figure("latency", _LABELS["latency_ms"], self._latency),
+            _Figure(Part.REMOVES, "removes", self._removes),
+            _Figure(Part.SIMILARITY, f"{_label('similarity')}{floor}", self._similarity),
+            _Figure(Part.ACCURACY, _label("val_accuracy"), self._accuracy),
+            _Figure(Part.MACS, _label("macs"), self._gone("macs")),
+            _Figure(Part.PARAMS, _label("params"), self._gone("params")),
+            _Figure(Part.LATENCY, _label("latency_ms"), self._latency),
         ]
 
     def _removes(self, node: NodeView, width: int) -> Piece:
@@ -316,10 +342,10 @@ def _without_candidates(
     parent = card.parent
     lines: list[Line] = [[(fig.cut(f"{safe(parent.name)}  no candidates yet", width), "title")]]
     about = [
-        (_LABELS["val_accuracy"], accuracy_text(parent, None, width - _LABEL)),
-        (_LABELS["macs"], share_gone_text(parent, parent, card.root, "macs", width - _LABEL)),
-        (_LABELS["params"], share_gone_text(parent, parent, card.root, "params", width - _LABEL)),
-        (_LABELS["latency_ms"], latency_text(parent, None, width - _LABEL)),
+        (_label("val_accuracy"), accuracy_text(parent, None, width - _LABEL)),
+        (_label("macs"), share_gone_text(parent, parent, card.root, "macs", width - _LABEL)),
+        (_label("params"), share_gone_text(parent, parent, card.root, "params", width - _LABEL)),
+        (_label("latency_ms"), latency_text(parent, None, width - _LABEL)),
     ]
     job = card.jobs.get(parent.name)
     if job is not None:

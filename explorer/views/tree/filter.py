@@ -74,8 +74,9 @@ def parse_filter(text: str) -> Predicate | None:
         match = _TERM.match(text, position)
         if match is None:
             raise ValueError(f"cannot read {rest!r}; write terms like acc>93, kept or name~R.L")
-        test = _term(match["field"].lower(), match["sign"], (match["value"] or "").strip('"'))
-        tests.append(_negated(test) if match["negated"] else test)
+        negated, field, sign, value = match.group("negated", "field", "sign", "value")
+        test = _term(field.lower(), sign, (value or "").strip('"'))
+        tests.append(_negated(test) if negated else test)
         position = match.end()
     if not tests:
         return None
