@@ -178,7 +178,7 @@ def _ui_value(name: str, value: Any) -> Any:
 def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
         raise ConfigError(f"{where} = {_brief(value)} is unknown{_nearest(value, known)}")
-    return value
+    return str(value)
 
 
 # ------------------------------------------------------------ [keys]

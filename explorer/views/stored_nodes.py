@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from engine.contracts.json_values import JsonObject
@@ -123,14 +124,15 @@ def _epoch(row: EpochRow) -> EpochView:
 
     def figure(name: str) -> float | None:
         value = values.get(name)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return float(value) if is_number else None  # type: ignore[arg-type]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value)
 
     place = figure("epoch")
     return EpochView(
         phase=row.phase,
         stored=values,
-        epoch=None if place is None else int(place),
+        epoch=None if place is None or not math.isfinite(place) else int(place),
         loss=figure("loss"),
         accuracy=figure("accuracy"),
         images_per_second=figure("images_per_second"),

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.contracts.errors import UsageError
-from explorer.cli.commands.auto import clear_spool, summary_of
+from explorer.cli.commands.auto import summary_of
 from explorer.cli.console import print_tree
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
+from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import NUM_SLOTS, WorkerExecutor
 from explorer.session.errors import WorkFailedError
 from explorer.session.open_run import Request, open_session

@@ -11,8 +11,10 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from engine.contracts.metrics import measure
-from explorer.tui.drawing import tree as drawing
+from explorer.tui.drawing import cells
+from explorer.tui.drawing.tree import TAG
 from explorer.views.safe_text import safe
+from explorer.views.standing import GLYPHS, standing
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
@@ -40,25 +42,23 @@ _COLUMNS = (
         _SIMILARITY,
         6,
         lambda node: node.similarity,
-        lambda n: drawing.similarity_text(n.similarity),
+        lambda n: cells.similarity_text(n.similarity),
     ),
-    _Column(
-        _ACCURACY, 6, lambda n: n.val_accuracy, lambda n: drawing.accuracy_text(n.val_accuracy)
-    ),
+    _Column(_ACCURACY, 6, lambda n: n.val_accuracy, lambda n: cells.accuracy_text(n.val_accuracy)),
     _Column(_MACS, 7, lambda n: n.macs_reduction, lambda n: _macs_text(n)),
     _Column("structure", 9, lambda node: node.structure, lambda node: safe(node.structure, 9)),
-    _Column("state", 10, drawing.standing, drawing.standing),
+    _Column("state", 10, standing, standing),
 )
 
 
 def _name_text(node: TreeNode) -> str:
-    glyph = drawing.GLYPHS[drawing.standing(node)]
-    tag = drawing.TAG if node.tagged else " "
-    return f"{glyph}{tag}{drawing.short_name(node.name, 20)}"
+    glyph = GLYPHS[standing(node)]
+    tag = TAG if node.tagged else " "
+    return f"{glyph}{tag}{cells.short_name(node.name, 20)}"
 
 
 def _macs_text(node: TreeNode) -> str:
-    return "" if node.macs_reduction is None else drawing.macs_text(node.macs_reduction)
+    return "" if node.macs_reduction is None else cells.macs_text(node.macs_reduction)
 
 
 class NodeTable(DataTable[Text]):
@@ -205,7 +205,7 @@ class NodeTable(DataTable[Text]):
 
     def _texts(self, number: int) -> list[Text]:
         node = self.model.nodes[number]
-        style = {"kept": "bold", "rejected": "dim"}.get(drawing.standing(node), "")
+        style = {"kept": "bold", "rejected": "dim"}.get(standing(node), "")
         texts = [Text(column.text(node), style, no_wrap=True) for column in _COLUMNS]
         for text in texts[1:4]:
             text.justify = "right"
