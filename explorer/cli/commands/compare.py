@@ -133,9 +133,7 @@ def _print_nodes(nodes: Sequence[NodeView]) -> None:
         table.add_column(Text(safe(node.name)), justify="right")
     words = [(r.title, [safe(w) if w is not None else "–" for w in r.words])
              for r in word_rows(nodes)]  # fmt: skip
-    figures = [
-        (r.measure.heading.strip(), [_figure(r, f) for f in r.figures]) for r in figure_rows(nodes)
-    ]
+    figures = [(r.measure.heading, [_figure(r, f) for f in r.figures]) for r in figure_rows(nodes)]
     above = [row for row in words if row[0] not in _BELOW]
     below = [row for row in words if row[0] in _BELOW]
     for title, cells in (*above, *figures, *below):

@@ -73,4 +73,4 @@ def _cell(value: JsonValue) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}"
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, str | bool | int) else json.dumps(value)
