@@ -16,10 +16,13 @@ def figures_text(node: NodeView, keys: Sequence[str], between: str = "  ") -> st
 
 def labelled(key: str, value: float | None) -> str:
     """`val acc 93.40 %`; `val acc –` where it was not measured."""
+    return f"{measure(key).label} {with_unit(key, value)}"
+
+
+def with_unit(key: str, value: float | None) -> str:
+    """`93.40 %`; `–` where it was not measured."""
     known = measure(key)
-    if value is None:
-        return f"{known.label} –"
-    return f"{known.label} {known.text(value)} {known.unit}".rstrip()
+    return "–" if value is None else f"{known.text(value)} {known.unit}".rstrip()
 
 
 def interval_text(value: float, low: float | None, high: float | None) -> str:

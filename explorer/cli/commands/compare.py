@@ -15,7 +15,7 @@ from engine.contracts.settings import Settings
 from explorer.cli.console import find_run, wide_console
 from explorer.cli.json_types import NodesCompared, RunsCompared, RunSide, print_json
 from explorer.views.best_node import best
-from explorer.views.measured_text import interval_text, labelled
+from explorer.views.measured_text import interval_text, labelled, with_unit
 from explorer.views.node_diff import (
     Decided,
     Figure,
@@ -203,10 +203,14 @@ def _decided(each: Decided | None) -> str:
 
 
 def _print_bests(sides: Sequence[RunSide]) -> None:
-    keys = ("val_accuracy", "test_accuracy", "macs_reduction", "params")
     for letter, side in zip("AB", sides, strict=True):
-        figures = ", ".join(labelled(key, side.best.measure(key)) for key in keys)
-        typer.echo(f"best of {letter}: {safe(side.best.name)}, {figures}")
+        best = side.best
+        typer.echo(
+            f"best of {letter}: {safe(best.name)}, {labelled('val_accuracy', best.val_accuracy)}, "
+            f"{labelled('test_accuracy', best.test_accuracy)}, "
+            f"{with_unit('macs_reduction', best.macs_reduction)} fewer MACs, "
+            f"{with_unit('params', best.measure('params'))} parameters"
+        )
 
 
 def _verdict(side: Side) -> str:
