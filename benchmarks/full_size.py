@@ -17,8 +17,9 @@ import sys
 import time
 from pathlib import Path
 
-from explorer.views.node_json import kept_path, node_objects
+from explorer.views.kept_path import kept_path
 from explorer.views.published_results import published_for
+from explorer.views.stored_nodes import node_views
 from store import TreeStore
 
 CHECKPOINT = Path(__file__).parents[1] / "sample_checkpoints" / "resnet56-cifar10.pt"
@@ -44,17 +45,17 @@ def table(path: Path) -> None:
     with TreeStore.open(path, read_only=True) as store:
         run = store.latest_run()
         assert run is not None
-        nodes = kept_path(node_objects(store, run.id))
+        nodes = kept_path(node_views(store, run.id))
         published = published_for(run.architecture)
     root = nodes[0]
     print("node | MACs −% | params −% | CKA | val % | test % | Δ test | seconds")
     for node in nodes:
-        fewer = 100 * (1 - node["params"] / root["params"])
-        change = _written(node["test_accuracy"], root["test_accuracy"])
+        fewer = 100 * (1 - node.metrics["params"] / root.metrics["params"])
+        change = _written(node.test_accuracy, root.test_accuracy)
         print(
-            f"{node['name']} | {node['macs_reduction'] or 0:.1f} | {fewer:.1f} | "
-            f"{_written(node['similarity'])} | {_written(node['val_accuracy'])} | "
-            f"{_written(node['test_accuracy'])} | {change} | {_written(node['seconds'])}"
+            f"{node.name} | {node.macs_reduction or 0:.1f} | {fewer:.1f} | "
+            f"{_written(node.similarity)} | {_written(node.val_accuracy)} | "
+            f"{_written(node.test_accuracy)} | {change} | {_written(node.seconds)}"
         )
     for row in published:
         print(f"paper, {row.method}: MACs −{row.macs_reduction} %, Δ {row.delta_accuracy:+.2f}")

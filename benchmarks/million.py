@@ -129,7 +129,7 @@ def main() -> None:
     asked = parser.parse_args()
     from keys import measure
 
-    from explorer.views.live_run import LiveView
+    from explorer.views.live_run import LiveRun
     from store import TreeStore
 
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +139,7 @@ def main() -> None:
 
         def first_screen() -> None:
             with TreeStore.open(path) as store:
-                LiveView().attach(store, store.latest_run())
+                LiveRun().attach(store, store.latest_run())
 
         timed("open for writing, and the first screen's nodes", first_screen)
         with TreeStore.open(path, read_only=True) as store:

@@ -16,9 +16,10 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from explorer.views.node_json import kept_path, node_objects
+from explorer.views.kept_path import kept_path
+from explorer.views.node_view import NodeView
+from explorer.views.stored_nodes import node_views
 from store import TreeStore
 
 REDUCTIONS = (10, 20, 30, 40, 50, 60)  # percent of the root's MACs
@@ -36,34 +37,35 @@ def grow(asked: argparse.Namespace, options: list[str], policy: str, seed: int) 
     return path
 
 
-def nodes_of(path: Path) -> list[dict[str, Any]]:
+def nodes_of(path: Path) -> list[NodeView]:
     with TreeStore.open(path, read_only=True) as store:
         run = store.latest_run()
         assert run is not None
-        return node_objects(store, run.id)
+        return node_views(store, run.id)
 
 
-def accuracy_at(path: list[dict[str, Any]], reduction: float) -> float | None:
+def accuracy_at(path: list[NodeView], reduction: float) -> float | None:
     """The test accuracy of a kept path where so many percent of the MACs are gone."""
     for before, after in pairwise(path):
-        low, high = before["macs_reduction"], after["macs_reduction"]
-        if low <= reduction <= high:
-            share = (reduction - low) / (high - low)
-            accuracies = before["test_accuracy"], after["test_accuracy"]
-            return accuracies[0] + share * (accuracies[1] - accuracies[0])
+        low, high = before.macs_reduction, after.macs_reduction
+        accuracies = before.test_accuracy, after.test_accuracy
+        if None in (low, high, *accuracies) or not low <= reduction <= high:
+            continue
+        share = (reduction - low) / (high - low)
+        return accuracies[0] + share * (accuracies[1] - accuracies[0])
     return None  # the tree did not come so far
 
 
-def agreement(nodes: list[dict[str, Any]]) -> list[tuple[float, float]]:
+def agreement(nodes: list[NodeView]) -> list[tuple[float, float]]:
     """(CKA, validation accuracy) of the layer candidate minus those of the filter candidate."""
     found = []
-    for parent in {n["parent"] for n in nodes if n["similarity"] is not None}:
-        pair = {n["structure"]: n for n in nodes if n["parent"] == parent}
+    for parent in {n.parent for n in nodes if n.similarity is not None}:
+        pair = {n.structure: n for n in nodes if n.parent == parent}
         if len(pair) == 2:
             layer, filters = pair["layer"], pair["filter"]
             found.append((
-                layer["similarity"] - filters["similarity"],
-                layer["val_accuracy"] - filters["val_accuracy"],
+                layer.similarity - filters.similarity,
+                layer.val_accuracy - filters.val_accuracy,
             ))  # fmt: skip
     return found
 
@@ -75,7 +77,7 @@ def summary(values: list[float]) -> str:
     return f"{statistics.fmean(values):.2f} ± {error:.2f}"
 
 
-def report(trees: dict[tuple[str, int], list[dict[str, Any]]], asked: argparse.Namespace) -> None:
+def report(trees: dict[tuple[str, int], list[NodeView]], asked: argparse.Namespace) -> None:
     paths = {key: kept_path(nodes) for key, nodes in trees.items()}
     by_policy: dict[str, dict[int, dict[int, float]]] = {}
     for (policy, seed), path in paths.items():
@@ -117,7 +119,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("policies"))
     asked, options = parser.parse_known_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
-    trees: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    trees: dict[tuple[str, int], list[NodeView]] = {}
     for seed in range(asked.seeds):
         for policy in asked.policies:
             trees[policy, seed] = nodes_of(grow(asked, options, policy, seed))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import typing
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.contracts.errors import SettingsError
+from engine.contracts.near import did_you_mean
 
 SettingValue = int | float | str | None
 
@@ -103,9 +103,3 @@ def check_range(name: str, value: float | None, low: float, high: float) -> None
         return
     if not math.isfinite(value) or not low <= value <= high:
         raise SettingsError(f"{flag(name)} is {value}; it must be between {low:g} and {high:g}")
-
-
-def did_you_mean(value: str, known: Iterable[str]) -> str:
-    """ "did you mean 'x'? " for the nearest known name, "" where none is near."""
-    near = difflib.get_close_matches(value, tuple(known), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""

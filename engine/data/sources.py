@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import hashlib
 import io
@@ -17,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from engine.contracts.errors import DataError
+from engine.contracts.near import did_you_mean
 from engine.data.images import Decoded
 
 Progress = Callable[[str, int, int], None]
@@ -58,8 +58,8 @@ def open_source(source: str) -> Source:
     if source.lower() in TORCHVISION and not path.exists():
         return Source(f"torchvision-{source.lower()}", lambda _: _read_torchvision(source.lower()))
     if not path.exists():
-        near = difflib.get_close_matches(source.lower(), KNOWN_NAMES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(TORCHVISION)}"
+        hint = did_you_mean(source.lower(), KNOWN_NAMES).rstrip()
+        hint = hint or f"known names: {', '.join(TORCHVISION)}"
         raise DataError(f"no data set or file is called {source!r}; {hint}")
     if path.is_dir():
         if _idx_path(path, IDX_FILES["x_train"]) is not None:

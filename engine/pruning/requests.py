@@ -8,8 +8,8 @@ from torch import nn
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditRequestError
+from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
-from engine.contracts.options import did_you_mean
 from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.settings import ALLOCATIONS, ScoringSettings
 from engine.pruning import candidates, surgery

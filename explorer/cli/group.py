@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import sys
 from collections.abc import Callable
@@ -33,9 +32,11 @@ class DefaultCommandGroup(TyperGroup):
     def _refuse_misspelling(self, first: str, args: list[str]) -> None:
         if not first or first == "sample" or first.startswith("-") or Path(first).exists():
             return
-        near = difflib.get_close_matches(first, self.commands, n=1, cutoff=0.6)
-        if near and (len(args) > 1 or "." not in first):
-            _complain(f"there is no command {first!r}; did you mean {near[0]!r}?")
+        from engine.contracts.near import did_you_mean
+
+        hint = did_you_mean(first, self.commands).rstrip()
+        if hint and (len(args) > 1 or "." not in first):
+            _complain(f"there is no command {first!r}; {hint}")
             raise SystemExit(USAGE)
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:

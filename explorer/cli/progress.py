@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 from rich.text import Text
 
 from engine.contracts.events import Progress
 from explorer.session.events import JobRetried, JobTold, PhaseFinished, SessionEvent
+from explorer.views.duration import duration
 from explorer.views.event_messages import line_of
 from explorer.views.safe_text import safe
 
@@ -100,11 +108,69 @@ def _figures(event: Progress) -> str:
     if event.images_per_second is not None:
         parts.append(f"{event.images_per_second:.0f} images/s")
     if event.eta_seconds is not None:
-        parts.append(f"{_duration(event.eta_seconds)} left")
+        parts.append(f"{duration(event.eta_seconds)} left")
     return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+class ByteProgress:
+    """Says on standard error how many bytes of a long reading or writing are done, and how long
+    the rest will take; what takes no time says nothing. Called with bytes done and in all.
+
+    `before` is what goes on until the first bytes are told, `done` what happens to the bytes.
+    """
+
+    QUIET_SECONDS = 2.0
+    LINE_SECONDS = 5.0  # between two lines, without a terminal
+
+    def __init__(self, before: str, done: str) -> None:
+        self.before, self.what = before, done
+        self.done, self.total = 0, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def __call__(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+
+    def _tell(self) -> None:
+        if self._ended.wait(self.QUIET_SECONDS):
+            return
+        console = Console(stderr=True, highlight=False)
+        if console.is_terminal:
+            self._draw(console)
+        else:
+            self._print_lines(console)
+
+    def _draw(self, console: Console) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn()
+        with Bars(*columns, console=console, transient=True) as bars:
+            task = bars.add_task(self.before, total=None)
+            while not self._ended.wait(0.2):
+                if self.total:
+                    bars.update(
+                        task, description=self._amount(), completed=self.done, total=self.total
+                    )
+
+    def _print_lines(self, console: Console) -> None:
+        started, begun = time.monotonic(), 0
+        while True:
+            if not self.total:
+                line, started = self.before, time.monotonic()
+            else:
+                begun = begun or self.done
+                rate = (self.done - begun) / max(time.monotonic() - started, 1e-3)
+                left = f", {duration((self.total - self.done) / rate)} left" if rate else ""
+                line = f"{self._amount()} {self.what}{left}"
+            console.print(Text(line), soft_wrap=True)
+            if self._ended.wait(self.LINE_SECONDS):
+                return
+
+    def _amount(self) -> str:
+        return f"{self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB"

@@ -15,8 +15,9 @@ from engine.contracts.codec import encode_object
 from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
+from engine.contracts.near import nearest
 from engine.contracts.networks import FileRef
-from engine.contracts.options import SettingValue, did_you_mean, flag
+from engine.contracts.options import SettingValue, flag
 from engine.contracts.settings import (
     Settings,
     all_settings,
@@ -67,8 +68,9 @@ def model_path(model: str) -> Path:
     if path.is_dir():
         raise UsageError(f"{model} is a folder; give a checkpoint file or a store")
     folder = path.parent if path.parent.is_dir() else Path()
-    hint = did_you_mean(path.name, [found.name for found in folder.iterdir()])
-    raise UsageError(f"there is no file {model!r}; {hint}(the bundled network is called 'sample')")
+    near = nearest(path.name, (p.name for p in folder.iterdir()))
+    hint = "" if near is None else f"; did you mean {str(path.with_name(near))!r}?"
+    raise UsageError(f"there is no file {model!r}{hint} (the bundled network is called 'sample')")
 
 
 def sample_path() -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import cast
+from typing import Literal, cast
 
 from engine.contracts.errors import SettingsError, UsageError
 from engine.contracts.events import Noted
@@ -23,6 +23,7 @@ from explorer.session.job_runner import JobRunner
 from store import Node, Phase
 
 Value = float | str | None
+Verdict = Literal["identical", "equivalent", "different"]
 Pair = tuple[Value, Value]  # a value as it is stored, and as it is now
 # A clock measures these: they differ every time.
 _TIMES = ("latency_ms", "latency_ratio")
@@ -53,7 +54,7 @@ class Reexecution:
     environment: Mapping[str, Pair]
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`identical`, `equivalent` (another environment may round differently), `different`."""
         if all(one.identical and (self.environment or not one.metrics) for one in self.remade):
             return "identical"

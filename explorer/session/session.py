@@ -141,7 +141,7 @@ class Session:
         """The candidate that the run's policy keeps; the decision is stored."""
         decision = self.store.decision_of(parent.id)
         if decision is not None and decision.kept:
-            return self.store.node_by_id(decision.kept[0])
+            return self.store.node_by_id(decision.kept[-1])  # the newest: so goes the kept path
         suggestion = self.suggest(parent, measured)
         policy = self.settings.search.policy
         self.keep(parent, [suggestion.node], suggestion, policy, suggestion.reason)

@@ -6,7 +6,6 @@ it is told and left out, and the rest counts: a broken configuration stops nothi
 
 from __future__ import annotations
 
-import difflib
 import os
 import reprlib
 import tomllib
@@ -18,6 +17,7 @@ from typing import Any
 import platformdirs
 
 from engine.contracts.errors import SettingsError
+from engine.contracts.near import did_you_mean
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import Settings, all_settings, with_values
 from explorer.tui.keys import (
@@ -177,7 +177,7 @@ def _ui_value(name: str, value: Any) -> Any:
 def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
     if value not in known:
         raise ConfigError(f"{where} = {_brief(value)} is unknown{_nearest(value, known)}")
-    return value
+    return str(value)
 
 
 # ------------------------------------------------------------ [keys]
@@ -261,8 +261,8 @@ def _text(where: str, value: Any) -> str:
 
 
 def _nearest(value: Any, known: Collection[str], tell_all: bool = True) -> str:
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(value, known).rstrip()
+    hint = f"; {hint}" if hint else ""
     if tell_all:
         hint += f" Known: {', '.join(known)}" if hint else f"; known: {', '.join(known)}"
     return hint or "; `?` in the app lists what there is"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 from textual.css.query import NoMatches
@@ -27,15 +25,18 @@ from explorer.tui.widgets.stages_pane import StagesPane
 from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
 from explorer.tui.widgets.tree_canvas import TreeCanvas
-from explorer.views.decide_card import live_card, past_card
+from explorer.views.best_node import best
+from explorer.views.decide_card import edits_of, live_card, past_card
+from explorer.views.job_view import JobView
 from explorer.views.live_run import Changes
-from explorer.views.node_json import best_name
+from explorer.views.node_view import NodeView
+from explorer.views.proposed_scores import newest_scores
 from explorer.views.published_results import published_for
 from explorer.views.safe_text import safe
 from explorer.views.stage_widths import stages
+from explorer.views.stored_nodes import with_details
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
-from explorer.views.values import JobView
 
 PAINT_SECONDS = 0.2
 MOST_POINTS = 2_000  # of the Pareto plot, kept ones and others each
@@ -46,7 +47,7 @@ class Painting(AppBase):
     """The half of the app that paints."""
 
     _details_timer: Timer | None = None
-    _starred: Mapping[str, Any] | None = None
+    _starred: NodeView | None = None
     _starred_at = 0.0
 
     # ------------------------------------------------------------ the tree
@@ -92,8 +93,8 @@ class Painting(AppBase):
         if moment is None or self.replay is None:
             self.show_live()
         else:
-            self.shown = {o["name"]: o for o in self.replay.nodes_at(moment)}
-            self.briefs = {name: TreeNode.from_object(o) for name, o in self.shown.items()}
+            self.shown = {node.name: node for node in self.replay.nodes_at(moment)}
+            self.briefs = {name: TreeNode.of(node) for name, node in self.shown.items()}
         while self.selected not in self.shown:
             self.selected = self.selected.rpartition(".")[0] or "R"
         self.show_tree()
@@ -171,8 +172,9 @@ class Painting(AppBase):
         else:
             assert self.session is not None
             children = self.session.store.children(self.session.node(subject).id)
-            edits = {child.name: child.edit or {} for child in children}
-            card.show(past_card(self.shown, subject, edits), self.selected, self.past_words)
+            card.show(
+                past_card(self.shown, subject, edits_of(children)), self.selected, self.past_words
+            )
         self.paint_tab()
 
     def paint_tab(self) -> None:
@@ -219,35 +221,28 @@ class Painting(AppBase):
     def best_name(self) -> str:
         """The best node of what is shown."""
         assert self.session is not None
-        rows = ((n.name, n.kept, n.val_accuracy, n.macs_reduction) for n in self.briefs.values())
-        return best_name(rows, self.session.settings)
+        return best(self.briefs.values(), self.session.settings).name
 
     def _paint_node(self) -> None:
         assert self.session is not None
         node = self.session.node(self.selected)
-        store = self.session.store
-        value = {
-            **self.shown[self.selected],
-            "edit": node.edit,
-            "epochs": [{"phase": e.phase, **e.values} for e in store.epochs(node.id)],
-            "snapshots": {phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
-            "created_at": node.created_at,
-        }
-        self.query_one(NodePane).show(value)
+        details = with_details(self.session.store, node, self.shown[self.selected])
+        self.query_one(NodePane).show(details)
 
     def _paint_blocks(self) -> None:
         assert self.session is not None
         run = self.session.run
-        self.query_one(StagesPane).show(stages(run.architecture, self.own_edits(self.selected)))
+        way = self.session.store.lineage(self.session.node(self.selected).id)
+        self.query_one(StagesPane).show(stages(run.architecture, list(edits_of(way).values())))
         ranking, parent = self.query_one(RankingPane), self.session.node(self.subject or "R")
-        proposals = self.session.store.proposals(parent.id)
-        if not proposals:
+        proposed = newest_scores(self.session.store, parent.id)
+        if proposed is None:
             ranking.show(None, ())
             return
-        edits = {c.name: c.edit or {} for c in self.session.store.children(parent.id)}
-        removed_in = {b: name for name, edit in edits.items() for b in edit.get("blocks", ())}
-        filters = next((edit["filters"] for edit in edits.values() if "filters" in edit), None)
-        ranking.show(proposals[-1].content["scores"], removed_in.keys(), removed_in, filters)
+        edits = edits_of(self.session.store.children(parent.id))
+        removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
+        filters = next((dict(e.filters) for e in edits.values() if e.filters), None)
+        ranking.show(proposed.scores, removed_in.keys(), removed_in, filters)
 
     # ------------------------------------------------------------ around
 
@@ -275,7 +270,7 @@ class Painting(AppBase):
             past=self.moment is not None,
         )
 
-    def _star(self) -> Mapping[str, Any] | None:
+    def _star(self) -> NodeView | None:
         """The best node; looked for anew at most every second or so of a large tree."""
         now = time.monotonic()
         if now - self._starred_at > len(self.briefs) / 50_000:

@@ -12,15 +12,27 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from engine.contracts.codec import FormatError, decode, encode
+from explorer.views.node_view import NodeView
+
 LONGEST = 20  # recent stores
 _LARGEST_BYTES = 1_000_000
 _LATEST = 1e12  # seconds; later times are no times
+
+
+@dataclass(frozen=True)
+class Star:
+    """The best node of a store when it was open last."""
+
+    name: str
+    val_accuracy: float | None = None
+    macs_reduction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Recent:
     run: str
     opened_at: float
     num_nodes: int
-    best: Mapping[str, Any] | None = None  # of a NODE: name, val_accuracy, macs_reduction
+    best: Star | None = None
 
 
 def state_path() -> Path:
@@ -47,17 +59,16 @@ def recents() -> list[Recent]:
 
 
 def remember(
-    path: Path | str, run: str, num_nodes: int, best: Mapping[str, Any] | None = None
+    path: Path | str, run: str, num_nodes: int, best: NodeView | None = None
 ) -> str | None:
     """Puts a store at the head of the list. Returns a warning where that could not be kept."""
-    figures = ("name", "val_accuracy", "macs_reduction")
-    star = None if best is None else {name: best.get(name) for name in figures}
+    star = None if best is None else Star(best.name, best.val_accuracy, best.macs_reduction)
     full = os.path.abspath(path)
     newest = Recent(full, run, time.time(), num_nodes, star)
     state, warning = _read()
     others = [recent for recent in _recents_in(state) if recent.path != full]
     kept = [newest, *others][:LONGEST]
-    return _write({**state, "recents": [asdict(recent) for recent in kept]}) or warning
+    return _write({**state, "recents": [encode(recent) for recent in kept]}) or warning
 
 
 def sizes() -> dict[str, int]:
@@ -116,24 +127,24 @@ def _write(state: Mapping[str, Any]) -> str | None:
 
 def _recents_in(state: Mapping[str, Any]) -> list[Recent]:
     entries = state.get("recents")
-    found = [_recent(entry) for entry in entries] if isinstance(entries, list) else []
+    entries = entries if isinstance(entries, list) else []
+    found = [_recent(entry) for entry in entries if isinstance(entry, dict)]
     known = [recent for recent in found if recent is not None]
     return sorted(known, key=lambda recent: -recent.opened_at)[:LONGEST]
 
 
-def _recent(entry: Any) -> Recent | None:
+def _recent(entry: Mapping[str, object]) -> Recent | None:
     """An entry of the file, None where it is not one of ours."""
-    if not isinstance(entry, dict):
+    try:
+        recent = decode(Recent, {**entry, "best": None})
+    except FormatError:
         return None
-    path, run, at = entry.get("path"), entry.get("run"), entry.get("opened_at")
-    count, best = entry.get("num_nodes"), entry.get("best")
-    if not (isinstance(path, str) and isinstance(run, str)):
+    if not 0 <= recent.opened_at < _LATEST:
         return None
-    if isinstance(count, bool) or not isinstance(count, int):
-        return None
-    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < _LATEST:
-        return None
-    return Recent(path, run, float(at), count, best if isinstance(best, dict) else None)
+    try:
+        return replace(recent, best=decode(Star, entry.get("best")))
+    except FormatError:  # none, or one that another version wrote
+        return recent
 
 
 def _is_file(path: str) -> bool:

@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 
 from textual.app import App
 
-from engine.contracts.json_values import JsonValue
-from explorer.session.documents import edit_of
 from explorer.session.errors import MENDABLE
 from explorer.session.open_run import Request
 from explorer.session.session import Session
@@ -16,11 +14,11 @@ from explorer.session.steering import Steering
 from explorer.tui.config import Config
 from explorer.tui.keys import shown
 from explorer.views.decide_card import subject_of
-from explorer.views.live_run import LiveView
+from explorer.views.live_run import LiveRun
+from explorer.views.node_view import NodeView
 from explorer.views.replay import Replay
 from explorer.views.safe_text import safe
 from explorer.views.tree.node import TreeNode
-from explorer.views.values import NodeObject
 from store import Node
 
 T = TypeVar("T")
@@ -34,12 +32,12 @@ class AppBase(App[None]):
         super().__init__()
         self.request = request
         self.config = config
-        self.live = LiveView()
+        self.live = LiveRun()
         self.session: Session | None = None
         self.steering: Steering | None = None
         self.replay: Replay | None = None
         self.moment: int | None = None
-        self.shown: Mapping[str, NodeObject] = {}  # the nodes on the screen, by name
+        self.shown: Mapping[str, NodeView] = {}  # the nodes on the screen, by name
         self.briefs: Mapping[str, TreeNode] = {}  # the same in brief
         self.selected = "R"
         self.marked: list[str] = []
@@ -88,7 +86,7 @@ class AppBase(App[None]):
         if self.selected not in self.shown:
             return None
         has_children = bool(self.live.children(self.selected)) if self.moment is None else any(
-            value["parent"] == self.selected for value in self.shown.values()
+            value.parent == self.selected for value in self.shown.values()
         )  # fmt: skip
         return subject_of(self.shown, self.selected, has_children)
 
@@ -115,12 +113,6 @@ class AppBase(App[None]):
         """The steering, and the selected node."""
         steering, node = self.wheel(), self.selected_node()
         return None if steering is None or node is None else (steering, node)
-
-    def own_edits(self, name: str) -> list[dict[str, JsonValue]]:
-        """A node's edits since the root, which `stages` counts by itself."""
-        assert self.session is not None
-        lineage = self.session.store.lineage(self.session.node(name).id)
-        return [edit.as_json() for each in lineage if (edit := edit_of(each)) is not None]
 
     # ------------------------------------------------------------ painting, by the app itself
 

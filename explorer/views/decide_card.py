@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from engine.contracts.edits import Edit
 from explorer.session.policy import Margin
 from explorer.session.steering import Steering
-from explorer.views.live_run import LiveView
-from explorer.views.values import Card, NodeObject
+from explorer.views.job_view import JobView
+from explorer.views.live_run import LiveRun
+from explorer.views.node_view import NodeView
+from explorer.views.removed import stored_edit
+from store import Node
 
 
-def subject_of(objects: Mapping[str, NodeObject], selected: str, has_children: bool) -> str:
+@dataclass(frozen=True)
+class Card:
+    """A parent's candidates side by side, and what is suggested or was decided.
+
+    `edits` holds by candidate what its edit removes; `jobs` the work that goes on, by candidate.
+    """
+
+    parent: NodeView
+    root: NodeView
+    candidates: tuple[NodeView, ...] = ()
+    edits: Mapping[str, Edit] = field(default_factory=dict)
+    jobs: Mapping[str, JobView] = field(default_factory=dict)
+    margin: Margin | None = None
+    suggested: str | None = None
+    reason: str = ""
+    kept: tuple[str, ...] | None = None  # None while undecided
+    decided_by: str | None = None
+    step: int = 0  # the parent's depth + 1
+
+
+def subject_of(nodes: Mapping[str, NodeView], selected: str, has_children: bool) -> str:
     """The parent whose card a selected node shows: its own, where it has candidates or is kept."""
-    value = objects[selected]
-    if has_children or value["kept"] or value["parent"] is None:
+    node = nodes[selected]
+    if has_children or node.kept or node.parent is None:
         return selected
-    return str(value["parent"])
+    return node.parent
 
 
-def live_card(live: LiveView, steering: Steering, parent: str) -> Card:
+def edits_of(nodes: Iterable[Node]) -> dict[str, Edit]:
+    """What the edits of stored nodes remove, by their names."""
+    return {node.name: edit for node in nodes if (edit := stored_edit(node)) is not None}
+
+
+def live_card(live: LiveRun, steering: Steering, parent: str) -> Card:
     """The card of a parent as things stand."""
     assert live.run is not None and live.store is not None
     node = live.store.node(live.run.id, parent)
@@ -32,43 +60,34 @@ def live_card(live: LiveView, steering: Steering, parent: str) -> Card:
         for kind in ("tune", "propose", "recover")
         if (job := live.jobs.get(f"{name} {kind}")) is not None
     }
+    card = replace(card, edits=edits_of(children), jobs=jobs)
     suggestion = steering.suggestion(node)
-    fields: dict[str, Any] = {
-        "edits": {child.name: child.edit or {} for child in children},
-        "jobs": jobs,
-    }
-    if suggestion is not None:
-        fields["suggested"] = suggestion.node.name
-        if card.kept is None:
-            fields |= {"margin": suggestion.margin, "reason": suggestion.reason}
-    return replace(card, **fields)
+    if suggestion is None:
+        return card
+    card = replace(card, suggested=suggestion.node.name)
+    if card.kept is None:
+        card = replace(card, margin=suggestion.margin, reason=suggestion.reason)
+    return card
 
 
-def past_card(
-    objects: Mapping[str, NodeObject], parent: str, edits: Mapping[str, Mapping[str, Any]]
-) -> Card:
-    """The card of a parent at a moment that `objects` were taken at; edits never change."""
-    names = tuple(name for name, value in objects.items() if value["parent"] == parent)
-    return replace(_card(objects, parent, names), edits=edits)
+def past_card(nodes: Mapping[str, NodeView], parent: str, edits: Mapping[str, Edit]) -> Card:
+    """The card of a parent at a moment that `nodes` were taken at; edits never change."""
+    names = tuple(name for name, node in nodes.items() if node.parent == parent)
+    return replace(_card(nodes, parent, names), edits=edits)
 
 
-def _card(objects: Mapping[str, NodeObject], parent: str, names: tuple[str, ...]) -> Card:
-    value = objects[parent]
-    candidates = tuple(objects[name] for name in names if name in objects)
-    undecided = all(candidate["kept"] is None for candidate in candidates)
-    margin = None
-    if value.get("margin") is not None:
-        margin = Margin(
-            value["margin"], value["margin_low"], value["margin_high"], value["too_close"]
-        )
-    deciders = [c["decided_by"] for c in candidates if c["decided_by"]]
+def _card(nodes: Mapping[str, NodeView], parent: str, names: tuple[str, ...]) -> Card:
+    node = nodes[parent]
+    candidates = tuple(nodes[name] for name in names if name in nodes)
+    undecided = all(candidate.kept is None for candidate in candidates)
+    deciders = [c.decided_by for c in candidates if c.decided_by]
     return Card(
-        parent=value,
-        root=objects["R"],
+        parent=node,
+        root=nodes["R"],
         candidates=candidates,
-        margin=None if undecided else margin,
-        reason="" if undecided else value.get("reason") or "",
-        kept=None if undecided else tuple(c["name"] for c in candidates if c["kept"]),
+        margin=None if undecided else node.margin,
+        reason="" if undecided or node.decision is None else node.decision.reason,
+        kept=None if undecided else tuple(c.name for c in candidates if c.kept),
         decided_by=deciders[0] if deciders else None,
         step=parent.count(".") + 1,
     )

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
 
 from engine.contracts.events import EpochEnded, Progress
 from explorer.session.events import (
@@ -27,9 +26,11 @@ from explorer.session.events import (
     StateChanged,
 )
 from explorer.views.event_messages import line_of
-from explorer.views.node_json import some_objects
+from explorer.views.job_view import JobView
+from explorer.views.log_payload import payload_of
+from explorer.views.node_view import NodeView
+from explorer.views.stored_nodes import epoch_views, macs_reduction, some_node_views
 from explorer.views.tree.node import TreeNode
-from explorer.views.values import JobView
 from store import (
     Annotation,
     Node,
@@ -61,19 +62,19 @@ class Changes:
     events: Sequence[SessionEvent] = ()  # but for progress
 
 
-class NodeObjects(Mapping[str, dict[str, Any]]):
-    """NODEs by name, each read from the store when it is first asked for."""
+class NodesAtLength(Mapping[str, NodeView]):
+    """A run's nodes by name, each read from the store when it is first asked for."""
 
-    def __init__(self, live: LiveView) -> None:
+    def __init__(self, live: LiveRun) -> None:
         self._live = live
-        self._read: dict[str, dict[str, Any]] = {}
+        self._read: dict[str, NodeView] = {}
 
-    def __getitem__(self, name: str) -> dict[str, Any]:
+    def __getitem__(self, name: str) -> NodeView:
         if name not in self._read:
             live = self._live
             if name not in live.nodes or live.store is None or live.run is None:
                 raise KeyError(name)
-            (self._read[name],) = some_objects(live.store, live.run.id, [name])
+            (self._read[name],) = some_node_views(live.store, live.run.id, [name])
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -91,14 +92,14 @@ class NodeObjects(Mapping[str, dict[str, Any]]):
             self._read.pop(name, None)
 
 
-class LiveView:
+class LiveRun:
     """One run, live. `nodes` holds every node in brief, `objects` at length."""
 
     def __init__(self, device: str = "") -> None:
         self.store: TreeStore | None = None
         self.run: Run | None = None
         self.nodes: dict[str, TreeNode] = {}  # in the order they came
-        self.objects = NodeObjects(self)
+        self.objects = NodesAtLength(self)
         self.complete = True  # whether all of the run's nodes are here, or as many as are shown
         self.num_stored = 0  # nodes of the run when it was read
         self.jobs: dict[str, JobView] = {}  # by node and kind
@@ -120,7 +121,7 @@ class LiveView:
         self.store, self.run = store, run
         self._seen_event = store.last_event_id(run.id)
         self._root_macs = store.node(run.id, "R").metrics.get("macs")
-        self.objects = NodeObjects(self)
+        self.objects = NodesAtLength(self)
         self.device = self.device or str(run.environment.get("device", ""))
         self._dirty.clear()
         self.num_stored = store.num_nodes(run.id)
@@ -152,7 +153,7 @@ class LiveView:
         return {
             o.name: TreeNode(
                 o.name, o.name.rpartition(".")[0] or None, o.structure, o.state, o.kept,
-                o.similarity, o.val_accuracy, _reduction(o.macs, macs),
+                o.similarity, o.val_accuracy, macs_reduction(o.macs, macs),
                 o.id in said and bool(said[o.id].tags),
             )
             for o in outlines
@@ -163,7 +164,7 @@ class LiveView:
         return TreeNode(
             node.name, node.name.rpartition(".")[0] or None, node.structure, node.state, node.kept,
             metrics.get("similarity"), metrics.get("val_accuracy"),
-            _reduction(metrics.get("macs"), self._root_macs), bool(said and said.tags),
+            macs_reduction(metrics.get("macs"), self._root_macs), bool(said and said.tags),
             self.share(node.name),
         )  # fmt: skip
 
@@ -240,7 +241,8 @@ class LiveView:
             if event.node_id is not None:
                 name = self.store.node_by_id(event.node_id).name
                 self._dirty.add(name)
-            self._dirty.update(event.payload.get("nodes", ()))
+            if event.kind == "candidates":
+                self._dirty.update(payload_of(event).nodes)
             if event.kind in ("decision", "undo", "redo") and event.node_id is not None:
                 children = self.store.children(event.node_id)
                 self._dirty.update(child.name for child in children)
@@ -299,16 +301,11 @@ class LiveView:
         stored = Curves()
         if name in self.nodes and self.store is not None and self.run is not None:
             node = self.store.node(self.run.id, name)
-            for row in self.store.epochs(node.id):
-                epoch = row.values["epoch"] + 1.0
-                stored.loss.append((epoch, row.values["loss"]))
-                stored.accuracy.append((epoch, row.values["accuracy"]))
+            for each in epoch_views(self.store, node.id):
+                if each.epoch is not None and each.loss is not None and each.accuracy is not None:
+                    stored.loss.append((each.epoch + 1.0, each.loss))
+                    stored.accuracy.append((each.epoch + 1.0, each.accuracy))
         return stored if stored.loss or live is None else live
-
-
-def _reduction(macs: float | None, root_macs: float | None) -> float | None:
-    """The part of the root's multiply-accumulates that is gone, in percent."""
-    return None if macs is None or not root_macs else 100 * (1 - macs / root_macs)
 
 
 def _progressed(job: JobView, event: Progress) -> JobView:

@@ -10,7 +10,9 @@ test accuracy against each paper's own unpruned network, reductions are of multi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from explorer.views.root_network import root_network
 
 
 class Published(NamedTuple):
@@ -58,19 +60,18 @@ _BY_DEPTH: dict[int, tuple[Published, ...]] = {
 }
 
 
-def published_for(architecture: Mapping[str, Any]) -> list[Published]:
+def published_for(architecture: Mapping[str, object]) -> list[Published]:
     """What is published for a run's root: an unpruned ResNet32, 44, 56 or 110 of CIFAR-10's
     shape; nothing for any other network."""
-    if architecture.get("factory") != "cifar_resnet" or architecture.get("edits"):
+    network = root_network(architecture)
+    if network is None or network.edits:
         return []
-    arguments = architecture.get("arguments", {})
-    stage_widths = list(arguments.get("stage_widths", ()))
-    inner_widths = [list(widths) for widths in arguments.get("inner_widths", ())]
-    if stage_widths != [16, 32, 64] or arguments.get("stem_width") != 16:
+    about = network.arguments
+    if about.stage_widths != (16, 32, 64) or about.stem_width != 16:
         return []
-    if arguments.get("num_classes", 10) != 10 or arguments.get("in_channels", 3) != 3:
+    if about.num_classes != 10 or about.in_channels != 3:
         return []
-    num_blocks = len(inner_widths[0]) if inner_widths else 0
-    if inner_widths != [[width] * num_blocks for width in stage_widths]:
+    num_blocks = len(about.inner_widths[0]) if about.inner_widths else 0
+    if about.inner_widths != tuple((width,) * num_blocks for width in about.stage_widths):
         return []
     return list(_BY_DEPTH.get(6 * num_blocks + 2, ()))

@@ -9,9 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from explorer.views.node_json import node_object, removes
+from engine.contracts.metrics import measure
+from explorer.views.log_payload import LogPayload, payload_of
+from explorer.views.node_view import NodeView
+from explorer.views.removed import removed, stored_edit
+from explorer.views.stored_nodes import node_view
 from store import (
     Annotation,
     Decision,
@@ -23,7 +27,13 @@ from store import (
 )
 
 _SAID = ("tag", "note", "drop", "freed")
+_TOLD_OF = ("run", "candidates", "result", "decision", "state", *_SAID)
 _STATES = ("failed", "cancelled")
+# What a moment says of a result: by the measure's key, what it calls it.
+_TOLD = {
+    "similarity": measure("similarity").title,
+    **{key: measure(key).name for key in ("val_accuracy", "test_accuracy")},
+}
 
 
 @dataclass(frozen=True)
@@ -38,14 +48,6 @@ class Moment:
     node: str | None
 
 
-@dataclass(frozen=True)
-class Changes:
-    """What differs between two moments: NODE objects, and names that are not there any more."""
-
-    changed: Sequence[dict[str, Any]]
-    vanished: Sequence[str]
-
-
 @dataclass
 class _Past:
     """A node's history: what it became, and at which moment."""
@@ -57,7 +59,7 @@ class _Past:
     decisions: list[tuple[int, Decision]] = field(default_factory=list)  # on its candidates
     said: list[tuple[int, Annotation]] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)  # the moments at which any of it changed
-    shown: tuple[int, dict[str, Any]] | None = None  # how often it had changed, and its object
+    shown: tuple[int, NodeView] | None = None  # how often it had changed, and what it was then
 
 
 class Replay:
@@ -68,7 +70,6 @@ class Replay:
         self.moments: list[Moment] = []
         self._pasts: dict[int, _Past] = {}  # by node id, in the order they came
         self._children: dict[int, list[int]] = {}
-        self._touched: list[tuple[int, ...]] = []  # by moment, the ids of nodes that changed
         self._metrics: dict[int, dict[Phase, dict[str, float]]] = {}
         self._seconds: dict[int, dict[Phase, float]] = {}
         self._decisions: dict[int, Decision] = {}
@@ -90,27 +91,17 @@ class Replay:
 
     # ------------------------------------------------------------ asking
 
-    def nodes_at(self, number: int) -> list[dict[str, Any]]:
-        """The NODE objects at a moment, as `node_objects` gives them now. Not to be changed: the
-        same ones are given out again."""
-        return [self._object(i, number) for i, past in self._pasts.items() if past.born <= number]
+    def nodes_at(self, number: int) -> list[NodeView]:
+        """The nodes at a moment, as `node_views` gives them now."""
+        return [self._view(past, number) for past in self._pasts.values() if past.born <= number]
 
-    def changes(self, before: int, after: int) -> Changes:
-        """What to change on a screen that shows the moment `before` to show `after`."""
-        low, high = sorted((before, after))
-        touched = {i for ids in self._touched[low + 1 : high + 1] for i in ids}
-        there = sorted(i for i in touched if self._pasts[i].born <= after)
-        gone = sorted(touched - set(there))
-        return Changes([self._object(i, after) for i in there], [self._names[i] for i in gone])
-
-    def _object(self, node_id: int, number: int) -> dict[str, Any]:
-        past = self._pasts[node_id]
+    def _view(self, past: _Past, number: int) -> NodeView:
         times = bisect_right(past.touched, number)
         if past.shown is None or past.shown[0] != times:
-            past.shown = (times, self._object_anew(past, number))
+            past.shown = (times, self._view_anew(past, number))
         return past.shown[1]
 
-    def _object_anew(self, past: _Past, number: int) -> dict[str, Any]:
+    def _view_anew(self, past: _Past, number: int) -> NodeView:
         node = past.node
         node_id = node.id
         phases = tuple(phase for at, phase in past.phases if at <= number)
@@ -134,7 +125,7 @@ class Replay:
         root = next(iter(self._pasts.values())).node
         decision = _newest(past.decisions, number)
         said = _newest(past.said, number)
-        return node_object(
+        return node_view(
             then, root, self._names, decision[0] if decision else None, said[0] if said else None
         )
 
@@ -170,41 +161,39 @@ class Replay:
             self._hear(event)
 
     def _hear(self, event: Event) -> None:
-        kind, payload = event.kind, event.payload
-        number = len(self.moments)
         past = self._pasts.get(event.node_id or 0)
-        if past is None:
+        if past is None or event.kind not in _TOLD_OF:
             return
-        if kind == "run":
+        payload, number = payload_of(event), len(self.moments)
+        if event.kind == "run":
             past.born = number
             past.phases.append((number, "root"))
-            self._add(event, f"opened {payload['name']}", past.node.id)
-        elif kind == "candidates":
-            ids = [self._ids[name] for name in payload["nodes"]]
+            self._add(event, f"opened {payload.name}", past.node.id)
+        elif event.kind == "candidates":
+            ids = [self._ids[name] for name in payload.nodes]
             for i in ids:
                 self._pasts[i].born = number
             self._add(event, _proposed(payload, [self._pasts[i].node for i in ids]), *ids)
-        elif kind == "result":
-            past.phases.append((number, payload["phase"]))
-            self._add(event, self._measured(past.node, payload["phase"]), past.node.id)
-        elif kind == "decision":
-            past.decisions.append((number, self._decisions[payload["decision"]]))
+        elif event.kind == "result":
+            phase = cast(Phase, payload.phase)
+            past.phases.append((number, phase))
+            self._add(event, self._measured(past.node, phase), past.node.id)
+        elif event.kind == "decision":
+            past.decisions.append((number, self._decisions[payload.decision]))
             self._add(event, _decided(payload), past.node.id, *self._children[past.node.id])
-        elif kind in _SAID:
+        elif event.kind in _SAID:
             before = past.said[-1][1] if past.said else Annotation()
-            past.said.append((number, before.after(kind, payload)))
-            self._add(event, _said(kind, payload), past.node.id)
-        elif kind == "state":
-            self._hear_state(event, past)
+            past.said.append((number, before.after(event.kind, event.payload)))
+            self._add(event, _said(event.kind, payload), past.node.id)
+        else:
+            self._hear_state(event, payload, past)
 
-    def _hear_state(self, event: Event, past: _Past) -> None:
-        to = event.payload["to"]
-        if to in _STATES:
-            past.states.append((len(self.moments), to, event.payload["error"]))
-            about = event.payload["error"] or ""
-            text = f"{past.node.name}: {to}" + (f": {about}" if about else "")
-            self._add(event, text, past.node.id)
-        elif event.payload["from"] in _STATES:
+    def _hear_state(self, event: Event, payload: LogPayload, past: _Past) -> None:
+        if payload.to in _STATES:
+            past.states.append((len(self.moments), cast(State, payload.to), payload.error))
+            text = f"{past.node.name}: {payload.to}"
+            self._add(event, text + (f": {payload.error}" if payload.error else ""), past.node.id)
+        elif payload.came_from in _STATES:
             past.states.append((len(self.moments), "queued", None))
             self._add(event, f"{past.node.name}: tried again", past.node.id)
 
@@ -212,20 +201,15 @@ class Replay:
         node = None if event.node_id is None else self._names.get(event.node_id)
         moment = Moment(len(self.moments), event.id, event.created_at, event.kind, text, node)
         self.moments.append(moment)
-        self._touched.append(touched)
         for i in touched:
             self._pasts[i].touched.append(moment.number)
 
     def _measured(self, node: Node, phase: Phase) -> str:
         metrics = self._metrics.get(node.id, {}).get(phase, {})
         parts = [
-            form.format(metrics[name])
-            for name, form in (
-                ("similarity", "CKA {:.4f}"),
-                ("val_accuracy", "validation accuracy {:.2f} %"),
-                ("test_accuracy", "test accuracy {:.2f} %"),
-            )
-            if name in metrics
+            f"{title} {measure(key).text(metrics[key])} {measure(key).unit}".rstrip()
+            for key, title in _TOLD.items()
+            if key in metrics
         ]
         return ", ".join([f"{node.name}: {phase}", *parts])
 
@@ -236,26 +220,29 @@ def _newest(history: Sequence[tuple[Any, ...]], number: int) -> tuple[Any, ...] 
     return history[place - 1][1:] if place else None
 
 
-def _proposed(payload: dict[str, Any], nodes: Sequence[Node]) -> str:
-    offers = " and ".join(f"{node.name} (without {removes(node.edit)})" for node in nodes)
-    return f"{payload['parent']}: proposed {offers}"
+def _proposed(payload: LogPayload, nodes: Sequence[Node]) -> str:
+    offers = " and ".join(
+        f"{node.name} (without {removed(edit)})"
+        for node in nodes
+        if (edit := stored_edit(node)) is not None
+    )
+    return f"{payload.parent}: proposed {offers}"
 
 
-def _decided(payload: dict[str, Any]) -> str:
-    if payload.get("undecided"):
-        return f"{payload['parent']}: undecided again, {payload['reason']}"
-    kept = " and ".join(payload["kept"]) or "none"
-    return f"{payload['parent']} → {kept} kept by {payload['actor']}: {payload['reason']}"
+def _decided(payload: LogPayload) -> str:
+    if payload.undecided:
+        return f"{payload.parent}: undecided again, {payload.reason}"
+    kept = " and ".join(payload.kept) or "none"
+    return f"{payload.parent} → {kept} kept by {payload.actor}: {payload.reason}"
 
 
-def _said(kind: str, payload: dict[str, Any]) -> str:
-    name = payload["node"]
+def _said(kind: str, payload: LogPayload) -> str:
+    name = payload.node
     if kind == "freed":
         return f"{name}: weights freed"
     if kind == "tag":
-        return f"{name}: tagged {payload['tag']}" if payload["on"] else (
-            f"{name}: tag {payload['tag']} taken away"
-        )  # fmt: skip
+        words = f"tagged {payload.tag}" if payload.on else f"tag {payload.tag} taken away"
+        return f"{name}: {words}"
     if kind == "note":
-        return f"{name}: note: {payload['text']}" if payload["text"] else f"{name}: note removed"
-    return f"{name}: dropped" if payload["on"] else f"{name}: brought back"
+        return f"{name}: note: {payload.text}" if payload.text else f"{name}: note removed"
+    return f"{name}: dropped" if payload.on else f"{name}: brought back"

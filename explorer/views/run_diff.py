@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from explorer.views.node_json import removes
+from engine.contracts.json_values import JsonObject, JsonValue
+from explorer.views.removed import removed, stored_edit
+from explorer.views.shape_fields import told, told_if_known
 from store import (
     Decision,
     Node,
@@ -19,18 +21,29 @@ Kind = Literal["root", "candidates", "decision", "end"]
 
 
 @dataclass(frozen=True)
+class Offered:
+    """One of a parent's candidates in one of the runs."""
+
+    name: str = told("its name")
+    state: str = told("as of a NODE")
+    removes: str | None = told("what it removes, in words")
+    similarity: float | None = told("similarity to the parent")
+    val_accuracy: float | None = told("validation accuracy, percent")
+
+
+@dataclass(frozen=True)
 class Side:
     """What one of the runs says of a parent's candidates."""
 
-    candidates: tuple[dict[str, Any], ...]
-    kept: tuple[str, ...] | None  # None: undecided
-    suggested: str | None = None
-    actor: str | None = None
-    reason: str | None = None
-    margin: float | None = None
-    margin_low: float | None = None
-    margin_high: float | None = None
-    too_close: bool | None = None
+    candidates: tuple[Offered, ...] = told("what was there to be decided on")
+    kept: tuple[str, ...] | None = told("what was kept; null while undecided")
+    suggested: str | None = told_if_known("what the policy suggested")
+    actor: str | None = told_if_known("who decided")
+    reason: str | None = told_if_known("why")
+    margin: float | None = told_if_known("as of a NODE")
+    margin_low: float | None = told_if_known("as of a NODE")
+    margin_high: float | None = told_if_known("as of a NODE")
+    too_close: bool | None = told_if_known("as of a NODE")
 
 
 @dataclass(frozen=True)
@@ -41,9 +54,9 @@ class Difference:
     or one of them ends there.
     """
 
-    parent: str
-    kind: Kind
-    sides: tuple[Side, Side]
+    parent: str = told("the parent's name")
+    kind: Kind = told("in what they differ")
+    sides: tuple[Side, Side] = told("what A says of it, and what B says")
 
 
 @dataclass(frozen=True)
@@ -55,14 +68,10 @@ class Comparison:
     between nodes of the same name and edit on that way.
     """
 
-    conditions: Mapping[str, tuple[Any, Any]]
+    conditions: Mapping[str, tuple[JsonValue, JsonValue]]
     agreed: tuple[str, ...]
     largest_gap: float | None
     difference: Difference | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
 
 
 class _Tree:
@@ -82,7 +91,7 @@ class _Tree:
         found = self.decisions.get(parent)
         return found if found is not None and found.candidates else None
 
-    def offered(self, parent: str) -> dict[str, Any]:
+    def offered(self, parent: str) -> dict[str, JsonObject | None]:
         """The edits that were to be decided on, by name."""
         decision = self.decision(parent)
         return {
@@ -96,16 +105,7 @@ class _Tree:
         return None if decision is None else tuple(self.names[i] for i in decision.kept)
 
     def side(self, parent: str) -> Side:
-        candidates = tuple(
-            {
-                "name": node.name,
-                "state": node.state,
-                "removes": removes(node.edit),
-                "similarity": node.metrics.get("similarity"),
-                "val_accuracy": node.metrics.get("val_accuracy"),
-            }
-            for node in self.children.get(parent, ())
-        )
+        candidates = tuple(_offered(node) for node in self.children.get(parent, ()))
         decision = self.decision(parent)
         if decision is None:
             return Side(candidates, None)
@@ -120,6 +120,17 @@ class _Tree:
             margin_high=decision.margin_high,
             too_close=decision.too_close,
         )
+
+
+def _offered(node: Node) -> Offered:
+    edit = stored_edit(node)
+    return Offered(
+        name=node.name,
+        state=node.state,
+        removes=None if edit is None else removed(edit),
+        similarity=node.metrics.get("similarity"),
+        val_accuracy=node.metrics.get("val_accuracy"),
+    )
 
 
 def compare_runs(first: tuple[TreeStore, Run], second: tuple[TreeStore, Run]) -> Comparison:
@@ -168,11 +179,16 @@ def _gaps(one: _Tree, other: _Tree, parent: str) -> list[float]:
     return [abs(a - b) for a, b in pairs if a is not None and b is not None]
 
 
-def _conditions(one: Run, other: Run) -> dict[str, tuple[Any, Any]]:
+def _conditions(one: Run, other: Run) -> dict[str, tuple[JsonValue, JsonValue]]:
     """What differs between the two that could make them differ."""
-    pairs: dict[str, tuple[Any, Any]] = {"seed": (one.seed, other.seed)}
-    for title in ("architecture", "data", "settings", "environment"):
-        ours, theirs = getattr(one, title), getattr(other, title)
+    pairs: dict[str, tuple[JsonValue, JsonValue]] = {"seed": (one.seed, other.seed)}
+    sections: tuple[tuple[str, JsonObject, JsonObject], ...] = (
+        ("architecture", one.architecture, other.architecture),
+        ("data", one.data, other.data),
+        ("settings", one.settings, other.settings),
+        ("environment", one.environment, other.environment),
+    )
+    for title, ours, theirs in sections:
         for key in sorted(ours.keys() | theirs.keys()):
             pairs[f"{title}: {key}"] = (ours.get(key), theirs.get(key))
     return {what: values for what, values in pairs.items() if values[0] != values[1]}

@@ -3,41 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from explorer.views.values import StageView
+from engine.contracts.edits import Edit
+from explorer.views.root_network import ResNetArguments, root_network
 
 _Widths = dict[str, int]  # by path of a block, the filters of its first convolution
 
 
-def stages(architecture: Mapping[str, Any], edits: Sequence[Mapping[str, Any]]) -> list[StageView]:
+@dataclass(frozen=True)
+class StageView:
+    """What is left of one stage of a network: blocks, and filters of their first convolutions."""
+
+    name: str
+    num_blocks: int
+    root_blocks: int
+    num_filters: int
+    root_filters: int
+    widths: tuple[int, ...] = ()  # of the remaining blocks' first convolutions, in order
+
+
+def stages(architecture: Mapping[str, object], edits: Sequence[Edit]) -> list[StageView]:
     """The stages after `edits`, against the network that the run began with.
 
     `architecture` is the root's, with the edits that made the root itself; `edits` are those from
     the root down. Empty for families whose stages are not known.
     """
-    if architecture.get("factory") != "cifar_resnet":
+    network = root_network(architecture)
+    if network is None:
         return []
-    root = _edited(_built(architecture["arguments"]), architecture.get("edits", ()))
+    root = _edited(_built(network.arguments), network.edits)
     left = _edited(root, edits)
-    names = [f"layer{n + 1}" for n in range(len(architecture["arguments"]["inner_widths"]))]
+    names = [f"layer{n + 1}" for n in range(len(network.arguments.inner_widths))]
     return [_stage(name, _of_stage(root, name), _of_stage(left, name)) for name in names]
 
 
-def _built(arguments: Mapping[str, Any]) -> _Widths:
+def _built(arguments: ResNetArguments) -> _Widths:
     return {
         f"layer{n + 1}.{index}": width
-        for n, widths in enumerate(arguments["inner_widths"])
+        for n, widths in enumerate(arguments.inner_widths)
         for index, width in enumerate(widths)
     }
 
 
-def _edited(widths: _Widths, edits: Sequence[Mapping[str, Any]]) -> _Widths:
+def _edited(widths: _Widths, edits: Sequence[Edit]) -> _Widths:
     left = dict(widths)
     for edit in edits:
-        for block in edit.get("blocks", ()):
+        for block in edit.blocks:
             del left[block]
-        for conv, indices in edit.get("filters", {}).items():
+        for conv, indices in edit.filters:
             left[conv.removesuffix(".conv1")] -= len(indices)
     return left
 
@@ -50,12 +64,12 @@ def _stage(name: str, root: tuple[int, ...], left: tuple[int, ...]) -> StageView
     return StageView(name, len(left), len(root), sum(left), sum(root), left)
 
 
-def shape_changing(architecture: Mapping[str, Any]) -> set[str]:
+def shape_changing(architecture: Mapping[str, object]) -> set[str]:
     """The blocks that change the shape of the maps, so that they can never be removed."""
-    if architecture.get("factory") != "cifar_resnet":
+    network = root_network(architecture)
+    if network is None:
         return set()
-    arguments = architecture["arguments"]
-    widths = [arguments["stem_width"], *arguments["stage_widths"]]
+    widths = (network.arguments.stem_width, *network.arguments.stage_widths)
     return {
         f"layer{n + 1}.0"
         for n in range(len(widths) - 1)

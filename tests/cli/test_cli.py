@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from json_shapes import problems
 from small import OPTIONS, write_data, write_network
 
 from engine.contracts.settings import CRITERIA, ScoringSettings, Settings
 from explorer.cli.commands.auto import decided_by
+from explorer.cli.json_types import Machine, NetworkTrained, NodeExported, TreeSummary
+from explorer.views.node_view import NodeDetails
 from store import TreeStore
 
 COMMAND = [sys.executable, "-m", "explorer.cli"]
@@ -96,6 +99,7 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
     store, ended = grown
     assert ended.returncode == 0, ended.stderr
     summary = json.loads(ended.stdout)
+    assert problems(TreeSummary, summary) == []
     assert summary["store"] == str(store) and summary["stopped"] == "iterations: 2 done"
     assert summary["settings"]["scoring"]["criterion"] in CRITERIA
     assert len(summary["path"]) == 2 and set(summary["path"]) <= {"layer", "filter"}
@@ -123,7 +127,7 @@ def test_log_and_show_tell_the_same_as_auto(grown):
     assert json.loads(run("log", store, "--json").stdout)["nodes"] == nodes
     shown = json.loads(run("show", store, "R.F", "--json").stdout)
     (expected,) = [n for n in nodes if n["name"] == "R.F"]
-    assert expected.items() <= shown.items()
+    assert expected.items() <= shown.items() and problems(NodeDetails, shown) == []
     assert shown["edit"]["structure"] == "filter" and shown["epochs"]
     text = run("log", store).stdout
     assert all(node["name"] in text for node in nodes) and "●" in text and "○" in text
@@ -134,7 +138,8 @@ def test_log_and_show_tell_the_same_as_auto(grown):
 def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grown, tmp_path, files):
     store, _ = grown
     target = tmp_path / "best.pt"
-    assert run("export", store, "best", target).returncode == 0
+    exported = run("export", store, "best", target, "--json")
+    assert exported.returncode == 0 and problems(NodeExported, json.loads(exported.stdout)) == []
     content = torch.load(target, weights_only=True)
     assert content["format"] == "pe-explore/1" and content["architecture"]["edits"]
     script = (
@@ -219,12 +224,14 @@ def test_train_writes_the_same_checkpoint_for_the_same_seed(files, tmp_path):
         ended = run("train", "resnet8", "--width", 4, "--data", files[1], "--epochs", 2,
                     "--batch-size", 16, "-o", path, "--json")  # fmt: skip
         assert ended.returncode == 0, ended.stderr
-        assert json.loads(ended.stdout)["metrics"]["params"] > 0
+        trained = json.loads(ended.stdout)
+        assert problems(NetworkTrained, trained) == [] and trained["metrics"]["params"] > 0
     first, second = (torch.load(path, weights_only=True)["state_dict"] for path in paths)
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_doctor_tells_what_follows_from_the_machine():
     found = json.loads(run("doctor", "--device", "cpu", "--json").stdout)
+    assert problems(Machine, found) == []
     assert found["device"] == "cpu" and found["num_threads"] >= 1
     assert run("doctor", "--device", "cuda:99").returncode == 1

@@ -13,10 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from json_shapes import problems
 from regrown import grow, names, rewrite
 
 from engine.contracts.jobs import Diagnosis, Recover, Tune
 from explorer.cli.commands import verify as command
+from explorer.cli.json_types import StoreVerified
+from explorer.cli.progress import ByteProgress
 from explorer.executors.in_process import InProcessExecutor
 from store.audit.verify import KINDS, verify
 
@@ -80,6 +83,7 @@ def test_other_bits_are_a_finding_here_and_none_elsewhere(path, monkeypatch, cap
     _, name = names(path)
     assert command.verify_store(path, reexecute=name, as_json=True) == 1
     found = json.loads(capsys.readouterr().out)
+    assert problems(StoreVerified, found) == []
     assert found["sound"] and found["reexecuted"]["verdict"] == "different"
     (snapshot,) = found["reexecuted"]["snapshots"]
     assert snapshot["sha256"] != snapshot["stored_sha256"]
@@ -97,8 +101,8 @@ def test_a_node_that_cannot_be_made_again_is_a_usage_error(path):
 
 
 def test_a_check_that_takes_long_says_what_is_left(path, monkeypatch):
-    monkeypatch.setattr(command, "QUIET_SECONDS", 0)
-    monkeypatch.setattr(command, "LINE_SECONDS", 0.01)
+    monkeypatch.setattr(ByteProgress, "QUIET_SECONDS", 0)
+    monkeypatch.setattr(ByteProgress, "LINE_SECONDS", 0.01)
     said = io.StringIO()
 
     def slow(path, progress):

@@ -16,7 +16,9 @@ from explorer.session.errors import CandidatesFailedError
 from explorer.session.events import JobAdopted, JobRetried, RunResumed, SessionEvent
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Session
-from explorer.views.node_json import best, kept_path, node_objects
+from explorer.views.best_node import best
+from explorer.views.kept_path import kept_path
+from explorer.views.stored_nodes import node_views
 from store import TreeStore
 
 
@@ -50,7 +52,7 @@ def grow(request: Request, prepare=lambda session: None):
         prepare(session)
         try:
             outcome = await session.grow()
-            return outcome, node_objects(session.store, session.run.id), session
+            return outcome, node_views(session.store, session.run.id), session
         finally:
             session.store.close()
 
@@ -61,7 +63,7 @@ def grow(request: Request, prepare=lambda session: None):
 def fingerprint(nodes) -> list:
     """What must be equal between two runs of the same seed."""
     measured = ("seconds", "latency_ms", "latency_ratio")  # of the machine, not of the network
-    return [{k: v for k, v in node.items() if k not in measured} for node in nodes]
+    return [{k: v for k, v in node.as_json().items() if k not in measured} for node in nodes]
 
 
 def snapshots(store: Path) -> dict:
@@ -83,15 +85,16 @@ def grown(files, tmp_path_factory):
 def test_each_parent_has_both_candidates_and_keeps_the_more_similar(grown):
     _, outcome, nodes, _, _ = grown
     assert outcome.stopped == "iterations: 2 done"
-    for parent in [n for n in nodes if "decision" in n]:
-        children = {n["structure"]: n for n in nodes if n["parent"] == parent["name"]}
+    for parent in [n for n in nodes if n.decision]:
+        children = {n.structure: n for n in nodes if n.parent == parent.name}
         assert set(children) == {"layer", "filter"}
         layer, filters = children["layer"], children["filter"]
-        assert layer["kept"] == (layer["similarity"] >= filters["similarity"])
-        assert filters["kept"] == (not layer["kept"])
-        assert parent["margin"] == layer["similarity"] - filters["similarity"]
-        assert parent["margin_low"] <= parent["margin_high"]
-        assert parent["too_close"] == (parent["margin_low"] <= 0 <= parent["margin_high"])
+        assert layer.kept == (layer.similarity >= filters.similarity)
+        assert filters.kept == (not layer.kept)
+        margin = parent.margin
+        assert margin.value == layer.similarity - filters.similarity
+        assert margin.low <= margin.high
+        assert margin.too_close == (margin.low <= 0 <= margin.high)
 
 
 def test_candidates_are_of_matched_capacity(grown):
@@ -150,12 +153,12 @@ def test_the_store_alone_resumes_with_the_settings_it_was_started_with(files, gr
 def test_policies_grow_only_what_they_keep(files, tmp_path, policy):
     store = tmp_path / "tree.pex.db"
     _, nodes, executor, _ = grow(request_of(files, store, policy=policy, iterations=2))
-    path = [n["structure"] for n in kept_path(nodes)[1:]]
+    path = [n.structure for n in kept_path(nodes)[1:]]
     assert executor.kinds.count("recover") == len(path)
-    assert all(n["decided_by"] == policy for n in nodes if n["kept"] and n["parent"])
+    assert all(n.decided_by == policy for n in nodes if n.kept and n.parent)
     why = {"layers": "only layers", "filters": "only filters", "random": "a fair coin",
            "layers-first": "layers come first"}[policy]  # fmt: skip
-    assert {n["reason"] for n in kept_path(nodes)[:-1]} == {why}
+    assert {n.decision.reason for n in kept_path(nodes)[:-1]} == {why}
     if policy == "layers":
         assert path == ["layer", "layer"]
     if policy == "filters":
@@ -168,11 +171,11 @@ def test_layers_end_when_none_may_go_and_layers_first_takes_filters_then(files, 
         request_of(files, tmp_path / "l.pex.db", policy="layers", **options)
     )
     assert outcome.stopped == "no layer left that may be removed"
-    assert [n["structure"] for n in kept_path(nodes)[1:]] == ["layer", "layer"]
+    assert [n.structure for n in kept_path(nodes)[1:]] == ["layer", "layer"]
     outcome, nodes, _, _ = grow(
         request_of(files, tmp_path / "f.pex.db", policy="layers-first", **options)
     )
-    structures = [n["structure"] for n in kept_path(nodes)[1:]]
+    structures = [n.structure for n in kept_path(nodes)[1:]]
     assert structures[:3] == ["layer", "layer", "filter"]
 
 
@@ -181,7 +184,7 @@ def test_a_tree_ends_when_no_structure_is_left(files, tmp_path):
     outcome, nodes, _, _ = grow(request_of(files, tmp_path / "end.pex.db", **options))
     assert outcome.stopped == "no structure left that may be removed"
     tip = kept_path(nodes)[-1]
-    assert tip["macs_reduction"] > 50
+    assert tip.macs_reduction > 50
 
 
 def test_target_macs_and_max_drop_stop_and_say_so(files, tmp_path):
@@ -190,7 +193,7 @@ def test_target_macs_and_max_drop_stop_and_say_so(files, tmp_path):
     )
     assert outcome.stopped.startswith("target-macs: ")
     path = kept_path(nodes)
-    assert path[-1]["macs_reduction"] >= 20 > path[-2]["macs_reduction"]
+    assert path[-1].macs_reduction >= 20 > path[-2].macs_reduction
 
 
 def test_max_drop_stops_at_the_first_node_below_and_best_is_above(files, tmp_path):
@@ -198,13 +201,15 @@ def test_max_drop_stops_at_the_first_node_below_and_best_is_above(files, tmp_pat
     options = {"iterations": 8, "max_drop": 0.0, "learning_rate": 1e-9, "policy": "filters"}
     outcome, nodes, _, _ = grow(request_of(files, tmp_path / "m.pex.db", **options))
     path = kept_path(nodes)
-    floor = path[0]["val_accuracy"]
+    floor = path[0].val_accuracy
     if outcome.stopped.startswith("max-drop: "):
-        assert path[-1]["val_accuracy"] < floor
-    assert all(node["val_accuracy"] >= floor for node in path[:-1])
+        assert path[-1].val_accuracy < floor
+    assert all(node.val_accuracy >= floor for node in path[:-1])
     chosen = best(nodes, with_values(Settings(), {"max_drop": 0.0}))
-    above = [n for n in path[1:] if n["val_accuracy"] >= floor]
-    assert chosen["macs"] == min((n["macs"] for n in above), default=chosen["macs"])
+    above = [n for n in path[1:] if n.val_accuracy >= floor]
+    assert chosen.metrics["macs"] == min(
+        (n.metrics["macs"] for n in above), default=chosen.metrics["macs"]
+    )
 
 
 def test_a_dead_worker_is_replaced_and_the_job_tried_again(files, tmp_path):
@@ -215,7 +220,7 @@ def test_a_dead_worker_is_replaced_and_the_job_tried_again(files, tmp_path):
         request_of(files, tmp_path / "d.pex.db", iterations=1), prepare=kill_twice
     )
     assert [e.attempt for e in heard if isinstance(e, JobRetried)] == [1, 2]
-    assert all(n["state"] == "ready" for n in nodes)
+    assert all(n.state == "ready" for n in nodes)
 
 
 def test_a_failed_candidate_is_kept_by_name_and_tried_again_later(files, tmp_path):
@@ -239,7 +244,7 @@ def test_a_failed_candidate_is_kept_by_name_and_tried_again_later(files, tmp_pat
         assert opened.node(run.id, "R.F").state == "ready"  # its sibling's work is not lost
     _, nodes, executor, _ = grow(request_of(files, store, iterations=1))
     assert executor.kinds.count("recover") == 1
-    assert all(n["state"] == "ready" for n in nodes)
+    assert all(n.state == "ready" for n in nodes)
 
 
 def test_finished_work_that_a_crash_left_in_the_spool_is_taken_over(files, tmp_path):
@@ -256,7 +261,7 @@ def test_finished_work_that_a_crash_left_in_the_spool_is_taken_over(files, tmp_p
     _, nodes, executor, heard = grow(request_of(files, store, iterations=1))
     adopted = [e.node for e in heard if isinstance(e, JobAdopted)]
     assert adopted and executor.kinds.count("recover") == 2 - len(adopted)
-    assert all(n["state"] == "ready" for n in nodes)
+    assert all(n.state == "ready" for n in nodes)
     assert not list(tmp_path.glob("a.pex.db.spool/*.json"))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from explorer.session.events import CandidatesProposed
 from explorer.views import live_run as live
-from explorer.views.live_run import LiveView
+from explorer.views.live_run import LiveRun
 from store import TreeStore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
@@ -29,8 +29,8 @@ def tree(tmp_path, monkeypatch):
         yield store, run
 
 
-def attached(store, run) -> LiveView:
-    view = LiveView()
+def attached(store, run) -> LiveRun:
+    view = LiveRun()
     view.attach(store, run)
     return view
 

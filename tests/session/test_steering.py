@@ -21,8 +21,8 @@ from explorer.session.errors import NotNowError
 from explorer.session.events import CandidatesMeasured, JobAsked, WorkFailed
 from explorer.session.open_run import Request, open_session
 from explorer.session.steering import Steering
-from explorer.views.live_run import LiveView
-from explorer.views.node_json import node_objects
+from explorer.views.live_run import LiveRun
+from explorer.views.stored_nodes import node_views
 from explorer.views.tree.node import TreeNode
 
 QUICK = {**OPTIONS, "recovery_epochs": 0, "tune_epochs": 1, "criterion": "l1"}
@@ -65,7 +65,7 @@ def steer(files, store: Path, play, executor=InProcessExecutor, **overrides):
     request = Request(str(model), store=store, overrides={**QUICK, "data": str(data), **overrides})
 
     async def work():
-        live, heard = LiveView(), []
+        live, heard = LiveRun(), []
 
         def listen(event):
             heard.append(event)
@@ -196,15 +196,15 @@ def test_deciding_alone_gives_the_tree_that_auto_grows(files, tmp_path):
     async def alone(table):
         table.steering.let_decide(2)
         await table.steering.idle()
-        trees.append(node_objects(table.store, table.session.run.id))
+        trees.append(node_views(table.store, table.session.run.id))
 
     async def auto(table):
         await table.session.grow()
-        trees.append(node_objects(table.store, table.session.run.id))
+        trees.append(node_views(table.store, table.session.run.id))
 
     steer(files, tmp_path / "a.pex.db", alone)
     steer(files, tmp_path / "b.pex.db", auto, iterations=2)
-    by_name = [{n["name"]: (n["similarity"], n["kept"]) for n in tree} for tree in trees]
+    by_name = [{n.name: (n.similarity, n.kept) for n in tree} for tree in trees]
     assert by_name[1].items() <= by_name[0].items()
 
 
@@ -309,11 +309,11 @@ def test_the_live_view_is_what_the_store_holds(files, tmp_path):
         table.steering.note(table.node("R.L"), "watch [/this]")
         table.steering.drop(table.node("R.F"))
         table.live.changes()
-        stored = node_objects(table.store, table.session.run.id)
-        assert dict(table.live.objects) == {value["name"]: value for value in stored}
-        assert table.live.nodes == {v["name"]: TreeNode.from_object(v) for v in stored}
-        assert table.live.objects["R.L"]["tags"] == ["good"]
-        assert table.live.objects["R.F"]["dropped"] and not table.live.jobs
+        stored = node_views(table.store, table.session.run.id)
+        assert dict(table.live.objects) == {node.name: node for node in stored}
+        assert table.live.nodes == {node.name: TreeNode.of(node) for node in stored}
+        assert table.live.objects["R.L"].tags == ("good",)
+        assert table.live.objects["R.F"].dropped and not table.live.jobs
         assert table.live.changes().nodes == []
 
     steer(files, tmp_path / "t.pex.db", play)

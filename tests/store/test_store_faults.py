@@ -14,8 +14,8 @@ import pytest
 from random_trees import live, new_run, story
 from store_helpers import start_python
 
-from explorer.views.node_json import node_objects
 from explorer.views.replay import Replay
+from explorer.views.stored_nodes import node_views
 from store import TreeStore
 from store.audit.verify import verify
 from store.sqlite.connection import Connection
@@ -153,7 +153,7 @@ def test_a_clock_that_jumps_changes_no_order(path: Path, tmp_path: Path, monkeyp
         assert any(later < earlier for earlier, later in itertools.pairwise(times))
         replay = Replay.of(store, run.id)
         shown = replay.nodes_at(len(replay.moments) - 1)
-        assert repr(shown) == repr(node_objects(store, run.id))  # as text, for NaN is not NaN
+        assert repr(shown) == repr(node_views(store, run.id))  # as text, for NaN is not NaN
         for decision in store.decisions(run.id):
             assert decision.supersedes is None or decision.supersedes < decision.id
         expected = story(store, run.uuid)

@@ -11,8 +11,8 @@ import pytest
 from random_trees import live, new_run, story
 from store_helpers import FILTER, LAYER, add, decide, finish, make_run, root_of, start_python
 
-from explorer.views.node_json import node_objects
 from explorer.views.replay import Replay
+from explorer.views.stored_nodes import node_views
 from store import (
     InvalidValueError,
     SnapshotDamagedError,
@@ -116,7 +116,7 @@ def test_freed_weights_stay_freed_and_are_named(path: Path, other: Path) -> None
         node = store.node(run.id, "R.L")
         assert store.annotations(run.id)[node.id].freed
         replay = Replay.of(store, run.id)
-        assert replay.nodes_at(len(replay.moments) - 1) == node_objects(store, run.id)
+        assert replay.nodes_at(len(replay.moments) - 1) == node_views(store, run.id)
         with pytest.raises(SnapshotFreedError, match=r"R\.L"):
             store.snapshot(store.snapshot_hash(node.id, "recovered"))
     assert sound(path)
@@ -224,7 +224,7 @@ def test_packed_nodes_come_with_their_way_and_its_decisions(path: Path, other: P
         freed = {nodes_id for nodes_id, said in packed.annotations(found.id).items() if said.freed}
         assert freed == {nodes["R.F"].id, nodes["R.L.F"].id}
         replay = Replay.of(packed, found.id)
-        assert replay.nodes_at(len(replay.moments) - 1) == node_objects(packed, found.id)
+        assert replay.nodes_at(len(replay.moments) - 1) == node_views(packed, found.id)
         with pytest.raises(SnapshotFreedError):
             packed.snapshot(packed.snapshot_hash(nodes["R.L.F"].id, "recovered"))
     assert sound(other)

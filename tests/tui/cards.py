@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from textual.app import App
 
+from engine.contracts.edits import Edit
 from explorer.session.policy import Margin
-from explorer.views.values import Card, JobView
+from explorer.views.decide_card import Card
+from explorer.views.job_view import JobView
+from explorer.views.node_view import NodeView
 
 
-def node(name, **more):
-    """A NODE, ready and undecided."""
+def node(name, *, metrics=(), **more):
+    """A node, ready and undecided."""
     last = name.rpartition(".")[2][0]
-    value = {
-        "name": name,
-        "parent": name.rpartition(".")[0] or None,
-        "structure": {"L": "layer", "F": "filter"}.get(last, "root"),
-        "state": "ready",
-        "kept": None,
-        "decided_by": None,
-        "similarity": None,
-        "val_accuracy": None,
-        "val_accuracy_before": None,
-        "test_accuracy": None,
-        "macs": None,
-        "params": None,
-        "macs_reduction": None,
-        "seconds": 0.0,
-    }
-    return {**value, **more}
+    structure = {"L": "layer", "F": "filter"}.get(last, "root")
+    values = {"parent": name.rpartition(".")[0] or None, "structure": structure, "state": "ready"}
+    return NodeView(name, metrics=dict(metrics), **{**values, **more})
 
 
-ROOT = node("R", kept=True, val_accuracy=93.2, macs=125_486_000, params=853_000,
-            macs_reduction=0.0, latency_ms=4.0)  # fmt: skip
-LAYER = node("R.L", similarity=0.9565, val_accuracy=92.8, val_accuracy_before=81.27,
-             macs=116_600_000, params=779_000, latency_ms=3.71, latency_ratio=0.93)  # fmt: skip
-FILTER = node("R.F", similarity=0.9733, val_accuracy=92.55, val_accuracy_before=90.1,
-              macs=115_900_000, params=801_000, latency_ms=3.98, latency_ratio=0.99)  # fmt: skip
+def measured(node, **metrics):
+    """The node with other measures."""
+    return replace(node, metrics={**node.metrics, **metrics})
+
+
+ROOT = node("R", kept=True, metrics={"val_accuracy": 93.2, "macs": 125_486_000, "params": 853_000,
+                                      "macs_reduction": 0.0, "latency_ms": 4.0})  # fmt: skip
+LAYER = node("R.L", metrics={"similarity": 0.9565, "val_accuracy": 92.8,
+                             "val_accuracy_before": 81.27, "macs": 116_600_000, "params": 779_000,
+                             "latency_ms": 3.71, "latency_ratio": 0.93})  # fmt: skip
+FILTER = node("R.F", metrics={"similarity": 0.9733, "val_accuracy": 92.55,
+                              "val_accuracy_before": 90.1, "macs": 115_900_000, "params": 801_000,
+                              "latency_ms": 3.98, "latency_ratio": 0.99})  # fmt: skip
 EDITS = {
-    "R.L": {"structure": "layer", "blocks": ["layer3.5"]},
-    "R.F": {"structure": "filter", "filters": {f"layer1.{i}.conv1": [0, 1, 2] for i in range(8)}},
+    "R.L": Edit("layer", blocks=("layer3.5",)),
+    "R.F": Edit("filter", filters=tuple((f"layer1.{i}.conv1", (0, 1, 2)) for i in range(8))),
 }
 MARGIN = Margin(-0.0168, -0.0206, -0.0121, False)
 

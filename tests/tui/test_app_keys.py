@@ -79,9 +79,9 @@ def test_overriding_among_three_candidates_asks_which(tmp_path):
         dialog = await seat.dialog(ChooseDialog)
         await seat.sees("★ R.F", "R.L2")
         options = dialog.query_one(OptionList)
-        place = [node["name"] for node in dialog.candidates].index("R.L2")
+        place = [node.name for node in dialog.candidates].index("R.L2")
         await seat.press("space")  # takes the suggested one's mark away, or sets the first's
-        marked = {dialog.candidates[i]["name"] for i in dialog.marked}
+        marked = {dialog.candidates[i].name for i in dialog.marked}
         options.highlighted = place
         await seat.press("space", "enter")
         await seat.main()

@@ -25,6 +25,7 @@ from explorer.tui.keys import (
 from explorer.tui.themes import THEMES, pick_theme
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.tree_canvas import TreeCanvas
+from explorer.views.node_view import NodeView
 
 DOCS = Path(__file__).parents[2] / "docs" / "keys.md"
 
@@ -163,6 +164,9 @@ def state(tmp_path, monkeypatch):
     return path
 
 
+STAR = {"val_accuracy": 90.5, "macs_reduction": 12.0}
+
+
 def stores(tmp_path, count):
     made = [tmp_path / f"{i}.db" for i in range(count)]
     for each in made:
@@ -170,10 +174,22 @@ def stores(tmp_path, count):
     return made
 
 
+@pytest.mark.parametrize("best", [None, 3, {"name": 3}, {"val_accuracy": 90.5}])
+def test_a_best_node_that_cannot_be_read_leaves_the_store_among_the_recent_ones(
+    state, tmp_path, best
+):
+    (path,) = stores(tmp_path, 1)
+    entry = {"path": str(path), "run": "r", "opened_at": 1.5, "num_nodes": 2, "best": best}
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"recents": [entry, {**entry, "opened_at": "noon"}]}))
+    (found,) = recents.recents()
+    assert found.best is None and (found.run, found.num_nodes) == ("r", 2)
+
+
 def test_stores_are_remembered_newest_first_without_those_that_are_gone(state, tmp_path):
     made = stores(tmp_path, 23)
     for number, path in enumerate(made):
-        star = {"name": "R.L", "val_accuracy": 90.5, "macs_reduction": 12.0, "extra": object()}
+        star = NodeView("R.L", "R", "layer", "ready", metrics=STAR)
         assert recents.remember(path, "run-1", number, star) is None
     assert recents.remember(made[5], "run-2", 99) is None
     made[22].unlink()
@@ -181,7 +197,7 @@ def test_stores_are_remembered_newest_first_without_those_that_are_gone(state, t
     assert [Path(r.path).name for r in found[:3]] == ["5.db", "21.db", "20.db"]
     assert len(found) == 19 and len({r.path for r in found}) == 19
     assert found[0].run == "run-2" and found[0].num_nodes == 99 and found[0].best is None
-    assert found[1].best == {"name": "R.L", "val_accuracy": 90.5, "macs_reduction": 12.0}
+    assert found[1].best == recents.Star("R.L", **STAR)
 
 
 def test_sizes_are_remembered_beside_the_stores(state, tmp_path):

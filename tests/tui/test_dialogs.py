@@ -26,9 +26,15 @@ from explorer.tui.screens.dialogs import (
     TextDialog,
 )
 from explorer.tui.screens.start_screen import StartScreen
-from explorer.views.values import JobView
+from explorer.views.job_view import JobView
+from explorer.views.node_view import NodeView
 
-NODE = {"name": "R.L", "similarity": 0.9931, "val_accuracy": 93.4, "macs_reduction": 12.5}
+
+def node(name, **metrics):
+    return NodeView(name, "R", "layer", "ready", metrics=metrics)
+
+
+NODE = node("R.L", similarity=0.9931, val_accuracy=93.4, macs_reduction=12.5)
 BLOCKS = [("layer1.0", 0.1, False), ("layer1.2", 0.2, True), ("layer2.1", 0.3, True)]
 
 
@@ -268,14 +274,14 @@ def test_a_branch_says_what_is_taken_and_for_how_many_steps():
 
 def test_candidates_to_keep_are_marked_and_at_least_one_is_kept():
     def dialog(suggested="R.L"):
-        return ChooseDialog([NODE, {"name": "R.F"}, {"name": "R.L2"}], suggested)
+        return ChooseDialog([NODE, node("R.F"), node("R.L2")], suggested)
 
     ways = ["enter"], ["down", "space", "enter"], ["space", "enter"], ["escape"]
     assert answers_of(dialog, *ways) == [["R.L"], ["R.L", "R.F"], Waiting, None]
     assert answer_of(dialog(), "space", "down", "down", "space", "enter") == ["R.L2"]
     assert answer_of(dialog(None), "enter") is Waiting
     text = text_of(dialog(), "down", "space")
-    assert "☑ ★ R.L  CKA 0.9931  val 93.40 %  MACs − 12.5 %" in text
+    assert "☑ ★ R.L  CKA 0.9931  val % 93.40  MACs −% 12.50" in text
     assert "☑   R.F" in text and "☐   R.L2" in text, "marks are not only colours"
 
     async def play(pilot, app):
@@ -289,7 +295,7 @@ def test_candidates_to_keep_are_marked_and_at_least_one_is_kept():
 # ------------------------------------------------------------ all of them
 
 
-BAD = {**NODE, "name": HOSTILE}
+BAD = replace(NODE, name=HOSTILE)
 ALL = {
     "confirm": lambda: ConfirmDialog(HOSTILE, f"{HOSTILE} " * 30, HOSTILE[:10]),
     "quit": lambda: QuitDialog([job(HOSTILE)] * 12),

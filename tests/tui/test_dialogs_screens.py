@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from screens import HOSTILE, Waiting, answer_of, answers_of, drive, text_of
 
 from explorer.tui.keys import KEYS, rebound
-from explorer.tui.recents import Recent
+from explorer.tui.recents import Recent, Star
 from explorer.tui.screens.command_palette import KeyCommands
 from explorer.tui.screens.compare_screen import CompareScreen, comparison
 from explorer.tui.screens.help_screen import HelpScreen, page
 from explorer.tui.screens.start_screen import StartScreen
-from explorer.views.values import StageView
+from explorer.views.node_view import NodeView
+from explorer.views.stage_widths import StageView
 
-FIRST = {"name": "R.F", "structure": "filter", "state": "ready", "similarity": 0.98,
-         "val_accuracy": 93.0, "macs": 1000, "params": 50}  # fmt: skip
-SECOND = {**FIRST, "name": "R.L", "structure": "layer", "similarity": 0.99, "macs": 1200,
-          "note": HOSTILE}  # fmt: skip
+FIRST = NodeView("R.F", "R", "filter", "ready", metrics={
+    "similarity": 0.98, "val_accuracy": 93.0, "macs": 1000, "params": 50,
+})  # fmt: skip
+SECOND = NodeView("R.L", "R", "layer", "ready", note=HOSTILE, metrics={
+    "similarity": 0.99, "val_accuracy": 93.0, "macs": 1200, "params": 50,
+})  # fmt: skip
 STAGES = {
     "R.F": [StageView("layer1", 9, 9, 100, 112)],
     "R.L": [StageView("layer1", 8, 9, 112, 112)],
@@ -33,7 +37,7 @@ def plain(nodes, stages=None):
 
 
 def test_nodes_are_compared_with_the_first_by_sign_and_arrow():
-    rows = plain([FIRST, SECOND, {"name": "R.L.L"}], STAGES)
+    rows = plain([FIRST, SECOND, NodeView("R.L.L", "R.L", "layer", "queued")], STAGES)
     assert rows["CKA to parent"] == ["0.9800", "0.9900  +0.0100▲", "–"]
     assert rows["MACs"] == ["1,000", "1,200  +200▼", "–"], "fewer is better"
     assert rows["val acc %"] == ["93.00", "93.00  =", "–"]
@@ -58,7 +62,7 @@ def test_the_comparison_fills_the_screen_copies_and_closes():
 
 
 def test_a_comparison_wider_than_the_screen_scrolls_beside_its_titles():
-    nodes = [{**FIRST, "name": f"R.{'F.' * number}L"} for number in range(12)]
+    nodes = [replace(FIRST, name=f"R.{'F.' * number}L") for number in range(12)]
     text = text_of(CompareScreen(nodes), *["pagedown", "end"])
     assert "val acc %" in text
     assert "…" not in text.splitlines()[0]
@@ -103,9 +107,9 @@ def test_all_of_the_help_can_be_scrolled_to(size):
 
 @pytest.fixture
 def stores(tmp_path):
-    best = {"name": "R.L.F", "val_accuracy": 93.1, "macs_reduction": 86.4}
+    best = Star("R.L.F", 93.1, 86.4)
     found = []
-    for name, star in (("new.pex.db", best), ("old[red].pex.db", {"name": 3, "macs": None})):
+    for name, star in (("new.pex.db", best), ("old[red].pex.db", None)):
         (tmp_path / name).write_bytes(b"x")
         found.append(Recent(str(tmp_path / name), "run-1", 1.7e9, 13, star))
     return found

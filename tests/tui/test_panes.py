@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
-from cards import EDITS, FILTER, LAYER, card, drive, frame, job, plain
+from cards import EDITS, FILTER, LAYER, card, drive, frame, job, measured, plain
 from rich.cells import cell_len
 
+from engine.contracts.networks import Scores
+from explorer.session.policy import Margin
 from explorer.tui.drawing import numbers as figures
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane, job_table, title
@@ -22,31 +25,40 @@ from explorer.tui.widgets.ranking_pane import (
 from explorer.tui.widgets.stages_pane import StagesPane, stage_lines
 from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
-from explorer.views.values import StageView
+from explorer.views.node_view import DecisionView, EpochView, NodeDetails
+from explorer.views.stage_widths import StageView
 
 JOBS = [job(), job("R.F", state="queued", phase="", done=0, total=0)]
 HOSTILE = "[/foo]\x1b[2J\u202e日本"
-SCORES = {
-    "blocks": {"layer1.0": 0.5, "layer1.1": 3e-5, "layer2.1": 0.004, "layer3.1": 0.0},
-    "filters": {
-        "layer1.0.conv1": [0.1, 0.2, 0.3, 0.4],
-        "layer1.1.conv1": [0.01, 0.02, 0.5, 0.6],
-        "layer2.1.conv1": [0.9] * 22,
+SCORES = Scores(
+    blocks={"layer1.0": 0.5, "layer1.1": 3e-5, "layer2.1": 0.004, "layer3.1": 0.0},
+    filters={
+        "layer1.0.conv1": (0.1, 0.2, 0.3, 0.4),
+        "layer1.1.conv1": (0.01, 0.02, 0.5, 0.6),
+        "layer2.1.conv1": (0.9,) * 22,
     },
-}
+)
 STAGES = [
     StageView("layer1", 8, 9, 112, 144, (16, 14, 12, 16, 12, 14, 14, 14)),
     StageView("layer2", 9, 9, 288, 288, (32,) * 9),
     StageView("layer3", 1, 9, 3, 576, (3,)),
 ]
-FULL_NODE = {
-    **LAYER, "kept": True, "decided_by": "user", "edit": EDITS["R.F"], "error": "it [/foo] " * 9,
-    "tags": ["best", HOSTILE], "note": "a note " * 20, "snapshots": {"recovered": "ab" * 32},
-    "epochs": [{"phase": "recovered", "epoch": i, "loss": 1 / (i + 1), "accuracy": 90.0}
-               for i in range(20)],
-    "created_at": "2026-11-21T07:00:00.123Z", "decision": ["R.L.F"], "reason": "closer",
-    "margin": -0.01, "margin_low": -0.02, "margin_high": 0.01, "too_close": True,
-}  # fmt: skip
+FULL_NODE = NodeDetails(
+    replace(
+        LAYER, kept=True, decided_by="user", error="it [/foo] " * 9, tags=("best", HOSTILE),
+        note="a note " * 20,
+        decision=DecisionView(("R.L.F",), "closer", Margin(-0.01, -0.02, 0.01, True)),
+    ),
+    edit=EDITS["R.F"],
+    snapshots={"recovered": "ab" * 32},
+    epochs=tuple(EpochView("recovered", {}, i, 1 / (i + 1), 90.0) for i in range(20)),
+    created_at="2026-11-21T07:00:00.123Z",
+)  # fmt: skip
+
+
+def full_node(**changes):
+    """The node with something else about it."""
+    return replace(FULL_NODE, node=replace(FULL_NODE.node, **changes))
 
 
 def wide_line(widget):
@@ -87,9 +99,8 @@ def test_more_jobs_than_lines_are_counted_and_what_is_awaited_comes_first():
 def test_idle_and_paused_say_what_to_do():
     assert plain(job_table([], False, None, 80, 3)).startswith("idle: g grows")
     assert plain(job_table([], True, None, 80, 3)) == "‖ paused: space lets the work go on\n"
-    paused = [job(state="paused"), job("R.F", state="stopping")]
-    text = plain(job_table(paused, True, None, 80, 3))
-    assert text.startswith("‖ R.L recovery") and "■ R.F recovery, stopping" in text
+    text = plain(job_table([job(state="paused")], True, None, 80, 3))
+    assert text.startswith("‖ R.L recovery")
 
 
 def test_a_job_that_knows_nothing_yet_has_no_bar():
@@ -127,8 +138,8 @@ def test_the_stages_pane_is_as_high_as_its_stages():
 
 def test_blocks_are_ranked_by_importance_on_a_logarithmic_scale():
     assert ranked(SCORES) == ["layer3.1", "layer1.1", "layer2.1", "layer1.0"]
-    assert ranked({"blocks": {"a": math.nan, "b": 2.0, "c": 2.0}}) == ["b", "c", "a"]
-    lines = block_lines(SCORES["blocks"], ranked(SCORES), ["layer1.1"], {}, None, 60)
+    assert ranked(Scores({"a": math.nan, "b": 2.0, "c": 2.0}, {})) == ["b", "c", "a"]
+    lines = block_lines(SCORES.blocks, ranked(SCORES), ["layer1.1"], {}, None, 60)
     assert (
         "\n" + plain(lines)
         == """
@@ -142,16 +153,16 @@ blocks, least important first (log bars)
 
 
 def test_the_candidate_that_removes_a_block_is_named():
-    lines = block_lines(SCORES["blocks"], ranked(SCORES), [], {"layer1.1": "R.L"}, None, 70)
+    lines = block_lines(SCORES.blocks, ranked(SCORES), [], {"layer1.1": "R.L"}, None, 70)
     assert plain(lines).split("\n")[2].endswith("← goes in R.L")
 
 
 def test_the_filters_that_go_are_counted_by_convolution():
-    assert plain(filter_lines(SCORES["filters"], None, 60)) == (
+    assert plain(filter_lines(SCORES.filters, None, 60)) == (
         "where the 3 lowest-scored filters are\nlayer1.0 1/4  layer1.1 2/4\n"
     )
     going = {"layer1.0.conv1": [0, 1], "layer2.1.conv1": [4]}
-    assert plain(filter_lines(SCORES["filters"], going, 60)) == (
+    assert plain(filter_lines(SCORES.filters, going, 60)) == (
         "filters that go: 3\nlayer1.0 2/4   layer2.1 1/22\n"
     )
 
@@ -168,7 +179,7 @@ def test_a_block_is_chosen_by_keys_and_by_a_double_click():
         await pilot.pause()
         assert app.said[3:] == ["layer2.1"] and pane.selected == "layer2.1"
         assert "▸  3 layer2.1" in frame(pane)
-        pane.show({**SCORES, "blocks": {**SCORES["blocks"], "layer2.1": 9.0}}, ["layer3.1"])
+        pane.show(replace(SCORES, blocks={**SCORES.blocks, "layer2.1": 9.0}), ["layer3.1"])
         await pilot.pause()
         assert "▸  4 layer2.1" in frame(pane), "the cursor stays on its block"
 
@@ -179,7 +190,7 @@ def test_the_cursor_of_a_long_ranking_stays_in_view():
     async def play(pilot, app):
         pane = app.query_one(RankingPane)
         pane.focus()
-        pane.show({"blocks": {f"layer1.{i}": float(i) for i in range(54)}})
+        pane.show(Scores({f"layer1.{i}": float(i) for i in range(54)}, {}))
         await pilot.press(*["down"] * 20)
         assert "▸ 21 layer1.20" in frame(pane)
         await pilot.press("end")
@@ -226,10 +237,10 @@ def test_another_node_is_shown_from_its_beginning_and_the_same_one_stays_where_i
         await pilot.pause()
         pane.scroll_to(y=9, animate=False)
         await pilot.pause()
-        pane.show({**FULL_NODE, "note": "x"})
+        pane.show(full_node(note="x"))
         await pilot.pause()
         assert pane.scroll_offset.y == 9
-        pane.show({**FULL_NODE, **FILTER})
+        pane.show(replace(FULL_NODE, node=FILTER))
         await pilot.pause()
         assert frame(pane).startswith("R.F\nstructure   filter")
 
@@ -313,7 +324,7 @@ def test_the_title_drops_its_parts_by_importance():
     async def play(pilot, app):
         bar = app.query_one(TitleBar)
         bar.show(model="resnet56.pt", data="cifar10", policy="cka", device="GPU0", paused=True,
-                 best={**LAYER, "macs_reduction": 86.4}, alone=3)  # fmt: skip
+                 best=measured(LAYER, macs_reduction=86.4), alone=3)  # fmt: skip
         for width, expected in (
             (96, "pe-explore resnet56.pt · cifar10 · policy cka"
                  "         best −86.4% @ 92.80  auto 3  ‖ paused GPU0"),
@@ -325,7 +336,7 @@ def test_the_title_drops_its_parts_by_importance():
             await pilot.pause()
             assert frame(bar) == expected + "\n"
         await pilot.resize_terminal(50, 24)
-        bar.show(model=HOSTILE, best={**LAYER, "parent": None}, read_only=True, past=True)
+        bar.show(model=HOSTILE, best=replace(LAYER, parent=None), read_only=True, past=True)
         await pilot.pause()
         assert frame(bar) == "[/foo]\\x1b[2J\\u202e日本          ◀ past  read-only\n"
 
@@ -359,8 +370,8 @@ SIZES = [(1, 1), (2, 30), (7, 2), (20, 5), (38, 10), (56, 13), (80, 24), (120, 3
         (DecideCard, lambda w: w.show(card(), "R.L")),
         (JobsPane, lambda w: w.show([*JOBS, job(HOSTILE, phase=HOSTILE, epoch=HOSTILE)])),
         (StagesPane, lambda w: w.show([*STAGES, StageView(HOSTILE, 0, 0, 0, 0)])),
-        (RankingPane, lambda w: w.show({**SCORES, "blocks": {**SCORES["blocks"], HOSTILE: 1.0}})),
-        (NodePane, lambda w: w.show({**FULL_NODE, "name": HOSTILE})),
+        (RankingPane, lambda w: w.show(replace(SCORES, blocks={**SCORES.blocks, HOSTILE: 1.0}))),
+        (NodePane, lambda w: w.show(full_node(name=HOSTILE))),
         (LogPane, lambda w: w.add([(0, HOSTILE)] * 50)),
         (Timeline, lambda w: w.show(3, 9, HOSTILE, live=True)),
         (TitleBar, lambda w: w.show(model=HOSTILE, data=HOSTILE, policy=HOSTILE, device=HOSTILE)),
@@ -387,7 +398,7 @@ def test_the_pure_drawings_live_at_every_width():
             job_table(JOBS, False, None, width, 3),
             stage_lines(STAGES, width),
             node_lines(FULL_NODE, width),
-            block_lines(SCORES["blocks"], ranked(SCORES), ["layer1.1"], {}, "layer1.0", width),
-            filter_lines(SCORES["filters"], None, width),
+            block_lines(SCORES.blocks, ranked(SCORES), ["layer1.1"], {}, "layer1.0", width),
+            filter_lines(SCORES.filters, None, width),
         ):
             assert lines and all(isinstance(t, str) for line in lines for t, _ in line)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from cards import FILTER, LAYER, MARGIN, ROOT, card, drive, frame, job, node, plain
+from cards import (
+    FILTER,
+    LAYER,
+    MARGIN,
+    ROOT,
+    card,
+    drive,
+    frame,
+    job,
+    measured,
+    node,
+    plain,
+)
 from rich.cells import cell_len
 
+from engine.contracts.edits import Edit
 from explorer.session.policy import Margin
 from explorer.tui.drawing.card import card_lines
 from explorer.tui.drawing.card_cells import bar_scale, key_pieces, margin_pieces
@@ -142,21 +157,21 @@ failed = card(
     margin=None, reason="only filters are left",
 )  # fmt: skip
 decided = card(
-    candidates=({**LAYER, "kept": True}, {**FILTER, "kept": False}),
+    candidates=(replace(LAYER, kept=True), replace(FILTER, kept=False)),
     kept=("R.L",), decided_by="user", reason="it is faster",
     jobs={"R.L": job(kind="tune", phase="tuning")},
 )  # fmt: skip
-three = card(candidates=(LAYER, FILTER, {**LAYER, "name": "R.L2", "similarity": 0.98}))
+three = card(candidates=(LAYER, FILTER, measured(replace(LAYER, name="R.L2"), similarity=0.98)))
 close = card(margin=Margin(-0.0017, -0.005, 0.0021, True))
 scoring = card(candidates=(), jobs={"R": job("R", "propose", phase="scoring", epoch=None)})
 hostile = card(
-    parent={**ROOT, "name": "[/foo]"},
+    parent=replace(ROOT, name="[/foo]"),
     candidates=(
         node("R.[/foo]", structure="[b]\x1b[2J", state="running"),
-        {**FILTER, "name": "R.\u202eevil\x1b]0;x\x07日本語", "val_accuracy": float("nan")},
+        measured(replace(FILTER, name="R.\u202eevil\x1b]0;x\x07日本語"), val_accuracy=float("nan")),
         node("R.L9", state="failed", error="\u2066[/]\n\t\x00" * 30),
     ),
-    edits={"R.[/foo]": {"structure": "layer", "blocks": ["[/bar]\x1b"]}},
+    edits={"R.[/foo]": Edit("layer", blocks=("[/bar]\x1b",))},
     suggested="R.\u202eevil\x1b]0;x\x07日本語", reason="[red]\x9b",
     jobs={"R.[/foo]": job("R.[/foo]", phase="\x1b[31m[/x]", epoch="[/y]")},
 )  # fmt: skip
@@ -256,7 +271,7 @@ def test_the_widget_shows_the_card_with_its_step_and_parent():
     async def play(pilot, app):
         shown_card = app.query_one(DecideCard)
         shown_card.styles.border = ("round", "white")
-        shown_card.show(card(parent={**ROOT, "name": "R.[/foo]"}, step=7), "R.L")
+        shown_card.show(card(parent=replace(ROOT, name="R.[/foo]"), step=7), "R.L")
         await pilot.pause()
         assert "\n" + frame(shown_card) == WIDE
         top, bottom = (

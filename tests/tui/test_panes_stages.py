@@ -7,12 +7,12 @@ import random
 
 import pytest
 
+from engine.contracts.edits import Edit
 from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.structure import structure_of
 from engine.pruning.surgery import rebuild
 from explorer.views.published_results import Published, published_for
-from explorer.views.stage_widths import stages
-from explorer.views.values import StageView
+from explorer.views.stage_widths import StageView, stages
 
 ROOT = {
     "factory": "cifar_resnet",
@@ -71,7 +71,7 @@ def test_stages_are_those_of_the_rebuilt_network_pruned_roots_too(seed):
         architecture["edits"] = [*architecture["edits"], random_edit(first, draw)]
     root = structure_of(rebuild(architecture))
     for _ in range(5):
-        assert stages(architecture, edits) == measured(
+        assert stages(architecture, [Edit.from_json(edit) for edit in edits]) == measured(
             structure_of(rebuild({**architecture, "edits": [*architecture["edits"], *edits]})),
             root,
         )

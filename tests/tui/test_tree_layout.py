@@ -37,11 +37,19 @@ def models(draw):
     return model
 
 
+def is_visible(model, number):
+    """Whether no fold above a node hides it."""
+    while (number := model.parents[number]) >= 0:
+        if number in model.folded:
+            return False
+    return True
+
+
 @settings(max_examples=60, deadline=None)
 @given(models())
 def test_no_two_nodes_or_connectors_overlap_and_sides_hold(model):
     layout = TreeLayout(model)
-    visible = [number for number in range(len(model)) if model.is_visible(number)]
+    visible = [number for number in range(len(model)) if is_visible(model, number)]
     assert sorted(number for row in layout.rows for number in row) == visible
     assert min(layout.columns[number] for number in visible) == 0
     assert max(layout.columns[number] for number in visible) < layout.num_columns

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from engine.contracts.codec import encode_object
-from engine.contracts.settings import Settings, read_settings
+from engine.contracts.settings import Settings
+from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Outcome, Session
-from explorer.views.node_json import best, kept_path, node_objects
+from explorer.views.best_node import best
+from explorer.views.kept_path import kept_path
+from explorer.views.stored_nodes import node_views
 
 
 def auto(request: Request, *, as_json: bool) -> None:
@@ -25,19 +26,19 @@ def auto(request: Request, *, as_json: bool) -> None:
     # Schedulers end a job so; it ends as with Ctrl-C, and the same command goes on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Reporter() as reporter:
-        summary = asyncio.run(_grow(request, reporter))
+        settings, summary = asyncio.run(_grow(request, reporter))
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        print_json(summary)
     else:
         from explorer.cli.console import print_tree
 
-        print_tree(summary["nodes"], best=summary["best"]["name"])
-        typer.echo(decided_by(read_settings(summary["settings"])))
-        typer.echo(f"stopped: {summary['stopped']}")
-        typer.echo(f"best: {summary['best']['name']}   store: {summary['store']}")
+        print_tree(summary.nodes, best=summary.best.name)
+        typer.echo(decided_by(settings))
+        typer.echo(f"stopped: {summary.stopped}")
+        typer.echo(f"best: {summary.best.name}   store: {summary.store}")
 
 
-async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
+async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSummary]:
     executors: list[WorkerPool] = []
 
     def make(spool: Path) -> WorkerPool:
@@ -48,7 +49,7 @@ async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
         session = await open_session(request, make, reporter)
         try:
             outcome = await session.grow()
-            return summary_of(session, outcome)
+            return session.settings, summary_of(session, outcome)
         finally:
             session.store.close()
     finally:
@@ -59,26 +60,25 @@ async def _grow(request: Request, reporter: Reporter) -> dict[str, Any]:
 
 def decided_by(settings: Settings) -> str:
     """By what the structures were ranked, and the candidates chosen."""
-    looked_at = {
-        "kl": "kl, exact, {criterion_samples} images a class",
-        "kl-fast": "kl-fast, estimated where it is small, {criterion_samples} images a class",
+    images = f"{settings.scoring.criterion_samples} images a class"
+    ranked = {
+        "kl": f"kl, exact, {images}",
+        "kl-fast": f"kl-fast, estimated where it is small, {images}",
         "l1": "l1, the weights alone",
-    }
-    scoring = settings.scoring
-    ranked = looked_at[scoring.criterion].format(criterion_samples=scoring.criterion_samples)
+    }[settings.scoring.criterion]
     return f"ranked by {ranked}; kept by {settings.search.policy}"
 
 
-def summary_of(session: Session, outcome: Outcome) -> dict[str, Any]:
+def summary_of(session: Session, outcome: Outcome) -> TreeSummary:
     """What `auto --json` prints."""
-    nodes = node_objects(session.store, session.run.id)
-    return {
-        "store": str(session.store.path),
-        "run": session.run.name,
-        "path": [o["structure"] for o in kept_path(nodes)[1:]],
-        "settings": encode_object(session.settings),
-        "stopped": outcome.stopped,
-        "root": nodes[0],
-        "best": best(nodes, session.settings),
-        "nodes": nodes,
-    }
+    nodes = node_views(session.store, session.run.id)
+    return TreeSummary(
+        store=str(session.store.path),
+        run=session.run.name,
+        path=tuple(node.structure for node in kept_path(nodes)[1:]),
+        settings=encode_object(session.settings),
+        stopped=outcome.stopped,
+        root=nodes[0],
+        best=best(nodes, session.settings),
+        nodes=tuple(nodes),
+    )

@@ -5,47 +5,37 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from engine.contracts.errors import UsageError
+from engine.contracts.json_values import JsonValue
 from engine.contracts.settings import read_settings
 from explorer.cli.console import find_run, wide_console
-from explorer.views.node_diff import Decided, differences, side_by_side
-from explorer.views.node_json import best, node_objects, some_objects
+from explorer.cli.json_types import NodesCompared, RunsCompared, RunSide, print_json
+from explorer.views.best_node import best
+from explorer.views.measured_text import interval_text, labelled, with_unit
+from explorer.views.node_diff import (
+    Decided,
+    Figure,
+    FigureRow,
+    differences,
+    figure_rows,
+    side_by_side,
+    word_rows,
+)
+from explorer.views.node_view import NodeView
 from explorer.views.run_diff import (
-    Comparison,
     Difference,
     Side,
     compare_runs,
 )
 from explorer.views.safe_text import safe
+from explorer.views.stored_nodes import node_views, some_node_views
 from store import Run, TreeStore
 
-_ROWS = (
-    ("structure", "structure", "{}"),
-    ("removes", "removes", "{}"),
-    ("state", "state", "{}"),
-    ("kept", "kept", "{}"),
-    ("decided by", "decided_by", "{}"),
-    ("CKA to parent", "similarity", "{:.4f}"),
-    ("val acc %", "val_accuracy", "{:.2f}"),
-    ("before recovery", "val_accuracy_before", "{:.2f}"),
-    ("test acc %", "test_accuracy", "{:.2f}"),
-    ("MACs", "macs", "{:,}"),
-    ("MACs removed %", "macs_reduction", "{:.2f}"),
-    ("parameters", "params", "{:,}"),
-    ("latency ms", "latency_ms", "{:.3f}"),
-    ("× the latency of its parent", "latency_ratio", "{:.2f}"),
-    ("seconds of work", "seconds", "{:,.1f}"),
-    ("margin", "margin", "{:+.4f}"),
-    ("reason", "reason", "{}"),
-    ("tags", "tags", "{}"),
-    ("note", "note", "{}"),
-)
+_BELOW = ("margin", "reason", "tags", "note")  # rows of words that come below the figures
 _KINDS = {
     "root": "the weights of their roots differ",
     "candidates": "they were offered different candidates",
@@ -80,15 +70,13 @@ def compare_nodes(path: Path, names: Sequence[str], wanted: str | None, *, as_js
             store.node(run.id, names[0])
             names = [names[0].rpartition(".")[0], names[0]]
         names = list(dict.fromkeys(names))
-        found = {value["name"]: value for value in some_objects(store, run.id, names)}
-    objects = [found[name] for name in names]
-    gaps = differences(objects)
+        found = {node.name: node for node in some_node_views(store, run.id, names)}
+    nodes = [found[name] for name in names]
     if as_json:
-        apart = dict(zip(names[1:], gaps[1:], strict=True))
-        about = {"run": run.name, "nodes": objects, "differences": apart}
-        typer.echo(json.dumps(about, indent=2))
-        return
-    _print_nodes(objects, gaps)
+        apart = dict(zip(names[1:], differences(nodes)[1:], strict=True))
+        print_json(NodesCompared(run.name, tuple(nodes), apart))
+    else:
+        _print_nodes(nodes)
 
 
 def compare_two(path: Path, other: Path, runs: Sequence[str], *, as_json: bool) -> None:
@@ -102,21 +90,25 @@ def compare_two(path: Path, other: Path, runs: Sequence[str], *, as_json: bool) 
         names = (*runs, None, None)[:2]
         first, second = (store, _run(store, names[0])), (theirs, _run(theirs, names[1]))
         found = compare_runs(first, second)
-        trees = [node_objects(where, run.id) for where, run in (first, second)]
-    sides = [
-        {"store": str(where.path), "run": run.id, "name": run.name, "seed": run.seed,
-         "best": best(tree, read_settings(run.settings))}
-        for (where, run), tree in zip((first, second), trees, strict=True)
-    ]  # fmt: skip
-    rows = side_by_side(*trees)
+        trees = [node_views(where, run.id) for where, run in (first, second)]
+    about = RunsCompared(
+        runs=tuple(
+            RunSide(str(where.path), run.id, run.name, run.seed,
+                    best(tree, read_settings(run.settings)))
+            for (where, run), tree in zip((first, second), trees, strict=True)
+        ),
+        conditions=found.conditions,
+        agreed=found.agreed,
+        largest_gap=found.largest_gap,
+        difference=found.difference,
+        decisions=tuple(side_by_side(*trees)),
+    )  # fmt: skip
     if as_json:
-        decisions = [[None if d is None else asdict(d) for d in row] for row in rows]
-        about = {"runs": sides, **found.as_dict(), "decisions": decisions}
-        typer.echo(json.dumps(about, indent=2))
+        print_json(about)
     else:
-        _print_runs(sides, found)
-        _print_decisions(rows)
-        _print_bests(sides)
+        _print_runs(about)
+        _print_decisions(about.decisions)
+        _print_bests(about.runs)
 
 
 def _run(store: TreeStore, wanted: str | None) -> Run:
@@ -131,59 +123,59 @@ def _run(store: TreeStore, wanted: str | None) -> Run:
     raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
 
 
-def _print_nodes(objects: Sequence[dict[str, Any]], gaps: Sequence[dict[str, float]]) -> None:
+def _print_nodes(nodes: Sequence[NodeView]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
-    for value in objects:
-        table.add_column(Text(safe(value["name"])), justify="right")
-    for title, key, form in _ROWS:
-        values = [", ".join(v[key]) or None if key == "tags" else v.get(key) for v in objects]
-        if any(value is not None for value in values):
-            cells = [
-                _cell(value, form) + _gap(gap.get(key), form)
-                for value, gap in zip(values, gaps, strict=True)
-            ]
-            table.add_row(Text(title, "bold"), *(Text(cell) for cell in cells))
+    for node in nodes:
+        table.add_column(Text(safe(node.name)), justify="right")
+    words = [(r.title, [safe(w) if w is not None else "–" for w in r.words])
+             for r in word_rows(nodes)]  # fmt: skip
+    figures = [(r.measure.heading, [_figure(r, f) for f in r.figures]) for r in figure_rows(nodes)]
+    above = [row for row in words if row[0] not in _BELOW]
+    below = [row for row in words if row[0] in _BELOW]
+    for title, cells in (*above, *figures, *below):
+        table.add_row(Text(title, "bold"), *map(Text, cells))
     wide_console().print(table)
 
 
-def _gap(gap: float | None, form: str) -> str:
-    """How far a figure is from that of the first node, written as the figure is."""
-    return f" ({form.replace('{:', '{:+')})".format(gap) if gap is not None else ""
+def _figure(row: FigureRow, figure: Figure) -> str:
+    """A value, and how far it is from that of the first node, written as it is."""
+    if figure.text is None:
+        return "–"
+    if figure.difference is None or row.measure.better == "neither":
+        return figure.text
+    return f"{figure.text} ({row.measure.change(figure.difference)})"
 
 
-def _cell(value: Any, form: str) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "–" if value is None else safe(form.format(value))
-
-
-def _print_runs(sides: Sequence[dict[str, Any]], found: Comparison) -> None:
-    for letter, side in zip("AB", sides, strict=True):
-        typer.echo(f"{letter}: {safe(side['name'])}, run {side['run']} of {safe(side['store'])}")
-    for what, (ours, theirs) in found.conditions.items():
+def _print_runs(about: RunsCompared) -> None:
+    for letter, side in zip("AB", about.runs, strict=True):
+        typer.echo(f"{letter}: {safe(side.name)}, run {side.run} of {safe(side.store)}")
+    for what, (ours, theirs) in about.conditions.items():
         typer.echo(f"   {safe(what)}: A {_short(ours)}, B {_short(theirs)}")
-    if found.agreed:
-        gap = found.largest_gap
+    if about.agreed:
+        gap = about.largest_gap
         close = "" if gap is None else f", similarities at most {gap:.2g} apart"
-        typer.echo(f"they kept the same at {', '.join(found.agreed)}{close}")
-    if found.difference is None:
+        typer.echo(f"they kept the same at {', '.join(about.agreed)}{close}")
+    if about.difference is None:
         typer.echo("they never decided differently")
     else:
-        _print_difference(found.difference)
+        _print_difference(about.difference)
 
 
 def _print_difference(difference: Difference) -> None:
     typer.echo(f"they part at {difference.parent}: {_KINDS[difference.kind]}")
     for letter, side in zip("AB", difference.sides, strict=True):
         for candidate in side.candidates:
-            similarity, accuracy = candidate["similarity"], candidate["val_accuracy"]
+            figures = (
+                labelled("similarity", candidate.similarity),
+                labelled("val_accuracy", candidate.val_accuracy),
+            )
             typer.echo(
-                f"   {letter}  {safe(candidate['name'])} (without {candidate['removes']}): "
-                f"CKA {_cell(similarity, '{:.4f}')}, val acc {_cell(accuracy, '{:.2f} %')}"
+                f"   {letter}  {safe(candidate.name)} (without {candidate.removes}): "
+                f"{', '.join(figures)}"
             )
         typer.echo(f"   {letter}  {_verdict(side)}")
 
@@ -210,15 +202,14 @@ def _decided(each: Decided | None) -> str:
     return safe(f"{' and '.join(each.kept) or 'none'}{by}{_margin(each)}")
 
 
-def _print_bests(sides: Sequence[dict[str, Any]]) -> None:
+def _print_bests(sides: Sequence[RunSide]) -> None:
     for letter, side in zip("AB", sides, strict=True):
-        best = side["best"]
+        best = side.best
         typer.echo(
-            f"best of {letter}: {safe(best['name'])}, val acc "
-            f"{_cell(best['val_accuracy'], '{:.2f} %')}, test acc "
-            f"{_cell(best['test_accuracy'], '{:.2f} %')}, "
-            f"{_cell(best['macs_reduction'], '{:.2f} %')} fewer MACs, "
-            f"{_cell(best['params'], '{:,}')} parameters"
+            f"best of {letter}: {safe(best.name)}, {labelled('val_accuracy', best.val_accuracy)}, "
+            f"{labelled('test_accuracy', best.test_accuracy)}, "
+            f"{with_unit('macs_reduction', best.macs_reduction)} fewer MACs, "
+            f"{with_unit('params', best.measure('params'))} parameters"
         )
 
 
@@ -232,11 +223,9 @@ def _verdict(side: Side) -> str:
 def _margin(said: Side | Decided) -> str:
     if said.margin is None:
         return ""
-    margin = f", margin {said.margin:+.4f}"
-    if said.margin_low is not None:
-        margin += f" [{said.margin_low:+.4f}, {said.margin_high:+.4f}]"
-    return margin + (" (too close)" if said.too_close else "")
+    margin = interval_text(said.margin, said.margin_low, said.margin_high)
+    return f", margin {margin}" + (" (too close)" if said.too_close else "")
 
 
-def _short(value: Any) -> str:
+def _short(value: JsonValue) -> str:
     return safe(json.dumps(value), 60)

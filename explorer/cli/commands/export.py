@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import uuid
 from pathlib import Path
@@ -15,11 +14,13 @@ from engine.contracts.jobs import Export, Exported, JobRequest, Places
 from engine.contracts.networks import NetworkRef, SnapshotRef
 from explorer.cli.commands.train import run_job
 from explorer.cli.console import find_run
+from explorer.cli.json_types import NodeExported, print_json
 from explorer.cli.progress import Reporter
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import RunDocument, architecture_of
 from explorer.session.job_runner import newest_phase
-from explorer.views.node_json import best, node_objects
+from explorer.views.best_node import best
+from explorer.views.stored_nodes import node_views
 from store import TreeStore
 
 
@@ -30,15 +31,15 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
         document = RunDocument.of(run)
-        objects = node_objects(store, run.id)
+        views = node_views(store, run.id)
         if node_name == "best":
-            node_name = best(objects, document.settings)["name"]
+            node_name = best(views, document.settings).name
         node = store.node(run.id, node_name)
         if node.state != "ready":
             raise UsageError(
                 f"{node_name} is {node.state}; only a ready node has weights to export"
             )
-        (described,) = [o for o in objects if o["name"] == node_name]
+        (described,) = [view for view in views if view.name == node_name]
         with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder:
             artifacts = Artifacts(store, Path(folder))
             weights = SnapshotRef(store.snapshot_hash(node.id, newest_phase(node)))
@@ -46,17 +47,16 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
             job = Export(
                 NetworkRef(architecture_of(store, document, node), weights),
                 document.data,
-                {**described, "run": run.name, "store": store.path.name},
+                {**described.as_json(), "run": run.name, "store": store.path.name},
             )
-            destination = output.expanduser().resolve()
+            destination = str(output.expanduser().resolve())
             request = JobRequest(
-                uuid.uuid4().hex, job, f"export {node_name}", Places(output=str(destination))
+                uuid.uuid4().hex, job, f"export {node_name}", Places(output=destination)
             )
             with Reporter() as reporter:
                 result = cast(Exported, run_job(request, Path(folder), reporter))
-    about = {"node": node_name, "path": str(destination), "size_bytes": result.size_bytes,
-             "seconds": result.seconds}  # fmt: skip
+    exported = NodeExported(node_name, destination, result.size_bytes, result.seconds)
     if as_json:
-        typer.echo(json.dumps(about, indent=2))
+        print_json(exported)
     else:
-        typer.echo(f"{destination}: {node_name}, {result.size_bytes / 1e6:.2f} MB")
+        typer.echo(f"{exported.path}: {node_name}, {exported.size_bytes / 1e6:.2f} MB")

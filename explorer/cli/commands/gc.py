@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from engine.contracts.errors import UsageError
+from explorer.cli.json_types import FreedResult, StoreFreed, print_json
 from explorer.views.safe_text import safe
 from store import Freeable, TreeStore
 
@@ -32,7 +31,7 @@ def gc(path: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
             _shrink(store, path)
     after = path.stat().st_size
     if as_json:
-        typer.echo(json.dumps(_as_dict(path, found, freed, before, after), indent=2))
+        print_json(_shape(path, found, freed, before, after))
     elif freed:
         typer.echo(f"freed; {safe(path.name)} has {after / 1e6:,.1f} MB, from {before / 1e6:,.1f}")
 
@@ -76,12 +75,6 @@ def _shrink(store: TreeStore, path: Path) -> None:
     store.shrink()
 
 
-def _as_dict(path: Path, found: Freeable, freed: bool, before: int, after: int) -> dict[str, Any]:
-    return {
-        "store": str(path),
-        "freed": freed,
-        "results": [{"run": r.run_id, "node": r.name, "phase": r.phase} for r in found.results],
-        "bytes": found.num_bytes,
-        "file_bytes_before": before,
-        "file_bytes": after,
-    }
+def _shape(path: Path, found: Freeable, freed: bool, before: int, after: int) -> StoreFreed:
+    results = tuple(FreedResult(r.run_id, r.name, r.phase) for r in found.results)
+    return StoreFreed(str(path), freed, results, found.num_bytes, before, after)

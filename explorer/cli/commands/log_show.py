@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import typer
 
+from engine.contracts.codec import encode_object
+from engine.contracts.json_values import JsonValue
 from explorer.cli.console import find_run, print_tree, wide_console
-from explorer.views.node_json import node_objects, some_objects
+from explorer.cli.json_types import TreeLog, print_json
+from explorer.views.node_view import EpochView, NodeDetails
+from explorer.views.stored_nodes import node_details, node_views, some_node_views
 from store import TreeStore
-
-if TYPE_CHECKING:
-    pass
-
 
 LONG = 2_000  # nodes; a longer tree is printed whole only where that is asked for
 
@@ -27,56 +26,51 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
         if limit is None and count > LONG and not as_json:
             limit = LONG
         if limit is None or limit >= count:
-            objects = node_objects(store, run.id)
+            nodes = node_views(store, run.id)
         else:
             names = [node.name for node in store.newest(run.id, limit)]
-            objects = some_objects(store, run.id, names)
+            nodes = some_node_views(store, run.id, names)
     if as_json:
-        typer.echo(json.dumps({"run": run.name, "nodes": objects}, indent=2))
+        print_json(TreeLog(run.name, tuple(nodes)))
         return
-    if len(objects) < count:
-        typer.echo(
-            f"the newest {len(objects):,} of {count:,} nodes; --limit N shows more", err=True
-        )
-    print_tree(objects)
+    if len(nodes) < count:
+        typer.echo(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
+    print_tree(nodes)
 
 
 def show(path: Path, name: str, *, as_json: bool) -> None:
     """Prints all that is known of one node."""
     with TreeStore.open(path, read_only=True) as store:
-        run = find_run(store)
-        node = store.node(run.id, name)
-        (described,) = [o for o in node_objects(store, run.id) if o["name"] == name]
-        value = {
-            **described,
-            "edit": node.edit,
-            "epochs": [{"phase": e.phase, **e.values} for e in store.epochs(node.id)],
-            "snapshots": {phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
-            "created_at": node.created_at,
-        }
+        found = node_details(store, find_run(store).id, name)
     if as_json:
-        typer.echo(json.dumps(value, indent=2))
-        return
-    _print_node(value)
+        print_json(found)
+    else:
+        _print_node(found)
 
 
-def _print_node(value: dict[str, Any]) -> None:
+def _print_node(found: NodeDetails) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
-    for key, item in value.items():
-        if key == "epochs":
-            item = "\n".join(
-                f"{e['phase']} {e['epoch'] + 1}: loss {e['loss']:.4f}, "
-                f"training accuracy {e['accuracy']:.2f} %"
-                for e in item
-            )
-        elif isinstance(item, dict | list):
-            item = json.dumps(item)
-        elif isinstance(item, float):
-            item = f"{item:.4f}"
-        table.add_row(
-            Text(key.replace("_", " "), style="bold"), Text("-" if item is None else str(item))
-        )
+    for key, value in encode_object(found).items():
+        text = "\n".join(map(_epoch, found.epochs)) if key == "epochs" else _cell(value)
+        table.add_row(Text(key.replace("_", " "), style="bold"), Text(text))
     wide_console().print(table)
+
+
+def _epoch(epoch: EpochView) -> str:
+    if epoch.epoch is None or epoch.loss is None or epoch.accuracy is None:
+        return f"{epoch.phase}: {json.dumps(epoch.stored)}"
+    return (
+        f"{epoch.phase} {epoch.epoch + 1}: loss {epoch.loss:.4f}, "
+        f"training accuracy {epoch.accuracy:.2f} %"
+    )
+
+
+def _cell(value: JsonValue) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value) if isinstance(value, str | bool | int) else json.dumps(value)

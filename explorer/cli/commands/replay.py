@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from engine.contracts.errors import UsageError
-from explorer.cli.console import find_run, print_tree, tree_lines
+from explorer.cli.console import find_run, print_tree
+from explorer.cli.json_types import MomentLine, MomentShown, print_json
 from explorer.views.replay import Moment, Replay
 from explorer.views.safe_text import safe
+from explorer.views.tree_text import tree_lines
 from store import TreeStore
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
@@ -27,7 +31,7 @@ def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
         _print_moment(past, at, run.name, as_json)
     elif as_json:
         for moment in past.moments:
-            typer.echo(json.dumps(_as_dict(moment)))
+            print_json(_line_of(moment), one_line=True)
     elif sys.stdout.isatty():
         _animate(past, speed)
     else:
@@ -35,14 +39,8 @@ def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
             typer.echo(f"{moment.event_id:>6}  {_clock(moment)}  {safe(moment.text)}")
 
 
-def _as_dict(moment: Moment) -> dict[str, Any]:
-    return {
-        "event": moment.event_id,
-        "at": moment.created_at,
-        "kind": moment.kind,
-        "node": moment.node,
-        "text": moment.text,
-    }
+def _line_of(moment: Moment) -> MomentLine:
+    return MomentLine(moment.event_id, moment.created_at, moment.kind, moment.node, moment.text)
 
 
 def _print_moment(past: Replay, event_id: int, run: str, as_json: bool) -> None:
@@ -51,13 +49,12 @@ def _print_moment(past: Replay, event_id: int, run: str, as_json: bool) -> None:
     if not before or event_id > past.moments[-1].event_id:
         first, last = past.moments[0].event_id, past.moments[-1].event_id
         raise UsageError(f"--at {event_id}: the run's events go from {first} to {last}")
-    objects = past.nodes_at(before[-1].number)
+    nodes = past.nodes_at(before[-1].number)
     if as_json:
-        shown = _as_dict(before[-1])
-        typer.echo(json.dumps({"run": run, "moment": shown, "nodes": objects}, indent=2))
+        print_json(MomentShown(run, _line_of(before[-1]), tuple(nodes)))
         return
     typer.echo(safe(before[-1].text))
-    print_tree(objects)
+    print_tree(nodes)
 
 
 def _animate(past: Replay, speed: float) -> None:
@@ -75,11 +72,11 @@ def _animate(past: Replay, speed: float) -> None:
 
 def _frames(past: Replay) -> Iterator[tuple[Moment, list[tuple[str, bool | None]]]]:
     for moment in past.moments:
-        objects = past.nodes_at(moment.number)
-        yield moment, [(line, value["kept"]) for line, value in tree_lines(objects)]
+        lines = tree_lines(past.nodes_at(moment.number))
+        yield moment, [(line, node.kept) for line, node in lines]
 
 
-def _frame(moment: Moment, lines: list[tuple[str, bool | None]], count: int) -> Any:
+def _frame(moment: Moment, lines: list[tuple[str, bool | None]], count: int) -> Text:
     from rich.text import Text
 
     header = f"{moment.number + 1}/{count}  {_clock(moment)}  {safe(moment.text)}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from explorer.cli.console import find_run
+from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
@@ -46,24 +46,13 @@ def reexecute_node(path: Path, name: str) -> Reexecution:
         return asyncio.run(work(reporter))
 
 
-def as_dict(found: Reexecution) -> dict[str, Any]:
-    """What `verify --json` says of it; pairs are [stored, now]."""
-    return {
-        "node": found.node,
-        "run": found.run_id,
-        "verdict": found.verdict,
-        "environment": {key: list(pair) for key, pair in found.environment.items()},
-        "snapshots": [
-            {
-                "phase": one.phase,
-                "identical": one.identical,
-                "stored_sha256": one.stored_sha256,
-                "sha256": one.sha256,
-                "metrics": {key: list(pair) for key, pair in one.metrics.items()},
-            }
-            for one in found.remade
-        ],
-    }
+def shape_of(found: Reexecution) -> Reexecuted:
+    """What `verify --json` says of it."""
+    remade = tuple(
+        RemadeLine(one.phase, one.identical, one.stored_sha256, one.sha256, one.metrics)
+        for one in found.remade
+    )
+    return Reexecuted(found.node, found.run_id, found.verdict, found.environment, remade)
 
 
 def print_reexecution(found: Reexecution) -> None:

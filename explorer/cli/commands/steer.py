@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from engine.contracts.errors import UsageError
 from engine.contracts.options import SettingValue
 from engine.contracts.requests import BranchRequest, CandidateRequest
-from explorer.cli.commands.auto import clear_spool, summary_of
+from explorer.cli.commands.auto import summary_of
 from explorer.cli.console import print_tree
+from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
+from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
 from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import SessionEvent, WorkFailed
@@ -107,12 +106,12 @@ def steer(
     if quiet:
         return
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        print_json(summary)
     else:
-        print_tree(summary["nodes"], best=summary["best"]["name"])
+        print_tree(summary.nodes, best=summary.best.name)
 
 
-async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> dict[str, Any]:
+async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> TreeSummary:
     problems: list[str] = []
 
     def listen(event: SessionEvent) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 import uuid
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import cast
 
 import typer
 
-from engine.contracts.codec import encode, encode_object
+from engine.contracts.codec import encode_object
 from engine.contracts.jobs import (
     Diagnosis,
     Doctor,
@@ -21,9 +20,11 @@ from engine.contracts.jobs import (
     Trained,
     TrainFromScratch,
 )
+from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.events import JobTold
+from explorer.views.measured_text import with_unit
 
 
 def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
@@ -48,29 +49,29 @@ def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> N
         Trained, _run_in_a_folder(JobRequest(uuid.uuid4().hex, job, f"train {job.arch}", places))
     )
     if as_json:
-        told = {"metrics": dict(result.metrics), "path": str(output), "data": encode(result.data)}
-        typer.echo(json.dumps({**told, "seconds": result.seconds}, indent=2))
+        print_json(
+            NetworkTrained(result.metrics, str(output), encode_object(result.data), result.seconds)
+        )
         return
-    metrics = result.metrics
-    typer.echo(
-        f"{output}: test accuracy {metrics['test_accuracy']:.2f} %, "
-        f"validation {metrics['val_accuracy']:.2f} %, "
-        f"{metrics['macs'] / 1e6:.2f} M multiply-accumulates, {metrics['params']:,.0f} parameters"
+    words = (
+        f"test accuracy {with_unit('test_accuracy', result.metrics.get('test_accuracy'))}",
+        f"validation {with_unit('val_accuracy', result.metrics.get('val_accuracy'))}",
+        f"{result.metrics.get('macs', 0) / 1e6:.2f} M multiply-accumulates",
+        f"{with_unit('params', result.metrics.get('params'))} parameters",
     )
+    typer.echo(f"{output}: {', '.join(words)}")
 
 
 def doctor(device: str, *, as_json: bool) -> None:
     """Prints what the machine can do."""
     result = cast(Diagnosis, _run_in_a_folder(JobRequest(uuid.uuid4().hex, Doctor(device))))
-    found = {
-        **encode_object(result.environment),
-        "cuda_devices": result.cuda_devices,
-        "seconds": result.seconds,
-    }
+    found = Machine(
+        **vars(result.environment), cuda_devices=result.cuda_devices, seconds=result.seconds
+    )
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
-    for name, value in found.items():
+    for name, value in encode_object(found).items():
         typer.echo(f"{name.replace('_', ' '):18} {'-' if value is None else value}")
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import typer
 
+from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVerified, print_json
+from explorer.cli.progress import ByteProgress
 from explorer.views.safe_text import safe
 from store.audit.verify import (
     KINDS,
@@ -19,11 +18,6 @@ from store.audit.verify import (
     verify,
 )
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-QUIET_SECONDS = 2.0  # what takes no longer says nothing on its way
-LINE_SECONDS = 5.0  # between two lines, without a terminal
 _MOST_NAMES = 20
 
 
@@ -33,108 +27,45 @@ def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> 
     With `reexecute`, the name of a node of the newest run, that node is made again too.
     """
     started = time.monotonic()
-    with _Progress() as progress:
+    with ByteProgress("checking pages", "read") as progress:
         found = verify(path.expanduser(), progress)
-    about = _as_dict(path, found, time.monotonic() - started)
+    seconds = time.monotonic() - started
     if not as_json:
-        _print(path, found, about["seconds"])
-    sound = not found.findings
+        _print(path, found, seconds)
+    sound, remade = not found.findings, None
     if reexecute is not None:
-        from explorer.cli.commands.reproduce import as_dict, print_reexecution, reexecute_node
+        from explorer.cli.commands.reproduce import print_reexecution, reexecute_node, shape_of
 
         again = reexecute_node(path, reexecute)
-        about["reexecuted"] = as_dict(again)
+        remade = shape_of(again)
         sound = sound and again.verdict != "different"
         if not as_json:
             print_reexecution(again)
     if as_json:
-        typer.echo(json.dumps(about, indent=2))
+        print_json(_shape(path, found, seconds, remade))
     return 0 if sound else 1
 
 
-class _Progress:
-    """Says on stderr how much has been read and how long the rest will take.
-
-    Pages come first, of which nobody tells how far they are; then the snapshots.
-    """
-
-    def __init__(self) -> None:
-        self.done, self.total = 0, 0  # bytes of snapshots
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
-
-    def __enter__(self) -> _Progress:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def __call__(self, done: int, total: int) -> None:
-        self.done, self.total = done, total
-
-    def _tell(self) -> None:
-        if self._ended.wait(QUIET_SECONDS):
-            return
-        from rich.console import Console
-
-        console = Console(stderr=True, highlight=False)
-        if console.is_terminal:
-            self._draw(console)
-        else:
-            self._print_lines()
-
-    def _draw(self, console: Console) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn()
-        with Progress(*columns, console=console, transient=True) as bars:
-            task = bars.add_task("pages", total=None)
-            while not self._ended.wait(0.2):
-                if self.total:
-                    text = f"{self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB"
-                    bars.update(task, description=text, completed=self.done, total=self.total)
-
-    def _print_lines(self) -> None:
-        started, begun = time.monotonic(), 0
-        while True:
-            if not self.total:
-                line, started = "checking pages", time.monotonic()
-            else:
-                begun = begun or self.done
-                rate = (self.done - begun) / max(time.monotonic() - started, 1e-3)
-                left = f", {_duration((self.total - self.done) / rate)} left" if rate else ""
-                line = f"{self.done / 1e6:,.0f} of {self.total / 1e6:,.0f} MB read{left}"
-            typer.echo(line, err=True)
-            if self._ended.wait(LINE_SECONDS):
-                return
+def _shape(
+    path: Path, found: Verification, seconds: float, remade: Reexecuted | None
+) -> StoreVerified:
+    return StoreVerified(
+        store=str(path),
+        sound=not found.findings,
+        findings=tuple(FindingLine(f.kind, f.text, _nodes(f.nodes)) for f in found.findings),
+        usable=_nodes(found.usable),
+        unusable=_nodes(found.unusable),
+        freed=_nodes(found.freed),
+        checked=dict(found.num_checked),
+        snapshots=found.num_snapshots,
+        bytes=found.num_bytes,
+        seconds=round(seconds, 3),
+        reexecuted=remade,
+    )
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
-
-
-def _as_dict(path: Path, found: Verification, seconds: float) -> dict[str, Any]:
-    return {
-        "store": str(path),
-        "sound": not found.findings,
-        "findings": [
-            {"kind": f.kind, "text": f.text, "nodes": _objects(f.nodes)} for f in found.findings
-        ],
-        "usable": _objects(found.usable),
-        "unusable": _objects(found.unusable),
-        "freed": _objects(found.freed),
-        "checked": dict(found.num_checked),
-        "snapshots": found.num_snapshots,
-        "bytes": found.num_bytes,
-        "seconds": round(seconds, 3),
-    }
-
-
-def _objects(nodes: Sequence[Who]) -> list[dict[str, Any]]:
-    return [{"run": run, "node": name} for run, name in nodes]
+def _nodes(nodes: Sequence[Who]) -> tuple[NodeOfRun, ...]:
+    return tuple(NodeOfRun(run, name) for run, name in nodes)
 
 
 def _print(path: Path, found: Verification, seconds: float) -> None:

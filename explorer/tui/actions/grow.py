@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import work
 
 from explorer.tui.state import AppBase
+from explorer.views.decide_card import edits_of
+from explorer.views.proposed_scores import ProposedScores, newest_scores
 from explorer.views.stage_widths import shape_changing
 from store import Node
 
@@ -49,35 +51,26 @@ class GrowActions(AppBase):
         if (at := self.wheel_at_subject()) is None:
             return
         steering, parent = at
-        scores = self._scores_of(parent)
-        if scores is None:
+        proposed = newest_scores(steering.store, parent.id)
+        if proposed is None:
             self.tell(f"{parent.name} has no scores yet; g makes its candidates", "warning")
             return
-        dialog = self._candidate_dialog(parent, scores, block)
+        dialog = self._candidate_dialog(parent, proposed, block)
         request = await self.push_screen_wait(dialog)
         if request is not None:
             self.attempt(lambda: steering.candidate(parent, request))
 
-    def _scores_of(self, parent: Node) -> dict[str, Any] | None:
-        """The newest proposal's scores and edits of a parent."""
-        assert self.session is not None
-        proposals = self.session.store.proposals(parent.id)
-        return proposals[-1].content if proposals else None
-
     def _candidate_dialog(
-        self, parent: Node, content: dict[str, Any], block: str | None
+        self, parent: Node, proposed: ProposedScores, block: str | None
     ) -> CandidateDialog:
         from explorer.tui.screens.dialogs import CandidateDialog
 
         assert self.session is not None
-        scores = content["scores"]
-        ranked = sorted(scores["blocks"].items(), key=lambda item: (item[0] != block, item[1]))
-        spare = sum(len(values) - 1 for values in scores["filters"].values())
-        usual = [
-            sum(len(indices) for indices in child.edit["filters"].values())
-            for child in self.session.store.children(parent.id)
-            if child.edit and "filters" in child.edit
-        ]
+        scores = proposed.scores
+        ranked = sorted(scores.blocks.items(), key=lambda item: (item[0] != block, item[1]))
+        spare = sum(len(values) - 1 for values in scores.filters.values())
+        edits = edits_of(self.session.store.children(parent.id)).values()
+        usual = [edit.num_filters for edit in edits if edit.filters]
         scoring = self.session.settings.scoring
         fixed = shape_changing(self.session.run.architecture)
         return CandidateDialog(
@@ -85,6 +78,6 @@ class GrowActions(AppBase):
             [(path, score, path not in fixed) for path, score in ranked],
             max_filters=spare,
             usual_count=usual[0] if usual else min(16, spare),
-            criterion=content.get("criterion", scoring.criterion),
+            criterion=proposed.criterion or scoring.criterion,
             allocation=scoring.allocation,
         )

@@ -5,7 +5,11 @@ from __future__ import annotations
 from textual import work
 
 from explorer.tui.state import AppBase
+from explorer.views.decide_card import edits_of
+from explorer.views.measured_text import figures_text
 from explorer.views.stage_widths import stages
+
+COPIED = ("similarity", "val_accuracy", "test_accuracy", "macs_reduction")  # measures
 
 
 class NodeActions(AppBase):
@@ -18,7 +22,7 @@ class NodeActions(AppBase):
         if (at := self.wheel_at_selected()) is None:
             return
         steering, node = at
-        if self.live.objects[node.name].get("dropped"):
+        if self.live.objects[node.name].dropped:
             self.attempt(lambda: steering.drop(node, False))
             self.tell(f"{node.name} is back")
             return
@@ -45,18 +49,14 @@ class NodeActions(AppBase):
         names = [name for name in self.marked if name in self.shown]
         if len(names) < 2:
             value = self.shown.get(self.selected)
-            if value is None or value["parent"] is None:
+            if value is None or value.parent is None:
                 self.tell("mark two nodes with m, then compare them with c", "warning")
                 return
-            names = [value["parent"], *self.live.children(value["parent"])]
+            names = [value.parent, *self.live.children(value.parent)]
         assert self.session is not None
-        shapes = {
-            name: stages(
-                self.session.run.architecture,
-                self.own_edits(name),
-            )
-            for name in names
-        }
+        store, root = self.session.store, self.session.run.architecture
+        ways = {name: store.lineage(self.session.node(name).id) for name in names}
+        shapes = {name: stages(root, list(edits_of(way).values())) for name, way in ways.items()}
         self.push_screen(CompareScreen([self.shown[name] for name in names], shapes))
 
     @work
@@ -66,7 +66,7 @@ class NodeActions(AppBase):
         if (at := self.wheel_at_selected()) is None:
             return
         steering, node = at
-        has = self.live.objects[node.name].get("tags") or []
+        has = self.live.objects[node.name].tags
         tag = await self.push_screen_wait(
             TextDialog(f"Tag {node.name}", "A tag; one that it has is taken away", "",
                        suggestions=self.live.tags())
@@ -81,7 +81,7 @@ class NodeActions(AppBase):
         if (at := self.wheel_at_selected()) is None:
             return
         steering, node = at
-        old = self.live.objects[node.name].get("note") or ""
+        old = self.live.objects[node.name].note or ""
         text = await self.push_screen_wait(TextDialog(f"Note on {node.name}", "Note", old))
         if text is not None:
             self.attempt(lambda: steering.note(node, text))
@@ -89,13 +89,6 @@ class NodeActions(AppBase):
     def action_copy(self) -> None:
         if (value := self.shown.get(self.selected)) is None:
             return
-        figures = [
-            f"{title} {value[key]:.{digits}f}"
-            for title, key, digits in (
-                ("CKA", "similarity", 4), ("val %", "val_accuracy", 2),
-                ("test %", "test_accuracy", 2), ("MACs −%", "macs_reduction", 2),
-            )
-            if value.get(key) is not None
-        ]  # fmt: skip
-        self.copy_to_clipboard("  ".join([self.selected, *figures]))
+        figures = figures_text(value, COPIED)
+        self.copy_to_clipboard(f"{self.selected}  {figures}".rstrip())
         self.tell(f"copied {self.selected} and its figures")

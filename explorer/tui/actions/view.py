@@ -97,6 +97,3 @@ class ViewActions(AppBase):
         from explorer.tui.screens.help_screen import HelpScreen
 
         self.push_screen(HelpScreen(self.config.key_table))
-
-    def action_focus_tree(self) -> None:
-        self.query_one(f"#{self.query_one('#views', ContentSwitcher).current}").focus()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import (
     accuracy_text,
@@ -22,22 +24,47 @@ from explorer.tui.drawing.card_cells import (
 )
 from explorer.tui.drawing.cells import Piece, fit, short_name, similarity_text
 from explorer.tui.widgets.lines_view import Line
+from explorer.views.decide_card import Card
+from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
-from explorer.views.values import Card, NodeObject
+
+
+class Part(Enum):
+    """What the card's lines say. `ONE_LINE`: the margin and its reason share a line."""
+
+    HEAD = auto()
+    REMOVES = auto()
+    SIMILARITY = auto()
+    BARS = auto()
+    ACCURACY = auto()
+    MACS = auto()
+    PARAMS = auto()
+    LATENCY = auto()
+    MARGIN = auto()
+    REASON = auto()
+    ONE_LINE = auto()
+    WORK = auto()
+    KEYS = auto()
+
 
 _LABEL, _LEAST, _MOST = 9, 14, 26  # cells of the row labels, and of a candidate's column
 _NUMBERS = "①②③④⑤⑥⑦⑧⑨"
-# What goes first where lines are few. `one line`: the margin and its reason share a line.
-_DROPPED = ("bars", "one line", "reason", "work", "params", "latency", "removes", "margin",
-            "macs", "accuracy", "keys", "similarity")  # fmt: skip
+# What goes first where lines are few.
+_DROPPED = (Part.BARS, Part.ONE_LINE, Part.REASON, Part.WORK, Part.PARAMS, Part.LATENCY,
+            Part.REMOVES, Part.MARGIN, Part.MACS, Part.ACCURACY, Part.KEYS,
+            Part.SIMILARITY)  # fmt: skip
+
+
+def _label(key: str) -> str:
+    return measure(key).label
 
 
 class _Figure(NamedTuple):
-    """A row of figures: its key in the order of dropping, its label, and a candidate's cell."""
+    """A row of figures: what it says, its label, and a candidate's cell."""
 
-    key: str
+    part: Part
     label: str
-    cell: Callable[[NodeObject, int], Piece]
+    cell: Callable[[NodeView, int], Piece]
 
 
 def card_lines(
@@ -77,7 +104,7 @@ class _Table:
         self.first = self._first_shown(count)
         self.shown = card.candidates[self.first : self.first + count]
         self.scale = bar_scale(
-            [s for c in card.candidates if (s := fig.number(c.get("similarity"))) is not None]
+            [s for c in card.candidates if (s := fig.number(c.similarity)) is not None]
         )
 
     def lines(self) -> list[Line]:
@@ -86,40 +113,42 @@ class _Table:
         for dropped in _DROPPED:
             if sum(len(lines) for lines in parts.values()) <= self.height:
                 break
-            if dropped == "one line":
+            if dropped is Part.ONE_LINE:
                 self._share_a_line(parts)
             else:
                 parts.pop(dropped, None)
         self._fill_in(parts, figures)
-        rows = [line for key, lines in parts.items() if key != "keys" for line in lines]
-        if "keys" in parts:  # always at the bottom, where the eye finds them
-            rows += [[]] * (self.height - len(rows) - 1) + list(parts["keys"])
+        rows = [line for key, lines in parts.items() if key is not Part.KEYS for line in lines]
+        if Part.KEYS in parts:  # always at the bottom, where the eye finds them
+            rows += [[]] * (self.height - len(rows) - 1) + list(parts[Part.KEYS])
         return rows[: self.height]
 
-    def _parts(self, figures: Sequence[_Figure]) -> dict[str, list[Line]]:
+    def _parts(self, figures: Sequence[_Figure]) -> dict[Part, list[Line]]:
         """The card's lines by what they say; those of the figures are still empty."""
         card = self.card
-        parts: dict[str, list[Line]] = {"head": [self._head()]}
+        parts: dict[Part, list[Line]] = {Part.HEAD: [self._head()]}
         for figure in figures:
-            parts[figure.key] = [[]]
-            if figure.key == "similarity":
-                parts["bars"] = self._bars()
+            parts[figure.part] = [[]]
+            if figure.part is Part.SIMILARITY:
+                parts[Part.BARS] = self._bars()
         margin = margin_pieces(card.margin, self._suggested_structure(), self.width)
         if margin:
-            parts["margin"] = [margin]
+            parts[Part.MARGIN] = [margin]
         if card.reason and card.kept is None:
-            parts["reason"] = [[("why ", "dim"), (fig.cut(safe(card.reason), self.width - 4), "")]]
+            parts[Part.REASON] = [
+                [("why ", "dim"), (fig.cut(safe(card.reason), self.width - 4), "")]
+            ]
         if work := self._work():
-            parts["work"] = [[(work, "warning")]]
-        parts["keys"] = [self._bottom()]
+            parts[Part.WORK] = [[(work, "warning")]]
+        parts[Part.KEYS] = [self._bottom()]
         return parts
 
-    def _fill_in(self, parts: dict[str, list[Line]], figures: Sequence[_Figure]) -> None:
+    def _fill_in(self, parts: dict[Part, list[Line]], figures: Sequence[_Figure]) -> None:
         """Puts in the figures; a candidate without any says in their place how it stands."""
-        rows = [figure for figure in figures if figure.key in parts]
-        room = sum(figure.key != "removes" for figure in rows)
-        standing = {n["name"]: iter(self._standing(n, room)) for n in self.shown}
-        bars_below = bool(parts.get("bars"))
+        rows = [figure for figure in figures if figure.part in parts]
+        room = sum(figure.part is not Part.REMOVES for figure in rows)
+        standing = {n.name: iter(self._standing(n, room)) for n in self.shown}
+        bars_below = bool(parts.get(Part.BARS))
         for figure in rows:
             label = figure.label.partition(" ├")[0] if bars_below else figure.label
             pieces: list[Piece] = [(fig.pad(label, self.label), "dim")]
@@ -127,24 +156,24 @@ class _Table:
                 text, tone = figure.cell(node, self.column - 2)
                 if bars_below:
                     text = text.partition(" ├")[0]
-                if node["state"] != "ready" and figure.key != "removes":
-                    text, tone = next(standing[node["name"]], ""), self._tone(node)
+                if node.state != "ready" and figure.part is not Part.REMOVES:
+                    text, tone = next(standing[node.name], ""), self._tone(node)
                 tone = "dim" if self._tone(node) == "dim" else tone
                 pieces.append((fig.pad(f" {text}", self.column), tone))
-            parts[figure.key] = [pieces]
+            parts[figure.part] = [pieces]
 
-    def _share_a_line(self, parts: dict[str, list[Line]]) -> None:
-        if "margin" in parts and "reason" in parts:
-            joined = [*parts["margin"][0], ("   ", ""), *parts["reason"][0]]
+    def _share_a_line(self, parts: dict[Part, list[Line]]) -> None:
+        if Part.MARGIN in parts and Part.REASON in parts:
+            joined = [*parts[Part.MARGIN][0], ("   ", ""), *parts[Part.REASON][0]]
             if sum(cell_len(text) for text, _ in joined) <= self.width:
-                parts["margin"] = [joined]
-                del parts["reason"]
+                parts[Part.MARGIN] = [joined]
+                del parts[Part.REASON]
 
     # ------------------------------------------------------------ the columns
 
     def _first_shown(self, count: int) -> int:
         """Where the columns begin, so that the selected or suggested candidate is among them."""
-        names = [candidate["name"] for candidate in self.card.candidates]
+        names = [candidate.name for candidate in self.card.candidates]
         wanted = next((n for n in (self.selected, self.card.suggested) if n in names), None)
         place = 0 if wanted is None else names.index(wanted)
         return max(0, min(place, place - count + 1))
@@ -154,19 +183,19 @@ class _Table:
         hidden = f"{self.first + 1}–{last} of {count}" if len(self.shown) < count else ""
         pieces: list[Piece] = [(fig.pad(hidden, self.label), "dim")]
         for place, node in enumerate(self.shown, self.first):
-            marker = "▸" if node["name"] == self.selected else " "
+            marker = "▸" if node.name == self.selected else " "
             title = marker + self._title(place, node, self.column - 2)
             pieces.append((fig.pad(title, self.column), self._tone(node)))
         return pieces
 
-    def _title(self, place: int, node: NodeObject, width: int) -> str:
+    def _title(self, place: int, node: NodeView, width: int) -> str:
         marks = _mark(node, self.card)
         number = _NUMBERS[place] if place < len(_NUMBERS) else f"{place + 1}"
-        structure, last = safe(node["structure"], 12).upper(), node["name"].rpartition(".")[2]
+        structure, last = safe(node.structure, 12).upper(), node.last_name
         tail = f" {marks}" if marks else ""
         titles = [
-            f"{number} {structure}  {safe(node['name'])}{tail}",
-            f"{number} {structure} {safe(node['name'])}{tail}",
+            f"{number} {structure}  {safe(node.name)}{tail}",
+            f"{number} {structure} {safe(node.name)}{tail}",
             f"{number} {structure} {safe(last)}{tail}",
             f"{number} {safe(last)}{tail}",
         ]
@@ -176,41 +205,41 @@ class _Table:
         room = width - cell_len(f"{number} {tail}")
         return f"{number} {short_name(last, max(room, 1))}{tail}"
 
-    def _tone(self, node: NodeObject) -> str:
-        if node["state"] in ("failed", "cancelled"):
+    def _tone(self, node: NodeView) -> str:
+        if node.state in ("failed", "cancelled"):
             return "bad"
-        if node["state"] in ("queued", "running"):
+        if node.state in ("queued", "running"):
             return "warning"
         if self.card.kept is not None:
-            return "good" if node["name"] in self.card.kept else "dim"
-        return "good" if node["name"] == self.card.suggested else "title"
+            return "good" if node.name in self.card.kept else "dim"
+        return "good" if node.name == self.card.suggested else "title"
 
     def _figures(self) -> list[_Figure]:
         floor = "" if self.scale is None else f" ├{similarity_ends(self.scale.low)}"
         return [
-            _Figure("removes", "removes", self._removes),
-            _Figure("similarity", f"CKA{floor}", self._similarity),
-            _Figure("accuracy", "val acc", self._accuracy),
-            _Figure("macs", "MACs", self._gone("macs")),
-            _Figure("params", "params", self._gone("params")),
-            _Figure("latency", "latency", self._latency),
+            _Figure(Part.REMOVES, "removes", self._removes),
+            _Figure(Part.SIMILARITY, f"{_label('similarity')}{floor}", self._similarity),
+            _Figure(Part.ACCURACY, _label("val_accuracy"), self._accuracy),
+            _Figure(Part.MACS, _label("macs"), self._gone("macs")),
+            _Figure(Part.PARAMS, _label("params"), self._gone("params")),
+            _Figure(Part.LATENCY, _label("latency_ms"), self._latency),
         ]
 
-    def _removes(self, node: NodeObject, width: int) -> Piece:
-        return removes_text(self.card.edits.get(node["name"]) or node.get("removes"), width), ""
+    def _removes(self, node: NodeView, width: int) -> Piece:
+        return removes_text(self.card.edits.get(node.name), node.removes, width), ""
 
-    def _accuracy(self, node: NodeObject, width: int) -> Piece:
+    def _accuracy(self, node: NodeView, width: int) -> Piece:
         return accuracy_text(node, self.card.parent, width), ""
 
-    def _latency(self, node: NodeObject, width: int) -> Piece:
+    def _latency(self, node: NodeView, width: int) -> Piece:
         return latency_text(node, self.card.parent, width), ""
 
-    def _gone(self, what: str) -> Callable[[NodeObject, int], Piece]:
+    def _gone(self, what: str) -> Callable[[NodeView, int], Piece]:
         card = self.card
         return lambda node, w: (share_gone_text(node, card.parent, card.root, what, w), "")
 
-    def _similarity(self, node: NodeObject, width: int) -> Piece:
-        value = fig.number(node.get("similarity"))
+    def _similarity(self, node: NodeView, width: int) -> Piece:
+        value = fig.number(node.similarity)
         text = similarity_text(value) or fig.NONE
         if self.scale is not None and value is not None and width >= 9:
             text += f" ├{fig.bar(self.scale.share(value), width - 2 - cell_len(text))}"
@@ -223,12 +252,12 @@ class _Table:
         low, high = (similarity_ends(end) for end in self.scale)
         rows: list[Line] = []
         for node in self.shown:
-            value = fig.number(node.get("similarity"))
+            value = fig.number(node.similarity)
             if value is None:
                 continue
             room = self.width - self.label - cell_len(low) - cell_len(high) - 3
             text = fig.pad(fig.bar(self.scale.share(value), room), room)
-            name = fig.pad(short_name(node["name"].rpartition(".")[2], self.label - 2),
+            name = fig.pad(short_name(node.last_name, self.label - 2),
                            self.label)  # fmt: skip
             tone = "good" if self._tone(node) == "good" else "bar"
             rows.append(
@@ -238,13 +267,13 @@ class _Table:
 
     # ------------------------------------------------------------ how the others stand
 
-    def _standing(self, node: NodeObject, room: int) -> list[str]:
+    def _standing(self, node: NodeView, room: int) -> list[str]:
         """How an unmeasured candidate stands, in `room` lines."""
         width = self.column - 2
-        if node["state"] in ("failed", "cancelled"):
-            error = safe(str(node.get("error") or ""))
-            return [f"✗ {node['state']}", *fig.wrapped(error, width, max(room - 1, 1))]
-        job = self.card.jobs.get(node["name"])
+        if node.state in ("failed", "cancelled"):
+            error = safe(node.error or "")
+            return [f"✗ {node.state}", *fig.wrapped(error, width, max(room - 1, 1))]
+        job = self.card.jobs.get(node.name)
         if job is None or job.state == "queued":
             return ["◌ waiting"]
         return job_lines(job, width)
@@ -252,16 +281,16 @@ class _Table:
     def _work(self) -> str:
         """Work that is not a candidate's recovery: the parent's scoring, or tuning."""
         card = self.card
-        known = {c["name"]: c for c in card.candidates if c["state"] == "ready"}
+        known = {c.name: c for c in card.candidates if c.state == "ready"}
         for name, job in card.jobs.items():
-            if name == card.parent["name"] or name in known:
+            if name == card.parent.name or name in known:
                 return fig.cut(job_text(job), self.width)
         return ""
 
     # ------------------------------------------------------------ the last line
 
     def _suggested_structure(self) -> str | None:
-        names = {c["name"]: c["structure"] for c in self.card.candidates}
+        names = {c.name: c.structure for c in self.card.candidates}
         return names.get(self.card.suggested or "")
 
     def _bottom(self) -> Line:
@@ -270,22 +299,22 @@ class _Table:
             return [(fig.cut(safe(self.now_what), self.width), "info")]
         if card.kept is not None:
             return _decided(card, self.width, self.keymap)
-        waiting = [c["name"] for c in card.candidates if c["state"] in ("queued", "running")]
+        waiting = [c.name for c in card.candidates if c.state in ("queued", "running")]
         if waiting:
             names = ", ".join(safe(name) for name in waiting)
             return [(fig.cut(f"to be decided once measured: {names}", self.width), "dim")]
-        ready = [c for c in card.candidates if c["state"] == "ready"]
+        ready = [c for c in card.candidates if c.state == "ready"]
         if card.suggested is None or not ready:
             return key_pieces([("grow.on", "tries again"), ("grow.candidate", "another")],
                               self.width, self.keymap)  # fmt: skip
         return key_pieces(_choices(card, ready), self.width, self.keymap)
 
 
-def _choices(card: Card, ready: Sequence[NodeObject]) -> list[tuple[str, str]]:
+def _choices(card: Card, ready: Sequence[NodeView]) -> list[tuple[str, str]]:
     def last(name: str) -> str:
         return short_name(name.rpartition(".")[2], 6)
 
-    others = [c["name"] for c in ready if c["name"] != card.suggested]
+    others = [c.name for c in ready if c.name != card.suggested]
     choices = [("decide.approve", f"approve {last(card.suggested or '')}")]
     if others:
         choices.append(
@@ -311,14 +340,14 @@ def _without_candidates(
     card: Card, width: int, height: int, now_what: str, keymap: Mapping[str, str]
 ) -> list[Line]:
     parent = card.parent
-    lines: list[Line] = [[(fig.cut(f"{safe(parent['name'])}  no candidates yet", width), "title")]]
+    lines: list[Line] = [[(fig.cut(f"{safe(parent.name)}  no candidates yet", width), "title")]]
     about = [
-        ("val acc", accuracy_text(parent, {}, width - _LABEL)),
-        ("MACs", share_gone_text(parent, parent, card.root, "macs", width - _LABEL)),
-        ("params", share_gone_text(parent, parent, card.root, "params", width - _LABEL)),
-        ("latency", latency_text(parent, {}, width - _LABEL)),
+        (_label("val_accuracy"), accuracy_text(parent, None, width - _LABEL)),
+        (_label("macs"), share_gone_text(parent, parent, card.root, "macs", width - _LABEL)),
+        (_label("params"), share_gone_text(parent, parent, card.root, "params", width - _LABEL)),
+        (_label("latency_ms"), latency_text(parent, None, width - _LABEL)),
     ]
-    job = card.jobs.get(parent["name"])
+    job = card.jobs.get(parent.name)
     if job is not None:
         bottom: Line = [(fig.cut(job_text(job), width), "warning")]
     elif now_what:
@@ -332,8 +361,8 @@ def _without_candidates(
     return [*lines, bottom]
 
 
-def _mark(node: NodeObject, card: Card) -> str:
-    star = "★" if node["name"] == card.suggested else ""
-    if card.kept is None or node["kept"] is None:
+def _mark(node: NodeView, card: Card) -> str:
+    star = "★" if node.name == card.suggested else ""
+    if card.kept is None or node.kept is None:
         return star
-    return ("●" if node["name"] in card.kept else "○") + star
+    return ("●" if node.name in card.kept else "○") + star

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from engine.contracts.edits import Edit
 from explorer.session.policy import Margin
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import Piece, short_name
 from explorer.tui.keys import KEYS, shown
+from explorer.views.job_view import JobView
+from explorer.views.node_view import NodeView
+from explorer.views.removed import removed_briefly
 from explorer.views.safe_text import safe
-from explorer.views.values import JobView, NodeObject
 
 
 class Scale(NamedTuple):
@@ -93,7 +96,7 @@ def job_text(job: JobView) -> str:
 def job_lines(job: JobView, width: int) -> list[str]:
     """A running job in the narrow column of its candidate."""
     what = safe(job.phase or job.kind)
-    mark = {"paused": "‖", "stopping": "■"}.get(job.state, "◐")
+    mark = "‖" if job.state == "paused" else "◐"
     epoch = f"epoch {safe(job.epoch)}" if job.epoch else ""
     room = max(width - 5, 0)
     lines = [f"{mark} {what}", f"{fig.progress(job.share, room)} {fig.share_text(job.share)}"]
@@ -108,35 +111,22 @@ def similarity_ends(value: float) -> str:
     return "1" if text == "1.00" else text.replace("0.", ".", 1) if "0." in text[:3] else text
 
 
-def removes_text(edit: Mapping[str, Any] | str | None, width: int) -> str:
-    """The block's path, or how many filters of how many convolutions."""
-    if not edit:
-        return fig.NONE
-    if isinstance(edit, str):
-        return fig.cut(safe(edit), width)
-    blocks, filters = edit.get("blocks") or (), edit.get("filters") or {}
-    if blocks:
-        if len(blocks) > 1:
-            return fig.first_fitting([f"{len(blocks)} blocks"], width)
-        return short_name(str(blocks[0]), width)
-    count = sum(len(indices) for indices in filters.values())
-    of, convs = _plural(count, "filter"), _plural(len(filters), "conv")
-    return fig.first_fitting([f"{of} / {convs}", f"{of}/{convs}", f"{count}f/{convs}"], width)
+def removes_text(edit: Edit | None, words: str | None, width: int) -> str:
+    """What an edit removes in a narrow column; where it is not at hand, the `words` for it."""
+    if edit is None:
+        return fig.cut(safe(words), width) if words else fig.NONE
+    if len(edit.blocks) == 1:
+        return short_name(edit.blocks[0], width)
+    return fig.first_fitting(removed_briefly(edit), width)
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
-def accuracy_text(node: NodeObject, parent: Mapping[str, Any], width: int) -> str:
+def accuracy_text(node: NodeView, parent: NodeView | None, width: int) -> str:
     """Percent before → after recovery, and the change from the parent in points."""
-    after = fig.number(node.get("val_accuracy"))
+    after = fig.number(node.val_accuracy)
     if after is None:
         return fig.NONE
-    before, base = (
-        fig.number(node.get("val_accuracy_before")),
-        fig.number(parent.get("val_accuracy")),
-    )
+    before = fig.number(node.measure("val_accuracy_before"))
+    base = None if parent is None else fig.number(parent.val_accuracy)
     change = "" if base is None else f" Δ{fig.signed(after - base)}"
     variants = [f"{after:.2f}{change}", f"{after:.2f}"]
     if before is not None:
@@ -144,11 +134,9 @@ def accuracy_text(node: NodeObject, parent: Mapping[str, Any], width: int) -> st
     return fig.first_fitting(variants, width)
 
 
-def share_gone_text(
-    node: NodeObject, parent: NodeObject, root: NodeObject, what: str, width: int
-) -> str:
+def share_gone_text(node: NodeView, parent: NodeView, root: NodeView, what: str, width: int) -> str:
     """How many percent of the root's are gone, and the change from the parent in points."""
-    own, base, whole = (fig.number(n.get(what)) for n in (node, parent, root))
+    own, base, whole = (fig.number(n.measure(what)) for n in (node, parent, root))
     if not whole or own is None:
         return fig.NONE
     gone = fig.percent_removed(100 * (1 - own / whole))
@@ -158,11 +146,11 @@ def share_gone_text(
     return fig.first_fitting([gone + change, gone], width)
 
 
-def latency_text(node: NodeObject, parent: Mapping[str, Any], width: int) -> str:
+def latency_text(node: NodeView, parent: NodeView | None, width: int) -> str:
     """Milliseconds, and how many times the parent's, measured in turns with it."""
-    own, ratio = fig.number(node.get("latency_ms")), fig.number(node.get("latency_ratio"))
+    own, ratio = fig.number(node.measure("latency_ms")), fig.number(node.measure("latency_ratio"))
     if own is None:
         return fig.NONE
     text = f"{own:.2f} ms" if own < 100 else f"{own:.0f} ms"
-    times = f" ×{ratio:.2f}" if ratio and parent else ""
+    times = f" ×{ratio:.2f}" if ratio and parent is not None else ""
     return fig.first_fitting([text + times, text], width)

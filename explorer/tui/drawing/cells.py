@@ -57,23 +57,6 @@ def macs_text(reduction: float | None) -> str:
     return "–" if reduction is None else f"{0.0 - reduction:.1f}%".replace("-", "−")[:7]
 
 
-def _percent(share: float) -> str:
-    return f"{min(max(share, 0.0), 1.0):4.0%}"
-
-
-def progress_bar(share: float, width: int) -> str:
-    done = round(min(max(share, 0.0), 1.0) * width)
-    return "━" * done + "─" * (width - done)
-
-
-def macs_bar(reduction: float | None, width: int) -> str:
-    """What is left of the root's multiply-accumulates, as a bar."""
-    if reduction is None:
-        return ""
-    left = round(min(max(1 - reduction / 100, 0.0), 1.0) * width)
-    return "█" * left + "░" * (width - left)
-
-
 def sparkline(values: Sequence[float | None]) -> str:
     """One block a value, from the least to the largest; nothing for fewer than two."""
     known = [value for value in values if value is not None]

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-NONE = "–"
-_EIGHTHS = "▏▎▍▌▋▊▉"
+from explorer.views.duration import UNKNOWN, duration
+
+__all__ = ["NONE", "bar", "bytes_text", "count_text", "cut", "duration", "first_fitting", "number",
+           "pad", "percent_removed", "progress", "share_text", "signed", "wrapped"]  # fmt: skip
+NONE = UNKNOWN
+
+
+class BarMarks(NamedTuple):
+    """What a bar is drawn with: its full cells, those filled in part, and the cells left empty."""
+
+    full: str
+    parts: str = ""
+    empty: str = ""
+
+
+FINE = BarMarks("█", "▏▎▍▌▋▊▉")  # exact to an eighth of a cell
+PROGRESS = BarMarks("━", "╸", "─")
+COARSE_PROGRESS = BarMarks("━", "", "─")
+LEFT = BarMarks("█", "", "░")  # what is left of a whole
+LOW = BarMarks("▇")
 
 
 def number(value: float | None) -> float | None:
@@ -34,15 +53,6 @@ def percent_removed(reduction: float | None) -> str:
     return f"{-reduction or 0.0:.1f}%".replace("-", "−")
 
 
-def duration(seconds: float | None) -> str:
-    """`1:40` or `2:03:00`."""
-    if (seconds := number(seconds)) is None:
-        return NONE
-    minutes, rest = divmod(max(round(seconds), 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def bytes_text(num_bytes: float | None) -> str:
     """`0.9 GB`, `512 MB`."""
     if (num_bytes := number(num_bytes)) is None:
@@ -62,20 +72,17 @@ def count_text(count: float | None) -> str:
     return f"{count:.0f}"
 
 
-def bar(share: float, width: int) -> str:
-    """A bar of at most `width` cells, exact to an eighth of a cell."""
-    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
-    whole, rest = divmod(eighths, 8)
-    return "█" * whole + (_EIGHTHS[rest - 1] if rest else "")
+def bar(share: float, width: int, marks: BarMarks = FINE) -> str:
+    """A share in [0, 1] of `width` cells, as exact as the marks are."""
+    width, steps = max(width, 0), len(marks.parts) + 1
+    whole, rest = divmod(round(min(max(share, 0.0), 1.0) * width * steps), steps)
+    part = marks.parts[rest - 1] if rest else ""
+    return marks.full * whole + part + marks.empty * (width - whole - len(part))
 
 
 def progress(share: float | None, width: int) -> str:
     """`━━━━╸────`; only the rail while nothing is known."""
-    if share is None or width <= 0:
-        return "─" * max(width, 0)
-    halves = round(min(max(share, 0.0), 1.0) * width * 2)
-    whole, half = divmod(halves, 2)
-    return "━" * whole + "╸" * half + "─" * (width - whole - half)
+    return bar(share or 0.0, width, PROGRESS)
 
 
 def share_text(share: float | None) -> str:

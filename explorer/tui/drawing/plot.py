@@ -252,11 +252,11 @@ def pareto_figure(
     """
     import plotext  # 0.2 s: only where the figure is looked at
 
-    kinds: dict[str, list[Point]] = {kind: [] for kind in MARKS}
-    for x, y, kind in points:
-        kinds[kind].append((x, y))
-    kinds["published"] += published
-    groups = {kind: [p for p in group if _is_finite(p)] for kind, group in kinds.items()}
+    marked = [*points, *((x, y, "published") for x, y in published)]
+    groups: dict[str, list[Point]] = {kind: [] for kind in MARKS}
+    for x, y, kind in marked:
+        if _is_finite((x, y)):
+            groups[kind].append((x, y))
     shown = [point for group in groups.values() for point in group]
     if not shown or width < 20 or height < 6:
         words = "no values yet" if not shown else "too small"

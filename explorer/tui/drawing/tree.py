@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from engine.contracts.metrics import measure
+from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import (
     Piece,
-    _percent,
     accuracy_text,
-    macs_bar,
     macs_text,
-    progress_bar,
     short_name,
     similarity_text,
     sparkline,
 )
+from explorer.views.standing import GLYPHS, standing
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
@@ -41,15 +41,9 @@ class Zoom(NamedTuple):
 
 
 ZOOMS = (Zoom("dots", 2, 1), Zoom("chips", 9, 1), Zoom("cards", 13, 4))
-GLYPHS = {
-    "kept": "●",
-    "rejected": "○",
-    "running": "◐",
-    "queued": "◌",
-    "undecided": "◌",
-    "failed": "✗",
-    "cancelled": "✗",
-}
+_CKA, _ACCURACY, _MACS = (
+    measure(key).short for key in ("similarity", "val_accuracy", "macs_reduction")
+)
 TAG, FOLD = "⚑", "⋮"
 TONES = (*dict.fromkeys(("kept", "rejected", "running", "queued", "undecided", "failed")),
          "tag", "fold", "edge", "path", "figures", "match", "unmatched", "cursor")  # fmt: skip
@@ -61,15 +55,6 @@ _BOX = " ╶╺╴─╼╸╾━╷┌┍┐┬┮┑┭┯╻┎┏┒┰┲�
 def box(up: int, down: int, left: int, right: int) -> str:
     """The box-drawing character with these arms: 0 none, 1 light, 2 heavy."""
     return _BOX[27 * up + 9 * down + 3 * left + right]
-
-
-def standing(node: TreeNode) -> str:
-    """The one word for how a node stands, a key of GLYPHS."""
-    if node.state in ("running", "queued", "failed", "cancelled"):
-        return node.state
-    if node.kept is None:
-        return "kept" if node.parent is None else "undecided"
-    return "kept" if node.kept else "rejected"
 
 
 def tone_of(node: TreeNode) -> str:
@@ -87,7 +72,7 @@ def chip(node: TreeNode) -> list[Piece]:
     tone = tone_of(node)
     label = short_name(node.name.rsplit(".", 1)[-1], 4)
     if node.running_share is not None:
-        figures = f"{progress_bar(node.running_share, 6)} {_percent(node.running_share)}"
+        figures = _progress(node.running_share, 6)
     else:
         known = (similarity_text(node.similarity), accuracy_text(node.val_accuracy))
         figures = " ".join(text for text in known if text) or standing(node)
@@ -105,16 +90,26 @@ def card(model: TreeModel, number: int, width: int) -> list[list[Piece]]:
     name = short_name(node.name, width - 2 - 2 * node.tagged)
     lines = [[(f"{GLYPHS[standing(node)]} {name}", tone), *([(f" {TAG}", "tag")] * node.tagged)]]
     if node.running_share is not None:
-        share = node.running_share
-        first = f"{progress_bar(share, width - 9)} {_percent(share)}"
+        first = _progress(node.running_share, width - 9)
     else:
-        first = f"CKA  {similarity_text(node.similarity) or '–':<6} {standing(node):>9}"
+        first = f"{_CKA:<4} {similarity_text(node.similarity) or '–':<6} {standing(node):>9}"
     way = [] if node.val_accuracy is None else model.lineage(number, 8)
     accuracies = [model.nodes[i].val_accuracy for i in way]
-    second = f"acc  {accuracy_text(node.val_accuracy) or '–':<6} {sparkline(accuracies):>9}"
-    third = f"MACs {macs_text(node.macs_reduction):<6} {macs_bar(node.macs_reduction, 9)}"
+    second = (
+        f"{_ACCURACY:<4} {accuracy_text(node.val_accuracy) or '–':<6} {sparkline(accuracies):>9}"
+    )
+    third = f"{_MACS:<4} {macs_text(node.macs_reduction):<6} {_macs_left(node.macs_reduction)}"
     lines += [[rail, (text.rstrip(), figures)] for text in (first, second, third)]
     return lines
+
+
+def _progress(share: float, width: int) -> str:
+    return f"{fig.bar(share, width, fig.COARSE_PROGRESS)} {fig.share_text(share)}"
+
+
+def _macs_left(reduction: float | None) -> str:
+    """What is left of the root's multiply-accumulates, as a bar."""
+    return "" if reduction is None else fig.bar(1 - reduction / 100, 9, fig.LEFT)
 
 
 def _rail(model: TreeModel, number: int) -> Piece:

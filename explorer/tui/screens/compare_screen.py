@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,40 +12,15 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable
 
+from engine.contracts.metrics import Measure
 from explorer.tui.drawing.cells import short_name
+from explorer.views.node_diff import Figure, FigureRow, figure_row, figure_rows, word_rows
+from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
-from explorer.views.values import NodeObject, StageView
+from explorer.views.stage_widths import StageView
 
 _NAME_CELLS = 20
-
-
-class _Row(NamedTuple):
-    """A metric: its title, where it is in a NODE, its format, and which way is better (0: none)."""
-
-    title: str
-    key: str
-    format: Callable[[float], str]
-    better: int = 0
-
-
-_ROWS = (
-    _Row("CKA to parent", "similarity", "{:.4f}".format, 1),
-    _Row("val acc %", "val_accuracy", "{:.2f}".format, 1),
-    _Row("  before recovery", "val_accuracy_before", "{:.2f}".format, 1),
-    _Row("test acc %", "test_accuracy", "{:.2f}".format, 1),
-    _Row("MACs", "macs", "{:,.0f}".format, -1),
-    _Row("MACs removed %", "macs_reduction", "{:.2f}".format, 1),
-    _Row("parameters", "params", "{:,.0f}".format, -1),
-    _Row("latency ms", "latency_ms", "{:.3f}".format),  # of two moments: neither is better
-    _Row("  × that of its parent", "latency_ratio", "{:.2f}".format, -1),
-    _Row("seconds of work", "seconds", "{:,.1f}".format),
-)
-_WORDS = (
-    ("structure", "structure"),
-    ("state", "state"),
-    ("decided by", "decided_by"),
-    ("note", "note"),
-)
+_WORDS = ("structure", "state", "decided by", "note")  # the rows of words that are shown
 
 
 class CompareScreen(ModalScreen[None]):
@@ -69,7 +44,7 @@ class CompareScreen(ModalScreen[None]):
 
     def __init__(
         self,
-        nodes: Sequence[NodeObject],
+        nodes: Sequence[NodeView],
         stages_of: Mapping[str, Sequence[StageView]] | None = None,
     ) -> None:
         super().__init__()
@@ -87,66 +62,63 @@ class CompareScreen(ModalScreen[None]):
         table.add_column(Text(""), key="title")
         for place, node in enumerate(self.nodes):
             # Names may come twice or hold anything, so places are the keys.
-            table.add_column(Text(short_name(node["name"], _NAME_CELLS), "bold"), key=str(place))
+            table.add_column(Text(short_name(node.name, _NAME_CELLS), "bold"), key=str(place))
         for title, values in self.rows:
             table.add_row(Text(title, "bold"), *values)
         table.focus()
 
     def action_copy(self) -> None:
-        head = ["", *(safe(node["name"]) for node in self.nodes)]
+        head = ["", *(safe(node.name) for node in self.nodes)]
         lines = [head, *([title, *(v.plain for v in values)] for title, values in self.rows)]
         self.app.copy_to_clipboard("\n".join("\t".join(each) for each in lines))
         self.app.notify("copied as a table", markup=False)
 
 
 def comparison(
-    nodes: Sequence[NodeObject], stages_of: Mapping[str, Sequence[StageView]]
+    nodes: Sequence[NodeView], stages_of: Mapping[str, Sequence[StageView]]
 ) -> list[tuple[str, list[Text]]]:
     """The rows that any of the nodes has a value for, with differences to the first node."""
-    rows = []
-    for title, key in _WORDS:
-        words = [node.get(key) for node in nodes]
-        if any(words):
-            rows.append((title, [Text(safe(str(word), 30) if word else "–") for word in words]))
-    for row in _ROWS:
-        numbers = [_number(node.get(row.key)) for node in nodes]
-        if any(number is not None for number in numbers):
-            first = numbers[0]
-            rows.append((row.title, [_value(n, first, row, i) for i, n in enumerate(numbers)]))
+    rows = [
+        (row.title, [Text(safe(word, 30) if word else "–") for word in row.words])
+        for row in word_rows(nodes)
+        if row.title in _WORDS and any(row.words)
+    ]
+    rows += [(row.measure.heading, _values(row)) for row in figure_rows(nodes)]
     return rows + _stage_rows(nodes, stages_of)
 
 
 def _stage_rows(
-    nodes: Sequence[NodeObject], stages_of: Mapping[str, Sequence[StageView]]
+    nodes: Sequence[NodeView], stages_of: Mapping[str, Sequence[StageView]]
 ) -> list[tuple[str, list[Text]]]:
-    stages = [{stage.name: stage for stage in stages_of.get(n["name"], ())} for n in nodes]
+    stages = [{stage.name: stage for stage in stages_of.get(n.name, ())} for n in nodes]
     rows = []
     for name in dict.fromkeys(name for each in stages for name in each):
         found = [each.get(name) for each in stages]
-        for what in ("blocks", "filters"):
-            row = _Row(what, what, "{:,.0f}".format)
-            counts = [None if s is None else float(getattr(s, f"num_{what}")) for s in found]
-            values = [_value(n, counts[0], row, i) for i, n in enumerate(counts)]
-            rows.append((f"{safe(name, 16)} {what}", values))
+        counts = {
+            "blocks": [None if s is None else s.num_blocks for s in found],
+            "filters": [None if s is None else s.num_filters for s in found],
+        }
+        for what, values in counts.items():
+            row = figure_row(Measure(what, what, what, "", ",.0f", "neither"), values)
+            rows.append((f"{safe(name, 16)} {what}", _values(row)))
     return rows
 
 
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+def _values(row: FigureRow) -> list[Text]:
+    return [_value(figure, row.measure) for figure in row.figures]
 
 
-def _value(number: float | None, first: float | None, row: _Row, place: int) -> Text:
+def _value(figure: Figure, measure: Measure) -> Text:
     """A value and, from the second node on, its difference: signed, and ▲ or ▼ for the better."""
-    if number is None:
+    if figure.text is None:
         return Text("–", justify="right")
-    text = Text(row.format(number), justify="right", no_wrap=True)
-    if place and first is not None:
-        difference = row.format(abs(number - first))
-        if difference == row.format(0):
+    text = Text(figure.text, justify="right", no_wrap=True)
+    if figure.difference is not None:
+        difference = measure.text(abs(figure.difference))
+        if difference == measure.text(0):
             return text.append("  =", "dim")
-        mark = "▲▼"[(number - first) * row.better < 0] if row.better else ""
+        mark = "" if figure.better is None else "▲" if figure.better else "▼"
         style = {"▲": "bold green", "▼": "red"}.get(mark, "dim")
-        sign = "+" if number > first else "−"
+        sign = "+" if figure.difference > 0 else "−"
         text.append(f"  {sign}{difference}{mark}", style)
     return text

@@ -13,8 +13,8 @@ from textual.widgets.option_list import Option
 
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import PickList, PushButton
+from explorer.views.job_view import JobView
 from explorer.views.safe_text import safe
-from explorer.views.values import JobView
 
 
 class ConfirmDialog(Dialog[bool]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from engine.contracts.errors import UsageError
 from explorer.session.open_run import model_path
-from explorer.tui.recents import Recent
+from explorer.tui.recents import Recent, Star
 from explorer.tui.screens.dialog import Dialog
 from explorer.tui.screens.form_widgets import (
     PathSuggester,
@@ -109,11 +109,12 @@ def _prompt(recent: Recent) -> Text:
     return _two_lines(path.name, " · ".join((*figures, when)), f"  {path.parent}")
 
 
-def _best(best: Any) -> str:
-    known = [f"best {safe(str(best.get('name', '?')), 24)}"]
-    for key, words in (("macs_reduction", "−{:.1f} % MACs"), ("val_accuracy", "{:.2f} %")):
-        if isinstance(best.get(key), int | float):
-            known.append(words.format(best[key]))
+def _best(best: Star) -> str:
+    known = [f"best {safe(best.name, 24)}"]
+    if best.macs_reduction is not None:
+        known.append(f"−{best.macs_reduction:.1f} % MACs")
+    if best.val_accuracy is not None:
+        known.append(f"{best.val_accuracy:.2f} %")
     return " ".join(known)
 
 

@@ -21,6 +21,7 @@ from engine.contracts.requests import (
     Take,
 )
 from engine.contracts.settings import ALLOCATIONS, CRITERIA
+from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import short_name
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
@@ -30,11 +31,13 @@ from explorer.tui.screens.form_widgets import (
     PickList,
     PushButton,
 )
+from explorer.views.measured_text import figures_text
+from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
-from explorer.views.values import NodeObject
 
 Block = tuple[str, float, bool]  # path, score (less goes first), whether it may be removed
 _BAR_CELLS = 12
+_CHOSEN_BY = ("similarity", "val_accuracy", "macs_reduction")  # measures of a candidate
 
 
 class CandidateDialog(Dialog[CandidateRequest]):
@@ -44,7 +47,7 @@ class CandidateDialog(Dialog[CandidateRequest]):
 
     def __init__(
         self,
-        parent: NodeObject,
+        parent: NodeView,
         blocks: Sequence[Block],
         max_filters: int,
         usual_count: int,
@@ -52,7 +55,7 @@ class CandidateDialog(Dialog[CandidateRequest]):
         criterion: str = "kl",
         allocation: str = "uniform",
     ) -> None:
-        super().__init__(f"Another candidate of {parent['name']}")
+        super().__init__(f"Another candidate of {parent.name}")
         self.blocks = tuple(blocks)
         self.criterion = criterion
         no_layer = not any(removable for _, _, removable in self.blocks)
@@ -110,11 +113,14 @@ class CandidateDialog(Dialog[CandidateRequest]):
         longest = max((len(safe(path)) for path, _, _ in self.blocks), default=0)
         options = []
         for path, score, removable in self.blocks:
-            cells = round(_BAR_CELLS * min(max(score / largest, 0), 1))
             text = Text(
                 f"{safe(path):<{longest}} {score:10.3g} ", no_wrap=True, overflow="ellipsis"
             )
-            text.append("▇" * cells if removable else "stays: it changes the shape")
+            text.append(
+                fig.bar(score / largest, _BAR_CELLS, fig.LOW)
+                if removable
+                else "stays: it changes the shape"
+            )
             options.append(Option(text, disabled=not removable))
         return options
 
@@ -145,8 +151,8 @@ class CandidateDialog(Dialog[CandidateRequest]):
 class BranchDialog(Dialog[BranchRequest]):
     """How a node is grown on from: which structure, and how many steps without asking."""
 
-    def __init__(self, node: NodeObject, taken: Sequence[str] = ()) -> None:
-        super().__init__(f"Branch from {node['name']}")
+    def __init__(self, node: NodeView, taken: Sequence[str] = ()) -> None:
+        super().__init__(f"Branch from {node.name}")
         self.taken = tuple(dict.fromkeys(each for each in taken if each in ("layer", "filter")))
         both = ("both",) if len(self.taken) == 2 else ()
         self.take = Choice(
@@ -187,11 +193,11 @@ class _Marks(PickList):
 class ChooseDialog(Dialog[list[str]]):
     """Which candidates are kept: one or more names."""
 
-    def __init__(self, candidates: Sequence[NodeObject], suggested: str | None = None) -> None:
+    def __init__(self, candidates: Sequence[NodeView], suggested: str | None = None) -> None:
         super().__init__("Which are kept?")
         self.candidates = tuple(candidates)
         self.suggested = suggested
-        self.marked = {i for i, node in enumerate(candidates) if node["name"] == suggested}
+        self.marked = {i for i, node in enumerate(candidates) if node.name == suggested}
 
     def body(self) -> ComposeResult:
         yield line("Space marks what is kept. The rest is rejected; it stays in the tree.")
@@ -200,16 +206,10 @@ class ChooseDialog(Dialog[list[str]]):
     def _prompt(self, place: int) -> Text:
         node = self.candidates[place]
         text = Text("☑ " if place in self.marked else "☐ ", no_wrap=True, overflow="ellipsis")
-        text.append("★ " if node["name"] == self.suggested else "  ")
-        text.append(short_name(node["name"], 18), "bold")
-        for label, key, digits in (
-            ("CKA", "similarity", 4),
-            ("val", "val_accuracy", 2),
-            ("MACs −", "macs_reduction", 1),
-        ):
-            if node.get(key) is not None:
-                text.append(f"  {label} {node[key]:.{digits}f}{'' if digits == 4 else ' %'}")
-        return text
+        text.append("★ " if node.name == self.suggested else "  ")
+        text.append(short_name(node.name, 18), "bold")
+        figures = figures_text(node, _CHOSEN_BY)
+        return text.append(f"  {figures}" if figures else "")
 
     def buttons(self) -> list[PushButton]:
         return [PushButton("Keep", "⏎", id="submit")]
@@ -225,7 +225,7 @@ class ChooseDialog(Dialog[list[str]]):
     def answer(self) -> list[str]:
         if not self.marked:
             raise ValueError("mark at least one with space, or Esc")
-        return [self.candidates[place]["name"] for place in sorted(self.marked)]
+        return [self.candidates[place].name for place in sorted(self.marked)]
 
 
 class _Row(Horizontal):

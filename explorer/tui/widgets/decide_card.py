@@ -8,8 +8,8 @@ from textual.content import Content
 
 from explorer.tui.drawing.card import card_lines
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.decide_card import Card
 from explorer.views.safe_text import safe
-from explorer.views.values import Card
 
 
 class DecideCard(LinesView):
@@ -33,9 +33,7 @@ class DecideCard(LinesView):
             return
         self._shown = card, selected, now_what
         self.border_title = Content("Decide" if card is None else f"Decide · step {card.step}")
-        self.border_subtitle = Content(
-            "" if card is None else f"Δ from {safe(card.parent['name'])}"
-        )
+        self.border_subtitle = Content("" if card is None else f"Δ from {safe(card.parent.name)}")
         self.repaint()
 
     def lines(self, width: int, height: int) -> Sequence[Line]:

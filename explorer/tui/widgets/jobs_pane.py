@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 
 from rich.cells import cell_len
 from textual.content import Content
 
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.job_view import JobView
 from explorer.views.safe_text import safe
-from explorer.views.values import JobView
 
-_MARKS = {"running": "▶", "queued": "◌", "paused": "‖", "stopping": "■"}
-_TONES = {"running": "good", "queued": "dim", "paused": "warning", "stopping": "warning"}
+
+class Field(Enum):
+    """A field of a job's line."""
+
+    HEAD = auto()
+    EPOCH = auto()
+    BAR = auto()
+    SHARE = auto()
+    RATE = auto()
+    ETA = auto()
+    DEVICE = auto()
+    MEMORY = auto()
+
+
+_MARKS = {"running": "▶", "queued": "◌", "paused": "‖"}
+_TONES = {"running": "good", "queued": "dim", "paused": "warning"}
 # The fields in their order on the line, and the order in which they go where it is narrow.
-_ORDER = ("head", "epoch", "bar", "share", "rate", "eta", "device", "memory")
-_DROPPED = ("memory", "device", "rate", "bar", "epoch", "eta", "share")
+_ORDER = tuple(Field)
+_DROPPED = (Field.MEMORY, Field.DEVICE, Field.RATE, Field.BAR, Field.EPOCH, Field.ETA, Field.SHARE)
 _BAR, _LONGEST_BAR = 6, 32  # cells: the least that is worth showing, and the most
 IDLE = "idle: g grows the selected node, a approves what is suggested, B branches"
 
@@ -78,55 +93,53 @@ def _rows(jobs: Sequence[JobView], width: int) -> list[Line]:
     widths = {
         key: max((cell_len(text) for text in texts), default=0) for key, texts in columns.items()
     }
-    widths["bar"] = _BAR if any(job.share is not None for job in jobs) else 0
+    widths[Field.BAR] = _BAR if any(job.share is not None for job in jobs) else 0
     keys = [key for key in _ORDER if widths[key]]
     for dropped in _DROPPED:
         if _total(widths, keys) <= width:
             break
         keys = [key for key in keys if key != dropped]
     spare = width - _total(widths, keys)
-    widths["bar"] = min(widths["bar"] + max(spare, 0), _LONGEST_BAR)
+    widths[Field.BAR] = min(widths[Field.BAR] + max(spare, 0), _LONGEST_BAR)
     rows: list[Line] = []
     for place, job in enumerate(jobs):
         row = []
         for key in keys:
             text = columns[key][place]
-            if key == "bar":
+            if key is Field.BAR:
                 text = (
                     ""
-                    if job.share is None or not columns["share"][place]
-                    else fig.progress(job.share, widths["bar"])
+                    if job.share is None or not columns[Field.SHARE][place]
+                    else fig.progress(job.share, widths[Field.BAR])
                 )
             gap = "" if key == keys[-1] else "  "
-            tone = _TONES.get(job.state, "") if key in ("head", "bar") else ""
+            tone = _TONES.get(job.state, "") if key in (Field.HEAD, Field.BAR) else ""
             row.append((fig.pad(text, widths[key]) + gap, tone))
         rows.append(row)
     return rows
 
 
-def _total(widths: dict[str, int], keys: Sequence[str]) -> int:
+def _total(widths: dict[Field, int], keys: Sequence[Field]) -> int:
     return sum(widths[key] for key in keys) + 2 * max(len(keys) - 1, 0)
 
 
-def _field(job: JobView, key: str) -> str:
-    if key == "head":
+def _field(job: JobView, key: Field) -> str:
+    if key is Field.HEAD:
         what = "waiting" if job.state == "queued" else safe(job.phase or job.kind, 24)
-        if job.state == "stopping":
-            what += ", stopping"
         return " ".join(filter(None, (_MARKS.get(job.state, "▶"), safe(job.node, 40), what)))
     if job.state == "queued":
         return ""
-    if key == "epoch":
+    if key is Field.EPOCH:
         return f"epoch {safe(job.epoch)}" if job.epoch else ""
-    if key == "share":
+    if key is Field.SHARE:
         return fig.share_text(job.share) if job.share is not None else ""
-    if key == "rate":
+    if key is Field.RATE:
         rate = fig.number(job.images_per_second)
         return "" if rate is None else f"{rate:,.0f} img/s"
-    if key == "eta":
+    if key is Field.ETA:
         return "" if job.eta_seconds is None else f"eta {fig.duration(job.eta_seconds)}"
-    if key == "device":
+    if key is Field.DEVICE:
         return safe(job.device, 16)
-    if key == "memory":
+    if key is Field.MEMORY:
         return "" if job.memory_bytes is None else fig.bytes_text(job.memory_bytes)
     return ""

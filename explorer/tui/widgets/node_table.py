@@ -10,8 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
-from explorer.tui.drawing import tree as drawing
+from engine.contracts.metrics import measure
+from explorer.tui.drawing import cells
+from explorer.tui.drawing.tree import TAG
 from explorer.views.safe_text import safe
+from explorer.views.standing import GLYPHS, standing
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
@@ -28,28 +31,34 @@ class _Column(NamedTuple):
     text: Callable[[TreeNode], str]
 
 
+_SIMILARITY, _ACCURACY, _MACS = (
+    measure(key).short for key in ("similarity", "val_accuracy", "macs_reduction")
+)
 _COLUMNS = (
     _Column(
         "node", 22, lambda node: (node.name.count("."), node.name), lambda node: _name_text(node)
     ),
     _Column(
-        "CKA", 6, lambda node: node.similarity, lambda n: drawing.similarity_text(n.similarity)
+        _SIMILARITY,
+        6,
+        lambda node: node.similarity,
+        lambda n: cells.similarity_text(n.similarity),
     ),
-    _Column("acc", 6, lambda n: n.val_accuracy, lambda n: drawing.accuracy_text(n.val_accuracy)),
-    _Column("MACs", 7, lambda n: n.macs_reduction, lambda n: _macs_text(n)),
+    _Column(_ACCURACY, 6, lambda n: n.val_accuracy, lambda n: cells.accuracy_text(n.val_accuracy)),
+    _Column(_MACS, 7, lambda n: n.macs_reduction, lambda n: _macs_text(n)),
     _Column("structure", 9, lambda node: node.structure, lambda node: safe(node.structure, 9)),
-    _Column("state", 10, drawing.standing, drawing.standing),
+    _Column("state", 10, standing, standing),
 )
 
 
 def _name_text(node: TreeNode) -> str:
-    glyph = drawing.GLYPHS[drawing.standing(node)]
-    tag = drawing.TAG if node.tagged else " "
-    return f"{glyph}{tag}{drawing.short_name(node.name, 20)}"
+    glyph = GLYPHS[standing(node)]
+    tag = TAG if node.tagged else " "
+    return f"{glyph}{tag}{cells.short_name(node.name, 20)}"
 
 
 def _macs_text(node: TreeNode) -> str:
-    return "" if node.macs_reduction is None else drawing.macs_text(node.macs_reduction)
+    return "" if node.macs_reduction is None else cells.macs_text(node.macs_reduction)
 
 
 class NodeTable(DataTable[Text]):
@@ -196,7 +205,7 @@ class NodeTable(DataTable[Text]):
 
     def _texts(self, number: int) -> list[Text]:
         node = self.model.nodes[number]
-        style = {"kept": "bold", "rejected": "dim"}.get(drawing.standing(node), "")
+        style = {"kept": "bold", "rejected": "dim"}.get(standing(node), "")
         texts = [Text(column.text(node), style, no_wrap=True) for column in _COLUMNS]
         for text in texts[1:4]:
             text.justify = "right"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from engine.contracts.networks import Scores
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.safe_text import safe
 
-Scores = Mapping[str, Any]  # {"blocks": {path: importance}, "filters": {path: [importance, …]}}
+NO_SCORES = Scores({}, {})
 
 
 class RankingPane(LinesView, can_focus=True):
@@ -41,7 +42,7 @@ class RankingPane(LinesView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._scores: Scores = {}
+        self._scores = NO_SCORES
         self._chosen: frozenset[str] = frozenset()
         self._removed_in: Mapping[str, str] = {}
         self._filters: Mapping[str, Collection[int]] | None = None
@@ -62,7 +63,7 @@ class RankingPane(LinesView, can_focus=True):
     ) -> None:
         """Shows a proposal's scores. `chosen` are the blocks that candidates remove, `removed_in`
         by block the names of these candidates, `filters` what a filter candidate removes."""
-        values = scores or {}, frozenset(chosen), removed_in or {}, filters
+        values = scores or NO_SCORES, frozenset(chosen), removed_in or {}, filters
         if values == (self._scores, self._chosen, self._removed_in, self._filters):
             return
         self._scores, self._chosen, self._removed_in, self._filters = values
@@ -75,10 +76,10 @@ class RankingPane(LinesView, can_focus=True):
         if not self._paths:
             return [[(fig.cut("no scores yet: g grows this node", width), "dim")]]
         blocks = block_lines(
-            self._scores["blocks"], self._paths, self._chosen, self._removed_in,
+            self._scores.blocks, self._paths, self._chosen, self._removed_in,
             self._selected if self.has_focus else None, width,
         )  # fmt: skip
-        return [*blocks, *filter_lines(self._scores.get("filters", {}), self._filters, width)]
+        return [*blocks, *filter_lines(self._scores.filters, self._filters, width)]
 
     # ------------------------------------------------------------ the cursor
 
@@ -125,8 +126,7 @@ class RankingPane(LinesView, can_focus=True):
 
 def ranked(scores: Scores) -> list[str]:
     """The paths of the blocks, the least important first; equals in the network's order."""
-    blocks: Mapping[str, float] = scores.get("blocks", {})
-    return sorted(blocks, key=lambda path: _importance(blocks[path]))
+    return sorted(scores.blocks, key=lambda path: _importance(scores.blocks[path]))
 
 
 def _importance(value: float | None) -> float:

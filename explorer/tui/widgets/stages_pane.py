@@ -10,7 +10,7 @@ from textual.geometry import Size
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.safe_text import safe
-from explorer.views.values import StageView
+from explorer.views.stage_widths import StageView
 
 _BAR = 12  # cells at most
 
@@ -69,10 +69,10 @@ def stage_lines(stages: Sequence[StageView], width: int) -> list[Line]:
 
 def _left_bar(count: int, whole: int, cells: int) -> str:
     """What is left, as a bar: full only where nothing is gone, and seen while anything is left."""
-    left = round(cells * count / whole) if whole else 0
+    share = count / whole if whole else 0.0
     if 0 < count < whole and cells > 1:
-        left = min(max(left, 1), cells - 1)
-    return "█" * left + "░" * (cells - left)
+        share = min(max(share, 1 / cells), 1 - 1 / cells)
+    return fig.bar(share, cells, fig.LEFT)
 
 
 def _widths(widths: Sequence[int], room: int) -> str:

@@ -9,8 +9,8 @@ from rich.cells import cell_len
 
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
-from explorer.views.values import NodeObject
 
 
 class _Part(NamedTuple):
@@ -43,7 +43,7 @@ class TitleBar(LinesView):
         model: str = "",
         data: str = "",
         policy: str = "",
-        best: NodeObject | None = None,
+        best: NodeView | None = None,
         read_only: bool = False,
         alone: int = 0,
         paused: bool = False,
@@ -102,13 +102,13 @@ def _joined(parts: Sequence[_Part], gap: str) -> list[tuple[str, str]]:
     return pieces
 
 
-def _best_text(best: NodeObject | None) -> str:
+def _best_text(best: NodeView | None) -> str:
     """`best −86.4% @ 93.10`: what is gone of the root, and the validation accuracy."""
-    if best is None or (accuracy := fig.number(best.get("val_accuracy"))) is None:
+    if best is None or (accuracy := fig.number(best.val_accuracy)) is None:
         return ""
-    if best.get("parent") is None:
+    if best.parent is None:
         return f"root {accuracy:.2f}"
-    return f"best {fig.percent_removed(best.get('macs_reduction'))} @ {accuracy:.2f}"
+    return f"best {fig.percent_removed(best.macs_reduction)} @ {accuracy:.2f}"
 
 
 def _device_text(paused: bool, device: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 import re
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
+
+from engine.contracts.metrics import measure
+from engine.contracts.near import did_you_mean
 
 if TYPE_CHECKING:
     from explorer.views.tree.node import TreeNode
@@ -32,11 +34,16 @@ def _macs_left(node: TreeNode) -> float | None:
     return None if node.macs_reduction is None else 100 - node.macs_reduction
 
 
+def _reader(key: str) -> Callable[[TreeNode], float | None]:
+    return lambda node: node.measure(key)
+
+
 _NUMBERS: dict[str, Callable[[TreeNode], float | None]] = {
-    "acc": lambda node: node.val_accuracy,
-    "cka": lambda node: node.similarity,
+    measure(key).word: _reader(key) for key in ("val_accuracy", "similarity")
+}
+_NUMBERS |= {
     "macs": _macs_left,
-    "reduction": lambda node: node.macs_reduction,
+    measure("macs_reduction").word: _reader("macs_reduction"),
     "depth": lambda node: node.name.count("."),
 }
 _WORDS: dict[str, tuple[Callable[[TreeNode], str], tuple[str, ...]]] = {
@@ -67,8 +74,9 @@ def parse_filter(text: str) -> Predicate | None:
         match = _TERM.match(text, position)
         if match is None:
             raise ValueError(f"cannot read {rest!r}; write terms like acc>93, kept or name~R.L")
-        test = _term(match["field"].lower(), match["sign"], (match["value"] or "").strip('"'))
-        tests.append(_negated(test) if match["negated"] else test)
+        negated, field, sign, value = match.group("negated", "field", "sign", "value")
+        test = _term(field.lower(), sign, (value or "").strip('"'))
+        tests.append(_negated(test) if negated else test)
         position = match.end()
     if not tests:
         return None
@@ -158,8 +166,8 @@ def _equality(field: str, sign: str) -> bool:
 
 
 def _nearest(word: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(word, known).rstrip()
+    return f", {hint}" if hint else ""
 
 
 def _known(words: Collection[str]) -> str:

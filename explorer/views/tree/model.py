@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 
+from explorer.views.kept_path import newest_kept
 from explorer.views.tree.filter import Predicate, parse_filter
 from explorer.views.tree.node import TreeNode
 
@@ -137,12 +138,6 @@ class TreeModel:
             if number in self.folded:
                 self.toggle_fold(number)
 
-    def is_visible(self, number: int) -> bool:
-        while (number := self.parents[number]) >= 0:
-            if number in self.folded:
-                return False
-        return True
-
     # Filtering
 
     def set_filter(self, text: str) -> None:
@@ -171,22 +166,12 @@ class TreeModel:
     def first_child(self, number: int) -> int | None:
         return next(iter(self.visible_children(number)), None)
 
-    def last_child(self, number: int) -> int | None:
-        return next(reversed(self.visible_children(number)), None)
-
     def kept_child(self, number: int) -> int | None:
-        """The child kept first, as the path goes; else none."""
-        return min((c for c in self.children[number] if self.nodes[c].kept), default=None)
-
-    def sibling(self, number: int, step: int) -> int | None:
-        parent = self.parents[number]
-        if parent < 0:
-            return None
-        place = self.children[parent].index(number) + step
-        return self.children[parent][place] if 0 <= place < len(self.children[parent]) else None
+        """The newest kept child, as the kept path goes; else none."""
+        return newest_kept(c for c in self.children[number] if self.nodes[c].kept)
 
     def kept_path(self) -> list[int]:
-        """From the root down along each node's first kept child."""
+        """The kept path from the root down, by number."""
         path = [0] if self.nodes else []
         while path and (child := self.kept_child(path[-1])) is not None:
             path.append(child)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from explorer.views.node_view import NodeView
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +24,16 @@ class TreeNode:
     running_share: float | None = None  # of the running job, in [0, 1]
 
     @classmethod
-    def from_object(cls, node: Mapping[str, Any]) -> TreeNode:
-        """A NODE of `log --json`."""
+    def of(cls, node: NodeView, running_share: float | None = None) -> TreeNode:
+        """A node at length, in brief."""
         return cls(
-            node["name"],
-            node["parent"],
-            node["structure"],
-            node["state"],
-            node["kept"],
-            node.get("similarity"),
-            node.get("val_accuracy"),
-            node.get("macs_reduction"),
-            bool(node.get("tags")),
-            node.get("running_share"),
-        )
+            node.name, node.parent, node.structure, node.state, node.kept, node.similarity,
+            node.val_accuracy, node.macs_reduction, bool(node.tags), running_share,
+        )  # fmt: skip
+
+    def measure(self, key: str) -> float | None:
+        """One of its measures by its key, None where a node in brief does not have it."""
+        return _MEASURES[key](self) if key in _MEASURES else None
 
     @property
     def live(self) -> bool:
@@ -44,3 +41,10 @@ class TreeNode:
         if self.kept is None:
             return self.state not in ("failed", "cancelled")
         return self.kept or self.state in ("queued", "running")
+
+
+_MEASURES: dict[str, Callable[[TreeNode], float | None]] = {
+    "similarity": lambda node: node.similarity,
+    "val_accuracy": lambda node: node.val_accuracy,
+    "macs_reduction": lambda node: node.macs_reduction,
+}

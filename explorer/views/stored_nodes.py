@@ -1,0 +1,139 @@
+"""Nodes of a store as views. Accuracies in percent, similarities in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from engine.contracts.json_values import JsonObject
+from explorer.session.policy import Margin
+from explorer.views.node_view import DecisionView, EpochView, NodeDetails, NodeView
+from explorer.views.removed import removed, stored_edit
+from store import (
+    Annotation,
+    Decision,
+    EpochRow,
+    Node,
+    TreeStore,
+)
+
+
+def node_views(store: TreeStore, run_id: int) -> list[NodeView]:
+    """Every node of a run in the order they came, parents of decisions with their margins."""
+    nodes = store.nodes(run_id)
+    names = {node.id: node.name for node in nodes}
+    root = nodes[0]
+    decisions = {d.parent_id: d for d in store.decisions(run_id)}  # the newest wins
+    said = store.annotations(run_id)
+    return [
+        node_view(node, root, names, decisions.get(node.id), said.get(node.id)) for node in nodes
+    ]
+
+
+def some_node_views(store: TreeStore, run_id: int, names: Sequence[str]) -> list[NodeView]:
+    """The nodes of these names, as `node_views` gives them."""
+    root, said = store.node(run_id, "R"), store.annotations(run_id)
+    found = []
+    for node in sorted((store.node(run_id, name) for name in names), key=lambda node: node.id):
+        parent = None if node.parent_id is None else store.node_by_id(node.parent_id)
+        known = {i.id: i.name for i in (*([parent] if parent else []), *store.children(node.id))}
+        decision = store.decision_of(node.id)
+        found.append(node_view(node, root, known, decision, said.get(node.id)))
+    return found
+
+
+def node_details(store: TreeStore, run_id: int, name: str) -> NodeDetails:
+    """All that a store knows of one node."""
+    (view,) = some_node_views(store, run_id, [name])
+    return with_details(store, store.node(run_id, name), view)
+
+
+def with_details(store: TreeStore, node: Node, view: NodeView) -> NodeDetails:
+    """All that a store knows of a node, which is shown as `view` (as it was at some moment)."""
+    return NodeDetails(
+        node=view,
+        edit=stored_edit(node),
+        epochs=epoch_views(store, node.id),
+        snapshots={phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
+        created_at=node.created_at,
+    )
+
+
+def node_view(
+    node: Node,
+    root: Node,
+    names: Mapping[int, str],
+    decision: Decision | None,
+    said: Annotation | None,
+) -> NodeView:
+    """A stored node as a view. `names` holds those of its parent and kept children by id."""
+    said = said or Annotation()
+    edit = stored_edit(node)
+    return NodeView(
+        name=node.name,
+        parent=names.get(node.parent_id) if node.parent_id is not None else None,
+        structure=node.structure,
+        state=node.state,
+        kept=node.kept,
+        decided_by=node.decided_by,
+        metrics=_measures(node, root),
+        removes=None if edit is None else removed(edit),
+        tags=said.tags,
+        note=said.note,
+        dropped=said.dropped,
+        freed=said.freed,
+        seconds=node.seconds,
+        error=node.error,
+        decision=_decision(decision, names),
+    )
+
+
+def _measures(node: Node, root: Node) -> dict[str, float]:
+    """What was measured, and how many percent of the root's multiply-accumulates are gone."""
+    gone = macs_reduction(node.metrics.get("macs"), root.metrics.get("macs"))
+    return node.metrics if gone is None else {**node.metrics, "macs_reduction": gone}
+
+
+def macs_reduction(macs: float | None, root_macs: float | None) -> float | None:
+    """The part of the root's multiply-accumulates that is gone, in percent."""
+    return None if macs is None or not root_macs else 100 * (1 - macs / root_macs)
+
+
+def _decision(decision: Decision | None, names: Mapping[int, str]) -> DecisionView | None:
+    if decision is None or not decision.candidates:
+        return None
+    return DecisionView(
+        tuple(names[i] for i in decision.kept), decision.reason, margin_of(decision)
+    )
+
+
+def margin_of(decision: Decision) -> Margin | None:
+    """A stored decision's margin."""
+    if decision.margin is None:
+        return None
+    return Margin(decision.margin, decision.margin_low, decision.margin_high, decision.too_close)
+
+
+def epoch_views(store: TreeStore, node_id: int) -> tuple[EpochView, ...]:
+    """The epochs of a node's phases, in the order they were trained."""
+    return tuple(_epoch(row) for row in store.epochs(node_id))
+
+
+def _epoch(row: EpochRow) -> EpochView:
+    values: JsonObject = row.values
+
+    def figure(name: str) -> float | None:
+        value = values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value)
+
+    place = figure("epoch")
+    return EpochView(
+        phase=row.phase,
+        stored=values,
+        epoch=None if place is None or not math.isfinite(place) else int(place),
+        loss=figure("loss"),
+        accuracy=figure("accuracy"),
+        images_per_second=figure("images_per_second"),
+    )
