@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonObject, JsonValue
+from engine.contracts.settings import all_settings, value_of
+from explorer.session.documents import RunDocument
 from explorer.views.removed import removed, stored_edit
 from explorer.views.shape_fields import told, told_if_known
 from store import (
@@ -185,10 +188,18 @@ def _conditions(one: Run, other: Run) -> dict[str, tuple[JsonValue, JsonValue]]:
     sections: tuple[tuple[str, JsonObject, JsonObject], ...] = (
         ("architecture", one.architecture, other.architecture),
         ("data", one.data, other.data),
-        ("settings", one.settings, other.settings),
+        ("settings", _settings(one), _settings(other)),
         ("environment", one.environment, other.environment),
     )
     for title, ours, theirs in sections:
         for key in sorted(ours.keys() | theirs.keys()):
             pairs[f"{title}: {key}"] = (ours.get(key), theirs.get(key))
     return {what: values for what, values in pairs.items() if values[0] != values[1]}
+
+
+def _settings(run: Run) -> dict[str, JsonValue]:
+    """A run's settings by the names of their options, and where it comes from."""
+    document = RunDocument.of(run)
+    names = [each.option.name for each in all_settings() if each.option.name != "seed"]
+    origin = encode_object(document.origin)
+    return {**{name: value_of(document.settings, name) for name in names}, **origin}

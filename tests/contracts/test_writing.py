@@ -9,7 +9,7 @@ EXPLORER = Path(__file__).parents[2] / "explorer"
 WRITERS = {
     "finish": {"session/job_runner.py"},  # results of the engine
     "set_state": {"session/job_runner.py"},
-    "add_candidates": {"session/session.py"},
+    "add_candidates": {"session/job_runner.py"},
     "decide": {"session/session.py", "session/steering.py"},  # steering: undo and redo
     "create_run": {"session/open_run.py", "session/fork.py"},
 }

@@ -10,6 +10,8 @@ import pytest
 from test_replay import FILTER, LAYER, act, finish, new_run
 
 from explorer.executors.unavailable import UnavailableExecutor
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import RunDocument
 from explorer.session.session import Session
 from explorer.views.kept_path import kept_path
 from explorer.views.replay import Replay
@@ -110,6 +112,6 @@ def test_a_branch_joins_the_path_where_its_candidate_is_the_newer_one(grown):
 def test_growing_alone_goes_on_along_it(grown, tmp_path):
     store, run = grown
     assert decide(store, run, "R.L", "R.F") == ["R", "R.F"]
-    session = Session(store, run, UnavailableExecutor(), tmp_path)
+    session = Session(store, RunDocument.of(run), UnavailableExecutor(), Artifacts(store, tmp_path))
     root = session.node("R")
     assert session.decide(root, store.children(root.id)).name == "R.F"
