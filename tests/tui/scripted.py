@@ -21,7 +21,6 @@ from types import SimpleNamespace
 from unittest import mock
 
 import explorer.tui.app
-from explorer.executors.worker_pool import WorkerExecutor
 from explorer.session.open_run import Request, default_store
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
@@ -306,14 +305,13 @@ class ScriptedApp(ExplorerApp):
     CSS_PATH = Path(explorer.tui.app.__file__).with_name("app.tcss")
 
     def __init__(self, worker: ScriptedExecutor, request, config) -> None:
-        super().__init__(request, config)
+        super().__init__(request, config, make_executor=self._scripted)
         self.worker = worker
         self.told: list[str] = []
         self.animation_level = "none"
 
-    def _make_executor(self, spool: Path) -> WorkerExecutor:
+    def _scripted(self, spool: Path) -> ScriptedExecutor:
         self.worker.spool = spool
-        self.executor = self.worker
         return self.worker
 
     def notify(self, message, **options) -> None:
@@ -329,6 +327,7 @@ class Seat:
 
     def __init__(self, pilot, app: ScriptedApp, worker: ScriptedExecutor) -> None:
         self.pilot, self.app, self.worker = pilot, app, worker
+        self.state, self.screen = app.state, app.main
 
     # -------------------------------------------------------- keys and waiting
 
@@ -369,20 +368,20 @@ class Seat:
 
     async def at(self, name: str) -> None:
         """Waits until the app stands at a node and shows it."""
-        await self.until(lambda: self.app.selected == name, f"the selection of {name}")
+        await self.until(lambda: self.state.selected == name, f"the selection of {name}")
         await self.pilot.pause()
 
     async def select(self, name: str) -> None:
         """Selects a node once it is on the screen."""
-        await self.until(lambda: name in self.app.shown, name)
-        self.app.select(name)
+        await self.until(lambda: name in self.state.shown, name)
+        self.screen.select(name)
         await self.at(name)
 
     async def idle(self) -> None:
         """Waits until all work is done and painted."""
-        await self.until(lambda: self.app.steering is not None, "an open tree")
-        await self.until(lambda: not self.app.steering.busy, "the end of the work")
-        self.app.paint()
+        await self.until(lambda: self.state.steering is not None, "an open tree")
+        await self.until(lambda: not self.state.steering.busy, "the end of the work")
+        self.screen.paint()
         await self.pilot.pause()
 
     # -------------------------------------------------------- what there is
@@ -398,13 +397,13 @@ class Seat:
 
     @property
     def store(self):
-        return self.app.session.store
+        return self.state.session.store
 
     def node(self, name: str):
-        return self.app.session.node(name)
+        return self.state.session.node(name)
 
     def nodes(self) -> dict:
-        return {n.name: n for n in self.store.nodes(self.app.session.run.id)}
+        return {n.name: n for n in self.store.nodes(self.state.session.run.id)}
 
     def kept(self) -> set[str]:
         return {name for name, node in self.nodes().items() if node.kept and node.depth}
@@ -413,7 +412,7 @@ class Seat:
         return {name for name, node in self.nodes().items() if node.state == "ready"}
 
     def actors(self) -> list[str]:
-        return [d.actor for d in self.store.decisions(self.app.session.run.id)]
+        return [d.actor for d in self.store.decisions(self.state.session.run.id)]
 
 
 async def _a_moment(*_) -> None:
@@ -436,7 +435,7 @@ def own_world(folder: Path) -> ExitStack:
     stack.enter_context(
         mock.patch("explorer.views.live_run.time", SimpleNamespace(time=NOW.timestamp))
     )
-    stack.enter_context(mock.patch("explorer.tui.lifecycle.PAINT_SECONDS", 0.03))
+    stack.enter_context(mock.patch("explorer.tui.main_screen.PAINT_SECONDS", 0.03))
     stack.enter_context(mock.patch("textual.app.wait_for_idle", _a_moment))
     stack.enter_context(mock.patch("textual.pilot.wait_for_idle", _a_moment))
     stack.enter_context(mock.patch("explorer.tui.actions.replay.PLAY_SECONDS", 0.1))

@@ -112,7 +112,7 @@ def test_auto_asks_for_a_number_and_decides_that_many(tmp_path):
         await seat.main()
         await seat.idle()
         assert seat.actors() == ["cka", "cka"] and len(seat.kept()) == 2
-        await seat.until(lambda: seat.app.selected.count(".") == 2, "following to the second")
+        await seat.until(lambda: seat.state.selected.count(".") == 2, "following to the second")
         assert any("decides 2 by cka" in told for told in seat.app.told)
 
     start(tmp_path, play)
@@ -157,7 +157,7 @@ def test_pausing_stops_the_work_and_going_on_ends_it(tmp_path):
 def test_cancelling_ends_the_job_of_the_selected_node_only(tmp_path):
     async def play(seat):
         await seat.until(lambda: "recover R.L" in seat.worker.running, "the layer's job")
-        work = lambda: seat.app.steering._tasks.keys()  # noqa: E731
+        work = lambda: seat.state.steering._tasks.keys()  # noqa: E731
         await seat.until(lambda: "R.F" in seat.ready(), "the filter candidate")
         await seat.until(lambda: ("recover", seat.node("R.F").id) not in work(), "its end")
         await seat.select("R.F")
@@ -261,11 +261,11 @@ def test_branching_both_ways_keeps_both_candidates(tmp_path):
 def test_branching_while_the_past_is_shown_returns_to_now_and_branches(tmp_path):
     async def play(seat):
         await seat.press("[", "[")
-        await seat.until(lambda: seat.app.moment is not None, "the past")
+        await seat.until(lambda: seat.state.moment is not None, "the past")
         await seat.select("R")
         await seat.press("B")
         dialog = await seat.dialog(BranchDialog)
-        assert seat.app.moment is None
+        assert seat.state.moment is None
         dialog.take.choose("layer")
         await seat.press("enter")
         await seat.main()
@@ -322,7 +322,7 @@ def test_marked_nodes_are_compared_and_unmarked_a_node_with_its_siblings(tmp_pat
         await seat.press("escape")
         await seat.main()
         await seat.press("m", "down", "m")
-        await seat.until(lambda: len(seat.app.marked) == 2, "two marks")
+        await seat.until(lambda: len(seat.state.marked) == 2, "two marks")
         await seat.press("c")
         await seat.dialog(CompareScreen)
         await seat.sees("Compare 2 nodes", "CKA to parent", "layer1 blocks")
@@ -379,18 +379,18 @@ def test_the_past_is_walked_through_and_changes_nothing(tmp_path):
         before = seat.kept()
         await seat.press("{")
         await seat.sees("◀ past", " 1/", "07:00:00  opened resnet56-1")
-        assert set(seat.app.shown) == {"R"}
+        assert set(seat.state.shown) == {"R"}
         await seat.press("]")
         await seat.sees(" 2/")
-        assert set(seat.app.shown) == {"R", "R.L", "R.F"}
+        assert set(seat.state.shown) == {"R", "R.L", "R.F"}
         await seat.press("a")
         await seat.told("you are looking at the past")
         await seat.press("[")
         await seat.sees(" 1/")
         await seat.press("}")
-        await seat.until(lambda: seat.app.moment is None, "now")
+        await seat.until(lambda: seat.state.moment is None, "now")
         await seat.pilot.pause()
-        assert not seat.app.query_one(Timeline).display and len(seat.app.shown) == 5
+        assert not seat.app.query_one(Timeline).display and len(seat.state.shown) == 5
         assert seat.kept() == before == {"R.F"}
 
     start(tmp_path, play, approved)
@@ -400,14 +400,14 @@ def test_the_past_is_walked_through_and_changes_nothing(tmp_path):
 def test_playing_runs_to_now_by_itself_and_stops_there(tmp_path):
     async def play(seat):
         await seat.press("p")
-        await seat.until(lambda: seat.app.moment is not None, "the past")
-        await seat.until(lambda: seat.app.moment is None, "now")
-        await seat.until(lambda: not seat.app.playing, "the end of playing")
-        assert len(seat.app.shown) == 5
+        await seat.until(lambda: seat.state.moment is not None, "the past")
+        await seat.until(lambda: seat.state.moment is None, "now")
+        await seat.until(lambda: not seat.state.playing, "the end of playing")
+        assert len(seat.state.shown) == 5
         await seat.press("p")
-        await seat.until(lambda: seat.app.moment is not None, "the past again")
+        await seat.until(lambda: seat.state.moment is not None, "the past again")
         await seat.press("p")
-        assert not seat.app.playing
+        assert not seat.state.playing
 
     start(tmp_path, play, approved)
 
@@ -426,12 +426,12 @@ def test_the_table_shows_the_same_nodes_sorts_and_walks(tmp_path):
         await seat.press("home")
         await seat.at("R")
         await seat.press("j")
-        second = seat.app.selected
+        second = seat.state.selected
         assert second != "R"
         await seat.press("k")
         await seat.at("R")
         await seat.press("end")
-        await seat.until(lambda: seat.app.selected not in ("R", second), "the last row")
+        await seat.until(lambda: seat.state.selected not in ("R", second), "the last row")
         sortings = set()
         for key in "ssS":
             await seat.press(key)
@@ -439,7 +439,7 @@ def test_the_table_shows_the_same_nodes_sorts_and_walks(tmp_path):
         assert len(sortings) == 3
         await seat.press("t")
         await seat.until(lambda: seat.app.query_one(TreeCanvas).has_focus, "the tree")
-        assert seat.app.query_one(TreeCanvas).selected == seat.app.selected
+        assert seat.app.query_one(TreeCanvas).selected == seat.state.selected
 
     start(tmp_path, play, approved)
 
@@ -489,9 +489,9 @@ def test_without_following_the_selection_stays(tmp_path):
     async def play(seat):
         await seat.press("f")
         await seat.told("stays where you are")
-        seat.app.attempt(lambda: seat.app.steering.let_decide(1))
+        seat.app.context.run_or_notify(lambda: seat.state.steering.let_decide(1))
         await seat.idle()
-        assert seat.app.selected == "R" and seat.kept() == {"R.F"}
+        assert seat.state.selected == "R" and seat.kept() == {"R.F"}
         await seat.press("f")
         await seat.told("follows the decisions")
 
@@ -512,7 +512,7 @@ def test_the_border_moves_and_is_remembered(tmp_path):
     assert json.loads((tmp_path / "state.json").read_text())["sizes"] == {"right": 49}
 
     async def later(seat):
-        assert seat.app.right_percent == 49
+        assert seat.screen.right_percent == 49
 
     start(tmp_path, later)
 
@@ -602,7 +602,7 @@ def test_zooming_folding_and_panning_change_the_picture_only(tmp_path):
         assert canvas.zoom == 0
         await seat.press("home", "z")
         await seat.sees("⋮4")
-        assert seat.app.selected == "R" and len(seat.nodes()) == 5
+        assert seat.state.selected == "R" and len(seat.nodes()) == 5
 
     start(tmp_path, play, approved)
 

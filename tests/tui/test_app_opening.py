@@ -179,7 +179,7 @@ def leave(folder, key, **options):
     async def play(seat):
         jobs = {"recover R.L", "recover R.F"}
         await seat.until(lambda: jobs <= seat.worker.running.keys(), "the jobs")
-        seat.app.paint()
+        seat.screen.paint()
         await seat.press("q")
         await seat.dialog(QuitDialog)
         await seat.sees("Quit? 2 jobs are live", "R.L recover")

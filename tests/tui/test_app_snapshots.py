@@ -73,9 +73,9 @@ class Album:
         app.clear_notifications()
         for field in app.screen.query(Input):
             field.cursor_blink = False
-        app.paint()
-        if app.session is not None:
-            app.paint_details()
+        seat.screen.paint()
+        if seat.state.session is not None:
+            seat.screen.paint_details()
         shown = await quiet_picture(seat, name)
         accepted, new = FOLDER / f"{name}.svg", FOLDER / f"{name}.new.svg"
         if os.environ.get("PE_UPDATE_SNAPSHOTS"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from textual import work
-
-from explorer.tui.state import AppBase
+from explorer.tui.actions.action import Action
+from explorer.tui.context import Context
+from explorer.tui.state import AppState
 from explorer.views.stage_widths import shape_changing
 from store import Node
 
@@ -14,78 +14,78 @@ if TYPE_CHECKING:
     from explorer.tui.screens.dialogs import CandidateDialog
 
 
-class GrowActions(AppBase):
-    """What is made next."""
+def grow(at: Context) -> None:
+    if (there := at.steering_at_selected()) is None:
+        return
+    steering, node = there
+    if steering.is_growing(node):
+        at.notify(f"{node.name} is growing already")
+        return
+    at.run_or_notify(lambda: steering.grow(node))
 
-    def action_grow(self) -> None:
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        if steering.is_growing(node):
-            self.tell(f"{node.name} is growing already")
-            return
-        self.attempt(lambda: steering.grow(node))
 
-    @work
-    async def action_branch(self) -> None:
-        from explorer.tui.screens.dialogs import BranchDialog
+async def branch(at: Context) -> None:
+    from explorer.tui.screens.dialogs import BranchDialog
 
-        if self.moment is not None:  # branching from the past is the same as branching now
-            self.show_moment(None)
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        taken = [c.structure for c in steering.store.children(node.id) if c.kept]
-        wish = await self.push_screen_wait(BranchDialog(self.live.objects[node.name], taken))
-        if wish is not None:
-            iterations = wish.get("iterations") or 1
-            self.attempt(lambda: steering.branch(node, wish["take"], iterations))
+    if at.state.moment is not None:  # branching from the past is the same as branching now
+        at.screen.show_moment(None)
+    if (there := at.steering_at_selected()) is None:
+        return
+    steering, node = there
+    taken = [c.structure for c in steering.store.children(node.id) if c.kept]
+    wish = await at.ask(BranchDialog(at.state.live.objects[node.name], taken))
+    if wish is not None:
+        iterations = wish.get("iterations") or 1
+        at.run_or_notify(lambda: steering.branch(node, wish["take"], iterations))
 
-    @work
-    async def action_candidate(self) -> None:
-        await self.ask_for_candidate()
 
-    async def ask_for_candidate(self, block: str | None = None) -> None:
-        """Lets the person say what goes instead; `block` is put first."""
-        if (at := self.wheel_at_subject()) is None:
-            return
-        steering, parent = at
-        scores = self._scores_of(parent)
-        if scores is None:
-            self.tell(f"{parent.name} has no scores yet; g makes its candidates", "warning")
-            return
-        dialog = self._candidate_dialog(parent, scores, block)
-        wish = await self.push_screen_wait(dialog)
-        if wish is not None:
-            self.attempt(lambda: steering.candidate(parent, wish))
+async def ask_for_candidate(at: Context, block: str | None = None) -> None:
+    """Lets the person say what goes instead; `block` is put first."""
+    if (there := at.steering_at_subject()) is None:
+        return
+    steering, parent = there
+    scores = _scores_of(at.state, parent)
+    if scores is None:
+        at.notify(f"{parent.name} has no scores yet; g makes its candidates", "warning")
+        return
+    wish = await at.ask(_candidate_dialog(at.state, parent, scores, block))
+    if wish is not None:
+        at.run_or_notify(lambda: steering.candidate(parent, wish))
 
-    def _scores_of(self, parent: Node) -> dict[str, Any] | None:
-        """The newest proposal's scores and edits of a parent."""
-        assert self.session is not None
-        proposals = self.session.store.proposals(parent.id)
-        return proposals[-1].content if proposals else None
 
-    def _candidate_dialog(
-        self, parent: Node, content: dict[str, Any], block: str | None
-    ) -> CandidateDialog:
-        from explorer.tui.screens.dialogs import CandidateDialog
+def _scores_of(state: AppState, parent: Node) -> dict[str, Any] | None:
+    """The newest proposal's scores and edits of a parent."""
+    proposals = state.open_session.store.proposals(parent.id)
+    return proposals[-1].content if proposals else None
 
-        assert self.session is not None
-        scores = content["scores"]
-        ranked = sorted(scores["blocks"].items(), key=lambda item: (item[0] != block, item[1]))
-        spare = sum(len(values) - 1 for values in scores["filters"].values())
-        usual = [
-            sum(len(indices) for indices in child.edit["filters"].values())
-            for child in self.session.store.children(parent.id)
-            if child.edit and "filters" in child.edit
-        ]
-        settings = self.session.settings
-        fixed = shape_changing(self.session.run.architecture)
-        return CandidateDialog(
-            self.live.objects[parent.name],
-            [(path, score, path not in fixed) for path, score in ranked],
-            max_filters=spare,
-            usual_count=usual[0] if usual else min(16, spare),
-            criterion=content.get("criterion", settings.criterion),
-            allocation=settings.allocation,
-        )
+
+def _candidate_dialog(
+    state: AppState, parent: Node, content: dict[str, Any], block: str | None
+) -> CandidateDialog:
+    from explorer.tui.screens.dialogs import CandidateDialog
+
+    session, scores = state.open_session, content["scores"]
+    ranked = sorted(scores["blocks"].items(), key=lambda item: (item[0] != block, item[1]))
+    spare = sum(len(values) - 1 for values in scores["filters"].values())
+    usual = [
+        sum(len(indices) for indices in child.edit["filters"].values())
+        for child in session.store.children(parent.id)
+        if child.edit and "filters" in child.edit
+    ]
+    settings = session.settings
+    fixed = shape_changing(session.run.architecture)
+    return CandidateDialog(
+        state.live.objects[parent.name],
+        [(path, score, path not in fixed) for path, score in ranked],
+        max_filters=spare,
+        usual_count=usual[0] if usual else min(16, spare),
+        criterion=content.get("criterion", settings.criterion),
+        allocation=settings.allocation,
+    )
+
+
+ACTIONS: dict[str, Action] = {
+    "grow.candidate": ask_for_candidate,
+    "grow.branch": branch,
+    "grow.on": grow,
+}
