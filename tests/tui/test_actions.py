@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import pytest
+from driver import COVERED
 
 from explorer.tui import actions
 from explorer.tui.actions import ACTIONS
@@ -32,3 +36,9 @@ def test_the_screen_binds_each_action_once_by_the_id_of_its_key():
 def test_a_widget_binds_the_keys_of_its_group_and_no_others(group, widget):
     bound = {binding.id: binding.key for binding in widget.BINDINGS}
     assert bound == {key.id: key.keys for key in KEYS if key.group == group}
+
+
+def test_every_key_of_the_table_has_a_test_that_presses_it():
+    for path in Path(__file__).parent.glob("test_keys_*.py"):
+        importlib.import_module(path.stem)
+    assert {key.id for key in KEYS} == COVERED

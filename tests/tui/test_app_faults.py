@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from scripted import HOSTILE, explore, grown
+from driver import HOSTILE, explore, grown
 
 from explorer.executors.worker_pool import JobFailedError, WorkerDiedError
 from explorer.tui.screens.help_screen import HelpScreen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 
-from scripted import Seat, checkpoint, explore, grown
+from driver import Seat, checkpoint, explore, grown
 from textual.widgets import Input
 
 from explorer.executors.worker_pool import JobFailedError

@@ -11,10 +11,10 @@ import os
 import re
 from pathlib import Path
 
+from driver import Seat, explore, grown
 from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
-from scripted import Seat, explore, grown
 from textual.widgets import Input
 
 from explorer.tui.screens.compare_screen import CompareScreen

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from scripted import checkpoint, grown
+from driver import approved, checkpoint, grown
 
 from explorer.session.errors import NotNowError
 from explorer.session.open_run import Request, open_read_only
@@ -16,10 +16,6 @@ from explorer.tui.config import Config
 from explorer.tui.state import AppState, steering_or_refuse
 from explorer.views.replay import Replay
 from explorer.views.values import JobView
-
-
-def approved(steering):
-    steering.approve(steering.tip())
 
 
 @contextmanager
