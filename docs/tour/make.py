@@ -38,7 +38,7 @@ class Photographer:
 
     async def photograph(self, name: str) -> None:
         self.app.clear_notifications()
-        self.app.paint()
+        self.app.main.paint()
         await self.pilot.pause(0.3)
         self.number += 1
         path = FOLDER / f"{self.number}-{name}.svg"
@@ -48,7 +48,7 @@ class Photographer:
 
 def measured(app, parent: str) -> bool:
     """Whether both candidates of a parent are there."""
-    children = [app.live.objects[name] for name in app.live.children(parent)]
+    children = [app.state.live.objects[name] for name in app.state.live.children(parent)]
     return len(children) == 2 and all(child["state"] == "ready" for child in children)
 
 
@@ -61,17 +61,17 @@ async def tour(folder: Path) -> None:
     app = ExplorerApp(request, Config(theme="dark"))
     async with app.run_test(size=SIZE) as pilot:
         camera = Photographer(app, pilot)
-        await camera.until(lambda: any(j.phase == "recovery" for j in app.live.jobs.values()))
-        await camera.until(lambda: any(len(c.loss) > 6 for c in app.live.curves.values()))
+        await camera.until(lambda: any(j.phase == "recovery" for j in app.state.live.jobs.values()))
+        await camera.until(lambda: any(len(c.loss) > 6 for c in app.state.live.curves.values()))
         await camera.photograph("candidates-recover")
         await camera.until(lambda: measured(app, "R"))
         await camera.photograph("decide")
         await camera.press("a")
-        kept = app.selected
+        kept = app.state.selected
         await camera.until(lambda: measured(app, kept))
         await camera.press("b")
-        await camera.until(lambda: len(app.live.objects) >= 9)
-        await camera.until(lambda: not app.steering.busy)
+        await camera.until(lambda: len(app.state.live.objects) >= 9)
+        await camera.until(lambda: not app.state.steering.busy)
         await camera.press("home", "4")
         await camera.photograph("both-branches")
         await camera.press("2", "t")

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table")
+WIDGET_GROUPS = ("Tree", "Table")  # whose keys are theirs while they have the focus
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a key does. `keys` are its keys with commas between; `action` is the app's, empty where
-    a widget has the binding; `show` says whether the footer names it."""
+    """What a key does. `keys` are its keys with commas between; `id` names its action (a function
+    of `actions`, or a binding of the widget); `show` says whether the footer names it."""
 
     id: str
     keys: str
-    action: str
     label: str
     help: str
     group: str
@@ -30,98 +30,103 @@ class Key:
         """Its keys by their long names."""
         return tuple(key_name(key) for key in self.keys.split(","))
 
+    @property
+    def action(self) -> str:
+        """What Textual runs when it is pressed, empty where a widget has the binding."""
+        return "" if self.group in WIDGET_GROUPS else f"app.press({self.id!r})"
+
 
 KEYS: tuple[Key, ...] = (
-    Key("decide.approve", "a", "approve", "Approve",
+    Key("decide.approve", "a", "Approve",
         "Keep the candidate that is suggested", "Decide", True),
-    Key("decide.override", "o", "override", "Override",
+    Key("decide.override", "o", "Override",
         "Keep another candidate than the suggested one", "Decide", True),
-    Key("decide.both", "b", "keep_both", "Both",
+    Key("decide.both", "b", "Both",
         "Keep both candidates and grow on from each", "Decide", True),
-    Key("decide.auto", "A", "auto", "Auto",
+    Key("decide.auto", "A", "Auto",
         "Let the policy decide the next N nodes alone", "Decide"),
-    Key("history.undo", "u", "undo", "Undo",
+    Key("history.undo", "u", "Undo",
         "Take the last decision back; nothing is lost", "Decide", True),
-    Key("history.redo", "U", "redo", "Redo",
+    Key("history.redo", "U", "Redo",
         "Make the decision again that was taken back", "Decide"),
-    Key("work.pause", "space", "pause", "Pause",
+    Key("work.pause", "space", "Pause",
         "Let all work stand still, or go on", "Decide", True),
-    Key("work.cancel", "x", "cancel_job", "Cancel job",
+    Key("work.cancel", "x", "Cancel job",
         "End the job of the selected node", "Decide"),
-    Key("grow.candidate", "e", "candidate", "Candidate",
+    Key("grow.candidate", "e", "Candidate",
         "Make another candidate: name the block or the number of filters", "Grow", True),
-    Key("grow.branch", "B", "branch", "Branch",
+    Key("grow.branch", "B", "Branch",
         "Grow a new branch from the selected node, however old", "Grow", True),
-    Key("grow.on", "g", "grow", "Grow on",
+    Key("grow.on", "g", "Grow on",
         "Make the selected node's candidates, or try failed work again", "Grow"),
-    Key("node.mark", "m", "mark", "Mark",
+    Key("node.mark", "m", "Mark",
         "Mark the selected node, to be compared", "Nodes"),
-    Key("node.compare", "c", "compare", "Compare",
+    Key("node.compare", "c", "Compare",
         "Compare the marked nodes; none marked: its parent and siblings", "Nodes", True),
-    Key("node.tag", "#", "tag", "Tag",
+    Key("node.tag", "#", "Tag",
         "Give the selected node a tag, or take one away", "Nodes"),
-    Key("node.note", "n", "note", "Note",
+    Key("node.note", "n", "Note",
         "Write a note on the selected node", "Nodes"),
-    Key("node.drop", "D", "drop", "Drop",
+    Key("node.drop", "D", "Drop",
         "Drop the selected node and what is below it, or take it back", "Nodes"),
-    Key("node.copy", "y", "copy", "Copy",
+    Key("node.copy", "y", "Copy",
         "Copy the selected node's name and figures", "Nodes"),
-    Key("replay.back", "[", "replay(-1)", "Back",
+    Key("replay.back", "[", "Back",
         "Show the tree as it was one moment before", "Replay"),
-    Key("replay.forward", "]", "replay(1)", "Forward",
+    Key("replay.forward", "]", "Forward",
         "Go one moment on", "Replay"),
-    Key("replay.first", "{", "replay_edge(0)", "First moment",
+    Key("replay.first", "{", "First moment",
         "Show the tree as it began", "Replay"),
-    Key("replay.last", "}", "replay_edge(1)", "Now",
+    Key("replay.last", "}", "Now",
         "Go back to now", "Replay"),
-    Key("replay.play", "p", "play", "Play",
+    Key("replay.play", "p", "Play",
         "Play the run's moments one after the other, or stop", "Replay"),
-    Key("view.table", "t", "table", "Table/tree",
+    Key("view.table", "t", "Table/tree",
         "Show the nodes as a table, or as the tree again", "View"),
-    Key("view.search", "/", "search", "Search",
+    Key("view.search", "/", "Search",
         "Find nodes by name, tag or figures: acc>93 macs<50 kept", "View", True),
-    Key("view.tab1", "1", "tab(1)", "Live", "Show the curves of the running jobs", "View"),
-    Key("view.tab2", "2", "tab(2)", "Pareto", "Show accuracy against cost", "View"),
-    Key("view.tab3", "3", "tab(3)", "Node", "Show all that is known of the node", "View"),
-    Key("view.tab4", "4", "tab(4)", "Blocks", "Show what is left, and what may go next", "View"),
-    Key("view.tab5", "5", "tab(5)", "Log", "Show what happened", "View"),
-    Key("view.follow", "f", "follow", "Follow",
+    Key("view.tab1", "1", "Live", "Show the curves of the running jobs", "View"),
+    Key("view.tab2", "2", "Pareto", "Show accuracy against cost", "View"),
+    Key("view.tab3", "3", "Node", "Show all that is known of the node", "View"),
+    Key("view.tab4", "4", "Blocks", "Show what is left, and what may go next", "View"),
+    Key("view.tab5", "5", "Log", "Show what happened", "View"),
+    Key("view.follow", "f", "Follow",
         "Go along with decisions that are made without you, or stay", "View"),
-    Key("view.narrower", "<", "resize_panes(4)", "Wider right",
+    Key("view.narrower", "<", "Wider right",
         "Move the border to the left: less tree", "View"),
-    Key("view.wider", ">", "resize_panes(-4)", "Wider left",
+    Key("view.wider", ">", "Wider left",
         "Move the border to the right: more tree", "View"),
-    Key("view.screenshot", "w", "screenshot", "Screenshot",
+    Key("view.screenshot", "w", "Screenshot",
         "Save the screen as an SVG picture in the current folder", "View"),
-    Key("app.help", "?", "help", "Help", "Show every key", "App", True),
-    Key("app.palette", "ctrl+p", "command_palette", "Palette",
+    Key("app.help", "?", "Help", "Show every key", "App", True),
+    Key("app.palette", "ctrl+p", "Palette",
         "Find an action by its name", "App"),
-    Key("app.quit", "q", "quit", "Quit",
+    Key("app.quit", "q", "Quit",
         "Leave; where jobs are live, it is asked what becomes of them", "App", True),
-    Key("tree.parent", "up,k", "", "Parent", "Go to the parent", "Tree"),
-    Key("tree.child", "down,j", "", "Child", "Go to the child one came from, or the kept one",
+    Key("tree.parent", "up,k", "Parent", "Go to the parent", "Tree"),
+    Key("tree.child", "down,j", "Child", "Go to the child one came from, or the kept one",
         "Tree"),
-    Key("tree.left", "left,h", "", "Left", "Go to the node on the left", "Tree"),
-    Key("tree.right", "right,l", "", "Right", "Go to the node on the right", "Tree"),
-    Key("tree.root", "home", "", "Root", "Go to the root", "Tree"),
-    Key("tree.tip", "end", "", "Tip", "Go to the end of the kept path", "Tree"),
-    Key("tree.zoom_in", "plus,equals_sign", "", "Zoom in", "Dots, chips, cards", "Tree"),
-    Key("tree.zoom_out", "minus", "", "Zoom out", "Cards, chips, dots", "Tree"),
-    Key("tree.fold", "z", "", "Fold", "Fold what is below the node, or unfold it", "Tree"),
-    Key("tree.activate", "enter", "", "Open", "Show all that is known of the node", "Tree"),
-    Key("tree.next_match", "full_stop", "", "Next match", "Go to the next node found", "Tree"),
-    Key("tree.previous_match", "comma", "", "Previous match", "Go to the node found before",
+    Key("tree.left", "left,h", "Left", "Go to the node on the left", "Tree"),
+    Key("tree.right", "right,l", "Right", "Go to the node on the right", "Tree"),
+    Key("tree.root", "home", "Root", "Go to the root", "Tree"),
+    Key("tree.tip", "end", "Tip", "Go to the end of the kept path", "Tree"),
+    Key("tree.zoom_in", "plus,equals_sign", "Zoom in", "Dots, chips, cards", "Tree"),
+    Key("tree.zoom_out", "minus", "Zoom out", "Cards, chips, dots", "Tree"),
+    Key("tree.fold", "z", "Fold", "Fold what is below the node, or unfold it", "Tree"),
+    Key("tree.activate", "enter", "Open", "Show all that is known of the node", "Tree"),
+    Key("tree.next_match", "full_stop", "Next match", "Go to the next node found", "Tree"),
+    Key("tree.previous_match", "comma", "Previous match", "Go to the node found before",
         "Tree"),
-    Key("tree.pan_left", "shift+left", "", "Pan left", "Move the view to the left", "Tree"),
-    Key("tree.pan_right", "shift+right", "", "Pan right", "Move the view to the right", "Tree"),
-    Key("tree.pan_up", "shift+up", "", "Pan up", "Move the view up", "Tree"),
-    Key("tree.pan_down", "shift+down", "", "Pan down", "Move the view down", "Tree"),
-    Key("table.sort", "s", "", "Sort", "Sort by the next column", "Table"),
-    Key("table.reverse", "S", "", "Reverse", "Turn the order round", "Table"),
-    Key("table.down", "j", "", "Down", "Go one row down", "Table"),
-    Key("table.up", "k", "", "Up", "Go one row up", "Table"),
-    Key("table.first", "home,ctrl+home", "", "First", "Go to the first row", "Table"),
-    Key("table.last", "end,ctrl+end", "", "Last", "Go to the last row", "Table"),
+    Key("tree.pan_left", "shift+left", "Pan left", "Move the view to the left", "Tree"),
+    Key("tree.pan_right", "shift+right", "Pan right", "Move the view to the right", "Tree"),
+    Key("tree.pan_up", "shift+up", "Pan up", "Move the view up", "Tree"),
+    Key("tree.pan_down", "shift+down", "Pan down", "Move the view down", "Tree"),
+    Key("table.sort", "s", "Sort", "Sort by the next column", "Table"),
+    Key("table.reverse", "S", "Reverse", "Turn the order round", "Table"),
+    Key("table.down", "j", "Down", "Go one row down", "Table"),
+    Key("table.up", "k", "Up", "Go one row up", "Table"),
+    Key("table.first", "home,ctrl+home", "First", "Go to the first row", "Table"),
+    Key("table.last", "end,ctrl+end", "Last", "Go to the last row", "Table"),
 )  # fmt: skip
 
 # ------------------------------------------------------------ names of keys
@@ -180,7 +185,7 @@ def rebound(keymap: Mapping[str, str], keys: Sequence[Key] = KEYS) -> tuple[Key,
 def clashes(keys: Iterable[Key]) -> list[tuple[str, Key, Key]]:
     """Each key that two actions have within one focus: the tree's or the table's, and the app's."""
     found = []
-    for focus in ("Tree", "Table"):
+    for focus in WIDGET_GROUPS:
         owners: dict[str, Key] = {}
         for key in keys:
             if not key.action and key.group != focus:

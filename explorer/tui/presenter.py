@@ -1,308 +1,257 @@
-"""Putting the run on the screen: what changed is painted a few times a second, not more."""
+"""What each pane shows of the state: plain values, made without a terminal."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rich.text import Text
-from textual.css.query import NoMatches
-from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Static, TabbedContent
-
-from explorer.session.events import SessionEvent
-from explorer.tui.state import AppBase
-from explorer.tui.widgets.curves import LiveCurves
-from explorer.tui.widgets.decide_card import DecideCard
-from explorer.tui.widgets.jobs_pane import JobsPane
-from explorer.tui.widgets.log_pane import LogPane
-from explorer.tui.widgets.node_pane import NodePane
-from explorer.tui.widgets.node_table import NodeTable
-from explorer.tui.widgets.pareto_plot import ParetoPlot
-from explorer.tui.widgets.ranking_pane import RankingPane
-from explorer.tui.widgets.stages_pane import StagesPane
-from explorer.tui.widgets.timeline import Timeline
-from explorer.tui.widgets.title_bar import TitleBar
-from explorer.tui.widgets.tree_canvas import TreeCanvas
+from engine.contracts.edits import Edit
+from engine.contracts.networks import Scores
+from explorer.tui.state import AppState, about_the_past
 from explorer.views.best_node import best
-from explorer.views.decide_card import edits_of, live_card, past_card
+from explorer.views.decide_card import Card, edits_of, live_card, past_card
 from explorer.views.job_view import JobView
-from explorer.views.live_run import Changes
-from explorer.views.node_view import NodeView
+from explorer.views.live_run import Point
+from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.proposed_scores import newest_scores
 from explorer.views.published_results import published_for
 from explorer.views.safe_text import safe
-from explorer.views.stage_widths import stages
+from explorer.views.stage_widths import StageView, stages
 from explorer.views.stored_nodes import with_details
-from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
-PAINT_SECONDS = 0.2
 MOST_POINTS = 2_000  # of the Pareto plot, kept ones and others each
-DETAILS_SECONDS = 0.04  # between a selection and the panes about it
+MOST_CURVES = 5
+
+# ------------------------------------------------------------ around the tree
 
 
-class Painting(AppBase):
-    """The half of the app that paints."""
+@dataclass(frozen=True)
+class TitleView:
+    """The first line: what is open, and how things stand."""
 
-    _details_timer: Timer | None = None
-    _starred: NodeView | None = None
-    _starred_at = 0.0
+    model: str = ""
+    data: str = ""
+    policy: str = ""
+    best: NodeView | None = None
+    read_only: bool = False
+    alone: int = 0  # decisions that the policy still makes alone
+    paused: bool = False
+    device: str = ""
+    past: bool = False
 
-    # ------------------------------------------------------------ the tree
 
-    def show_tree(self, model: TreeModel | None = None) -> None:
-        """Puts the whole tree on the screen; `model` where it is made already."""
-        model = model or TreeModel(self.briefs.values())
-        canvas, table = self.query_one(TreeCanvas), self.query_one(NodeTable)
-        text = canvas.model.filter_text
-        canvas.show(model)
-        table.show(model)
-        if text:
-            canvas.set_filter(text)
-            table.set_filter(text)
-        if self.selected not in self.shown:
-            self.selected = canvas.selected or "R"
-        self.select(self.selected)
+def title(state: AppState, best: NodeView | None) -> TitleView:
+    """The title with the best node, which the caller looks for: it takes its time in a large
+    tree."""
+    session, steering = state.session, state.steering
+    if session is None:
+        return TitleView(model=model_name(state))
+    return TitleView(
+        model=model_name(state),
+        data=session.document.data.name,
+        policy=session.settings.search.policy,
+        best=best,
+        read_only=session.store.read_only,
+        alone=steering.alone if steering else 0,
+        paused=steering.paused if steering else False,
+        device=state.live.device,
+        past=state.moment is not None,
+    )
 
-    def show_live(self) -> None:
-        """Takes the run as it is for what is to be shown."""
-        self.shown, self.briefs = self.live.objects, self.live.nodes
 
-    def select(self, name: str) -> None:
-        if name not in self.shown:
-            return
-        self.selected = name
-        where = Text(f"at {safe(name[-60:])} ", no_wrap=True)
-        self.query_one("#where", Static).update(where, layout=False)
-        view = self.view_in_front()
-        if view.selected != name and view.model.find(name) is not None:
-            view.select(name)
-        self.paint_details_soon()
+def model_name(state: AppState) -> str:
+    """What is open, or about to be."""
+    if state.session is not None:
+        checkpoint = state.session.document.origin.checkpoint
+        return checkpoint.name if checkpoint else state.session.run.name
+    return Path(state.request.model).name if state.request else ""
 
-    def view_in_front(self) -> TreeCanvas | NodeTable:
-        """The tree or the table, whichever is shown; the other one catches up when it comes."""
-        if self.query_one("#views", ContentSwitcher).current == "table":
-            return self.query_one(NodeTable)
-        return self.query_one(TreeCanvas)
 
-    def show_moment(self, moment: int | None) -> None:
-        assert self.session is not None
-        self.moment = moment
-        if moment is None or self.replay is None:
-            self.show_live()
-        else:
-            self.shown = {node.name: node for node in self.replay.nodes_at(moment)}
-            self.briefs = {name: TreeNode.of(node) for name, node in self.shown.items()}
-        while self.selected not in self.shown:
-            self.selected = self.selected.rpartition(".")[0] or "R"
-        self.show_tree()
-        self.paint_title()
-        self.paint_timeline()
+def best_of_shown(state: AppState) -> str:
+    """The name of the best node of what is shown."""
+    return best(state.briefs.values(), state.open_session.settings).name
 
-    # ------------------------------------------------------------ what changed
 
-    def paint(self) -> None:
-        """Paints what has changed since the last time."""
-        try:
-            changes = self.live.changes()
-            self._paint(changes)
-        except NoMatches:  # a screen is being put up or taken down
-            return
+def tree_title(state: AppState, depth: int) -> str:
+    """`Tree · depth 3 · 7 nodes`; `depth` is that of the deepest node that no fold hides."""
+    live = state.live
+    count = f" · depth {depth} · {len(state.briefs):,} nodes" if state.briefs else ""
+    more = "" if live.complete else " · more are read"
+    if live.complete and live.num_stored > len(live.nodes):
+        more = f" · the newest of {live.num_stored:,}"
+    return f"Tree{count}{more}"
 
-    def _paint(self, changes: Changes) -> None:
-        if changes.nodes and self.moment is None:
-            self.query_one(TreeCanvas).update_nodes(changes.nodes)
-            self.query_one(NodeTable).update_nodes(changes.nodes)
-        if changes.lines:
-            self.query_one(LogPane).add([(at, safe(line)) for at, line in changes.lines])
-        if changes.jobs or changes.events:
-            self.paint_jobs()
-        for event in changes.events:
-            self.on_session_event(event)
-        if changes.nodes or changes.jobs or changes.events:
-            self.paint_details()
-            self.paint_title()
-            self.paint_timeline()
 
-    def on_session_event(self, event: SessionEvent) -> None:
-        """Toasts and dialogs; the app says which."""
+@dataclass(frozen=True)
+class TimelineView:
+    """A moment of the replay: its place among how many, and what happened in it."""
 
-    def jobs(self) -> list[JobView]:
-        """The jobs as the pane shows them, those that run first."""
-        paused = self.steering is not None and self.steering.paused
-        jobs = list(self.live.jobs.values())
-        if paused:
-            jobs = [replace(j, state="paused") if j.state == "running" else j for j in jobs]
-        return sorted(jobs, key=lambda job: job.state == "queued")
+    place: int
+    count: int
+    label: str
+    live: bool
+    playing: bool
 
-    def paint_jobs(self) -> None:
-        paused = self.steering is not None and self.steering.paused
-        jobs = self.jobs()
-        cold = bool(jobs) and not self.live.engine_ready
-        warming = "the engine is warming up" if cold else None
-        self.query_one(JobsPane).show(jobs, paused, warming)
 
-    # ------------------------------------------------------------ about the selected node
-
-    def paint_details_soon(self) -> None:
-        """Paints them once the keys rest: what is under a held key is not worth its time."""
-        if self._details_timer is None:
-            self._details_timer = self.set_timer(DETAILS_SECONDS, self._details_due)
-
-    def _details_due(self) -> None:
-        try:
-            self.paint_details()
-        except NoMatches:  # the app was left meanwhile
-            return
-
-    def paint_details(self) -> None:
-        """The card and the tab that is in front."""
-        if self._details_timer is not None:
-            self._details_timer.stop()
-            self._details_timer = None
-        subject = self.subject
-        card = self.query_one(DecideCard)
-        if subject is None or self.steering is None:
-            card.show(None)
-            return
-        if self.moment is None:
-            card.show(live_card(self.live, self.steering, subject), self.selected)
-        else:
-            assert self.session is not None
-            children = self.session.store.children(self.session.node(subject).id)
-            card.show(
-                past_card(self.shown, subject, edits_of(children)), self.selected, self.past_words
-            )
-        self.paint_tab()
-
-    def paint_tab(self) -> None:
-        """The tab in front; the others are painted when they come there."""
-        if self.session is None or self.selected not in self.shown:
-            return
-        paint = {
-            "live": self._paint_curves,
-            "pareto": self._paint_pareto,
-            "node": self._paint_node,
-            "blocks": self._paint_blocks,
-        }.get(self.query_one(TabbedContent).active)
-        if paint is not None:
-            paint()
-
-    def _paint_curves(self) -> None:
-        running = list(dict.fromkeys(job.node for job in self.live.jobs.values()))
-        subject = self.subject
-        names = running or [self.selected]
-        if subject is not None and not set(running) - set(self.live.children(subject)):
-            names = list(dict.fromkeys([*self.live.children(subject), *running])) or [self.selected]
-        if self.moment is not None:
-            names = [self.selected]
-        curves = {name: self.live.curves_of(name) for name in names[:5]}
-        self.query_one(LiveCurves).set_series(
-            {name: c.loss for name, c in curves.items() if c.loss},
-            {name: c.accuracy for name, c in curves.items() if c.accuracy},
-        )
-
-    def _paint_pareto(self) -> None:
-        assert self.session is not None
-        published = [
-            (row.macs_reduction, row.delta_accuracy)
-            for row in published_for(self.session.run.architecture)
-        ]
-        kept = [node for node in self.briefs.values() if node.kept]
-        others = [node for node in self.briefs.values() if not node.kept]
-        root = self.briefs["R"].val_accuracy if published else None
-        self.query_one(ParetoPlot).set_points(
-            [*others[-MOST_POINTS:], *kept[-MOST_POINTS:]], published, best=self.best_name(),
-            root_accuracy=root,
-        )  # fmt: skip
-
-    def best_name(self) -> str:
-        """The best node of what is shown."""
-        assert self.session is not None
-        return best(self.briefs.values(), self.session.settings).name
-
-    def _paint_node(self) -> None:
-        assert self.session is not None
-        node = self.session.node(self.selected)
-        details = with_details(self.session.store, node, self.shown[self.selected])
-        self.query_one(NodePane).show(details)
-
-    def _paint_blocks(self) -> None:
-        assert self.session is not None
-        run = self.session.run
-        way = self.session.store.lineage(self.session.node(self.selected).id)
-        self.query_one(StagesPane).show(stages(run.architecture, list(edits_of(way).values())))
-        ranking, parent = self.query_one(RankingPane), self.session.node(self.subject or "R")
-        proposed = newest_scores(self.session.store, parent.id)
-        if proposed is None:
-            ranking.show(None, ())
-            return
-        edits = edits_of(self.session.store.children(parent.id))
-        removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
-        filters = next((dict(e.filters) for e in edits.values() if e.filters), None)
-        ranking.show(proposed.scores, removed_in.keys(), removed_in, filters)
-
-    # ------------------------------------------------------------ around
-
-    def paint_title(self) -> None:
-        depth = self.query_one(TreeCanvas).depth
-        count = f" · depth {depth} · {len(self.briefs):,} nodes" if self.briefs else ""
-        more = "" if self.live.complete else " · more are read"
-        if self.live.complete and self.live.num_stored > len(self.live.nodes):
-            more = f" · the newest of {self.live.num_stored:,}"
-        self.query_one("#left").border_title = f"Tree{count}{more}"
-        if self.session is None:
-            self.query_one(TitleBar).show(model=self._model_name())
-            return
-        run, steering = self.session.run, self.steering
-        star = self._star()
-        self.query_one(TitleBar).show(
-            model=self._model_name(),
-            data=str(run.data.get("name", "")),
-            policy=self.session.settings.search.policy,
-            best=star,
-            read_only=self.session.store.read_only,
-            alone=steering.alone if steering else 0,
-            paused=steering.paused if steering else False,
-            device=self.live.device,
-            past=self.moment is not None,
-        )
-
-    def _star(self) -> NodeView | None:
-        """The best node; looked for anew at most every second or so of a large tree."""
-        now = time.monotonic()
-        if now - self._starred_at > len(self.briefs) / 50_000:
-            name = self.best_name()
-            self._starred, self._starred_at = self.shown.get(name), time.monotonic()
-        return self._starred
-
-    def _model_name(self) -> str:
-        if self.session is not None:
-            checkpoint = self.session.document.origin.checkpoint
-            return checkpoint.name if checkpoint else self.session.run.name
-        return Path(self.request.model).name if self.request else ""
-
-    def paint_timeline(self) -> None:
-        timeline = self.query_one(Timeline)
-        timeline.display = self.moment is not None or self.playing
-        if self.replay is None or not timeline.display:
-            return
-        moments = self.replay.moments
-        place = len(moments) - 1 if self.moment is None else self.moment
-        moment = moments[place]
-        timeline.show(
-            place, len(moments), safe(f"{_clock(moment.created_at)}  {moment.text}"),
-            live=self.moment is None, playing=self.playing,
-        )  # fmt: skip
-
-    @property
-    def playing(self) -> bool:
-        """Whether the replay plays by itself."""
-        return False
+def timeline(state: AppState) -> TimelineView | None:
+    """The moment that is shown; None where the run is followed as it goes."""
+    if state.replay is None or (state.moment is None and not state.playing):
+        return None
+    moments = state.replay.moments
+    place = len(moments) - 1 if state.moment is None else state.moment
+    label = safe(f"{_clock(moments[place].created_at)}  {moments[place].text}")
+    return TimelineView(place, len(moments), label, state.moment is None, state.playing)
 
 
 def _clock(created_at: str) -> str:
     """The time of day of a timestamp of the store."""
     return created_at[11:19] if len(created_at) >= 19 else created_at
+
+
+@dataclass(frozen=True)
+class JobsView:
+    """The jobs in their order; `warming` says what is awaited before any of them runs."""
+
+    jobs: Sequence[JobView] = ()
+    paused: bool = False
+    warming: str | None = None
+
+
+def jobs(state: AppState) -> JobsView:
+    """The jobs of the session, those that run first."""
+    paused = state.steering is not None and state.steering.paused
+    found = list(state.live.jobs.values())
+    if paused:
+        found = [replace(j, state="paused") if j.state == "running" else j for j in found]
+    cold = bool(found) and not state.live.engine_ready
+    return JobsView(
+        sorted(found, key=lambda job: job.state == "queued"),
+        paused,
+        "the engine is warming up" if cold else None,
+    )
+
+
+# ------------------------------------------------------------ about the selected node
+
+
+@dataclass(frozen=True)
+class CardView:
+    """The Decide card; `now_what` takes the place of its last line."""
+
+    card: Card | None = None
+    selected: str | None = None
+    now_what: str = ""
+
+
+def card(state: AppState) -> CardView:
+    """The card of the parent that the selected node is about; empty until a tree is open."""
+    subject = state.subject
+    if subject is None or state.steering is None:
+        return CardView()
+    if state.moment is None:
+        return CardView(live_card(state.live, state.steering, subject), state.selected)
+    past = past_card(state.shown, subject, _edits_below(state, subject))
+    return CardView(past, state.selected, about_the_past(state.config))
+
+
+def _edits_below(state: AppState, parent: str) -> Mapping[str, Edit]:
+    """What the edit of each of a parent's candidates removes, by name."""
+    session = state.open_session
+    return edits_of(session.store.children(session.node(parent).id))
+
+
+@dataclass(frozen=True)
+class CurvesView:
+    """Loss and accuracy over the epochs, by node."""
+
+    loss: Mapping[str, Sequence[Point]]
+    accuracy: Mapping[str, Sequence[Point]]
+
+
+def curves(state: AppState) -> CurvesView:
+    """The curves of what runs, beside those of its siblings; of the selected node where nothing
+    does."""
+    found = {name: state.live.curves_of(name) for name in _names_of_curves(state)[:MOST_CURVES]}
+    return CurvesView(
+        {name: each.loss for name, each in found.items() if each.loss},
+        {name: each.accuracy for name, each in found.items() if each.accuracy},
+    )
+
+
+def _names_of_curves(state: AppState) -> list[str]:
+    if state.moment is not None:
+        return [state.selected]
+    running = list(dict.fromkeys(job.node for job in state.live.jobs.values()))
+    children = [] if state.subject is None else state.live.children(state.subject)
+    if state.subject is not None and not set(running) - set(children):
+        running = list(dict.fromkeys([*children, *running]))
+    return running or [state.selected]
+
+
+@dataclass(frozen=True)
+class ParetoView:
+    """The nodes to be plotted, the published results beside them, and what to measure from."""
+
+    nodes: Sequence[TreeNode]
+    published: Sequence[Point]  # removed multiply-accumulates and change of accuracy, in percent
+    best: str
+    root_accuracy: float | None  # None: no published changes to compare with
+
+
+def pareto(state: AppState) -> ParetoView:
+    """The nodes that are shown: the newest ones of very many."""
+    published = [
+        (row.macs_reduction, row.delta_accuracy)
+        for row in published_for(state.open_session.run.architecture)
+    ]
+    kept = [node for node in state.briefs.values() if node.kept]
+    others = [node for node in state.briefs.values() if not node.kept]
+    return ParetoView(
+        [*others[-MOST_POINTS:], *kept[-MOST_POINTS:]],
+        published,
+        best_of_shown(state),
+        state.briefs["R"].val_accuracy if published else None,
+    )
+
+
+def node_details(state: AppState) -> NodeDetails:
+    """All that is known of the selected node."""
+    session = state.open_session
+    node = session.node(state.selected)
+    return with_details(session.store, node, state.shown[state.selected])
+
+
+@dataclass(frozen=True)
+class BlocksView:
+    """What is left of the selected node's network, and what its parent's candidates take away.
+
+    `removed_in` holds by block the name of the candidate without it, `filters` what a filter
+    candidate removes; `scores` is None while the parent has no proposal.
+    """
+
+    stages: Sequence[StageView]
+    scores: Scores | None = None
+    removed_in: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, Sequence[int]] | None = None
+
+
+def blocks(state: AppState) -> BlocksView:
+    """The selected node's stages, and the newest ranking of what may go next."""
+    session, parent = state.open_session, state.subject or "R"
+    left = stages_of(state, state.selected)
+    proposed = newest_scores(session.store, session.node(parent).id)
+    if proposed is None:
+        return BlocksView(left)
+    edits = _edits_below(state, parent)
+    removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
+    filters = next((dict(edit.filters) for edit in edits.values() if edit.filters), None)
+    return BlocksView(left, proposed.scores, removed_in, filters)
+
+
+def stages_of(state: AppState, name: str) -> Sequence[StageView]:
+    """The stages of a node's network."""
+    session = state.open_session
+    way = session.store.lineage(session.node(name).id)
+    return stages(session.run.architecture, list(edits_of(way).values()))

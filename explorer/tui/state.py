@@ -1,13 +1,11 @@
-"""What every part of the app may use: the run, the selection, and words for the person."""
+"""What the app stands at: the run, what of it is shown, what is selected. Knows no Textual."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from textual.app import App
-
-from explorer.session.errors import MENDABLE
+from explorer.session.errors import NotNowError
 from explorer.session.open_run import Request
 from explorer.session.session import Session
 from explorer.session.steering import Steering
@@ -17,63 +15,38 @@ from explorer.views.decide_card import subject_of
 from explorer.views.live_run import LiveRun
 from explorer.views.node_view import NodeView
 from explorer.views.replay import Replay
-from explorer.views.safe_text import safe
 from explorer.views.tree.node import TreeNode
 from store import Node
 
-T = TypeVar("T")
-TOAST_SECONDS = {"information": 2.5, "warning": 5.0, "error": 10.0}
 
+@dataclass
+class AppState:
+    """One app's values, and the questions about them. The screen shows them, actions change them.
 
-class AppBase(App[None]):
-    """The app's state. `moment` is the place in the replay that is shown, None for now."""
+    `session` and `steering` are None until a run is open, `replay` until the past was asked for.
+    """
 
-    def __init__(self, request: Request | None, config: Config) -> None:
-        super().__init__()
-        self.request = request
-        self.config = config
-        self.live = LiveRun()
-        self.session: Session | None = None
-        self.steering: Steering | None = None
-        self.replay: Replay | None = None
-        self.moment: int | None = None
-        self.shown: Mapping[str, NodeView] = {}  # the nodes on the screen, by name
-        self.briefs: Mapping[str, TreeNode] = {}  # the same in brief
-        self.selected = "R"
-        self.marked: list[str] = []
-        self.follow = True
-
-    # ------------------------------------------------------------ words
-
-    def tell(self, text: str, severity: Any = "information") -> None:
-        """A toast."""
-        self.notify(safe(text), severity=severity, markup=False, timeout=TOAST_SECONDS[severity])
-
-    def attempt(self, action: Callable[[], T]) -> T | None:
-        """The action's result; what stands in its way is told, and None given."""
-        try:
-            return action()
-        except MENDABLE as error:
-            self.tell(str(error), "warning")
-            return None
-
-    async def complain(
-        self, title: str, cause: str, remedy: str, *, retry: bool = False, detail: str | None = None
-    ) -> bool:
-        """A dialog about an error; whether the person wants it tried again."""
-        from explorer.tui.screens.dialogs import ErrorDialog  # after the first paint
-
-        dialog = ErrorDialog(title, cause, remedy, detail=detail, retry=retry)
-        return await self.push_screen_wait(dialog) == "retry"
+    request: Request | None
+    config: Config
+    live: LiveRun = field(default_factory=LiveRun)
+    session: Session | None = None
+    steering: Steering | None = None
+    replay: Replay | None = None
+    moment: int | None = None  # the place in the replay that is shown, None for now
+    playing: bool = False  # whether the replay goes on by itself
+    shown: Mapping[str, NodeView] = field(default_factory=dict)  # nodes on the screen, by name
+    briefs: Mapping[str, TreeNode] = field(default_factory=dict)  # the same in brief
+    selected: str = "R"
+    marked: list[str] = field(default_factory=list)
+    follow: bool = True  # whether the selection goes along with decisions of the policy
 
     @property
-    def past_words(self) -> str:
-        """What to do about looking at the past."""
-        back = next(key.keys for key in self.config.key_table if key.id == "replay.last")
-        return f"you are looking at the past; {shown(back)} returns to now"
+    def open_session(self) -> Session:
+        """The session, where a run is open for certain."""
+        assert self.session is not None
+        return self.session
 
-    # ------------------------------------------------------------ what is selected
-
+    @property
     def selected_node(self) -> Node | None:
         """The selected node as the store has it."""
         if self.session is None or self.selected not in self.live.objects:
@@ -90,40 +63,36 @@ class AppBase(App[None]):
         )  # fmt: skip
         return subject_of(self.shown, self.selected, has_children)
 
-    def wheel(self) -> Steering | None:
-        """The steering, where this tree can be changed now; else says why not."""
-        if self.steering is None:
-            self.tell("no tree is open yet", "warning")
-        elif self.steering.store.read_only:
-            self.tell("this store is open for reading only: another process grows it", "warning")
-        elif self.moment is not None:
-            self.tell(self.past_words, "warning")
-        else:
-            return self.steering
-        return None
+    # ------------------------------------------------------------ which moment is shown
 
-    def wheel_at_subject(self) -> tuple[Steering, Node] | None:
-        """The steering, and the parent that is to be decided."""
-        steering, name = self.wheel(), self.subject
-        if steering is None or name is None:
-            return None
-        return steering, steering.session.node(name)
-
-    def wheel_at_selected(self) -> tuple[Steering, Node] | None:
-        """The steering, and the selected node."""
-        steering, node = self.wheel(), self.selected_node()
-        return None if steering is None or node is None else (steering, node)
-
-    # ------------------------------------------------------------ painting, by the app itself
-
-    def select(self, name: str) -> None:
-        """Selects a node everywhere."""
-        raise NotImplementedError
+    def show_live(self) -> None:
+        """Takes the run as it is for what is to be shown."""
+        self.shown, self.briefs = self.live.objects, self.live.nodes
 
     def show_moment(self, moment: int | None) -> None:
-        """Shows the tree as it stood at a moment, None for now."""
-        raise NotImplementedError
+        """Takes the tree as it stood at a moment, None for now; what is selected is in it."""
+        self.moment = moment
+        if moment is None or self.replay is None:
+            self.show_live()
+        else:
+            self.shown = {o.name: o for o in self.replay.nodes_at(moment)}
+            self.briefs = {name: TreeNode.of(o) for name, o in self.shown.items()}
+        while self.selected not in self.shown:
+            self.selected = self.selected.rpartition(".")[0] or "R"
 
-    def paint(self) -> None:
-        """Paints what has changed."""
-        raise NotImplementedError
+
+def steering_or_refuse(state: AppState) -> Steering:
+    """The steering, where this tree can be changed now; else NotNowError says why not."""
+    if state.steering is None:
+        raise NotNowError("no tree is open yet")
+    if state.steering.store.read_only:
+        raise NotNowError("this store is open for reading only: another process grows it")
+    if state.moment is not None:
+        raise NotNowError(about_the_past(state.config))
+    return state.steering
+
+
+def about_the_past(config: Config) -> str:
+    """What to do about looking at the past."""
+    back = next(key.keys for key in config.key_table if key.id == "replay.last")
+    return f"you are looking at the past; {shown(back)} returns to now"

@@ -42,11 +42,8 @@ class DialogApp(App):
     def get_line_filters(self):
         return line_filters(self.theme, super().get_line_filters())
 
-    def action_approve(self):
-        self.done.append("approve")
-
-    def action_tab(self, number):
-        self.done.append(f"tab {number}")
+    def action_press(self, key_id):
+        self.done.append(key_id)
 
     @property
     def lines(self):

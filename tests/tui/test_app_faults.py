@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from scripted import HOSTILE, explore, grown
+from driver import HOSTILE, explore, grown
 
 from engine.contracts.events import Progress
 from explorer.executors.errors import JobFailedError, WorkerDiedError
@@ -255,7 +255,7 @@ def test_hostile_tags_notes_and_errors_are_shown_as_they_are_everywhere(tmp_path
         await seat.press("5")
         await seat.sees("R.F: [/foo][@click=app.quit]x")
         harmless(seat)
-        seat.app.tell(HOSTILE, "error")
+        seat.app.context.notify(HOSTILE, "error")
         await seat.until(lambda: seat.text.count("[/foo]") > 1, "the toast")
         harmless(seat)
         assert seat.app.is_running

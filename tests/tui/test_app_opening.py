@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 
-from scripted import Seat, checkpoint, explore, grown
+from driver import Seat, checkpoint, explore, grown
 from textual.widgets import Input
 
 from engine.contracts.errors import DataNotNamedError
@@ -180,7 +180,7 @@ def leave(folder, key, **options):
     async def play(seat):
         jobs = {"recover R.L", "recover R.F"}
         await seat.until(lambda: jobs <= seat.worker.running.keys(), "the jobs")
-        seat.app.paint()
+        seat.screen.paint()
         await seat.press("q")
         await seat.dialog(QuitDialog)
         await seat.sees("Quit? 2 jobs are live", "R.L recover")

@@ -11,10 +11,10 @@ import os
 import re
 from pathlib import Path
 
+from driver import Seat, explore, grown
 from rich.console import Console
 from rich.segment import Segment, Segments
 from rich.style import Style
-from scripted import Seat, explore, grown
 from textual.widgets import Input
 
 from engine.contracts.requests import CandidateRequest, RemoveBlocks
@@ -74,9 +74,9 @@ class Album:
         app.clear_notifications()
         for field in app.screen.query(Input):
             field.cursor_blink = False
-        app.paint()
-        if app.session is not None:
-            app.paint_details()
+        seat.screen.paint()
+        if seat.state.session is not None:
+            seat.screen.paint_details()
         shown = await quiet_picture(seat, name)
         accepted, new = FOLDER / f"{name}.svg", FOLDER / f"{name}.new.svg"
         if os.environ.get("PE_UPDATE_SNAPSHOTS"):

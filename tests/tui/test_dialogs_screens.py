@@ -173,6 +173,6 @@ def test_the_palette_finds_every_action_of_the_table_and_runs_it():
             if app.done:
                 break
             await asyncio.sleep(0.02)
-        assert app.done == ["approve"]
+        assert app.done == ["decide.approve"]
 
     drive(None, play, (80, 24))

@@ -7,7 +7,9 @@ import random
 
 import pytest
 
+from engine.contracts.codec import decode
 from engine.contracts.edits import Edit
+from engine.contracts.networks import Architecture
 from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.structure import structure_of
 from engine.pruning.surgery import rebuild
@@ -26,6 +28,11 @@ ROOT = {
     },
     "edits": [],
 }
+
+
+def rebuilt(architecture):
+    """The network of a stored architecture."""
+    return rebuild(decode(Architecture, architecture))
 
 
 def random_edit(structure, draw):
@@ -67,15 +74,15 @@ def test_stages_are_those_of_the_rebuilt_network_pruned_roots_too(seed):
     architecture = dict(ROOT)
     edits = []
     for _ in range(seed % 3):  # the root itself was pruned before
-        first = structure_of(rebuild(architecture))
+        first = structure_of(rebuilt(architecture))
         architecture["edits"] = [*architecture["edits"], random_edit(first, draw)]
-    root = structure_of(rebuild(architecture))
+    root = structure_of(rebuilt(architecture))
     for _ in range(5):
         assert stages(architecture, [Edit.from_json(edit) for edit in edits]) == measured(
-            structure_of(rebuild({**architecture, "edits": [*architecture["edits"], *edits]})),
+            structure_of(rebuilt({**architecture, "edits": [*architecture["edits"], *edits]})),
             root,
         )
-        now = structure_of(rebuild({**architecture, "edits": [*architecture["edits"], *edits]}))
+        now = structure_of(rebuilt({**architecture, "edits": [*architecture["edits"], *edits]}))
         edits.append(random_edit(now, draw))
 
 

@@ -1,1 +1,14 @@
-"""What the app's keys do, by group of the key table."""
+"""What each key does: one function a key id, by group. A widget's own keys are not among them."""
+
+from __future__ import annotations
+
+from explorer.tui.actions import decide, grow, nodes, replay, view
+from explorer.tui.actions.action import Action
+
+ACTIONS: dict[str, Action] = {
+    **decide.ACTIONS,
+    **grow.ACTIONS,
+    **nodes.ACTIONS,
+    **replay.ACTIONS,
+    **view.ACTIONS,
+}

@@ -2,106 +2,120 @@
 
 from __future__ import annotations
 
-from textual import work
+from collections.abc import Sequence
 
-from explorer.tui.state import AppBase
+from explorer.tui.actions.action import Action
+from explorer.tui.context import Context
 from store import Node
 
 
-class DecideActions(AppBase):
-    """The person's word at a node."""
+def approve(at: Context) -> None:
+    if (there := at.steering_at_subject()) is None:
+        return
+    steering, parent = there
+    kept = at.run_or_notify(lambda: steering.approve(parent))
+    _decided(at, [kept] if kept else [])
 
-    def action_approve(self) -> None:
-        if (at := self.wheel_at_subject()) is None:
-            return
-        steering, parent = at
-        kept = self.attempt(lambda: steering.approve(parent))
-        self._decided([kept] if kept else [])
 
-    @work
-    async def action_override(self) -> None:
-        from explorer.tui.screens.dialogs import ChooseDialog
+async def override(at: Context) -> None:
+    from explorer.tui.screens.dialogs import ChooseDialog
 
-        if (at := self.wheel_at_subject()) is None:
-            return
-        steering, parent = at
-        ready = [n for n in steering.store.children(parent.id) if n.state == "ready"]
-        if len(ready) <= 2:
-            kept = self.attempt(lambda: steering.override(parent))
-            self._decided([kept] if kept else [])
-            return
-        suggestion = steering.suggestion(parent)
-        values = [self.live.objects[n.name] for n in ready if n.name in self.live.objects]
-        names = await self.push_screen_wait(
-            ChooseDialog(values, suggestion.node.name if suggestion else None)
-        )
-        if names:
-            self.attempt(lambda: steering.choose(parent, names))
-            self._decided([n for n in ready if n.name in names])
+    if (there := at.steering_at_subject()) is None:
+        return
+    steering, parent = there
+    ready = [n for n in steering.store.children(parent.id) if n.state == "ready"]
+    if len(ready) <= 2:
+        kept = at.run_or_notify(lambda: steering.override(parent))
+        _decided(at, [kept] if kept else [])
+        return
+    suggestion = steering.suggestion(parent)
+    objects = at.state.live.objects
+    values = [objects[n.name] for n in ready if n.name in objects]
+    names = await at.ask(ChooseDialog(values, suggestion.node.name if suggestion else None))
+    if names:
+        at.run_or_notify(lambda: steering.choose(parent, names))
+        _decided(at, [n for n in ready if n.name in names])
 
-    def action_keep_both(self) -> None:
-        if (at := self.wheel_at_subject()) is None:
-            return
-        steering, parent = at
-        self._decided(self.attempt(lambda: steering.keep_both(parent)) or [])
 
-    def _decided(self, kept: list[Node]) -> None:
-        self.paint()
-        if kept:
-            self.tell("kept " + " and ".join(node.name for node in kept))
-            self.select(kept[0].name)
+def keep_both(at: Context) -> None:
+    if (there := at.steering_at_subject()) is None:
+        return
+    steering, parent = there
+    _decided(at, at.run_or_notify(lambda: steering.keep_both(parent)) or [])
 
-    @work
-    async def action_auto(self) -> None:
-        from explorer.tui.screens.dialogs import NumberDialog
 
-        if (steering := self.wheel()) is None:
-            return
-        count = await self.push_screen_wait(
-            NumberDialog("Let it decide", "Decisions to make without asking", 3, 0, 1000)
-        )
-        if count is not None:
-            self.attempt(lambda: steering.let_decide(count))
-            policy = steering.session.settings.search.policy
-            self.tell(f"decides {count} by {policy}" if count else "asks again from now on")
+def _decided(at: Context, kept: Sequence[Node]) -> None:
+    at.screen.paint()
+    if kept:
+        at.notify("kept " + " and ".join(node.name for node in kept))
+        at.screen.select(kept[0].name)
 
-    def action_pause(self) -> None:
-        if (steering := self.wheel()) is None:
-            return
-        if steering.paused:
-            steering.go_on()
-            self.tell("goes on")
-        else:
-            steering.pause()
-            self.tell("paused: the work stands still, nothing is lost")
-        self.paint()
 
-    def action_cancel_job(self) -> None:
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        if steering.cancel(node):
-            self.tell(f"{node.name}: cancelled")
-        else:
-            self.tell(f"{node.name} has no job to cancel; select the node it runs for", "warning")
+async def let_decide(at: Context) -> None:
+    from explorer.tui.screens.dialogs import NumberDialog
 
-    def action_undo(self) -> None:
-        if (steering := self.wheel()) is None:
-            return
-        undone = self.attempt(steering.undo)
-        if undone is not None:
-            self._back_at(undone.parent_id, "undone")
+    if (steering := at.steering()) is None:
+        return
+    count = await at.ask(
+        NumberDialog("Let it decide", "Decisions to make without asking", 3, 0, 1000)
+    )
+    if count is not None:
+        at.run_or_notify(lambda: steering.let_decide(count))
+        policy = steering.session.settings.search.policy
+        at.notify(f"decides {count} by {policy}" if count else "asks again from now on")
 
-    def action_redo(self) -> None:
-        if (steering := self.wheel()) is None:
-            return
-        redone = self.attempt(steering.redo)
-        if redone is not None:
-            self._back_at(redone.parent_id, "done again")
 
-    def _back_at(self, parent_id: int, what: str) -> None:
-        assert self.steering is not None
-        name = self.steering.store.node_by_id(parent_id).name
-        self.paint()
-        self.tell(f"the decision at {name} is {what}")
-        self.select(name)
+def pause(at: Context) -> None:
+    if (steering := at.steering()) is None:
+        return
+    if steering.paused:
+        steering.go_on()
+        at.notify("goes on")
+    else:
+        steering.pause()
+        at.notify("paused: the work stands still, nothing is lost")
+    at.screen.paint()
+
+
+def cancel_job(at: Context) -> None:
+    if (there := at.steering_at_selected()) is None:
+        return
+    steering, node = there
+    if steering.cancel(node):
+        at.notify(f"{node.name}: cancelled")
+    else:
+        at.notify(f"{node.name} has no job to cancel; select the node it runs for", "warning")
+
+
+def undo(at: Context) -> None:
+    if (steering := at.steering()) is None:
+        return
+    undone = at.run_or_notify(steering.undo)
+    if undone is not None:
+        _back_at(at, steering.store.node_by_id(undone.parent_id), "undone")
+
+
+def redo(at: Context) -> None:
+    if (steering := at.steering()) is None:
+        return
+    redone = at.run_or_notify(steering.redo)
+    if redone is not None:
+        _back_at(at, steering.store.node_by_id(redone.parent_id), "done again")
+
+
+def _back_at(at: Context, parent: Node, what: str) -> None:
+    at.screen.paint()
+    at.notify(f"the decision at {parent.name} is {what}")
+    at.screen.select(parent.name)
+
+
+ACTIONS: dict[str, Action] = {
+    "decide.approve": approve,
+    "decide.override": override,
+    "decide.both": keep_both,
+    "decide.auto": let_decide,
+    "history.undo": undo,
+    "history.redo": redo,
+    "work.pause": pause,
+    "work.cancel": cancel_job,
+}

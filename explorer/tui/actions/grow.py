@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual import work
-
-from explorer.tui.state import AppBase
+from explorer.tui.actions.action import Action
+from explorer.tui.context import Context
+from explorer.tui.state import AppState
 from explorer.views.decide_card import edits_of
 from explorer.views.proposed_scores import ProposedScores, newest_scores
 from explorer.views.stage_widths import shape_changing
@@ -16,68 +16,68 @@ if TYPE_CHECKING:
     from explorer.tui.screens.dialogs import CandidateDialog
 
 
-class GrowActions(AppBase):
-    """What is made next."""
+def grow(at: Context) -> None:
+    if (there := at.steering_at_selected()) is None:
+        return
+    steering, node = there
+    if steering.is_growing(node):
+        at.notify(f"{node.name} is growing already")
+        return
+    at.run_or_notify(lambda: steering.grow(node))
 
-    def action_grow(self) -> None:
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        if steering.is_growing(node):
-            self.tell(f"{node.name} is growing already")
-            return
-        self.attempt(lambda: steering.grow(node))
 
-    @work
-    async def action_branch(self) -> None:
-        from explorer.tui.screens.dialogs import BranchDialog
+async def branch(at: Context) -> None:
+    from explorer.tui.screens.dialogs import BranchDialog
 
-        if self.moment is not None:  # branching from the past is the same as branching now
-            self.show_moment(None)
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        taken = [c.structure for c in steering.store.children(node.id) if c.kept]
-        request = await self.push_screen_wait(BranchDialog(self.live.objects[node.name], taken))
-        if request is not None:
-            self.attempt(lambda: steering.branch(node, request))
+    if at.state.moment is not None:  # branching from the past is the same as branching now
+        at.screen.show_moment(None)
+    if (there := at.steering_at_selected()) is None:
+        return
+    steering, node = there
+    taken = [c.structure for c in steering.store.children(node.id) if c.kept]
+    request = await at.ask(BranchDialog(at.state.live.objects[node.name], taken))
+    if request is not None:
+        at.run_or_notify(lambda: steering.branch(node, request))
 
-    @work
-    async def action_candidate(self) -> None:
-        await self.ask_for_candidate()
 
-    async def ask_for_candidate(self, block: str | None = None) -> None:
-        """Lets the person say what goes instead; `block` is put first."""
-        if (at := self.wheel_at_subject()) is None:
-            return
-        steering, parent = at
-        proposed = newest_scores(steering.store, parent.id)
-        if proposed is None:
-            self.tell(f"{parent.name} has no scores yet; g makes its candidates", "warning")
-            return
-        dialog = self._candidate_dialog(parent, proposed, block)
-        request = await self.push_screen_wait(dialog)
-        if request is not None:
-            self.attempt(lambda: steering.candidate(parent, request))
+async def ask_for_candidate(at: Context, block: str | None = None) -> None:
+    """Lets the person say what goes instead; `block` is put first."""
+    if (there := at.steering_at_subject()) is None:
+        return
+    steering, parent = there
+    proposed = newest_scores(steering.store, parent.id)
+    if proposed is None:
+        at.notify(f"{parent.name} has no scores yet; g makes its candidates", "warning")
+        return
+    request = await at.ask(_candidate_dialog(at.state, parent, proposed, block))
+    if request is not None:
+        at.run_or_notify(lambda: steering.candidate(parent, request))
 
-    def _candidate_dialog(
-        self, parent: Node, proposed: ProposedScores, block: str | None
-    ) -> CandidateDialog:
-        from explorer.tui.screens.dialogs import CandidateDialog
 
-        assert self.session is not None
-        scores = proposed.scores
-        ranked = sorted(scores.blocks.items(), key=lambda item: (item[0] != block, item[1]))
-        spare = sum(len(values) - 1 for values in scores.filters.values())
-        edits = edits_of(self.session.store.children(parent.id)).values()
-        usual = [edit.num_filters for edit in edits if edit.filters]
-        scoring = self.session.settings.scoring
-        fixed = shape_changing(self.session.run.architecture)
-        return CandidateDialog(
-            self.live.objects[parent.name],
-            [(path, score, path not in fixed) for path, score in ranked],
-            max_filters=spare,
-            usual_count=usual[0] if usual else min(16, spare),
-            criterion=proposed.criterion or scoring.criterion,
-            allocation=scoring.allocation,
-        )
+def _candidate_dialog(
+    state: AppState, parent: Node, proposed: ProposedScores, block: str | None
+) -> CandidateDialog:
+    from explorer.tui.screens.dialogs import CandidateDialog
+
+    session, scores = state.open_session, proposed.scores
+    ranked = sorted(scores.blocks.items(), key=lambda item: (item[0] != block, item[1]))
+    spare = sum(len(values) - 1 for values in scores.filters.values())
+    edits = edits_of(session.store.children(parent.id)).values()
+    usual = [edit.num_filters for edit in edits if edit.filters]
+    scoring = session.settings.scoring
+    fixed = shape_changing(session.run.architecture)
+    return CandidateDialog(
+        state.live.objects[parent.name],
+        [(path, score, path not in fixed) for path, score in ranked],
+        max_filters=spare,
+        usual_count=usual[0] if usual else min(16, spare),
+        criterion=proposed.criterion or scoring.criterion,
+        allocation=scoring.allocation,
+    )
+
+
+ACTIONS: dict[str, Action] = {
+    "grow.candidate": ask_for_candidate,
+    "grow.branch": branch,
+    "grow.on": grow,
+}

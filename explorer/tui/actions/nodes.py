@@ -2,93 +2,99 @@
 
 from __future__ import annotations
 
-from textual import work
-
-from explorer.tui.state import AppBase
-from explorer.views.decide_card import edits_of
+from explorer.tui import presenter
+from explorer.tui.actions.action import Action
+from explorer.tui.context import Context
 from explorer.views.measured_text import figures_text
-from explorer.views.stage_widths import stages
 
 COPIED = ("similarity", "val_accuracy", "test_accuracy", "macs_reduction")  # measures
 
 
-class NodeActions(AppBase):
-    """What can be said about a node."""
+async def drop(at: Context) -> None:
+    from explorer.tui.screens.dialogs import ConfirmDialog
 
-    @work
-    async def action_drop(self) -> None:
-        from explorer.tui.screens.dialogs import ConfirmDialog
+    if (there := at.steering_at_selected()) is None:
+        return
+    (steering, node), objects = there, at.state.live.objects
+    if objects[node.name].dropped:
+        at.run_or_notify(lambda: steering.drop(node, False))
+        at.notify(f"{node.name} is back")
+        return
+    below = sum(name.startswith(node.name + ".") for name in objects)
+    also = f" with the {below} nodes below it" if below else ""
+    text = (
+        f"{node.name}{also} is marked as dropped and its work ends. Nothing is deleted: "
+        "D on it brings it back; `pe-explore gc` frees its weights for good."
+    )
+    if await at.ask(ConfirmDialog(f"Drop {node.name}?", text, "Drop")):
+        at.run_or_notify(lambda: steering.drop(node))
 
-        if (at := self.wheel_at_selected()) is None:
+
+def mark(at: Context) -> None:
+    marked, name = at.state.marked, at.state.selected
+    if name in marked:
+        marked.remove(name)
+    elif name in at.state.shown:
+        marked.append(name)
+    names = ", ".join(marked) or "none"
+    at.notify(f"marked: {names}" + ("; c compares them" if len(marked) > 1 else ""))
+
+
+def compare(at: Context) -> None:
+    from explorer.tui.screens.compare_screen import CompareScreen
+
+    state = at.state
+    names = [name for name in state.marked if name in state.shown]
+    if len(names) < 2:
+        value = state.shown.get(state.selected)
+        if value is None or value.parent is None:
+            at.notify("mark two nodes with m, then compare them with c", "warning")
             return
-        steering, node = at
-        if self.live.objects[node.name].dropped:
-            self.attempt(lambda: steering.drop(node, False))
-            self.tell(f"{node.name} is back")
-            return
-        below = sum(name.startswith(node.name + ".") for name in self.live.objects)
-        also = f" with the {below} nodes below it" if below else ""
-        text = (
-            f"{node.name}{also} is marked as dropped and its work ends. Nothing is deleted: "
-            "D on it brings it back; `pe-explore gc` frees its weights for good."
-        )
-        if await self.push_screen_wait(ConfirmDialog(f"Drop {node.name}?", text, "Drop")):
-            self.attempt(lambda: steering.drop(node))
+        names = [value.parent, *state.live.children(value.parent)]
+    shapes = {name: presenter.stages_of(state, name) for name in names}
+    at.app.push_screen(CompareScreen([state.shown[name] for name in names], shapes))
 
-    def action_mark(self) -> None:
-        if self.selected in self.marked:
-            self.marked.remove(self.selected)
-        elif self.selected in self.shown:
-            self.marked.append(self.selected)
-        names = ", ".join(self.marked) or "none"
-        self.tell(f"marked: {names}" + ("; c compares them" if len(self.marked) > 1 else ""))
 
-    def action_compare(self) -> None:
-        from explorer.tui.screens.compare_screen import CompareScreen
+async def tag(at: Context) -> None:
+    from explorer.tui.screens.dialogs import TextDialog
 
-        names = [name for name in self.marked if name in self.shown]
-        if len(names) < 2:
-            value = self.shown.get(self.selected)
-            if value is None or value.parent is None:
-                self.tell("mark two nodes with m, then compare them with c", "warning")
-                return
-            names = [value.parent, *self.live.children(value.parent)]
-        assert self.session is not None
-        store, root = self.session.store, self.session.run.architecture
-        ways = {name: store.lineage(self.session.node(name).id) for name in names}
-        shapes = {name: stages(root, list(edits_of(way).values())) for name, way in ways.items()}
-        self.push_screen(CompareScreen([self.shown[name] for name in names], shapes))
+    if (there := at.steering_at_selected()) is None:
+        return
+    (steering, node), live = there, at.state.live
+    has = live.objects[node.name].tags
+    text = await at.ask(
+        TextDialog(f"Tag {node.name}", "A tag; one that it has is taken away", "",
+                   suggestions=live.tags())
+    )  # fmt: skip
+    if text:
+        at.run_or_notify(lambda: steering.tag(node, text, text not in has))
 
-    @work
-    async def action_tag(self) -> None:
-        from explorer.tui.screens.dialogs import TextDialog
 
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        has = self.live.objects[node.name].tags
-        tag = await self.push_screen_wait(
-            TextDialog(f"Tag {node.name}", "A tag; one that it has is taken away", "",
-                       suggestions=self.live.tags())
-        )  # fmt: skip
-        if tag:
-            self.attempt(lambda: steering.tag(node, tag, tag not in has))
+async def note(at: Context) -> None:
+    from explorer.tui.screens.dialogs import TextDialog
 
-    @work
-    async def action_note(self) -> None:
-        from explorer.tui.screens.dialogs import TextDialog
+    if (there := at.steering_at_selected()) is None:
+        return
+    steering, node = there
+    old = at.state.live.objects[node.name].note or ""
+    text = await at.ask(TextDialog(f"Note on {node.name}", "Note", old))
+    if text is not None:
+        at.run_or_notify(lambda: steering.note(node, text))
 
-        if (at := self.wheel_at_selected()) is None:
-            return
-        steering, node = at
-        old = self.live.objects[node.name].note or ""
-        text = await self.push_screen_wait(TextDialog(f"Note on {node.name}", "Note", old))
-        if text is not None:
-            self.attempt(lambda: steering.note(node, text))
 
-    def action_copy(self) -> None:
-        if (value := self.shown.get(self.selected)) is None:
-            return
-        figures = figures_text(value, COPIED)
-        self.copy_to_clipboard(f"{self.selected}  {figures}".rstrip())
-        self.tell(f"copied {self.selected} and its figures")
+def copy(at: Context) -> None:
+    name = at.state.selected
+    if (value := at.state.shown.get(name)) is None:
+        return
+    at.app.copy_to_clipboard(f"{name}  {figures_text(value, COPIED)}".rstrip())
+    at.notify(f"copied {name} and its figures")
+
+
+ACTIONS: dict[str, Action] = {
+    "node.mark": mark,
+    "node.compare": compare,
+    "node.tag": tag,
+    "node.note": note,
+    "node.drop": drop,
+    "node.copy": copy,
+}

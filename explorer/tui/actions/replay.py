@@ -2,58 +2,65 @@
 
 from __future__ import annotations
 
-from textual.timer import Timer
+from functools import partial
 
-from explorer.tui.state import AppBase
+from explorer.tui.actions.action import Action
+from explorer.tui.context import Context
+from explorer.tui.state import AppState
 from explorer.views.replay import Replay
 
 PLAY_SECONDS = 0.4  # between two moments
 
 
-class ReplayActions(AppBase):
-    """The time slider."""
+def _replay(state: AppState) -> Replay | None:
+    """The run's moments up to now."""
+    if state.session is None:
+        return None
+    if state.replay is None:
+        state.replay = Replay.of(state.session.store, state.session.run.id)
+    else:
+        state.replay.extend(state.session.store)
+    return state.replay
 
-    player: Timer | None = None
 
-    def _replay(self) -> Replay | None:
-        """The run's moments up to now."""
-        if self.session is None:
-            return None
-        if self.replay is None:
-            self.replay = Replay.of(self.session.store, self.session.run.id)
-        else:
-            self.replay.extend(self.session.store)
-        return self.replay
+def step(at: Context, moments: int) -> None:
+    """Goes on by so many moments, or back."""
+    if (replay := _replay(at.state)) is None:
+        return
+    last, moment = len(replay.moments) - 1, at.state.moment
+    place = (last if moment is None else moment) + moments
+    at.screen.show_moment(None if place >= last else max(place, 0))
 
-    def action_replay(self, step: int) -> None:
-        if (replay := self._replay()) is None:
-            return
-        last = len(replay.moments) - 1
-        place = (last if self.moment is None else self.moment) + step
-        self.show_moment(None if place >= last else max(place, 0))
 
-    def action_replay_edge(self, edge: int) -> None:
-        if self._replay() is not None:
-            self._stop_playing()
-            self.show_moment(None if edge else 0)
+def go_to(at: Context, moment: int | None) -> None:
+    """Shows the first moment (0) or now (None)."""
+    if _replay(at.state) is not None:
+        at.screen.stop_playing()
+        at.screen.show_moment(moment)
 
-    def action_play(self) -> None:
-        if (replay := self._replay()) is None:
-            return
-        if self.player is not None:
-            self._stop_playing()
-        else:
-            if self.moment is None and len(replay.moments) > 1:
-                self.show_moment(0)
-            self.player = self.set_interval(PLAY_SECONDS, self._play_on)
-        self.paint()
 
-    def _play_on(self) -> None:
-        self.action_replay(1)
-        if self.moment is None:
-            self._stop_playing()
+def play(at: Context) -> None:
+    if (replay := _replay(at.state)) is None:
+        return
+    if at.state.playing:
+        at.screen.stop_playing()
+    else:
+        if at.state.moment is None and len(replay.moments) > 1:
+            at.screen.show_moment(0)
+        at.screen.start_playing(PLAY_SECONDS, partial(_play_on, at))
+    at.screen.paint()
 
-    def _stop_playing(self) -> None:
-        if self.player is not None:
-            self.player.stop()
-            self.player = None
+
+def _play_on(at: Context) -> None:
+    step(at, 1)
+    if at.state.moment is None:
+        at.screen.stop_playing()
+
+
+ACTIONS: dict[str, Action] = {
+    "replay.back": partial(step, moments=-1),
+    "replay.forward": partial(step, moments=1),
+    "replay.first": partial(go_to, moment=0),
+    "replay.last": partial(go_to, moment=None),
+    "replay.play": play,
+}

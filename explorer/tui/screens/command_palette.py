@@ -11,8 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from explorer.tui.keys import KEYS, Key, shown
 
-# What has no key of its own.
-FURTHER = (Key("view.theme", "", "change_theme", "Theme", "Choose other colours", "View"),)
+THEME = Key("view.theme", "", "Theme", "Choose other colours", "View")  # has no key of its own
 
 
 class KeyCommands(Provider):
@@ -33,9 +32,10 @@ class KeyCommands(Provider):
     def _commands(self) -> Iterator[tuple[Key, Any]]:
         config = getattr(self.app, "config", None)
         table = getattr(config, "key_table", KEYS)
-        for key in (*table, *FURTHER):
-            if key.action and key.action != "command_palette":
-                yield key, partial(self.app.run_action, key.action, self.app)
+        for key in table:
+            if key.action and key.id != "app.palette":
+                yield key, partial(self.app.run_action, key.action)
+        yield THEME, self.app.action_change_theme
 
 
 def _words(key: Key) -> str:

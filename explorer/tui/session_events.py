@@ -1,0 +1,65 @@
+"""What the app does when the session tells of something: a toast, a dialog, going along."""
+
+from __future__ import annotations
+
+from engine.contracts.events import Noted
+from explorer.session.errors import remedy_of
+from explorer.session.events import (
+    CandidatesMeasured,
+    Decided,
+    Exhausted,
+    JobRetried,
+    JobTold,
+    SessionEvent,
+    Stopped,
+    WorkFailed,
+)
+from explorer.session.steering import USER
+from explorer.tui.context import Context, Severity
+from explorer.views.event_messages import line_of
+
+
+def on_event(at: Context, event: SessionEvent) -> None:
+    """Answers one event."""
+    match event:
+        case WorkFailed():
+            at.start(_show_problem(at, event), group="problems")
+        case Decided() if event.actor != USER:
+            _follow(at, event)
+        case CandidatesMeasured(parent):
+            at.notify(f"{parent}: both candidates are measured")
+            if at.state.config.bell:
+                at.app.bell()
+        case Stopped() | Exhausted() | Noted() | JobRetried() | JobTold():
+            severity: Severity = "warning" if isinstance(event, JobRetried) else "information"
+            if (line := line_of(event)) is not None:
+                at.notify(line, severity)
+
+
+def _follow(at: Context, decided: Decided) -> None:
+    """Goes along with a decision that was made without the person, if they look there."""
+    state = at.state
+    near = decided.parent in (state.selected, state.selected.rpartition(".")[0])
+    if not (state.follow and near and state.moment is None and decided.kept):
+        return
+    if decided.kept[-1] in state.shown:
+        at.screen.select(decided.kept[-1])
+
+
+async def _show_problem(at: Context, failed: WorkFailed) -> None:
+    """A dialog about work that failed; the app stays."""
+    remedy = remedy_of(failed.error, "g on the node tries again; the log has the details")
+    if failed.detail:
+        remedy = "this is a bug of ours: please report it with the details below"
+    title = f"{failed.node}: the work failed"
+    if await at.show_error(title, failed.cause, remedy, retry=True, detail=failed.detail):
+        _retry(at, failed.node)
+
+
+def _retry(at: Context, name: str) -> None:
+    """Takes up failed work where it ended."""
+    if (steering := at.steering()) is None:
+        return
+    node = steering.session.node(name)
+    again = node if node.state == "ready" else steering.store.node_by_id(node.parent_id or 0)
+    at.run_or_notify(lambda: steering.grow(again))
