@@ -1,12 +1,11 @@
 """Makes format-N.db and what it says, format-N.json. Run once, when format N was the newest.
 
-PYTHONPATH=.:tests/store python tests/store/golden/make_format.py N
+PYTHONPATH=.:tests/store python tests/store/golden/make_format.py
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -46,9 +45,7 @@ def fill(store: TreeStore) -> None:
 
 
 if __name__ == "__main__":
-    number = int(sys.argv[1])
-    schema.MIGRATIONS = schema.MIGRATIONS[:number]
-    schema.OLDEST_READABLE = 1
+    number = schema.newest_format()
     with TreeStore.open(FOLDER / f"format-{number}.db", create=True) as new:
         fill(new)
         text = json.dumps(describe(new), indent=1, sort_keys=True)

@@ -1,6 +1,6 @@
 """Makes format-1.db and what it says, format-1.json. Run once, when format 1 was the newest.
 
-PYTHONPATH=. python tests/store/golden/make_format_1.py
+PYTHONPATH=.:tests/store python tests/store/golden/make_format_1.py
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from store_helpers import settings_of
 
 from store import SnapshotFreedError, TreeStore
 
@@ -33,19 +35,6 @@ def describe(store: TreeStore) -> dict[str, Any]:
                 address = store.snapshot_hash(node.id, phase)
                 said["snapshots"][f"{node.name} {phase}"] = weights(store, address)
     return json.loads(json.dumps(said).replace("NaN", '"nan"').replace("Infinity", '"inf"'))
-
-
-def settings_of(store: TreeStore, run_id: int) -> list[Any]:
-    """The settings a run has had, the oldest first."""
-    database = store.database()
-    rows = database.query(
-        "SELECT json FROM run_settings JOIN settings ON hash = settings_hash WHERE run_id = ?"
-        " ORDER BY id",
-        [run_id],
-    )
-    found = [json.loads(row["json"]) for row in rows]
-    database.close()
-    return found
 
 
 def weights(store: TreeStore, address: str) -> str:
