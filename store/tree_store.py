@@ -31,8 +31,8 @@ from store.records import (
     State,
 )
 from store.sqlite.connection import Connection, reader
+from store.tables import annotations as node_annotations
 from store.tables import (
-    annotations,
     candidates,
     decisions,
     evaluations,
@@ -413,25 +413,25 @@ class TreeStore:
 
         Raises UnknownNodeError, InvalidValueError.
         """
-        return annotations.tag(self._connection, node_id, tag, on)
+        return node_annotations.tag(self._connection, node_id, tag, on)
 
     def note(self, node_id: int, text: str) -> Event | None:
         """Sets a node's note, '' removes it; None where it is so already.
 
         Raises UnknownNodeError, InvalidValueError.
         """
-        return annotations.note(self._connection, node_id, text)
+        return node_annotations.note(self._connection, node_id, text)
 
     def drop(self, node_id: int, on: bool = True) -> Event | None:
         """Marks a node and what is below it as dropped, or brings it back; None where it is so.
 
         Nothing is deleted. Raises UnknownNodeError, InvalidValueError (the root).
         """
-        return annotations.drop(self._connection, node_id, on)
+        return node_annotations.drop(self._connection, node_id, on)
 
     def annotations(self, run_id: int) -> dict[int, Annotation]:
         """What is said of a run's nodes, by node; only nodes of which something is said."""
-        return annotations.of_run(self._connection, run_id)
+        return node_annotations.of_run(self._connection, run_id)
 
     # ------------------------------------------------------------ weights of dropped nodes
 

@@ -12,7 +12,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from engine.contracts import seeds
 from engine.contracts.settings import Settings
@@ -60,7 +60,7 @@ class Work:
     def architecture_of(self, node: Node) -> dict[str, Any]:
         """The root's factory and arguments with the edits from the root down to this node."""
         edits = [dict(n.edit) for n in self.store.lineage(node.id) if n.edit is not None]
-        root = self.run.architecture
+        root = cast(dict[str, Any], self.run.architecture)
         return {**root, "edits": [*root.get("edits", ()), *edits]}
 
     def reference(self, node: Node, phase: Phase | None = None) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Work:
 
     def _beside_another(self, job: dict[str, Any]) -> dict[str, Any]:
         """The job on its share of the threads, where the run grows two candidates at once."""
-        at_once = self.run.environment.get("candidates_at_once", 1)
+        at_once = cast(int, self.run.environment.get("candidates_at_once", 1))
         if at_once > 1:
             job["execution"]["num_threads"] = max(1, job["execution"]["num_threads"] // at_once)
             job["slots"] = 1

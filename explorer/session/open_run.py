@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from engine.contracts.errors import UsageError
 from engine.contracts.settings import (
@@ -114,9 +114,17 @@ async def open_session(
             _tell_resuming(store, run, request, listener)
         else:
             root = await _open_root(path, request, settings, executor, listener)
-            # Only now: a checkpoint that cannot be opened leaves no store behind.
-            store = store or TreeStore.open(store_path, create=True)
-            run = _new_run(store, path, request, settings, digest, root)
+
+            def begin(new: TreeStore) -> Run:
+                return _new_run(new, path, request, settings, digest, root)
+
+            if store:
+                run = begin(store)
+            else:
+                # Only now, and with its first run: a checkpoint that cannot be opened leaves no
+                # store behind, nor does a crash leave one without a run.
+                store = TreeStore.create(store_path, begin)
+                (run,) = store.runs()
     except BaseException:
         if store:
             store.close()
@@ -179,7 +187,7 @@ def _stopping(settings: Settings) -> dict[str, Any]:
 def _known_run(store: TreeStore, settings: Settings, digest: str) -> Run | None:
     wanted = settings.as_dict()
     for run in reversed(store.runs()):
-        found = run.settings
+        found = cast(dict[str, Any], run.settings)
         same = all(
             found.get(key) == value
             for key, value in wanted.items()

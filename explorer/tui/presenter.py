@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rich.text import Text
 from textual.css.query import NoMatches
@@ -238,17 +238,19 @@ class Painting(AppBase):
         assert self.session is not None
         run = self.session.run
         edits = self.session.architecture_of(self.session.node(self.selected))["edits"]
-        own = edits[len(run.architecture.get("edits", ())) :]
+        own = edits[len(cast(Sequence[Any], run.architecture.get("edits", ()))) :]
         self.query_one(StagesPane).show(stages(run.architecture, own))
         ranking, parent = self.query_one(RankingPane), self.session.node(self.subject or "R")
         proposals = self.session.store.proposals(parent.id)
         if not proposals:
             ranking.show(None, ())
             return
-        edits = {c.name: c.edit or {} for c in self.session.store.children(parent.id)}
+        children = self.session.store.children(parent.id)
+        edits = {c.name: cast(dict[str, Any], c.edit or {}) for c in children}
         removed_in = {b: name for name, edit in edits.items() for b in edit.get("blocks", ())}
         filters = next((edit["filters"] for edit in edits.values() if "filters" in edit), None)
-        ranking.show(proposals[-1].content["scores"], removed_in.keys(), removed_in, filters)
+        scores = cast(dict[str, Any], proposals[-1].content["scores"])
+        ranking.show(scores, removed_in.keys(), removed_in, filters)
 
     # ------------------------------------------------------------ around
 
@@ -286,7 +288,7 @@ class Painting(AppBase):
 
     def _model_name(self) -> str:
         if self.session is not None:
-            checkpoint = self.session.run.settings.get("checkpoint") or {}
+            checkpoint = cast(dict[str, Any], self.session.run.settings.get("checkpoint") or {})
             return str(checkpoint.get("name", self.session.run.name))
         return Path(self.request.model).name if self.request else ""
 

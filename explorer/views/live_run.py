@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from explorer.views.event_messages import line_of
 from explorer.views.node_json import some_objects
@@ -19,7 +19,7 @@ from explorer.views.values import JobView
 from store import (
     Annotation,
     Node,
-    Outline,
+    NodeSummary,
     Run,
     TreeStore,
 )
@@ -131,7 +131,7 @@ class LiveView:
         """Takes what `read_all` gave; what has changed meanwhile is newer."""
         self.nodes, self.complete = nodes | self.nodes, True
 
-    def _in_brief(self, outlines: Iterable[Outline]) -> dict[str, TreeNode]:
+    def _in_brief(self, outlines: Iterable[NodeSummary]) -> dict[str, TreeNode]:
         assert self.store is not None and self.run is not None
         said = self.store.annotations(self.run.id)
         macs = self._root_macs
@@ -225,7 +225,7 @@ class LiveView:
             if event.node_id is not None:
                 name = self.store.node_by_id(event.node_id).name
                 self._dirty.add(name)
-            self._dirty.update(event.payload.get("nodes", ()))
+            self._dirty.update(cast(Sequence[str], event.payload.get("nodes", ())))
             if event.kind in ("decision", "undo", "redo") and event.node_id is not None:
                 children = self.store.children(event.node_id)
                 self._dirty.update(child.name for child in children)
@@ -285,9 +285,10 @@ class LiveView:
         if name in self.nodes and self.store is not None and self.run is not None:
             node = self.store.node(self.run.id, name)
             for row in self.store.epochs(node.id):
-                epoch = row.values["epoch"] + 1.0
-                stored.loss.append((epoch, row.values["loss"]))
-                stored.accuracy.append((epoch, row.values["accuracy"]))
+                values = cast(Mapping[str, float], row.values)
+                epoch = values["epoch"] + 1.0
+                stored.loss.append((epoch, values["loss"]))
+                stored.accuracy.append((epoch, values["accuracy"]))
         return stored if stored.loss or live is None else live
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from explorer.views.node_json import node_object, removes
 from store import (
@@ -170,7 +170,7 @@ class Replay:
             self._hear(event)
 
     def _hear(self, event: Event) -> None:
-        kind, payload = event.kind, event.payload
+        kind, payload = event.kind, cast(dict[str, Any], event.payload)
         number = len(self.moments)
         past = self._pasts.get(event.node_id or 0)
         if past is None:
@@ -198,13 +198,14 @@ class Replay:
             self._hear_state(event, past)
 
     def _hear_state(self, event: Event, past: _Past) -> None:
-        to = event.payload["to"]
+        payload = cast(dict[str, Any], event.payload)
+        to = payload["to"]
         if to in _STATES:
-            past.states.append((len(self.moments), to, event.payload["error"]))
-            about = event.payload["error"] or ""
+            past.states.append((len(self.moments), to, payload["error"]))
+            about = payload["error"] or ""
             text = f"{past.node.name}: {to}" + (f": {about}" if about else "")
             self._add(event, text, past.node.id)
-        elif event.payload["from"] in _STATES:
+        elif payload["from"] in _STATES:
             past.states.append((len(self.moments), "queued", None))
             self._add(event, f"{past.node.name}: tried again", past.node.id)
 

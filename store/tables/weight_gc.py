@@ -7,7 +7,8 @@ import json
 from store.records import Freeable, FreeableResult, JsonObject
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection
-from store.tables import annotations, events, runs, snapshots
+from store.tables import annotations as node_annotations
+from store.tables import events, runs, snapshots
 
 # Of dropped nodes and all below them, results that still have weights. A node with work that
 # waits or goes on below it keeps them: the work needs them.
@@ -44,7 +45,7 @@ def freeable(connection: Connection) -> Freeable:
         dropped = [
             node_id
             for run in runs.every(connection)
-            for node_id, said in annotations.of_run(connection, run.id).items()
+            for node_id, said in node_annotations.of_run(connection, run.id).items()
             if said.dropped
         ]
         rows = connection.rows(_FREEABLE, (json.dumps(dropped),))

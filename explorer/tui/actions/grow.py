@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import work
 
@@ -63,7 +63,7 @@ class GrowActions(AppBase):
         """The newest proposal's scores and edits of a parent."""
         assert self.session is not None
         proposals = self.session.store.proposals(parent.id)
-        return proposals[-1].content if proposals else None
+        return cast(dict[str, Any], proposals[-1].content) if proposals else None
 
     def _candidate_dialog(
         self, parent: Node, content: dict[str, Any], block: str | None
@@ -75,7 +75,7 @@ class GrowActions(AppBase):
         ranked = sorted(scores["blocks"].items(), key=lambda item: (item[0] != block, item[1]))
         spare = sum(len(values) - 1 for values in scores["filters"].values())
         usual = [
-            sum(len(indices) for indices in child.edit["filters"].values())
+            sum(map(len, cast(dict[str, Any], child.edit)["filters"].values()))
             for child in self.session.store.children(parent.id)
             if child.edit and "filters" in child.edit
         ]

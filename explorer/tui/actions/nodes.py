@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
 from textual import work
 
 from explorer.tui.state import AppBase
@@ -63,7 +66,7 @@ class NodeActions(AppBase):
     def _root_edits(self) -> int:
         """How many edits the root came with; `stages` counts those itself."""
         assert self.session is not None
-        return len(self.session.run.architecture.get("edits", ()))
+        return len(cast(Sequence[Any], self.session.run.architecture.get("edits", ())))
 
     @work
     async def action_tag(self) -> None:

@@ -27,7 +27,15 @@ def describe(store: TreeStore) -> dict[str, Any]:
         for run in store.runs()
         for node_id, annotation in store.annotations(run.id).items()
     }
-    return json.loads(json.dumps(said))
+    evaluations = [
+        asdict(each)
+        for run in store.runs()
+        for node in store.nodes(run.id)
+        for each in store.evaluations(node.id)
+    ]
+    if evaluations:  # older formats have none
+        said["evaluations"] = evaluations
+    return json.loads(json.dumps(said).replace("NaN", '"nan"'))
 
 
 def fill(store: TreeStore) -> None:

@@ -49,7 +49,11 @@ def fill(store: TreeStore) -> None:
     store.set_state(cancelled.id, "cancelled")
     store.set_state(running.id, "running")
     # Below R.L.F nothing has begun.
-    store.add_candidates(nodes["R.L.F"].id, proposal={"scores": [0.5]}, edits=[LAYER, FILTER])
+    edits = [LAYER, FILTER, {"structure": "neuron"}, {"structure": "bias"}, {"structure": "bias"}]
+    store.add_candidates(nodes["R.L.F"].id, proposal={"scores": [0.5]}, edits=edits)
+    for phase, ms in (("recovered", 1.5), ("tuned", float("nan"))):
+        store.add_evaluation(nodes["R.L"].id, phase, "latency", {"batch": 1}, {"ms": ms})
+    store.add_evaluation(nodes["R.L.F2"].id, "recovered", "robust", {"eps": 0.5}, {"top 1": 50.0})
     store.add_event(run.id, "remark", {"text": "then the power failed"}, running.id)
 
 
