@@ -204,12 +204,12 @@ class TreeStore:
 
     # ------------------------------------------------------------ many nodes, in brief
 
-    def outlines(self, run_id: int, after: int = 0) -> Iterator[list[NodeSummary]]:
+    def summaries(self, run_id: int, after: int = 0) -> Iterator[list[NodeSummary]]:
         """A run's nodes with ids above `after` in the order they were made, some thousands at a
         time."""
         return node_summaries.after(self._connection, run_id, after)
 
-    def newest_outlines(self, run_id: int, count: int) -> Iterator[list[NodeSummary]]:
+    def newest_summaries(self, run_id: int, count: int) -> Iterator[list[NodeSummary]]:
         """The newest nodes of a run, about so many, with all above them; parents come first."""
         return node_summaries.newest(self._connection, run_id, count)
 

@@ -21,6 +21,7 @@ from store.audit.tensor_shapes import (
 )
 from store.sqlite import canonical_json, file_checks, formats, schema
 from store.sqlite.connection import raise_translated, reader
+from store.tables import nodes
 
 Who = tuple[int, str]  # a node: its run's id, and its name
 Progress = Callable[[int, int], None]  # bytes of snapshots read, and all of them
@@ -135,11 +136,11 @@ _SNAPSHOTS = """
 SELECT snapshot.hash, snapshot.num_bytes FROM snapshot
 WHERE EXISTS(SELECT 1 FROM result WHERE snapshot_hash = snapshot.hash) ORDER BY snapshot.hash
 """
-_RESULTS = """
+_RESULTS = f"""
 SELECT node.id, node.run_id, node.parent_id, node.name, node.edit, result.phase,
   result.snapshot_hash
 FROM node LEFT JOIN result ON result.node_id = node.id
-WHERE node.state = 'ready' ORDER BY node.id, result.phase
+WHERE node.state = 'ready' ORDER BY node.id, {nodes.PHASE_ORDER}
 """
 
 

@@ -169,7 +169,7 @@ def epochs(connection: Connection, node_id: int, phase: Phase | None = None) -> 
     """The epochs of a node's phases (or of one), in the order they were trained."""
     rows = connection.rows(
         "SELECT * FROM epoch WHERE node_id = ? AND phase = coalesce(?, phase)"
-        " ORDER BY phase, number",  # 'recovered' comes before 'tuned' in the alphabet too
+        f" ORDER BY {nodes.PHASE_ORDER}, number",
         (node_id, phase),
     )
     return [

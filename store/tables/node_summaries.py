@@ -17,7 +17,8 @@ FROM node JOIN outline ON outline.node_id = node.id
 """
 # What the table `outline` must hold, from everything else. Its triggers keep it true: what a later
 # phase measured stands in the place of what an earlier one did.
-DERIVED = """
+_NEWEST_PHASE = "phase = 'root', phase = 'recovered', phase = 'tuned', phase DESC"
+DERIVED = f"""
 SELECT node.id,
   CASE
     WHEN node.parent_id IS NULL THEN 1
@@ -26,11 +27,11 @@ SELECT node.id,
                 WHERE decision_id = decision.id AND node_id = node.id)
   END,
   (SELECT value FROM metric WHERE metric.node_id = node.id AND name = 'similarity'
-   ORDER BY phase DESC LIMIT 1),
+   ORDER BY {_NEWEST_PHASE} LIMIT 1),
   (SELECT value FROM metric WHERE metric.node_id = node.id AND name = 'val_accuracy'
-   ORDER BY phase DESC LIMIT 1),
+   ORDER BY {_NEWEST_PHASE} LIMIT 1),
   (SELECT value FROM metric WHERE metric.node_id = node.id AND name = 'macs'
-   ORDER BY phase DESC LIMIT 1)
+   ORDER BY {_NEWEST_PHASE} LIMIT 1)
 FROM node LEFT JOIN decision ON decision.id =
   (SELECT max(newest.id) FROM decision newest WHERE newest.parent_id = node.parent_id)
 """

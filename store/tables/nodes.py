@@ -14,6 +14,8 @@ from store.sqlite.connection import Connection, SqlValue
 from store.tables import runs
 
 PHASES: tuple[Phase, ...] = ("root", "recovered", "tuned")  # in the order of a node's life
+# The same order for SQL; phases that a later program added come last.
+PHASE_ORDER = "phase <> 'root', phase <> 'recovered', phase <> 'tuned', phase"
 
 _NODES = """
 SELECT node.id, node.run_id, node.parent_id, node.name, node.structure, node.depth, node.edit,

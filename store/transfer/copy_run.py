@@ -14,11 +14,11 @@ from store.records import JsonObject, Phase
 from store.sqlite import canonical_json, formats
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection, SqlValue
-from store.tables import documents, hash_chain, snapshots, structures
+from store.tables import documents, hash_chain, nodes, snapshots, structures
 
-_RESULTS = """
+_RESULTS = f"""
 SELECT result.*, freed.created_at AS freed_at FROM result LEFT JOIN freed USING (node_id, phase)
-WHERE node_id = ? ORDER BY phase = 'tuned'
+WHERE node_id = ? ORDER BY {nodes.PHASE_ORDER}
 """
 # Of the copied results that keep their weights, the snapshots.
 _SNAPSHOTS = """

@@ -56,7 +56,7 @@ def test_what_an_older_store_says_is_what_it_said(path: Path, name: str) -> None
     with TreeStore.open(path) as store:
         run = store.runs()[-1]
         nodes = store.nodes(run.id)
-        brief = [o for chunk in store.outlines(run.id) for o in chunk]
+        brief = [o for chunk in store.summaries(run.id) for o in chunk]
         assert [(o.name, o.structure, o.state, o.kept) for o in brief] == [
             (n.name, n.structure, n.state, n.kept) for n in nodes
         ]
