@@ -146,7 +146,7 @@ def main() -> None:
             run = store.latest_run()
             deep = store.node(run.id, "R" + ".L" * DEPTH)
             timed(f"lineage of a node {DEPTH:,} deep", lambda: store.lineage(deep.id))
-            timed("all nodes in brief", lambda: sum(map(len, store.outlines(run.id))))
+            timed("all nodes in brief", lambda: sum(map(len, store.summaries(run.id))))
         log = [sys.executable, "-m", "explorer.cli", "log", str(path), "--limit", "50"]
         timed(
             "pe-explore log --limit 50",

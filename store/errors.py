@@ -17,6 +17,10 @@ class StoreNotFoundError(StoreError):
     """There is no file at the path of the store."""
 
 
+class StoreExistsError(StoreError):
+    """A store was to be made where there is a file already."""
+
+
 class NotAStoreError(StoreError):
     """The file is something else: empty, no SQLite database, or another program's database."""
 
@@ -91,6 +95,10 @@ class IllegalStateError(StoreError):
 
 class FinishedNodeError(IllegalStateError):
     """The node has a result already; results never change."""
+
+
+class EvaluatedError(StoreError):
+    """The node was evaluated so already, with another outcome; evaluations never change."""
 
 
 class UnkeepableNodeError(StoreError, ValueError):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal, NamedTuple, TypeAlias
 
-Json = dict[str, Any]
-Structure = Literal["root", "layer", "filter", "head"]
+# What JSON can hold. Numbers that are not finite are kept too (store/sqlite/canonical_json.py).
+JsonValue: TypeAlias = (
+    "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+)
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+
+Structure: TypeAlias = str  # root, or what an edit removed: layer, filter, … (a word of a-z)
+Phase: TypeAlias = str  # root, recovered, tuned
 State = Literal["queued", "running", "ready", "failed", "cancelled"]
-Phase = Literal["root", "recovered", "tuned"]
+PhaseSeconds: TypeAlias = dict[int, dict[Phase, float]]  # by node id
+PhaseMetrics: TypeAlias = dict[int, dict[Phase, dict[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +27,10 @@ class Run:
     uuid: str
     name: str
     seed: int
-    architecture: Json
-    data: Json
-    settings: Json
-    environment: Json
+    architecture: JsonObject
+    data: JsonObject
+    settings: JsonObject
+    environment: JsonObject
     created_at: str
 
 
@@ -41,7 +49,7 @@ class Node:
     name: str
     structure: Structure
     depth: int
-    edit: Json | None
+    edit: JsonObject | None
     state: State
     error: str | None
     kept: bool | None
@@ -52,6 +60,19 @@ class Node:
     created_at: str
 
 
+class NodeSummary(NamedTuple):
+    """A node in brief. Accuracy in percent; `kept` is None while undecided."""
+
+    id: int
+    name: str
+    structure: Structure
+    state: State
+    kept: bool | None
+    similarity: float | None
+    val_accuracy: float | None
+    macs: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """Why a parent got its candidates: criterion, scores and whatever else the proposer said."""
@@ -59,7 +80,7 @@ class Proposal:
     id: int
     run_id: int
     parent_id: int
-    content: Json
+    content: JsonObject
     created_at: str
 
 
@@ -95,7 +116,7 @@ class Event:
     run_id: int
     node_id: int | None
     kind: str
-    payload: Json
+    payload: JsonObject
     created_at: str
 
 
@@ -106,7 +127,24 @@ class EpochRow:
     node_id: int
     phase: Phase
     number: int
-    values: Json
+    values: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured of a node's network as it was after a phase, in one way of measuring.
+
+    `kind` says what was measured (robustness, latency, …), `settings` how. One node has of one
+    phase, kind and settings one evaluation, which never changes.
+    """
+
+    id: int
+    node_id: int
+    phase: Phase
+    kind: str
+    settings: JsonObject
+    metrics: dict[str, float]
+    created_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +157,33 @@ class Annotation:
     dropped: bool = False
     freed: bool = False
 
-    def after(self, kind: str, payload: Json) -> Annotation:
+    def after(self, kind: str, payload: JsonObject) -> Annotation:
         """The annotation once an event of kind tag, note, drop or freed has come."""
         if kind == "freed":
             return replace(self, freed=True)
         if kind == "tag":
-            others = tuple(tag for tag in self.tags if tag != payload["tag"])
-            return replace(self, tags=(*others, payload["tag"]) if payload["on"] else others)
+            said = str(payload["tag"])
+            others = tuple(tag for tag in self.tags if tag != said)
+            return replace(self, tags=(*others, said) if payload["on"] else others)
         if kind == "note":
-            return replace(self, note=payload["text"] or None)
+            return replace(self, note=str(payload["text"]) or None)
         return replace(self, dropped=bool(payload["on"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FreeableResult:
+    """The weights of one phase of a dropped node, or of a node below one."""
+
+    node_id: int
+    run_id: int
+    name: str
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Freeable:
+    """What can be freed: results, and the snapshots that only they need."""
+
+    results: tuple[FreeableResult, ...]
+    hashes: tuple[str, ...]
+    num_bytes: int

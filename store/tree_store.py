@@ -1,66 +1,86 @@
-"""A project's runs, nodes and decisions in one file. What a method writes is one transaction."""
+"""A project's runs, nodes and decisions in one file: the one class that other rooms use.
+
+What a method writes is one transaction, but for snapshots, whose parts go ahead of it. The code is
+in `store.tables`, a module for each kind of row; here is what may be asked, and what it promises.
+"""
 
 from __future__ import annotations
 
 import os
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
-from store.errors import IllegalStateError, InvalidValueError
+from store import opening
 from store.records import (
+    Annotation,
     Decision,
+    EpochRow,
+    Evaluation,
     Event,
+    Freeable,
+    JsonObject,
     Node,
+    NodeSummary,
     Phase,
+    PhaseMetrics,
+    PhaseSeconds,
+    Proposal,
     Run,
     State,
 )
-from store.sqlite import canonical_json as documents
 from store.sqlite.connection import Connection, reader
-from store.tables import snapshots
-from store.tables.node_results import make_result
-from store.tables.node_summaries import Outlining
-from store.tables.rows import (
-    LEGAL_CHANGES,
-    STATES,
-    STRUCTURES,
-    check_run_name,
-    check_seed,
+from store.tables import annotations as node_annotations
+from store.tables import (
+    candidates,
+    decisions,
+    evaluations,
+    events,
+    new_run,
+    node_results,
+    node_summaries,
+    nodes,
+    runs,
+    snapshots,
+    weight_gc,
 )
-from store.tables.snapshots import timestamp
-from store.tables.weight_gc import Freeing
 
 if TYPE_CHECKING:
     import sqlite_utils
 
 
-class TreeStore(Freeing, Outlining):
+class TreeStore:
     """One store file, open. One process at a time writes; any number read meanwhile."""
+
+    def __init__(self, connection: Connection) -> None:
+        """A store on an open connection; `open` and `create` are the usual ways to one."""
+        self._connection = connection
+
+    # ------------------------------------------------------------ the file
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], *, read_only: bool = False, create: bool = False
     ) -> Self:
-        """The store at `path`; with `create`, a new one where there is none.
+        """The store at `path`; with `create`, a new one without a run where there is none.
 
         A writer also tidies up after one that died: running nodes are queued again, unfinished
         snapshots removed. Raises StoreNotFoundError, NotAStoreError, NewerStoreError,
         OlderStoreError, DamagedStoreError, StoreLockedError, StoreNotWritableError.
         """
-        if read_only and create:
-            raise ValueError("a store cannot be created read_only; leave one of the two out")
-        resolved = Path(path).expanduser().resolve()
-        store = cls(Connection(resolved, read_only=read_only, create=create))
-        if not read_only:
-            try:
-                store._tidy_up()
-            except BaseException:
-                store.close()
-                raise
-        return store
+        return cls(opening.open_store(path, read_only=read_only, create=create))
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], begin: Callable[[Self], object]) -> Self:
+        """A new store that appears at `path` together with what `begin` writes to it.
+
+        Until `begin` is done there is no file at `path`, whatever happens; after a crash the next
+        one to create or open the store removes what is left. Raises StoreExistsError,
+        StoreNotFoundError, StoreLockedError (another process makes it), StoreNotWritableError,
+        StoreFullError.
+        """
+        return cls(opening.create_store(path, lambda connection: begin(cls(connection))))
 
     @property
     def path(self) -> Path:
@@ -93,119 +113,142 @@ class TreeStore(Freeing, Outlining):
 
         return sqlite_utils.Database(reader(self.path))
 
+    def shrink(self) -> None:
+        """Gives the room that was freed back to the file system: the file is written anew.
+
+        Takes as much room beside it as what is left in it. Raises StoreFullError.
+        """
+        self._connection.vacuum()
+
+    # ------------------------------------------------------------ runs
+
     def create_run(
         self,
         *,
         name: str,
         seed: int,
-        architecture: Mapping[str, Any],
-        data: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        environment: Mapping[str, Any],
+        architecture: JsonObject,
+        data: JsonObject,
+        settings: JsonObject,
+        environment: JsonObject,
         root_metrics: Mapping[str, float],
         root_snapshot: bytes,
     ) -> Run:
         """A new run and its ready root `R`. Raises InvalidValueError, StoreFullError."""
-        check_run_name(name)
-        check_seed(seed)
-        architecture_text = documents.object_text(architecture, "architecture")
-        data_text = documents.object_text(data, "data")
-        settings_text = documents.object_text(settings, "settings")
-        environment_text = documents.object_text(environment, "environment")
-        result = make_result(
-            "root", snapshot=root_snapshot, snapshot_hash=None, metrics=root_metrics
+        return new_run.create(
+            self._connection,
+            name=name,
+            seed=seed,
+            architecture=architecture,
+            data=data,
+            settings=settings,
+            environment=environment,
+            root_metrics=root_metrics,
+            root_snapshot=root_snapshot,
         )
-        result.upload(self._connection)
-        with self._connection.writing():
-            now = timestamp()
-            run_id = self._connection.insert(
-                "run",
-                uuid=str(uuid.uuid4()),
-                name=name,
-                seed=seed,
-                architecture=architecture_text,
-                data=data_text,
-                environment_hash=self._document("environment", environment_text),
-                created_at=now,
-            )
-            self._append_settings(run_id, settings_text)
-            root_id = self._connection.insert(
-                "node",
-                run_id=run_id,
-                name="R",
-                structure="root",
-                depth=0,
-                state="ready",
-                created_at=now,
-            )
-            result.insert(self._connection, root_id)
-            self._append_event(run_id, "run", {"name": name, "seed": seed}, root_id)
-            return self.run(run_id)
 
-    def extend_run_settings(self, run_id: int, settings: Mapping[str, Any]) -> Run:
-        """The run with new settings; the old ones stay in `settings_history`.
+    def extend_run_settings(self, run_id: int, settings: JsonObject) -> Run:
+        """The run with new settings; the old ones stay in the file.
 
         Settings equal to the newest ones add nothing. Raises UnknownRunError, InvalidValueError.
         """
-        text = documents.object_text(settings, "settings")
-        with self._connection.writing():
-            newest = self.run(run_id).settings
-            if documents.to_text(newest, "settings") != text:
-                self._append_settings(run_id, text)
-                self._append_event(run_id, "settings", {"settings": dict(settings)}, None)
-            return self.run(run_id)
+        return new_run.extend_settings(self._connection, run_id, settings)
+
+    def runs(self) -> list[Run]:
+        """All runs, the oldest first."""
+        return runs.every(self._connection)
+
+    def run(self, run_id: int) -> Run:
+        """The run of that id. Raises UnknownRunError."""
+        return runs.by_id(self._connection, run_id)
+
+    def latest_run(self) -> Run | None:
+        """The newest run, None in a store without any."""
+        return runs.latest(self._connection)
+
+    # ------------------------------------------------------------ nodes
+
+    def nodes(self, run_id: int) -> list[Node]:
+        """The nodes of a run in the order they were made. Raises UnknownRunError."""
+        return nodes.of_run(self._connection, run_id)
+
+    def newest(self, run_id: int, limit: int) -> list[Node]:
+        """The `limit` newest nodes of a run in the order they were made. Raises UnknownRunError."""
+        return nodes.newest(self._connection, run_id, limit)
+
+    def node(self, run_id: int, name: str) -> Node:
+        """The node of that name. Raises UnknownRunError, or UnknownNodeError naming near ones."""
+        return nodes.by_name(self._connection, run_id, name)
+
+    def node_by_id(self, node_id: int) -> Node:
+        """The node of that id. Raises UnknownNodeError."""
+        return nodes.by_id(self._connection, node_id)
+
+    def children(self, node_id: int) -> list[Node]:
+        """The candidates made from a node, in the order they were made. Raises UnknownNodeError."""
+        return nodes.children(self._connection, node_id)
+
+    def lineage(self, node_id: int) -> list[Node]:
+        """The nodes from the root to the given one, both included. Raises UnknownNodeError."""
+        return nodes.lineage(self._connection, node_id)
+
+    def nodes_by_phase(
+        self, run_id: int, after_event: int = 0
+    ) -> tuple[list[Node], PhaseSeconds, PhaseMetrics]:
+        """A run's nodes as `nodes` gives them, with what each of their phases took and measured;
+        only those that an event after the given one speaks of, and their new candidates.
+
+        Raises UnknownRunError.
+        """
+        return nodes.by_phase(self._connection, run_id, after_event)
+
+    # ------------------------------------------------------------ many nodes, in brief
+
+    def summaries(self, run_id: int, after: int = 0) -> Iterator[list[NodeSummary]]:
+        """A run's nodes with ids above `after` in the order they were made, some thousands at a
+        time."""
+        return node_summaries.after(self._connection, run_id, after)
+
+    def newest_summaries(self, run_id: int, count: int) -> Iterator[list[NodeSummary]]:
+        """The newest nodes of a run, about so many, with all above them; parents come first."""
+        return node_summaries.newest(self._connection, run_id, count)
+
+    def kept_path(self, run_id: int, most: int = node_summaries.CHUNK_NODES) -> list[NodeSummary]:
+        """The nodes of the kept path with their siblings, parents first; at most `most`."""
+        return node_summaries.kept_path(self._connection, run_id, most)
+
+    def tip(self, run_id: int) -> int:
+        """The id of the last node of the kept path."""
+        return node_summaries.tip(self._connection, run_id)
+
+    def open_parents(self, run_id: int) -> list[int]:
+        """The ids of parents whose candidates are done and not all decided on, in order."""
+        return node_summaries.open_parents(self._connection, run_id)
+
+    def unfinished(self, run_id: int) -> list[int]:
+        """The ids of nodes whose work waits or was under way, and of nodes kept lately that are
+        not tuned and have no candidates yet, in order."""
+        return node_summaries.unfinished(self._connection, run_id)
+
+    def num_nodes(self, run_id: int) -> int:
+        """How many nodes a run has."""
+        return node_summaries.num_nodes(self._connection, run_id)
+
+    # ------------------------------------------------------------ candidates and their results
 
     def add_candidates(
-        self, parent_id: int, *, proposal: Mapping[str, Any], edits: Sequence[Mapping[str, Any]]
+        self, parent_id: int, *, proposal: JsonObject, edits: Sequence[JsonObject]
     ) -> list[Node]:
         """Queued children of a ready node, one an edit, with the proposal they come from.
 
-        Raises UnknownNodeError, IllegalStateError, InvalidValueError.
+        An edit names its structure, a word: what was never seen before gets its letters in names
+        (`store.tables.structures`). Raises UnknownNodeError, IllegalStateError, InvalidValueError.
         """
-        content = documents.object_text(proposal, "proposal")
-        texts = [documents.object_text(edit, f"edit {i}") for i, edit in enumerate(edits)]
-        for edit in edits:
-            if edit.get("structure") not in STRUCTURES:
-                raise InvalidValueError(
-                    f"an edit's structure is {edit.get('structure')!r}; give one of {STRUCTURES}"
-                )
-        if not edits:
-            raise InvalidValueError("a proposal without edits has no candidates; give one or more")
-        with self._connection.writing():
-            parent = self.node_by_id(parent_id)
-            if parent.state != "ready":
-                raise IllegalStateError(
-                    f"node {parent.name} is {parent.state}; only a ready node gets candidates"
-                )
-            proposal_id = self._connection.insert(
-                "proposal",
-                run_id=parent.run_id,
-                parent_id=parent_id,
-                content=content,
-                created_at=timestamp(),
-            )
-            structures = [str(edit["structure"]) for edit in edits]
-            names = self._new_names(parent, structures)
-            for name, structure, text in zip(names, structures, texts, strict=True):
-                self._connection.insert(
-                    "node",
-                    run_id=parent.run_id,
-                    parent_id=parent_id,
-                    proposal_id=proposal_id,
-                    name=name,
-                    structure=structure,
-                    depth=parent.depth + 1,
-                    edit=text,
-                    state="queued",
-                    created_at=timestamp(),
-                )
-            payload = {"parent": parent.name, "proposal": proposal_id, "nodes": names}
-            self._append_event(parent.run_id, "candidates", payload, parent_id)
-            return self._nodes(
-                "WITH wanted AS (SELECT id FROM node WHERE proposal_id = ? AND parent_id = ?)",
-                proposal_id,
-                parent_id,
-            )
+        return candidates.add(self._connection, parent_id, proposal, edits)
+
+    def proposals(self, parent_id: int) -> list[Proposal]:
+        """The proposals made for a node, the oldest first."""
+        return candidates.proposals(self._connection, parent_id)
 
     def set_state(self, node_id: int, state: State, error: str | None = None) -> Node:
         """The node in its new state: queued, running, failed (with its error) or cancelled.
@@ -213,26 +256,7 @@ class TreeStore(Freeing, Outlining):
         The state it has already is no change. Raises UnknownNodeError, IllegalStateError,
         InvalidValueError.
         """
-        if state not in STATES or state == "ready":
-            raise InvalidValueError(
-                f"{state!r} cannot be set; give queued, running, failed or cancelled "
-                "(finish makes a node ready)"
-            )
-        if error is not None:
-            error = documents.plain_text(error, "error", longest=100_000)
-        if (state == "failed" and error is None) or (state in ("queued", "running") and error):
-            raise InvalidValueError(f"a {state} node and error {error!r}: give one when it failed")
-        with self._connection.writing():
-            node = self.node_by_id(node_id)
-            if node.state == state and node.error == error:
-                return node
-            if node.state != state and state not in LEGAL_CHANGES[node.state]:
-                legal = ", ".join(sorted(LEGAL_CHANGES[node.state])) or "nothing else"
-                raise IllegalStateError(
-                    f"node {node.name} is {node.state} and cannot become {state}, only {legal}"
-                )
-            self._change_state(node, state, error, kind="state")
-            return self.node_by_id(node_id)
+        return candidates.set_state(self._connection, node_id, state, error)
 
     def finish(
         self,
@@ -242,7 +266,7 @@ class TreeStore(Freeing, Outlining):
         snapshot: bytes | None = None,
         snapshot_hash: str | None = None,
         metrics: Mapping[str, float],
-        epochs: Sequence[Mapping[str, Any]],
+        epochs: Sequence[JsonObject],
         resamples: Sequence[float] | None,
         seconds: float,
     ) -> Node:
@@ -253,9 +277,8 @@ class TreeStore(Freeing, Outlining):
         IllegalStateError, InvalidValueError, UnknownNodeError, UnknownSnapshotError and
         StoreFullError.
         """
-        if phase not in ("recovered", "tuned"):
-            raise InvalidValueError(f"{phase!r} cannot be finished; give 'recovered' or 'tuned'")
-        result = make_result(
+        node_results.check_phase(phase)
+        result = node_results.make_result(
             phase,
             snapshot=snapshot,
             snapshot_hash=snapshot_hash,
@@ -264,21 +287,58 @@ class TreeStore(Freeing, Outlining):
             resamples=resamples,
             seconds=seconds,
         )
-        node = self.node_by_id(node_id)
-        if self._is_finished(node, result):
-            return node
-        result.upload(self._connection)
-        with self._connection.writing():
-            node = self.node_by_id(node_id)
-            if not self._is_finished(node, result):
-                result.insert(self._connection, node_id)
-                if phase == "recovered":
-                    self._connection.execute(
-                        "UPDATE node SET state = 'ready', error = NULL WHERE id = ?", (node_id,)
-                    )
-                payload = {"node": node.name, "phase": phase, "snapshot": result.snapshot_hash}
-                self._append_event(node.run_id, "result", payload, node_id)
-            return self.node_by_id(node_id)
+        return node_results.finish(self._connection, node_id, result)
+
+    def metrics_of(self, node_id: int, phase: Phase) -> dict[str, float]:
+        """What one phase of a node measured. Raises UnknownResultError where it has none."""
+        return node_results.metrics(self._connection, node_id, phase)
+
+    def epochs(self, node_id: int, phase: Phase | None = None) -> list[EpochRow]:
+        """The epochs of a node's phases (or of one), in the order they were trained."""
+        return node_results.epochs(self._connection, node_id, phase)
+
+    def resamples(self, node_id: int, phase: Phase) -> list[float] | None:
+        """The similarities on the seeded resamples, None where the phase measured none.
+
+        Raises UnknownResultError where the node has no result of the phase.
+        """
+        return node_results.resamples(self._connection, node_id, phase)
+
+    def snapshot_hash(self, node_id: int, phase: Phase) -> str:
+        """The address of a node's snapshot. Raises UnknownNodeError, UnknownResultError."""
+        return node_results.snapshot_hash(self._connection, node_id, phase)
+
+    def has_result_of(self, snapshot_hash: str) -> bool:
+        """Whether some node's result has this snapshot."""
+        return node_results.any_has(self._connection, snapshot_hash)
+
+    def snapshot(self, snapshot_hash: str) -> bytes:
+        """The bytes of a snapshot, checked. Raises UnknownSnapshotError, SnapshotDamagedError."""
+        return snapshots.read(self._connection, snapshot_hash)
+
+    # ------------------------------------------------------------ evaluations
+
+    def add_evaluation(
+        self,
+        node_id: int,
+        phase: Phase,
+        kind: str,
+        settings: JsonObject,
+        metrics: Mapping[str, float],
+    ) -> Evaluation:
+        """An evaluation of a node's network as it was after a phase: of what kind, how, and what
+        came out. The same again changes nothing.
+
+        Raises EvaluatedError where the same kind and settings gave something else,
+        UnknownNodeError, UnknownResultError, InvalidValueError.
+        """
+        return evaluations.add(self._connection, node_id, phase, kind, settings, metrics)
+
+    def evaluations(self, node_id: int) -> list[Evaluation]:
+        """A node's evaluations, the oldest first. Raises UnknownNodeError."""
+        return evaluations.of_node(self._connection, node_id)
+
+    # ------------------------------------------------------------ decisions
 
     def decide(
         self,
@@ -298,60 +358,91 @@ class TreeStore(Freeing, Outlining):
         A margin that is not finite says nothing, and is stored as None. Raises UnknownNodeError,
         UnkeepableNodeError (an id that is no ready child), InvalidValueError.
         """
-        actor = documents.plain_text(actor, "actor", shortest=1, longest=200)
-        reason = documents.plain_text(reason, "reason", longest=4_000)
-        with self._connection.writing():
-            parent = self.node_by_id(parent_id)
-            names = self._keepable(parent, kept, suggested)
-            former = self.decision_of(parent_id)
-            decision_id = self._connection.insert(
-                "decision",
-                run_id=parent.run_id,
-                parent_id=parent_id,
-                newest_candidate=max(names, default=None),
-                suggested=suggested,
-                actor=actor,
-                reason=reason,
-                margin=documents.finite_or_none(margin),
-                margin_low=documents.finite_or_none(margin_low),
-                margin_high=documents.finite_or_none(margin_high),
-                too_close=None if too_close is None else int(too_close),
-                supersedes=None if former is None else former.id,
-                created_at=timestamp(),
-            )
-            for node_id in kept:
-                self._connection.insert(
-                    "decision_kept", decision_id=decision_id, parent_id=parent_id, node_id=node_id
-                )
-            payload = {
-                "decision": decision_id,
-                "parent": parent.name,
-                "kept": [names[node_id] for node_id in sorted(kept)],
-                "suggested": None if suggested is None else names[suggested],
-                "actor": actor,
-                "reason": reason,
-                "supersedes": None if former is None else former.id,
-            }
-            self._append_event(parent.run_id, "decision", payload, parent_id)
-            return cast(Decision, self.decision_of(parent_id))
+        return decisions.decide(
+            self._connection,
+            parent_id,
+            kept=kept,
+            suggested=suggested,
+            actor=actor,
+            reason=reason,
+            margin=margin,
+            margin_low=margin_low,
+            margin_high=margin_high,
+            too_close=too_close,
+        )
+
+    def undecide(self, parent_id: int, *, actor: str, reason: str) -> Decision:
+        """A decision that makes a node's candidates undecided again; it supersedes the newest one.
+
+        Raises UnknownNodeError, IllegalStateError where nothing is decided, InvalidValueError.
+        """
+        return decisions.undecide(self._connection, parent_id, actor, reason)
+
+    def decisions(self, run_id: int, after: int = 0) -> list[Decision]:
+        """All decisions of a run with an id greater than `after`, superseded ones included, the
+        oldest first."""
+        return decisions.of_run(self._connection, run_id, after)
+
+    def decision(self, decision_id: int) -> Decision:
+        """The decision of that id. Raises InvalidValueError."""
+        return decisions.by_id(self._connection, decision_id)
+
+    def decision_of(self, parent_id: int) -> Decision | None:
+        """The newest decision on a node's candidates, None while there is none."""
+        return decisions.newest_of(self._connection, parent_id)
+
+    # ------------------------------------------------------------ the log, and what people say
 
     def add_event(
-        self, run_id: int, kind: str, payload: Mapping[str, Any], node_id: int | None = None
+        self, run_id: int, kind: str, payload: JsonObject, node_id: int | None = None
     ) -> Event:
         """A new line of the run's log. Raises UnknownRunError, UnknownNodeError."""
-        kind = documents.plain_text(kind, "kind", shortest=1, longest=200)
-        with self._connection.writing():
-            self.run(run_id)
-            if node_id is not None and self.node_by_id(node_id).run_id != run_id:
-                raise InvalidValueError(f"node {node_id} is not in run {run_id}; name its own run")
-            event_id = self._append_event(run_id, kind, payload, node_id)
-            return self.events(run_id, after=event_id - 1)[0]
+        return events.add(self._connection, run_id, kind, payload, node_id)
 
-    def _tidy_up(self) -> None:
-        """Bring in order what a writer that died has left."""
-        interrupted = "WITH wanted AS (SELECT id FROM node WHERE state = 'running')"
-        if self._connection.row(interrupted + " SELECT 1 FROM wanted"):
-            with self._connection.writing():
-                for node in self._nodes(interrupted):
-                    self._change_state(node, "queued", None, kind="interrupted")
-        snapshots.remove_unreferenced(self._connection)
+    def events(self, run_id: int, after: int = 0, limit: int = -1) -> list[Event]:
+        """What happened to a run, in order: events with an id greater than `after`, at most
+        `limit` of them (a negative limit: all)."""
+        return events.read(self._connection, run_id, after, limit)
+
+    def last_event_id(self, run_id: int) -> int:
+        """The newest line of a run's log; 0 in a run without any."""
+        return events.last_id(self._connection, run_id)
+
+    def tag(self, node_id: int, tag: str, on: bool = True) -> Event | None:
+        """Gives a node a tag or takes it away; None where it is so already.
+
+        Raises UnknownNodeError, InvalidValueError.
+        """
+        return node_annotations.tag(self._connection, node_id, tag, on)
+
+    def note(self, node_id: int, text: str) -> Event | None:
+        """Sets a node's note, '' removes it; None where it is so already.
+
+        Raises UnknownNodeError, InvalidValueError.
+        """
+        return node_annotations.note(self._connection, node_id, text)
+
+    def drop(self, node_id: int, on: bool = True) -> Event | None:
+        """Marks a node and what is below it as dropped, or brings it back; None where it is so.
+
+        Nothing is deleted. Raises UnknownNodeError, InvalidValueError (the root).
+        """
+        return node_annotations.drop(self._connection, node_id, on)
+
+    def annotations(self, run_id: int) -> dict[int, Annotation]:
+        """What is said of a run's nodes, by node; only nodes of which something is said."""
+        return node_annotations.of_run(self._connection, run_id)
+
+    # ------------------------------------------------------------ weights of dropped nodes
+
+    def freeable(self) -> Freeable:
+        """What `free` would free now, in all runs."""
+        return weight_gc.freeable(self._connection)
+
+    def free(self) -> Freeable:
+        """Frees the weights of dropped nodes and of all below them; gives what went.
+
+        Nothing goes that another node needs, be it as its own weights. After a crash in between,
+        the next opening finishes what was begun. The file keeps its size until `shrink`.
+        """
+        return weight_gc.free(self._connection)

@@ -25,6 +25,7 @@ from engine.contracts.settings import (
     value_of,
     with_values,
 )
+from engine.contracts.spool import snapshot_path
 from explorer.executors.base import Executor
 from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.artifacts import Artifacts
@@ -116,7 +117,8 @@ async def open_session(
     settings = settings_of(request)
     store_path = (request.store or default_store(request.model)).expanduser()
     checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    executor = make_executor(spool_of(store_path.resolve()))
+    spool = spool_of(store_path.resolve())
+    executor = make_executor(spool)
     store = TreeStore.open(store_path) if store_path.exists() else None
     try:
         known = _known_run(store, settings, checkpoint) if store else None
@@ -125,10 +127,18 @@ async def open_session(
             _tell_resuming(store, document, request, emit)
         else:
             root = await _open_root(path, checkpoint, request, settings, executor, emit)
-            # Only now: a checkpoint that cannot be opened leaves no store behind.
-            store = store or TreeStore.open(store_path, create=True)
-            artifacts = Artifacts(store, spool_of(store.path))
-            document = _new_run(artifacts, checkpoint, request, settings, root)
+
+            def begin(new: TreeStore) -> Run:
+                weights = snapshot_path(spool, root.snapshot.sha256).read_bytes()
+                return _new_run(new, weights, checkpoint, request, settings, root)
+
+            if store:
+                document = RunDocument.of(begin(store))
+            else:
+                # Only now, and with its first run: a checkpoint that cannot be opened leaves no
+                # store behind, nor does a crash leave one without a run.
+                store = TreeStore.create(store_path, begin)
+                document = _newest_run(store)
     except BaseException:
         if store:
             store.close()
@@ -246,17 +256,17 @@ async def _open_root(
 
 
 def _new_run(
-    artifacts: Artifacts,
+    store: TreeStore,
+    weights: bytes,
     checkpoint: FileRef,
     request: Request,
     settings: Settings,
     root: Opened,
-) -> RunDocument:
-    store = artifacts.store
+) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
     origin = Origin(checkpoint, request.trust_pickle, root.notes)
-    run: Run = store.create_run(
+    return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,
         architecture=encode_object(root.architecture),
@@ -264,6 +274,5 @@ def _new_run(
         settings=settings_document(settings, origin),
         environment=encode_object(root.environment),
         root_metrics=root.metrics,
-        root_snapshot=artifacts.made(root.snapshot).read_bytes(),
+        root_snapshot=weights,
     )
-    return RunDocument.of(run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from store import Event
 
@@ -28,7 +29,7 @@ def undo_stack_of(events: Iterable[Event]) -> UndoStack:
     done: list[int] = []
     undone: list[int] = []
     for event in log:
-        number = event.payload["decision"]
+        number = cast(int, event.payload["decision"])
         if event.kind == "decision" and number not in made_by_undo_or_redo:
             done.append(number)
             undone.clear()

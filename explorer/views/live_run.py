@@ -34,7 +34,7 @@ from explorer.views.tree.node import TreeNode
 from store import (
     Annotation,
     Node,
-    Outline,
+    NodeSummary,
     Run,
     TreeStore,
 )
@@ -132,12 +132,12 @@ class LiveRun:
         """The run's nodes in brief, the newest ones of very many. May be called in a thread."""
         assert self.store is not None and self.run is not None
         if self.complete:
-            return self._in_brief(chain.from_iterable(self.store.outlines(self.run.id)))
+            return self._in_brief(chain.from_iterable(self.store.summaries(self.run.id)))
         # Not over the app's connection, which would make its keys wait.
         with TreeStore.open(self.store.path, read_only=True) as store:
             if self.num_stored <= MOST:
-                return self._in_brief(chain.from_iterable(store.outlines(self.run.id)))
-            newest = store.newest_outlines(self.run.id, MOST)
+                return self._in_brief(chain.from_iterable(store.summaries(self.run.id)))
+            newest = store.newest_summaries(self.run.id, MOST)
             way = {o.id: o for o in store.kept_path(self.run.id)}
             wanted = way | {o.id: o for o in chain.from_iterable(newest)}
         return self._in_brief(wanted[node_id] for node_id in sorted(wanted))
@@ -146,7 +146,7 @@ class LiveRun:
         """Takes what `read_all` gave; what has changed meanwhile is newer."""
         self.nodes, self.complete = nodes | self.nodes, True
 
-    def _in_brief(self, outlines: Iterable[Outline]) -> dict[str, TreeNode]:
+    def _in_brief(self, summaries: Iterable[NodeSummary]) -> dict[str, TreeNode]:
         assert self.store is not None and self.run is not None
         said = self.store.annotations(self.run.id)
         macs = self._root_macs
@@ -156,7 +156,7 @@ class LiveRun:
                 o.similarity, o.val_accuracy, macs_reduction(o.macs, macs),
                 o.id in said and bool(said[o.id].tags),
             )
-            for o in outlines
+            for o in summaries
         }  # fmt: skip
 
     def _brief(self, node: Node, said: Annotation | None) -> TreeNode:

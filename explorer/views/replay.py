@@ -175,7 +175,7 @@ class Replay:
                 self._pasts[i].born = number
             self._add(event, _proposed(payload, [self._pasts[i].node for i in ids]), *ids)
         elif event.kind == "result":
-            phase = cast(Phase, payload.phase)
+            phase = payload.phase
             past.phases.append((number, phase))
             self._add(event, self._measured(past.node, phase), past.node.id)
         elif event.kind == "decision":

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TypeVar
 
-from store.sqlite import canonical_json as documents
-from store.sqlite import schema
-from store.tables import hash_chain as seals
+from store.sqlite import canonical_json, formats, schema
+from store.tables import hash_chain, node_summaries, structures
 
 Problem = tuple[str, str, list[tuple[int, str]]]  # kind, what is wrong, with which nodes
 Look = Callable[[sqlite3.Connection], Iterator[Problem]]
+Item = TypeVar("Item")
 
 
 def lineages(connection: sqlite3.Connection) -> Iterator[Problem]:
@@ -27,14 +28,14 @@ def lineages(connection: sqlite3.Connection) -> Iterator[Problem]:
             if (node["name"], node["depth"], node["structure"]) != ("R", 0, "root"):
                 yield "lineage", f"{where} has no parent and is no root", who
             continue
-        letter = node["structure"][0].upper()
+        letters = structures.letters_of(node["structure"])
         if parent is None:
             yield "lineage", f"{where} has no parent that came before it", who
         elif parent["run_id"] != node["run_id"]:
             yield "lineage", f"{where} has a parent of run {parent['run_id']}", who
         elif node["depth"] != parent["depth"] + 1:
             yield "lineage", f"{where} is at depth {node['depth']}, not {parent['depth'] + 1}", who
-        elif not re.fullmatch(re.escape(f"{parent['name']}.{letter}") + r"\d*", node["name"]):
+        elif not re.fullmatch(re.escape(f"{parent['name']}.{letters}") + r"\d*", node["name"]):
             yield "lineage", f"{where} is not named after its parent {parent['name']}", who
 
 
@@ -61,7 +62,7 @@ def results(connection: sqlite3.Connection) -> Iterator[Problem]:
         if row["phase"] in ("root", "recovered"):
             with_first.add(row["id"])
         key = (row["id"], row["phase"])
-        content = documents.to_text(
+        content = canonical_json.to_text(
             [
                 row["snapshot_hash"],
                 dict(metrics.get(key, ())),
@@ -71,7 +72,7 @@ def results(connection: sqlite3.Connection) -> Iterator[Problem]:
             ],
             "the result",
         )
-        if documents.text_hash(content) != row["digest"]:
+        if canonical_json.text_hash(content) != row["digest"]:
             text = f"{row['name']} (run {row['run_id']}): its {row['phase']} result has changed"
             yield "result", text, [who]
     for node_id, who in ready.items():
@@ -133,38 +134,67 @@ def log(connection: sqlite3.Connection) -> Iterator[Problem]:
             yield "log", f"{text} (run {row['run_id']})", [who]
 
 
-def outlines(connection: sqlite3.Connection) -> Iterator[Problem]:
-    """What first screens show of nodes is what the nodes are."""
-    if schema.format_of(connection) < schema.FORMAT_WITH_OUTLINES:
+def letters(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """A structure's letters are those that every store gives it."""
+    if schema.format_of(connection) < formats.WITH_EVALUATIONS:
         return
-    for row in connection.execute(_WRONG_OUTLINES):
+    for row in connection.execute("SELECT name, letters FROM structure ORDER BY name"):
+        if structures.letters_of(row["name"]) != row["letters"]:
+            yield "lineage", f"the structure {row['name']} has the letters {row['letters']}", []
+
+
+def evaluations(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """The log tells of every evaluation."""
+    if schema.format_of(connection) < formats.WITH_EVALUATIONS:
+        return
+    told = "SELECT node_id, payload FROM event WHERE kind = 'evaluation'"
+    keys = {
+        (node_id, *(json.loads(payload).get(name) for name in ("phase", "kind", "settings")))
+        for node_id, payload in connection.execute(told)
+    }
+    for row in connection.execute(
+        "SELECT evaluation.*, node.name, node.run_id FROM evaluation"
+        " JOIN node ON node.id = node_id ORDER BY evaluation.id"
+    ):
+        if (row["node_id"], row["phase"], row["kind"], row["settings_hash"]) not in keys:
+            text = f"the log says nothing of an evaluation ({row['kind']}) of {row['name']}"
+            yield "evaluation", f"{text} (run {row['run_id']})", [(row["run_id"], row["name"])]
+
+
+def summaries(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """What first screens show of nodes is what the nodes are."""
+    if schema.format_of(connection) < formats.WITH_SUMMARIES:
+        return
+    for row in connection.execute(_WRONG_SUMMARIES):
         text = f"the outline of {row['name']} (run {row['run_id']}) is not that of the node"
         yield "outline", text, []
 
 
-_WRONG_OUTLINES = f"""
+_WRONG_SUMMARIES = f"""
 SELECT name, run_id FROM node WHERE id IN (
-  SELECT id FROM (SELECT * FROM ({schema.OUTLINES}) EXCEPT SELECT * FROM outline))
+  SELECT id FROM (SELECT * FROM ({node_summaries.DERIVED}) EXCEPT SELECT * FROM outline))
 """
 
 
-def broken_seals(connection: sqlite3.Connection) -> Iterator[Problem]:
+def chain(connection: sqlite3.Connection) -> Iterator[Problem]:
     """Every line of the log, and the rows it tells of, are what was written."""
 
-    def rows(sql: str, parameters: seals.Parameters) -> list[sqlite3.Row]:
+    def rows(sql: str, parameters: hash_chain.Parameters) -> list[sqlite3.Row]:
         return connection.execute(sql, parameters).fetchall()
 
-    yield from seals.broken(rows, schema.format_of(connection))
+    yield from hash_chain.broken(rows, schema.format_of(connection))
 
 
 # What is looked at, in words and as the table that holds it, and the kind of what is found.
 ALL: tuple[tuple[str, str, str, Look], ...] = (
+    ("the structures", "structure", "lineage", letters),
     ("the tree", "node", "lineage", lineages),
     ("the results", "result", "result", results),
     ("the decisions", "decision", "decision", decisions),
+    ("the evaluations", "evaluation", "evaluation", evaluations),
     ("the log", "event", "log", log),
-    ("the outlines", "outline", "outline", outlines),
-    ("the seals", "seal", "seal", broken_seals),
+    ("the outlines", "outline", "outline", summaries),
+    ("the seals", "seal", "seal", chain),
 )
 
 
@@ -173,9 +203,9 @@ def _value(row: sqlite3.Row) -> float:
 
 
 def _grouped(
-    connection: sqlite3.Connection, sql: str, item: Callable[[sqlite3.Row], Any]
-) -> dict[tuple[int, str], list[Any]]:
-    found: dict[tuple[int, str], list[Any]] = {}
+    connection: sqlite3.Connection, sql: str, item: Callable[[sqlite3.Row], Item]
+) -> dict[tuple[int, str], list[Item]]:
+    found: dict[tuple[int, str], list[Item]] = {}
     for row in connection.execute(sql):
         found.setdefault((row["node_id"], row["phase"]), []).append(item(row))
     return found

@@ -7,9 +7,10 @@ JSON that names each tensor with its type, shape and place.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
-from store.records import Json
+from store.records import JsonObject
 
 Shapes = dict[str, tuple[int, ...]]  # by the tensor's name
 LENGTH_BYTES = 8
@@ -38,15 +39,16 @@ def shapes_of(start: bytes) -> Shapes | None:
         return None
 
 
-def mismatch(edit: Json, parent: Shapes, child: Shapes) -> str | None:
+def mismatch(edit: JsonObject, parent: Shapes, child: Shapes) -> str | None:
     """Why the child's tensors are not the parent's after the edit; None where they are.
 
     Edits of a structure unknown here say nothing about shapes.
     """
-    if edit.get("blocks"):
-        return _layer_mismatch(edit["blocks"], parent, child)
-    if edit.get("filters"):
-        counts = {path: len(indices) for path, indices in edit["filters"].items()}
+    blocks, filters = edit.get("blocks"), edit.get("filters")
+    if isinstance(blocks, Sequence) and blocks:
+        return _layer_mismatch([str(block) for block in blocks], parent, child)
+    if isinstance(filters, Mapping) and filters:
+        counts = {path: len(cast(Sequence[int], removed)) for path, removed in filters.items()}
         return _filter_mismatch(counts, parent, child)
     return None
 

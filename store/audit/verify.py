@@ -12,17 +12,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from store.audit import row_checks as tree_checks
+from store.audit import row_checks
 from store.audit.tensor_shapes import (
     Shapes,
     header_bytes,
     mismatch,
     shapes_of,
 )
-from store.sqlite import canonical_json as documents
-from store.sqlite import file_checks as checks
-from store.sqlite import schema
+from store.sqlite import canonical_json, file_checks, formats, schema
 from store.sqlite.connection import raise_translated, reader
+from store.tables import nodes
 
 Who = tuple[int, str]  # a node: its run's id, and its name
 Progress = Callable[[int, int], None]  # bytes of snapshots read, and all of them
@@ -35,6 +34,7 @@ KINDS = {
     "lineage": "nodes",
     "result": "results",
     "decision": "decisions",
+    "evaluation": "evaluations",
     "log": "events",
     "outline": "outlines",
     "seal": "sealed lines of the log",
@@ -101,7 +101,7 @@ def verify(path: Path, progress: Progress = lambda done, total: None) -> Verific
     Raises StoreNotFoundError, NotAStoreError, NewerStoreError, and DamagedStoreError where not
     even its header can be read.
     """
-    checks.check_header(path)
+    file_checks.check_header(path)
     try:
         connection = reader(path)
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -115,7 +115,7 @@ def verify(path: Path, progress: Progress = lambda done, total: None) -> Verific
             _check_pages(check)
         with check.reading("a document"):
             _check_documents(check)
-        for what, table, kind, look in tree_checks.ALL:
+        for what, table, kind, look in row_checks.ALL:
             with check.reading(what):
                 for found_kind, text, nodes in look(connection):
                     check.found(found_kind, text, *nodes)
@@ -136,11 +136,11 @@ _SNAPSHOTS = """
 SELECT snapshot.hash, snapshot.num_bytes FROM snapshot
 WHERE EXISTS(SELECT 1 FROM result WHERE snapshot_hash = snapshot.hash) ORDER BY snapshot.hash
 """
-_RESULTS = """
+_RESULTS = f"""
 SELECT node.id, node.run_id, node.parent_id, node.name, node.edit, result.phase,
   result.snapshot_hash
 FROM node LEFT JOIN result ON result.node_id = node.id
-WHERE node.state = 'ready' ORDER BY node.id, result.phase
+WHERE node.state = 'ready' ORDER BY node.id, {nodes.PHASE_ORDER}
 """
 
 
@@ -181,7 +181,7 @@ def _check_documents(check: _Check) -> None:
         rows = check.rows(f"SELECT hash, json FROM {table}")
         check.num_checked["document"] = check.num_checked.get("document", 0) + len(rows)
         for row in rows:
-            if documents.text_hash(row["json"]) != row["hash"]:
+            if canonical_json.text_hash(row["json"]) != row["hash"]:
                 check.found("document", f"{table} {row['hash'][:12]} are not what was stored")
 
 
@@ -248,7 +248,7 @@ def _count(check: _Check, table: str) -> int:
 
 
 def _has_freed(check: _Check) -> bool:
-    return schema.format_of(check.connection) >= schema.FORMAT_WITH_FREED
+    return schema.format_of(check.connection) >= formats.WITH_FREED
 
 
 def _freed(check: _Check) -> set[tuple[int, str]]:
@@ -284,7 +284,7 @@ def _check_edits(check: _Check) -> None:
         shapes[row["id"]] = own
         if row["parent_id"] in shapes:
             check.num_checked["edit"] = check.num_checked.get("edit", 0) + 1
-            edit = documents.from_text(row["edit"])
+            edit = canonical_json.from_object_text(row["edit"])
             if problem := mismatch(edit, shapes[row["parent_id"]], own):
                 check.found("edit", f"{where}: {problem}", who)
 

@@ -9,9 +9,10 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import cast
 
 from store.errors import InvalidValueError
+from store.records import JsonObject, JsonValue
 
 _NUMBER = "$number"
 _MAX_DEPTH = 200
@@ -26,7 +27,7 @@ def number_name(value: float) -> str | None:
     return "inf" if value > 0 else "-inf"
 
 
-def _writable(value: Any, where: str, depth: int = 0) -> Any:
+def _writable(value: object, where: str, depth: int = 0) -> JsonValue:
     """`value` with plain JSON types all the way down."""
     if depth > _MAX_DEPTH:
         raise InvalidValueError(f"{where[:80]}… is nested deeper than {_MAX_DEPTH}; flatten it")
@@ -50,7 +51,7 @@ def _writable(value: Any, where: str, depth: int = 0) -> Any:
     )
 
 
-def to_text(value: Any, what: str) -> str:
+def to_text(value: object, what: str) -> str:
     """`value` as canonical JSON text.
 
     Raises InvalidValueError, naming the place inside `what` that JSON cannot hold.
@@ -58,26 +59,38 @@ def to_text(value: Any, what: str) -> str:
     return json.dumps(_writable(value, what), sort_keys=True, separators=(",", ":"))
 
 
-def object_text(value: Any, what: str) -> str:
+def object_text(value: object, what: str) -> str:
     """As `to_text`, of a dict only."""
     if not isinstance(value, Mapping):
         raise InvalidValueError(f"{what} is a {type(value).__name__}; give a dict")
     return to_text(value, what)
 
 
-def _readable(item: dict[str, Any]) -> Any:
+def _readable(item: dict[str, str]) -> object:
     return float(item[_NUMBER]) if item.keys() == {_NUMBER} else item
 
 
-def from_text(text: str) -> Any:
+def from_text(text: str) -> JsonValue:
     """The value that `to_text` wrote, as new objects."""
-    return json.loads(text, object_hook=_readable) if _NUMBER in text else json.loads(text)
+    value: JsonValue = (
+        json.loads(text, object_hook=_readable) if _NUMBER in text else json.loads(text)
+    )
+    return value
 
 
-def from_texts(texts: Sequence[str]) -> list[Any]:
+def from_object_text(text: str) -> JsonObject:
+    """The object that `object_text` wrote."""
+    return cast(JsonObject, from_text(text))
+
+
+def from_texts(texts: Sequence[str]) -> list[JsonValue]:
     """The values of many texts; one reading of all is several times as quick as one of each."""
-    values: list[Any] = from_text(f"[{','.join(texts)}]")
-    return values
+    return cast(list[JsonValue], from_text(f"[{','.join(texts)}]"))
+
+
+def from_object_texts(texts: Sequence[str]) -> list[JsonObject]:
+    """As `from_texts`, of texts that `object_text` wrote."""
+    return cast(list[JsonObject], from_texts(texts))
 
 
 def text_hash(text: str) -> str:
@@ -90,7 +103,7 @@ def finite_or_none(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def plain_text(value: Any, what: str, *, longest: int, shortest: int = 0) -> str:
+def plain_text(value: object, what: str, *, longest: int, shortest: int = 0) -> str:
     """`value` where it is text that SQLite can hold, of `shortest` to `longest` characters.
 
     Raises InvalidValueError.

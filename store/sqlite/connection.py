@@ -6,52 +6,38 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import quote
 
-from store.errors import (
-    ReadOnlyStoreError,
-    StoreClosedError,
-    StoreNotFoundError,
-    StoreNotWritableError,
-    translated,
-)
+from store.errors import ReadOnlyStoreError, StoreClosedError, translated
 from store.sqlite import file_checks as checks
 from store.sqlite import schema
 from store.sqlite.writer_lock import WriterLock
 
-Parameters = Sequence[Any] | Mapping[str, Any]
+SqlValue = str | int | float | bytes | memoryview | None
+Parameters = Sequence[SqlValue] | Mapping[str, SqlValue]
 _BUSY_MILLISECONDS = 5_000
-_WAL_BYTES_KEPT = 64 * 2**20
 
 
 class Connection:
     """The only way from the store's code to SQLite. May be shared between threads."""
 
-    def __init__(self, path: Path, *, read_only: bool, create: bool) -> None:
-        """Open `path`, for writing after taking the writer's lock and migrating.
-
-        Raises the typed errors of `file_checks` and `writer_lock`; a refused file is left as it is.
-        """
+    def __init__(
+        self,
+        path: Path,
+        opened: sqlite3.Connection,
+        *,
+        read_only: bool,
+        lock: WriterLock | None = None,
+    ) -> None:
+        """A file that was opened and checked (`store_file`), with the lock that is held for it."""
         self.path = path
         self.read_only = read_only
         self._mutex = threading.RLock()
-        self._lock = None if read_only else _writer_lock(path, create=create)
-        self._sqlite: sqlite3.Connection | None = None
-        try:
-            if create and not path.exists():
-                _create(path)
-            checks.check_header(path)
-            with self._translating():
-                self._sqlite = _checked_reader(path, read_only=read_only)
-                if not read_only:
-                    self._sqlite.close()
-                    self._sqlite = _writer(path)
-        except BaseException:
-            self.close()
-            raise
+        self._sqlite: sqlite3.Connection | None = opened
+        self._lock = lock
 
     def close(self) -> None:
         """Close the file and release the lock. Closing twice is the same as once."""
@@ -68,6 +54,11 @@ class Connection:
             raise StoreClosedError(f"{self.path} was closed; open it again with TreeStore.open")
         return self._sqlite
 
+    def format_number(self) -> int:
+        """The format of the file: an older one where it was opened for reading only."""
+        with self._mutex, self._translating():
+            return schema.format_of(self._open_sqlite())
+
     def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._mutex, self._translating():
@@ -79,7 +70,7 @@ class Connection:
             row: sqlite3.Row | None = self._open_sqlite().execute(sql, parameters).fetchone()
             return row
 
-    def insert(self, table: str, **columns: Any) -> int:
+    def insert(self, table: str, **columns: SqlValue) -> int:
         """The id of a new row. Only inside `writing`."""
         names, marks = ", ".join(columns), ", ".join("?" * len(columns))
         with self._mutex, self._translating():
@@ -158,12 +149,17 @@ class Connection:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
-    @contextmanager
-    def _translating(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise_translated(error, self.path)
+    def _translating(self) -> AbstractContextManager[None]:
+        return translating(self.path)
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """What SQLite reports of the file is raised as a typed error."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise_translated(error, path)
 
 
 def raise_translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> NoReturn:
@@ -204,65 +200,3 @@ def reader(path: Path) -> sqlite3.Connection:
             raise
         connection = connect(path, "mode=ro&immutable=1")
     return connection
-
-
-def _checked_reader(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    connection = reader(path)
-    try:
-        checks.check_content(connection, path, read_only=read_only)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _writer(path: Path) -> sqlite3.Connection:
-    if not os.access(path, os.W_OK):
-        raise StoreNotWritableError(
-            f"{path} may not be written to. Open it with read_only=True, or change its permissions"
-        )
-    connection = connect(path, "mode=rw")
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
-        schema.migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _writer_lock(path: Path, *, create: bool) -> WriterLock:
-    if not path.exists():
-        if not create:
-            checks.check_exists(path)
-        if not path.parent.is_dir():
-            raise StoreNotFoundError(
-                f"cannot make {path}: the folder {path.parent} does not exist. Make it first"
-            )
-    else:
-        checks.check_header(path)  # a foreign file gets no lock file beside it
-    return WriterLock(path)
-
-
-def _create(path: Path) -> None:
-    """A new store, there in one step: written under another name, then renamed."""
-    unfinished = path.with_name(path.name + ".new")
-    try:
-        unfinished.unlink(missing_ok=True)
-        connection = sqlite3.connect(unfinished, isolation_level=None)
-        try:
-            schema.initialise(connection)
-        finally:
-            connection.close()
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except sqlite3.Error as error:
-        raise_translated(error, path)

@@ -1,6 +1,6 @@
-"""Seals: a hash over each line of the log and the rows that it tells of, each over the one before.
+"""The hash chain: a hash over each line of the log and the rows it tells of, and the hash before.
 
-A bit that flips in them, a line that goes or comes between, no longer fits its seal.
+A bit that flips in them, a line that goes or comes between, no longer fits its hash, its seal.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from store.sqlite import schema
-from store.sqlite.connection import Connection
+from store.errors import DamagedStoreError
+from store.sqlite import formats
+from store.sqlite.connection import Connection, SqlValue
 
-Parameters = Mapping[str, Any]
+Parameters = Mapping[str, SqlValue]
 Rows = Callable[[str, Parameters], list[sqlite3.Row]]
 Problem = tuple[str, str, list[tuple[int, str]]]  # kind, what is wrong, with which nodes
 _EVENT = "id, run_id, node_id, kind, payload, created_at"
@@ -52,13 +52,18 @@ _TOLD: dict[str, tuple[str, ...]] = {
         f"SELECT {_DECISION} FROM decision WHERE id = :number",
         "SELECT node_id, parent_id FROM decision_kept WHERE decision_id = :number ORDER BY node_id",
     ),
+    "evaluation": (
+        "SELECT node_id, phase, kind, settings_hash, metrics, created_at FROM evaluation"
+        " WHERE node_id = :node AND phase = :phase AND kind = :kind AND settings_hash = :settings",
+    ),
 }
+# Where the payload of an event names what it tells of.
 _NUMBERS = {"candidates": "proposal", "decision": "decision"}
 
 
 def digest_of(rows: Rows, event: sqlite3.Row, previous: str | None) -> str:
-    """The seal of an event and of what it tells of, after the seal `previous`."""
-    content: list[Any] = [previous, tuple(event)]
+    """The hash of an event and of what it tells of, after the hash `previous`."""
+    content: list[object] = [previous, tuple(event)]
     if event["kind"] in _TOLD:
         content += [[tuple(row) for row in found] for found in _told(rows, event)]
     text = json.dumps(content, separators=(",", ":"))
@@ -69,31 +74,41 @@ def _told(rows: Rows, event: sqlite3.Row) -> Iterator[list[sqlite3.Row]]:
     payload = json.loads(event["payload"])
     if not isinstance(payload, dict):
         raise ValueError("the payload of an event is an object")
-    number, phase = payload.get(_NUMBERS.get(event["kind"], "")), payload.get("phase")
-    values = {
+    number = payload.get(_NUMBERS.get(event["kind"], ""))
+    values: dict[str, SqlValue] = {
         "run": event["run_id"],
         "node": event["node_id"],
         "number": number if isinstance(number, int) else None,
-        "phase": phase if isinstance(phase, str) else None,
     }
+    for name in ("phase", "kind", "settings"):
+        said = payload.get(name)
+        values[name] = said if isinstance(said, str) else None
     for sql in _TOLD[event["kind"]]:
         yield rows(sql, values)
 
 
-def seal(connection: Connection, event_id: int) -> None:
-    """Seals the line that was just appended to the log. Only inside `writing`."""
-    if schema.newest_format() < schema.FORMAT_WITH_SEALS:
-        return  # a test that writes an older format
+def append(connection: Connection, event_id: int) -> None:
+    """Seal the line that was just appended to the log. Only inside `writing`."""
     (event,) = connection.rows(f"SELECT {_EVENT} FROM event WHERE id = ?", (event_id,))
     before = connection.row("SELECT digest FROM seal ORDER BY event_id DESC LIMIT 1")
     digest = digest_of(connection.rows, event, before["digest"] if before else None)
     connection.insert("seal", event_id=event_id, digest=digest)
 
 
+def check(connection: Connection) -> None:
+    """Raise DamagedStoreError where a store is not what was written: copies get new hashes."""
+    with connection.reading():
+        for _, text, _ in broken(connection.rows, connection.format_number()):
+            raise DamagedStoreError(
+                f"{connection.path} is damaged: {text}. `pe-explore verify` names all of it; "
+                "restore another copy"
+            )
+
+
 def broken(rows: Rows, number: int) -> Iterator[Problem]:
-    """Events of a store of format `number` that no longer fit their seal. Those from before there
-    were seals have none."""
-    if number < schema.FORMAT_WITH_SEALS:
+    """Events of a store of format `number` that no longer fit their hash. Those from before there
+    was a chain are not in it."""
+    if number < formats.WITH_HASH_CHAIN:
         return
     first = rows("SELECT min(event_id) AS id FROM seal", {})[0]["id"]
     previous, after = None, (first or 0) - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from datetime import UTC, datetime
 
 from store.errors import (
     DamagedStoreError,
@@ -12,6 +11,7 @@ from store.errors import (
     SnapshotFreedError,
     UnknownSnapshotError,
 )
+from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection
 from store.sqlite.schema import CHUNK_BYTES
 
@@ -19,11 +19,6 @@ from store.sqlite.schema import CHUNK_BYTES
 PART_BYTES = 2**20
 PARTS_A_TRANSACTION = 8  # so that the lock is never held for long
 GIVE_WAY_SECONDS = 0.001  # between two: a lock goes to whoever asks first, not to who waits longest
-
-
-def timestamp() -> str:
-    """Now, as UTC in ISO 8601 with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def content_hash(content: bytes) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
-from store.records import Phase
-from store.tables import snapshots
-from store.tables.annotations import Annotating
-from store.tables.snapshots import timestamp
+from store.records import Freeable, FreeableResult, JsonObject
+from store.sqlite.clock import timestamp
+from store.sqlite.connection import Connection
+from store.tables import annotations as node_annotations
+from store.tables import events, runs, snapshots
 
 # Of dropped nodes and all below them, results that still have weights. A node with work that
 # waits or goes on below it keeps them: the work needs them.
@@ -39,74 +39,42 @@ ORDER BY hash
 """
 
 
-@dataclass(frozen=True, slots=True)
-class FreeableResult:
-    """The weights of one phase of a dropped node, or of a node below one."""
+def freeable(connection: Connection) -> Freeable:
+    """What `free` would free now, in all runs."""
+    with connection.reading():
+        dropped = [
+            node_id
+            for run in runs.every(connection)
+            for node_id, said in node_annotations.of_run(connection, run.id).items()
+            if said.dropped
+        ]
+        rows = connection.rows(_FREEABLE, (json.dumps(dropped),))
+        pairs = json.dumps([[row["id"], row["phase"]] for row in rows])
+        unshared = connection.rows(_UNSHARED, (pairs,))
+    return Freeable(
+        tuple(FreeableResult(r["id"], r["run_id"], r["name"], r["phase"]) for r in rows),
+        tuple(row["hash"] for row in unshared),
+        sum(row["num_bytes"] for row in unshared),
+    )
 
-    node_id: int
-    run_id: int
-    name: str
-    phase: Phase
 
-
-@dataclass(frozen=True, slots=True)
-class Freeable:
-    """What can be freed: results, and the snapshots that only they need."""
-
-    results: tuple[FreeableResult, ...]
-    hashes: tuple[str, ...]
-    num_bytes: int
-
-
-class Freeing(Annotating):
-    """Frees the weights of dropped nodes."""
-
-    def freeable(self) -> Freeable:
-        """What `free` would free now, in all runs."""
-        with self._connection.reading():
-            dropped = [
-                node_id
-                for run in self.runs()
-                for node_id, said in self.annotations(run.id).items()
-                if said.dropped
-            ]
-            rows = self._connection.rows(_FREEABLE, (json.dumps(dropped),))
-            pairs = json.dumps([[row["id"], row["phase"]] for row in rows])
-            unshared = self._connection.rows(_UNSHARED, (pairs,))
-        return Freeable(
-            tuple(FreeableResult(r["id"], r["run_id"], r["name"], r["phase"]) for r in rows),
-            tuple(row["hash"] for row in unshared),
-            sum(row["num_bytes"] for row in unshared),
-        )
-
-    def free(self) -> Freeable:
-        """Frees the weights of dropped nodes and of all below them; gives what went.
-
-        Nothing goes that another node needs, be it as its own weights. After a crash in between,
-        the next opening finishes what was begun. The file keeps its size until `shrink`.
-        """
-        with self._connection.writing():
-            found = self.freeable()
-            nodes: dict[int, list[FreeableResult]] = {}
-            for result in found.results:
-                self._connection.insert(
-                    "freed", node_id=result.node_id, phase=result.phase, created_at=timestamp()
-                )
-                nodes.setdefault(result.node_id, []).append(result)
-            for address in found.hashes:
-                self._connection.execute(
-                    "INSERT OR IGNORE INTO upload(hash, created_at) VALUES (?, ?)",
-                    (address, timestamp()),
-                )
-            for node_id, results in nodes.items():
-                payload = {"node": results[0].name, "phases": [r.phase for r in results]}
-                self._append_event(results[0].run_id, "freed", payload, node_id)
-        snapshots.remove_unreferenced(self._connection)
-        return found
-
-    def shrink(self) -> None:
-        """Gives the room that was freed back to the file system: the file is written anew.
-
-        Takes as much room beside it as what is left in it. Raises StoreFullError.
-        """
-        self._connection.vacuum()
+def free(connection: Connection) -> Freeable:
+    """Frees the weights of dropped nodes and of all below them; gives what went."""
+    with connection.writing():
+        found = freeable(connection)
+        freed: dict[int, list[FreeableResult]] = {}
+        for result in found.results:
+            connection.insert(
+                "freed", node_id=result.node_id, phase=result.phase, created_at=timestamp()
+            )
+            freed.setdefault(result.node_id, []).append(result)
+        for address in found.hashes:
+            connection.execute(
+                "INSERT OR IGNORE INTO upload(hash, created_at) VALUES (?, ?)",
+                (address, timestamp()),
+            )
+        for node_id, results in freed.items():
+            payload: JsonObject = {"node": results[0].name, "phases": [r.phase for r in results]}
+            events.append(connection, results[0].run_id, "freed", payload, node_id)
+    snapshots.remove_unreferenced(connection)
+    return found

@@ -9,25 +9,29 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from store.errors import DamagedStoreError
-from store.sqlite import canonical_json as documents
-from store.sqlite import schema
-from store.sqlite.connection import Connection
-from store.tables import hash_chain as seals
-from store.tables import snapshots
-from store.tables.snapshots import timestamp
+from store.records import JsonObject, Phase
+from store.sqlite import canonical_json, formats
+from store.sqlite.clock import timestamp
+from store.sqlite.connection import Connection, SqlValue
+from store.tables import documents, hash_chain, nodes, snapshots, structures
 
-_RESULTS = """
+_RESULTS = f"""
 SELECT result.*, freed.created_at AS freed_at FROM result LEFT JOIN freed USING (node_id, phase)
-WHERE node_id = ? ORDER BY phase = 'tuned'
+WHERE node_id = ? ORDER BY {nodes.PHASE_ORDER}
 """
 # Of the copied results that keep their weights, the snapshots.
 _SNAPSHOTS = """
 SELECT DISTINCT node.id, result.snapshot_hash FROM node JOIN result ON result.node_id = node.id
 LEFT JOIN freed USING (node_id, phase)
 WHERE node.run_id = ? AND freed.node_id IS NULL ORDER BY node.id
+"""
+_EVALUATIONS = """
+SELECT evaluation.* FROM evaluation JOIN node ON node.id = evaluation.node_id
+WHERE node.run_id = ? ORDER BY evaluation.id
+"""
+_EVALUATED = """
+SELECT 1 FROM evaluation WHERE node_id = ? AND phase = ? AND kind = ? AND settings_hash = ?
 """
 
 
@@ -58,7 +62,7 @@ class RunCopy:
     _proposals: dict[int, int] = field(default_factory=dict)
     _decisions: dict[int, int] = field(default_factory=dict)
     _freed: set[int] = field(default_factory=set)  # old ids; their weights are gone there too
-    _left_out: dict[int, list[str]] = field(default_factory=dict)  # phases by new ids
+    _left_out: dict[int, list[Phase]] = field(default_factory=dict)  # phases by new ids
 
     def upload(self) -> int:
         """Puts in the weights that are missing; how many bytes that were.
@@ -87,6 +91,7 @@ class RunCopy:
         for node in self._rows("SELECT * FROM node WHERE run_id = ? ORDER BY id"):
             if self.part is None or node["id"] in self.part.nodes:
                 self._insert_node(node, known.get(node["name"]), run_id)
+        self._insert_evaluations()
         self._insert_decisions(run_id)
         self._insert_events(run_id)
         return run_id
@@ -95,28 +100,22 @@ class RunCopy:
 
     def _insert_run(self) -> int:
         (row,) = self._rows("SELECT * FROM run WHERE id = ?")
-        self._copy_document("environment", row["environment_hash"])
+        documents.copy(self.source, self.into, "environment", row["environment_hash"])
         return self.into.insert("run", **_without(row, "id"))
 
     def _insert_settings(self, run_id: int) -> None:
         there = self.into.rows("SELECT id FROM run_settings WHERE run_id = ?", (run_id,))
         rows = list(self._rows("SELECT * FROM run_settings WHERE run_id = ? ORDER BY id"))
         for row in rows[len(there) :]:
-            self._copy_document("settings", row["settings_hash"])
+            documents.copy(self.source, self.into, "settings", row["settings_hash"])
             self.into.insert("run_settings", **_without(row, "id") | {"run_id": run_id})
-
-    def _copy_document(self, table: str, address: str) -> None:
-        row = self.source.row(f"SELECT json FROM {table} WHERE hash = ?", (address,))
-        assert row is not None, "foreign keys hold"
-        self.into.execute(
-            f"INSERT OR IGNORE INTO {table}(hash, json) VALUES (?, ?)", (address, row["json"])
-        )
 
     # ------------------------------------------------------------ nodes and results
 
     def _insert_node(self, node: sqlite3.Row, there: sqlite3.Row | None, run_id: int) -> None:
         state, error = node["state"], node["error"]
         if there is None:
+            structures.keep(self.into, node["structure"])
             values = _without(node, "id") | {
                 "run_id": run_id,
                 "parent_id": self._nodes.get(node["parent_id"]),
@@ -172,6 +171,16 @@ class RunCopy:
             freed_at = timestamp()
         if freed_at is not None:
             self.into.insert("freed", node_id=new_id, phase=phase, created_at=freed_at)
+
+    def _insert_evaluations(self) -> None:
+        if self.source.format_number() < formats.WITH_EVALUATIONS:
+            return
+        for row in self._rows(_EVALUATIONS):
+            node_id = self._nodes.get(row["node_id"])
+            key = (node_id, row["phase"], row["kind"], row["settings_hash"])
+            if node_id is not None and self.into.row(_EVALUATED, key) is None:
+                documents.copy(self.source, self.into, "settings", row["settings_hash"])
+                self.into.insert("evaluation", **_without(row, "id") | {"node_id": node_id})
 
     def _has_weights(self, old_id: int) -> bool:
         return self.part is None or old_id in self.part.with_weights
@@ -238,14 +247,16 @@ class RunCopy:
             self._insert_event(_without(event, "id") | ids)
         for new_id, phases in self._left_out.items():
             (node,) = self.into.rows("SELECT name FROM node WHERE id = ?", (new_id,))
-            payload = documents.object_text({"node": node["name"], "phases": phases}, "payload")
+            payload = canonical_json.object_text(
+                {"node": node["name"], "phases": phases}, "payload"
+            )
             self._insert_event(
                 {"run_id": run_id, "node_id": new_id, "kind": "freed", "payload": payload,
                  "created_at": timestamp()}
             )  # fmt: skip
 
-    def _insert_event(self, values: dict[str, Any]) -> None:
-        seals.seal(self.into, self.into.insert("event", **values))
+    def _insert_event(self, values: dict[str, SqlValue]) -> None:
+        hash_chain.append(self.into, self.into.insert("event", **values))
 
     def _is_told(self, event: sqlite3.Row) -> bool:
         node_id, kind = event["node_id"], event["kind"]
@@ -261,27 +272,23 @@ class RunCopy:
     def _payload(self, event: sqlite3.Row) -> str:
         if event["kind"] not in ("candidates", "decision"):
             return str(event["payload"])
-        payload = documents.from_text(event["payload"])
+        payload = dict(canonical_json.from_object_text(event["payload"]))
         if event["kind"] == "candidates":
-            payload["proposal"] = self._proposals[payload["proposal"]]
+            payload["proposal"] = self._proposals[_id(payload, "proposal")]
         else:
-            payload["decision"] = self._decisions[payload["decision"]]
-            payload["supersedes"] = self._decisions.get(payload["supersedes"])
-        return documents.object_text(payload, "payload")
+            payload["decision"] = self._decisions[_id(payload, "decision")]
+            payload["supersedes"] = self._decisions.get(_id(payload, "supersedes"))
+        return canonical_json.object_text(payload, "payload")
 
     def _rows(self, sql: str) -> Iterator[sqlite3.Row]:
         return iter(self.source.rows(sql, (self.source_run,)))
 
 
-def check_seals(source: Connection) -> None:
-    """Raise DamagedStoreError where a store is not what was written: copies get new seals."""
-    with source.reading():
-        for _, text, _ in seals.broken(source.rows, schema.format_of(source._open_sqlite())):
-            raise DamagedStoreError(
-                f"{source.path} is damaged: {text}. `pe-explore verify` names all of it; restore "
-                "another copy"
-            )
+def _id(payload: JsonObject, name: str) -> int:
+    """The id that the payload of an event names; 0, which nothing has, where it names none."""
+    found = payload[name]
+    return found if isinstance(found, int) else 0
 
 
-def _without(row: sqlite3.Row, *columns: str) -> dict[str, Any]:
+def _without(row: sqlite3.Row, *columns: str) -> dict[str, SqlValue]:
     return {name: row[name] for name in row.keys() if name not in columns}  # noqa: SIM118

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from store.errors import InvalidValueError
+from store.opening import open_store
+from store.sqlite import formats
 from store.sqlite.connection import Connection
-from store.tables import snapshots
-from store.transfer.copy_run import RunCopy, check_seals
-from store.tree_store import TreeStore
+from store.tables import hash_chain, runs, snapshots
+from store.transfer.copy_run import RunCopy
 
 Outcome = Literal["copied", "extended", "held", "refused"]
 _CHUNK_EVENTS = 5_000
@@ -28,12 +30,19 @@ SELECT event.id, event.kind, event.created_at, node.name,
     WHEN 'candidates' THEN (SELECT group_concat(edit) FROM node child
                             WHERE child.parent_id = event.node_id
                             AND child.proposal_id = json_extract(payload, '$.proposal'))
+    {evaluated}
   END AS content
 FROM event LEFT JOIN node ON node.id = event.node_id
 WHERE event.run_id = ? AND event.id > ? AND kind NOT IN ('interrupted', 'freed')
 AND (kind <> 'state' OR json_extract(payload, '$.to') IN ('failed', 'cancelled')
      OR json_extract(payload, '$.from') IN ('failed', 'cancelled'))
 ORDER BY event.id LIMIT ?
+"""
+_EVALUATED = """
+    WHEN 'evaluation' THEN (SELECT metrics FROM evaluation WHERE evaluation.node_id = event.node_id
+                            AND phase = json_extract(payload, '$.phase')
+                            AND evaluation.kind = json_extract(payload, '$.kind')
+                            AND settings_hash = json_extract(payload, '$.settings'))
 """
 
 
@@ -64,15 +73,12 @@ def merge(into: Path, source: Path) -> list[Merged]:
     if into.exists() and source.exists() and os.path.samefile(into, source):
         raise InvalidValueError(f"{source} cannot be merged into itself; name another store")
     with (
-        TreeStore.open(source, read_only=True) as theirs,
-        TreeStore.open(into) as ours,
-        theirs._connection.reading(),  # one state of it, whoever writes meanwhile
+        closing(open_store(source, read_only=True)) as theirs,
+        closing(open_store(into)) as ours,
+        theirs.reading(),  # one state of it, whoever writes meanwhile
     ):
-        check_seals(theirs._connection)
-        return [
-            _merge_run(ours._connection, theirs._connection, run.id, run.uuid, run.name)
-            for run in theirs.runs()
-        ]
+        hash_chain.check(theirs)
+        return [_merge_run(ours, theirs, run.id, run.uuid, run.name) for run in runs.every(theirs)]
 
 
 def _merge_run(ours: Connection, theirs: Connection, run_id: int, uuid: str, name: str) -> Merged:
@@ -127,8 +133,10 @@ def _end_of_ours(ours: Connection, our_run: int, theirs: Connection, their_run: 
 
 
 def _history(connection: Connection, run_id: int) -> Iterator[sqlite3.Row]:
+    has_evaluations = connection.format_number() >= formats.WITH_EVALUATIONS
+    query = _HISTORY.format(evaluated=_EVALUATED if has_evaluations else "")
     after = 0
-    while rows := connection.rows(_HISTORY, (run_id, after, _CHUNK_EVENTS)):
+    while rows := connection.rows(query, (run_id, after, _CHUNK_EVENTS)):
         yield from rows
         after = rows[-1]["id"]
 

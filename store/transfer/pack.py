@@ -9,11 +9,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from store.errors import InvalidValueError, StoreNotFoundError
-from store.sqlite import file_checks as checks
-from store.sqlite.connection import raise_translated, reader
+from store.opening import open_store
+from store.sqlite import file_checks, new_file
+from store.sqlite.connection import Connection, raise_translated, reader
 from store.sqlite.writer_lock import WriterLock
-from store.transfer.copy_run import Part, RunCopy, check_seals
-from store.tree_store import TreeStore
+from store.tables import hash_chain, nodes
+from store.transfer.copy_run import Part, RunCopy
 
 Progress = Callable[[int, int], None]  # pages written, and all of them
 _PAGES_A_STEP = 1024
@@ -32,7 +33,7 @@ def pack(
     InvalidValueError where it is there already (with `replace` where it is `path`), and the errors
     of `store.sqlite.file_checks`, StoreFullError, StoreNotFoundError, StoreLockedError.
     """
-    checks.check_header(path)
+    file_checks.check_header(path)
     with _new_file(path, out, replace) as unfinished:
         try:
             with (
@@ -41,7 +42,7 @@ def pack(
             ):
                 # Within a transaction what others write does not make the copying start again.
                 source.execute("BEGIN")
-                checks.check_content(source, path, read_only=False)
+                file_checks.check_content(source, path, read_only=False)
                 source.backup(
                     target,
                     pages=_PAGES_A_STEP,
@@ -63,23 +64,22 @@ def pack_nodes(
     """
     with (
         _new_file(path, out, replace) as unfinished,
-        TreeStore.open(path, read_only=True) as source,
-        TreeStore.open(unfinished, create=True) as target,
-        source._connection.reading(),
+        closing(open_store(path, read_only=True)) as source,
+        closing(open_store(unfinished, create=True)) as target,
+        source.reading(),
     ):
-        check_seals(source._connection)
-        part = _part(source, run_id, names)
-        copy = RunCopy(source._connection, target._connection, run_id, part)
+        hash_chain.check(source)
+        copy = RunCopy(source, target, run_id, _part(source, run_id, names))
         copy.upload()
-        with target._connection.writing():
+        with target.writing():
             copy.insert()
 
 
-def _part(source: TreeStore, run_id: int, names: Sequence[str]) -> Part:
-    ways = [source.lineage(source.node(run_id, name).id) for name in names]
+def _part(source: Connection, run_id: int, names: Sequence[str]) -> Part:
+    ways = [nodes.lineage(source, nodes.by_name(source, run_id, name).id) for name in names]
     with_weights = {node.id for way in ways for node in way}
     parents = {node.id for way in ways for node in way[:-1]}
-    beside = {child.id for parent_id in parents for child in source.children(parent_id)}
+    beside = {child.id for parent_id in parents for child in nodes.children(source, parent_id)}
     return Part(with_weights | beside, with_weights, parents)
 
 
@@ -98,54 +98,24 @@ def _new_file(path: Path, out: Path, replace: bool) -> Iterator[Path]:
         )
     old = None
     if out.exists():
-        checks.check_header(out)  # only a store is replaced
+        file_checks.check_header(out)  # only a store is replaced
         old = WriterLock(out)
     unfinished = out.with_name(f"{out.name}.{os.getpid()}.new")
     try:
-        _remove(unfinished)
+        new_file.remove(unfinished)
         yield unfinished
-        _put(unfinished, out, replace=old is not None)
+        if old is None:
+            _put_new(unfinished, out)
+        else:
+            new_file.replace(unfinished, out)
     finally:
-        _remove(unfinished)
+        new_file.remove(unfinished)
         if old is not None:
             old.release()
 
 
-def _remove(unfinished: Path) -> None:
-    for path in (unfinished, *_companions(unfinished)):
-        path.unlink(missing_ok=True)
-
-
-def _companions(path: Path) -> list[Path]:
-    """What SQLite keeps beside a file."""
-    return [path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")]
-
-
-def _put(unfinished: Path, out: Path, *, replace: bool) -> None:
-    _sync(unfinished)
-    if replace:
-        # What the old file's -wal holds would be taken for a part of the new one.
-        for path in _companions(out):
-            path.unlink(missing_ok=True)
-        unfinished.replace(out)
-    else:
-        _link(unfinished, out)
-    _sync(out.parent)
-
-
-def _link(unfinished: Path, out: Path) -> None:
-    # Never over a file that came up meanwhile, as a rename would.
+def _put_new(unfinished: Path, out: Path) -> None:
     try:
-        os.link(unfinished, out)
+        new_file.put_new(unfinished, out)
     except FileExistsError:
         raise InvalidValueError(f"{out} is there already; name another file") from None
-    except OSError:  # a file system without links
-        unfinished.rename(out)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from store_helpers import add, finish, make_run
+from store_helpers import add, finish, make_run, settings_of
 
 from store import Run, TreeStore
 
@@ -62,7 +62,7 @@ def story(store: TreeStore, uuid: str) -> dict[str, object]:
     order = {decision.id: place for place, decision in enumerate(decisions)}
     return {
         "run": (run.name, run.seed, run.architecture, run.data, run.environment, run.created_at),
-        "settings": store.settings_history(run.id),
+        "settings": settings_of(store, run.id),
         "nodes": [
             (
                 node.name, names.get(node.parent_id or 0), repr(node.edit), node.kept,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,6 +28,16 @@ def make_run(store: TreeStore, **changes: Any) -> Run:
         "root_snapshot": b"root tensors",
     }
     return store.create_run(**(values | changes))
+
+
+def settings_of(store: TreeStore, run_id: int) -> list[Any]:
+    """The settings a run has had, the oldest first."""
+    rows = store._connection.rows(
+        "SELECT json FROM run_settings JOIN settings ON hash = settings_hash WHERE run_id = ?"
+        " ORDER BY id",
+        (run_id,),
+    )
+    return [json.loads(row["json"]) for row in rows]
 
 
 def root_of(store: TreeStore) -> Node:

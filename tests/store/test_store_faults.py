@@ -140,7 +140,7 @@ class JumpingClock:
 
 def test_a_clock_that_jumps_changes_no_order(path: Path, tmp_path: Path, monkeypatch) -> None:
     draw = random.Random(8)
-    monkeypatch.setattr("store.tables.snapshots.datetime", JumpingClock(random.Random(9)))
+    monkeypatch.setattr("store.sqlite.clock.datetime", JumpingClock(random.Random(9)))
     copy = tmp_path / "copy.pex.db"
     with TreeStore.open(path, create=True) as store:
         run = new_run(store, 8)

@@ -317,7 +317,7 @@ def test_store_of_every_later_format_opens_for_ever(path: Path, number: int) -> 
     expected = json.loads((GOLDEN / f"format-{number}.json").read_text())
     with TreeStore.open(path) as store:
         assert describe(store) == expected
-        kept = {outline.name: outline.kept for chunk in store.outlines(1) for outline in chunk}
+        kept = {brief.name: brief.kept for chunk in store.summaries(1) for brief in chunk}
         assert kept == {node.name: node.kept for node in store.nodes(1)}
 
 

@@ -9,6 +9,7 @@ import pytest
 from store_helpers import add, decide, finish, root_of
 
 from store import TreeStore
+from store.audit.verify import verify
 from store.sqlite.schema import statements
 
 
@@ -86,6 +87,27 @@ def test_wrong_states_cannot_be_written(raw: sqlite3.Connection, sql: str) -> No
     with pytest.raises(sqlite3.IntegrityError):
         raw.execute(sql)
     assert list(raw.iterdump()) == before
+
+
+def test_phases_of_a_later_program_are_for_ready_nodes_and_come_last(path: Path, raw) -> None:
+    later = (
+        "INSERT INTO result SELECT {node}, 'merged', snapshot_hash, 2, NULL, digest, '' FROM result"
+    )
+    later += " WHERE phase = 'recovered'"
+    with pytest.raises(sqlite3.IntegrityError, match="state does not allow"):
+        raw.execute(later.format(node=3))  # which is queued
+    raw.execute(later.format(node=2))
+    raw.execute("INSERT INTO metric VALUES (2, 'merged', 'val_accuracy', 12.5, NULL)")
+    raw.close()
+    with TreeStore.open(path) as store:
+        node = store.node_by_id(2)
+        assert node.phases == ("recovered", "merged") and node.seconds == 3.5
+        assert node.metrics["val_accuracy"] == 12.5
+        finish(store, node, "tuned", metrics={})
+        assert store.node_by_id(2).phases == ("recovered", "tuned", "merged")
+        assert store.node_by_id(2).metrics["val_accuracy"] == 12.5
+    kinds = {finding.kind for finding in verify(path).findings}
+    assert "outline" not in kinds and "schema" not in kinds
 
 
 def test_file_is_set_up_to_keep_what_was_acknowledged(store: TreeStore) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_helpers import FILTER, LAYER, add, decide, finish, make_run, root_of
+from store_helpers import FILTER, LAYER, add, decide, finish, make_run, root_of, settings_of
 
 from store import (
     FinishedNodeError,
@@ -65,7 +65,7 @@ def test_extended_settings_keep_their_history(store: TreeStore) -> None:
     extended = store.extend_run_settings(run.id, {"iterations": 5})
     assert extended.settings == {"iterations": 5} == store.run(run.id).settings
     store.extend_run_settings(run.id, {"iterations": 5})
-    assert store.settings_history(run.id) == [{"iterations": 3}, {"iterations": 5}]
+    assert settings_of(store, run.id) == [{"iterations": 3}, {"iterations": 5}]
     assert kinds(store) == ["run", "settings"]
 
 
@@ -310,8 +310,8 @@ def test_values_that_cannot_be_stored_are_refused_whole(
 
 def test_candidates_are_stored_all_or_none(store: TreeStore) -> None:
     root = root_of(store)
-    with pytest.raises(InvalidValueError, match="'chanel'"):
-        add(store, root, LAYER, {"structure": "chanel"})
+    with pytest.raises(InvalidValueError, match="'Chanel 5'"):
+        add(store, root, LAYER, {"structure": "Chanel 5"})
     assert store.children(root.id) == [] and store.proposals(root.id) == []
     assert kinds(store) == ["run"]
 

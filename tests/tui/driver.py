@@ -160,7 +160,7 @@ def own_world(folder: Path) -> ExitStack:
     stack = ExitStack()
     stack.enter_context(mock.patch.dict(os.environ, own))
     os.environ.pop("NO_COLOR", None)  # even an empty one takes colours away
-    stack.enter_context(mock.patch("store.tables.snapshots.datetime", clock))
+    stack.enter_context(mock.patch("store.sqlite.clock.datetime", clock))
     stack.enter_context(
         mock.patch("explorer.views.live_run.time", SimpleNamespace(time=NOW.timestamp))
     )

@@ -91,8 +91,8 @@ def _line_of(kind: str, what: str, found: Verification) -> str:
     count = sum(finding.kind == kind for finding in found.findings)
     checked = found.num_checked.get(kind)
     mark = "✗" if count else "–" if checked is None else "✓"
-    amount = f"{checked or 0:>10,} {what}"
-    return f"{mark} {kind:<9} {amount}" + (f": {count} wrong" if count else "")
+    amount = f"{checked or 0:>9,} {what}"
+    return f"{mark} {kind:<10} {amount}" + (f": {count} wrong" if count else "")
 
 
 def _names(nodes: Sequence[Who], with_run: bool) -> str:

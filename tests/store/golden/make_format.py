@@ -1,12 +1,11 @@
 """Makes format-N.db and what it says, format-N.json. Run once, when format N was the newest.
 
-PYTHONPATH=.:tests/store python tests/store/golden/make_format.py N
+PYTHONPATH=.:tests/store python tests/store/golden/make_format.py
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,15 @@ def describe(store: TreeStore) -> dict[str, Any]:
         for run in store.runs()
         for node_id, annotation in store.annotations(run.id).items()
     }
-    return json.loads(json.dumps(said))
+    evaluations = [
+        asdict(each)
+        for run in store.runs()
+        for node in store.nodes(run.id)
+        for each in store.evaluations(node.id)
+    ]
+    if evaluations:  # older formats have none
+        said["evaluations"] = evaluations
+    return json.loads(json.dumps(said).replace("NaN", '"nan"'))
 
 
 def fill(store: TreeStore) -> None:
@@ -46,9 +53,7 @@ def fill(store: TreeStore) -> None:
 
 
 if __name__ == "__main__":
-    number = int(sys.argv[1])
-    schema.MIGRATIONS = schema.MIGRATIONS[:number]
-    schema.OLDEST_READABLE = 1
+    number = schema.newest_format()
     with TreeStore.open(FOLDER / f"format-{number}.db", create=True) as new:
         fill(new)
         text = json.dumps(describe(new), indent=1, sort_keys=True)

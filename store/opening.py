@@ -1,0 +1,40 @@
+"""How everything in this package comes to an open store: checked, migrated, and in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from store.sqlite import store_file
+from store.sqlite.connection import Connection
+from store.tables import candidates, snapshots
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Where the file is, with links resolved: a store has one lock, however it is named."""
+    return Path(path).expanduser().resolve()
+
+
+def open_store(
+    path: str | os.PathLike[str], *, read_only: bool = False, create: bool = False
+) -> Connection:
+    """A connection to the store at `path`. Raises as `TreeStore.open`."""
+    if read_only and create:
+        raise ValueError("a store cannot be created read_only; leave one of the two out")
+    if read_only:
+        return store_file.open_to_read(resolved(path))
+    connection = store_file.open_to_write(resolved(path), create=create)
+    try:
+        # What a writer that died has left.
+        candidates.requeue_running(connection)
+        snapshots.remove_unreferenced(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def create_store(path: str | os.PathLike[str], fill: Callable[[Connection], object]) -> Connection:
+    """A connection to a new store, there with what `fill` writes or not at all."""
+    return store_file.create_filled(resolved(path), fill)
