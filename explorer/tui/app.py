@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on, work
@@ -61,7 +62,7 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
     """pe-explore MODEL."""
 
     TITLE = "pe-explore"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")  # a subclass elsewhere has it too
     COMMANDS: ClassVar[set[Any]] = {_key_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, key.action, key.label, show=key.show, tooltip=key.help, id=key.id)

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-import explorer.tui.app
 from explorer.executors.worker_pool import WorkerExecutor
 from explorer.session.open_run import Request, default_store
 from explorer.tui.app import ExplorerApp
@@ -302,8 +301,6 @@ def _wished(wish, left) -> dict:
 
 class ScriptedApp(ExplorerApp):
     """The app with that executor; `told` are its toasts."""
-
-    CSS_PATH = Path(explorer.tui.app.__file__).with_name("app.tcss")
 
     def __init__(self, worker: ScriptedExecutor, request, config) -> None:
         super().__init__(request, config)

@@ -20,8 +20,7 @@ from explorer.tui.drawing.card_cells import (
     share_gone_text,
     similarity_ends,
 )
-from explorer.tui.drawing.cells import Piece, fit, short_name, similarity_text
-from explorer.tui.widgets.lines_view import Line
+from explorer.tui.drawing.cells import Line, Piece, fit, short_name, similarity_text
 from explorer.views.safe_text import safe
 from explorer.views.values import Card, NodeObject
 
