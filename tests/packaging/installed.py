@@ -67,4 +67,5 @@ def install(wheel: Path, folder: Path) -> Path:
 
 def environment() -> dict[str, str]:
     """The variables of this process but for what leads to other modules."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    elsewhere = ("PYTHONPATH", "PYTHONHOME")
+    return {name: value for name, value in os.environ.items() if name not in elsewhere}

@@ -16,7 +16,7 @@ def with_executor(tmp_path, work, **options):
     async def all_of_it():
         executor = WorkerExecutor(tmp_path / "spool", log=tmp_path / "worker.log", **options)
         try:
-            return await asyncio.wait_for(work(executor), 30)
+            return await asyncio.wait_for(work(executor), 240)
         finally:
             await executor.close()
 
@@ -32,7 +32,7 @@ def state_of(pid: int) -> str:
 
 
 async def until(condition) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
         await asyncio.sleep(0.005)
