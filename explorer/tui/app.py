@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.containers import Horizontal, Vertical
 from textual.filter import LineFilter
+from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent, TabPane
 
 from explorer.session.open_run import Request
@@ -135,6 +136,16 @@ class ExplorerApp(DecideActions, GrowActions, NodeActions, ReplayActions, ViewAc
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return line_filters(self.theme, super().get_line_filters())
+
+    def set_timer(self, *arguments: Any, **options: Any) -> Timer:
+        """A timer that ticks however busy the machine is.
+
+        Textual leaves out a tick that is late, also the only one of a timer: a new size of the
+        terminal, which waits for such a timer, would never be seen, nor any after it.
+        """
+        timer = super().set_timer(*arguments, **options)
+        timer._skip = False
+        return timer
 
     # ------------------------------------------------------------ messages of the widgets
 
