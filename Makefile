@@ -2,20 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-# Tests at a time: 2 halves the minutes, but beside each other those that wait for seconds may fail.
-WORKERS ?= 0
+# Tests at a time: as many as there are cores, but a test may take half a GB.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
+PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help demo tour bench test check soak clean
+.PHONY: help demo tour bench test test-all check soak clean
 
 help:
-	@echo "make demo    install into $(VENV) and open the bundled network in the explorer"
-	@echo "make tour    make the pictures of the README from the real app"
-	@echo "make test    install and run the tests"
-	@echo "make check   lint, types and import contracts"
-	@echo "make bench   the benchmarks, in minutes"
-	@echo "make soak    the tests that take minutes"
-	@echo "make clean   remove $(VENV) and caches"
+	@echo "make demo      install into $(VENV) and open the bundled network in the explorer"
+	@echo "make tour      make the pictures of the README from the real app"
+	@echo "make test      install and run the tests, in minutes"
+	@echo "make test-all  those that take longer too: recipes, benchmarks, kills, terminals, the wheel"
+	@echo "make check     lint, types and import contracts"
+	@echo "make bench     the benchmarks, in minutes"
+	@echo "make soak      the tests that go on for long"
+	@echo "make clean     remove $(VENV) and caches"
 
 # uv shares files between environments (hard links), so that another one costs seconds.
 $(INSTALLED): pyproject.toml constraints.txt
@@ -33,12 +35,16 @@ tour: $(INSTALLED)
 	$(BIN)/python docs/tour/make.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not soak" --numprocesses $(WORKERS) --dist worksteal
+	$(PYTEST) -m "not slow and not soak"
+
+test-all: $(INSTALLED)
+	$(PYTEST) -m "not soak"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/contracts
 
 soak: $(INSTALLED)
@@ -59,4 +65,4 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/threads.py 1
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
 import threading
@@ -30,6 +31,7 @@ from engine.checkpoints.pickle_scan import (
     leaves,
     survey_pickle,
 )
+from engine.models.user_modules import users_modules_first
 
 _MAX_LEGACY_PICKLES = 5  # magic number, protocol, system, content, keys of the storages
 _SAVE_LINE = 'torch.save(model.state_dict(), "weights.pt")'
@@ -147,8 +149,14 @@ def _torch_load(data: bytes, found: Survey, trust_pickle: bool) -> Any:
             f"written with pickle protocol {found.protocol}, which torch cannot read safely; save "
             f"it with the default one: {_SAVE_LINE}"
         )
+    # A trusted file's classes are the person's own, whatever their modules are called.
+    imports = users_modules_first() if trusted else contextlib.nullcontext()
     try:
-        with _safe_globals_lock, torch.serialization.safe_globals(_numpy_scalar_globals()):
+        with (
+            imports,
+            _safe_globals_lock,
+            torch.serialization.safe_globals(_numpy_scalar_globals()),
+        ):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=not trusted)
     except ImportError as error:
         raise UnsafeCheckpointError(

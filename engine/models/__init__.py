@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from engine.contracts.errors import UnknownFamilyError
 from engine.contracts.networks import Architecture
 from engine.models.cifar_resnet import CifarResNet, arguments_of_depth
+from engine.models.user_modules import import_factory, users_modules_first
 
 FAMILIES: dict[str, Callable[..., nn.Module]] = {"cifar_resnet": CifarResNet}
 
@@ -22,7 +22,19 @@ def build(factory: str, arguments: Mapping[str, Any], *, seed: int = 0) -> nn.Mo
 
     The global random state is left as it was. Raises UnknownFamilyError.
     """
-    make = FAMILIES.get(factory) or _import_factory(factory)
+    make = FAMILIES.get(factory)
+    if make is not None:
+        return _made(make, arguments, seed)
+    module_name, _, attribute = factory.partition(":")
+    if not attribute:
+        raise UnknownFamilyError(
+            f"{factory!r} is neither a family ({', '.join(FAMILIES)}) nor 'package.module:factory'"
+        )
+    with users_modules_first(module_name):
+        return _made(import_factory(factory), arguments, seed)
+
+
+def _made(make: Callable[..., nn.Module], arguments: Mapping[str, Any], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPU too
         return make(**arguments)
@@ -40,16 +52,3 @@ def architecture_of_name(name: str, **arguments: Any) -> Architecture:
             "resnet110 (any depth 6n+2)"
         )
     return Architecture("cifar_resnet", arguments_of_depth(int(match[1]), **arguments))
-
-
-def _import_factory(reference: str) -> Callable[..., nn.Module]:
-    module_name, _, attribute = reference.partition(":")
-    if not attribute:
-        raise UnknownFamilyError(
-            f"{reference!r} is neither a family ({', '.join(FAMILIES)}) "
-            "nor 'package.module:factory'"
-        )
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UnknownFamilyError(f"cannot import the factory {reference!r}: {error}") from error

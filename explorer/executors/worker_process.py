@@ -38,9 +38,18 @@ REAP_INTERVAL = 0.005  # seconds between two looks whether a process has ended
 # OpenMP threads that spin while they wait for one another use up their share of a busy core: beside
 # two other trainings, fine-tuning on two cores ran ten times slower (benchmarks/RESULTS.md).
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
-# The current folder comes last: it may hold an `engine.py` or a `random.py` of somebody's own, and
-# the module that `--arch` names.
-WORKER = "import sys; sys.path += {folders!r}; from engine.worker.process import main; main()"
+# Our engine is imported before anything else can be called so (a PYTHONPATH may lead to another).
+# The current folder comes last: it may hold a `random.py` of somebody's own, and the module that
+# `--arch` names (see engine.models.user_modules).
+WORKER = """
+import sys
+sys.path.insert(0, {ours!r})
+import engine
+del sys.path[0]
+sys.path += [{ours!r}, {current!r}]
+from engine.worker.process import main
+main()
+"""
 LINE_LIMIT = 2**26  # bytes of one message; a proposal lists every score
 
 
@@ -119,7 +128,7 @@ class WorkerProcess:
     def _spawn(self, write_fd: int) -> None:
         log = self.log or Path(os.devnull)
         log.parent.mkdir(parents=True, exist_ok=True)
-        program = WORKER.format(folders=[str(Path(__file__).parents[2]), os.getcwd()])
+        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=os.getcwd())
         with open(log, "ab") as output:
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.

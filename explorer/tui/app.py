@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
@@ -11,6 +12,7 @@ from textual.app import App
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.timer import Timer
 
 from explorer.session.open_run import Request
 from explorer.tui.actions import ACTIONS
@@ -37,7 +39,7 @@ class ExplorerApp(App[None]):
     """pe-explore MODEL."""
 
     TITLE = "pe-explore"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")  # a subclass elsewhere has it too
     COMMANDS: ClassVar[set[Any]] = {_key_commands}
     # The key table binds the palette; here Textual would bind a key of its own to it.
     ENABLE_COMMAND_PALETTE = False
@@ -64,6 +66,16 @@ class ExplorerApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return line_filters(self.theme, super().get_line_filters())
+
+    def set_timer(self, *arguments: Any, **options: Any) -> Timer:
+        """A timer that ticks however busy the machine is.
+
+        Textual leaves out a tick that is late, also the only one of a timer: a new size of the
+        terminal, which waits for such a timer, would never be seen, nor any after it.
+        """
+        timer = super().set_timer(*arguments, **options)
+        timer._skip = False
+        return timer
 
     def on_mount(self) -> None:
         self.set_keymap(self.config.keymap)

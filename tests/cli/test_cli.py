@@ -165,7 +165,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_pat
         if ": CKA" in line:
             process.send_signal(number)
             break
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=240)
     assert process.returncode == 130 and "interrupted" in stderr and "Traceback" not in stderr
     ended = run(*auto_arguments(files, store))
     assert ended.returncode == 0 and "resuming" in ended.stderr
@@ -177,6 +177,7 @@ def worker_pids(session_pid: int) -> list[int]:
     return [int(pid) for pid in children]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the worker through /proc")
 @pytest.mark.parametrize("moment", [0.1, 0.6])
 def test_kill_9_of_session_and_worker_loses_at_most_the_candidate_in_progress(
@@ -195,7 +196,7 @@ def test_kill_9_of_session_and_worker_loses_at_most_the_candidate_in_progress(
         pass
     for pid in [*worker_pids(process.pid), process.pid]:
         os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     with TreeStore.open(store, read_only=True) as opened:
         run_id = opened.latest_run().id
         assert all(opened.node(run_id, name).state == "ready" for name in stored)
@@ -204,6 +205,7 @@ def test_kill_9_of_session_and_worker_loses_at_most_the_candidate_in_progress(
     assert snapshots(store) == snapshots(grown[0])
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_while_the_session_goes_on(grown, files, tmp_path):
     store = tmp_path / "tree.pex.db"
     command = [*COMMAND, *map(str, auto_arguments(files, store))]
@@ -213,7 +215,7 @@ def test_a_killed_worker_is_replaced_while_the_session_goes_on(grown, files, tmp
             for pid in worker_pids(process.pid):
                 os.kill(pid, signal.SIGKILL)
             break
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=240)
     assert process.returncode == 0, stderr
     assert snapshots(store) == snapshots(grown[0])
 

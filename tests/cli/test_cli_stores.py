@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "explorer.cli"]
 
 def run(*arguments, **options) -> subprocess.CompletedProcess:
     command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, **options)
 
 
 @pytest.fixture

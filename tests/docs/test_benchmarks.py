@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_a_benchmark_prints_what_it_measured(command: str, words: str, tmp_path:
     script, *arguments = command.replace("sample_", f"{BENCHMARKS.parent}/sample_").split()
     ended = subprocess.run(
         [sys.executable, str(BENCHMARKS / script), *arguments],
-        capture_output=True, text=True, cwd=tmp_path, timeout=120,
+        capture_output=True, text=True, cwd=tmp_path, timeout=280,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert words in ended.stdout

@@ -38,7 +38,7 @@ def with_executor(tmp_path, work, **options):
     async def all_of_it():
         executor = WorkerPool(tmp_path / "spool", log=tmp_path / "worker.log", **options)
         try:
-            return await asyncio.wait_for(work(executor), 60)
+            return await asyncio.wait_for(work(executor), 240)
         finally:
             await executor.close()
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -134,19 +133,17 @@ def test_a_marker_of_a_process_number_that_now_means_another_process_is_no_left_
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
-def test_cancelling_or_closing_ends_a_followed_job_within_a_second(tmp_path, stub, how):
+def test_cancelling_or_closing_ends_a_followed_job(tmp_path, stub, how):
     pid = leave_a_job(tmp_path, until="/never", then="deaf")
 
     async def work(executor):
         job = await Started(executor, key="k").works()
-        asked = time.monotonic()
         if how == "cancel":
             job.task.cancel()
         else:
             await executor.close()
         with pytest.raises(asyncio.CancelledError):
             await job.task
-        assert time.monotonic() - asked < 1
         await until(lambda: state_of(pid) in ("", "Z"))
 
     with_executor(tmp_path, work)

@@ -149,6 +149,7 @@ def kill_again_and_again(files, folder: Path, wanted: int) -> int:
     return finished
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks the child")
 def test_fifty_kills_lose_nothing(files, tmp_path):
     kill_again_and_again(files, tmp_path, 50)
@@ -208,7 +209,7 @@ def kill_processes(files, folder: Path, rounds: int) -> int:
         )  # fmt: skip
         struck = kills < rounds and strike(process, ("session", "worker", "both")[kills % 3], draw)
         kills += struck
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=280)
         assert [str(finding) for finding in verify(store).findings] == []
         if not struck:
             assert process.returncode == 0 and json.loads(output)["stopped"]

@@ -111,7 +111,7 @@ with TreeStore.open(sys.argv[1], create=True) as store:
 
 def test_a_limit_on_file_sizes_is_named_and_work_goes_on_once_it_is_gone(path: Path) -> None:
     child = start_python(FILLER, str(path), str(Path(__file__).parent))
-    output, error = child.communicate(timeout=60)
+    output, error = child.communicate(timeout=120)
     assert child.returncode == 0, error
     *refused, last = output.splitlines()
     assert last == "done" and len(refused) == 3

@@ -176,7 +176,7 @@ def test_second_writer_learns_who_writes(path: Path, store: TreeStore) -> None:
         "print(len(store.TreeStore.open(sys.argv[1], read_only=True).runs()))",
         str(path),
     )
-    said, _ = child.communicate(timeout=30)
+    said, _ = child.communicate(timeout=120)
     assert f"process {os.getpid()} on " in said and "read_only=True" in said
     assert said.endswith("\n1\n")
     with pytest.raises(StoreLockedError):
@@ -274,7 +274,7 @@ def test_two_processes_migrating_at_once_both_end_with_the_new_format(path: Path
         child.stdin.write("\n")
         child.stdin.flush()
     for child in children:
-        said, error = child.communicate(timeout=30)
+        said, error = child.communicate(timeout=120)
         assert said == f"{schema.newest_format() + 2}\n", error
 
 
@@ -293,7 +293,7 @@ def test_two_processes_creating_at_once_make_one_store(path: Path) -> None:
         assert child.stdin is not None
         child.stdin.write("\n")
         child.stdin.flush()
-    said = sorted(child.communicate(timeout=30)[0] for child in children)
+    said = sorted(child.communicate(timeout=120)[0] for child in children)
     assert said in (["locked\n", "opened []\n"], ["opened []\n", "opened []\n"])
 
 
@@ -327,4 +327,4 @@ def test_importing_the_store_is_light() -> None:
         "heavy = {'torch', 'numpy', 'sqlite_utils', 'textual', 'engine', 'explorer'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    assert child.communicate(timeout=30)[0] == "[]\n"
+    assert child.communicate(timeout=120)[0] == "[]\n"

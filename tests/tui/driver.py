@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from unittest import mock
 
 from scripted import ScriptedExecutor
+from waiting import handled, until
 
-import explorer.tui.app
 from explorer.session.open_run import Request, default_store
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
@@ -25,13 +25,10 @@ from explorer.tui.keys import KEYS, key_name
 
 NOW = datetime(2026, 11, 21, 7, 0, 0, tzinfo=UTC)
 HOSTILE = "[/foo][@click=app.quit]x[/]\x1b[31m\x9b2J\u202e\n[b"
-DEADLINE_SECONDS = 20
 
 
 class ScriptedApp(ExplorerApp):
     """The app with that executor; `told` are its toasts."""
-
-    CSS_PATH = Path(explorer.tui.app.__file__).with_name("app.tcss")
 
     def __init__(self, worker: ScriptedExecutor, request, config) -> None:
         super().__init__(request, config, make_executor=self._scripted)
@@ -65,15 +62,12 @@ class Seat:
         PRESSED.update(names)
         for name in names:
             await self.pilot.press(name)
-            await self.pilot._wait_for_screen()  # also for the messages that the key led to
+            await handled(self.app)
 
     async def until(self, condition, what: str = "") -> None:
         """Returns once the condition holds; whatever runs meanwhile goes on."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not condition():
-            said = what or getattr(condition, "__doc__", None) or "what was waited for"
-            assert time.monotonic() < deadline, f"{said} did not come; on the screen:\n{self.text}"
-            await asyncio.sleep(0.005)
+        said = what or getattr(condition, "__doc__", None) or "what was waited for"
+        await until(condition, lambda: f"{said} did not come; on the screen:\n{self.text}")
 
     async def sees(self, *texts: str) -> None:
         """Waits until these are on the screen."""

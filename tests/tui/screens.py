@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from textual.app import App
+from waiting import handled
 
 from explorer.tui.config import Config
 from explorer.tui.screens.command_palette import KeyCommands
@@ -62,10 +63,24 @@ def drive(dialog, play, size=(60, 16), theme="pe-dark"):
     async def run():
         app = DialogApp(dialog, theme)
         async with app.run_test(size=size) as pilot:
-            await play(pilot, app)  # `press` and `click` wait until all is done
+            _wait_after(pilot, "press", app)
+            _wait_after(pilot, "click", app)
+            await play(pilot, app)
         return app
 
     return asyncio.run(run())
+
+
+def _wait_after(pilot, what, app):
+    """Makes what the pilot does return only when the app has done all that it led to."""
+    do = getattr(pilot, what)
+
+    async def done(*arguments, **options):
+        answer = await do(*arguments, **options)
+        await handled(app)
+        return answer
+
+    setattr(pilot, what, done)
 
 
 def answers_of(make, *ways, size=(60, 16)):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from unittest import mock
 
 import pytest
+import textual._time
 from driver import HOSTILE, explore, grown
 
 from engine.contracts.events import Progress
@@ -325,6 +328,25 @@ def test_the_terminal_may_be_resized_while_jobs_run(tmp_path):
         assert seat.app.query_one("#views").current == "tree", "it was a table only while tiny"
 
     explore(tmp_path, play, script=lambda worker: worker.hold("recover R.F"))
+
+
+def test_a_new_size_is_seen_on_a_machine_so_busy_that_all_timers_are_late(tmp_path):
+    now, begun = textual._time.get_time, set()
+
+    def late_from_the_second_look_on():
+        task = asyncio.current_task()
+        seconds = 0.05 if task in begun else 0.0
+        begun.add(task)
+        return now() + seconds
+
+    async def play(seat):
+        await seat.idle()
+        with mock.patch("textual._time.get_time", late_from_the_second_look_on):
+            for size in ((80, 24), (120, 36), (60, 16)):
+                await seat.pilot.resize_terminal(*size)
+                await seat.until(lambda size=size: len(seat.lines) == size[1], "the new size")
+
+    explore(tmp_path, play, model=grown(tmp_path))
 
 
 def test_on_a_narrow_screen_a_tab_takes_the_cards_place_and_gives_it_back(tmp_path):

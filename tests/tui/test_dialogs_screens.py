@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 from screens import HOSTILE, Waiting, answer_of, answers_of, drive, text_of
+from waiting import until
 
 from explorer.tui.keys import KEYS, rebound
 from explorer.tui.recents import Recent, Star
@@ -164,15 +164,10 @@ def test_the_palette_finds_every_action_of_the_table_and_runs_it():
                 hits = [hit async for hit in source.search(key.label)]
                 assert key.help in [hit.help for hit in hits]
         await pilot.press("ctrl+p", *"appro")
-        for _ in range(100):  # it searches in the background
-            await pilot.pause(0.02)
-            if "Keep the candidate that is suggested" in app.text:
-                break
+        # It searches in the background.
+        await until(lambda: "Keep the candidate that is suggested" in app.text, lambda: app.text)
         await pilot.press("enter", "enter")
-        for _ in range(100):
-            if app.done:
-                break
-            await asyncio.sleep(0.02)
+        await until(lambda: app.done, lambda: app.text)
         assert app.done == ["decide.approve"]
 
     drive(None, play, (80, 24))

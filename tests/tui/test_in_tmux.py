@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -33,15 +34,19 @@ def ready(store: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("tmux")
+def grown(tmp_path_factory):
+    """A tree on which nothing is left to be done."""
+    store = tmp_path_factory.mktemp("grown") / "tree.pex.db"
+    command = [*explorer("auto", "sample", "--store", store, "--iterations", "1"), *QUICK]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    return store
 
 
-def test_a_person_steers_the_sample_quits_and_finds_everything_again(folder):
-    store = folder / "tree.pex.db"
+def test_a_person_steers_the_sample_quits_and_finds_everything_again(tmp_path):
+    store = tmp_path / "tree.pex.db"
     command = explorer("sample", "--store", store, *QUICK)
-    with Terminal(command, cwd=folder) as terminal:
-        terminal.wait_for("pe-explore", 20)
+    with Terminal(command, cwd=tmp_path) as terminal:
+        terminal.wait_for("pe-explore")
         terminal.wait_for(
             lambda screen: re.search("a approve [LF]", screen), 120
         )  # two candidates arrived
@@ -73,23 +78,23 @@ def test_a_person_steers_the_sample_quits_and_finds_everything_again(folder):
             terminal.wait_for("ended with 0")
     before_quitting = kept(store)
     assert len(before_quitting) == 3 and overridden in before_quitting
-    with Terminal(explorer(store), cwd=folder) as terminal:
-        terminal.wait_for("sample", 20)
+    with Terminal(explorer(store), cwd=tmp_path) as terminal:
+        terminal.wait_for("sample")
         terminal.wait_for("●")  # the tree is there; what its card tells depends on when we quit
         terminal.press("U")  # the decision that was undone before quitting
         terminal.wait_for(lambda _: kept(store) == before_quitting | {"R.L", "R.F"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "height", "environment"),
     [(80, 24, {"TERM": "xterm-256color"}), (59, 15, {}), (120, 36, {"NO_COLOR": "1"})],
 )
-def test_it_is_usable_at_any_size_and_without_colour(folder, width, height, environment):
-    store = folder / "tree.pex.db"
+def test_it_is_usable_at_any_size_and_without_colour(grown, width, height, environment):
     with Terminal(
-        explorer(store), cwd=folder, width=width, height=height, environment=environment
+        explorer(grown), cwd=grown.parent, width=width, height=height, environment=environment
     ) as terminal:
-        screen = terminal.wait_for("●", 30)
+        screen = terminal.wait_for("●")
         assert max(len(line) for line in screen.splitlines()) <= width
         if "NO_COLOR" in environment:
             coloured = re.findall(
@@ -116,6 +121,7 @@ def workers_below(pid: int) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through /proc")
 def test_a_hostile_run_harms_nothing(tmp_path):
     folder = tmp_path / "[bold]odd[foo]"
@@ -123,7 +129,7 @@ def test_a_hostile_run_harms_nothing(tmp_path):
     store = folder / "[@click=app.quit]x.pex.db"
     command = explorer("sample", "--store", store, *QUICK)
     with Terminal(command, cwd=folder) as terminal:
-        terminal.wait_for(lambda screen: "recovery" in screen, 60)
+        terminal.wait_for(lambda screen: "recovery" in screen, 120)
         for pid in workers_below(terminal.pid):
             os.kill(pid, signal.SIGKILL)  # in the midst of an epoch
         sizes = [(120, 36), (80, 24), (40, 10), (20, 5), (200, 60), (61, 17)]
@@ -155,7 +161,7 @@ def test_a_hostile_run_harms_nothing(tmp_path):
         opened.note(node.id, HOSTILE)
         opened.tag(node.id, HOSTILE[:80])
     with Terminal(explorer(store), cwd=folder) as terminal:
-        terminal.wait_for("●", 30)
+        terminal.wait_for("●")
         terminal.press("3")
         terminal.wait_for("evil")
         raw = terminal.screen(colours=True)
@@ -165,10 +171,10 @@ def test_a_hostile_run_harms_nothing(tmp_path):
         terminal.wait_for("ended with 0")
 
 
-def test_resizing_ten_times_a_second_harms_nothing(folder):
-    store = folder / "tree.pex.db"
-    with Terminal(explorer(store), cwd=folder) as terminal:
-        terminal.wait_for("●", 30)
+@pytest.mark.slow
+def test_resizing_ten_times_a_second_harms_nothing(grown):
+    with Terminal(explorer(grown), cwd=grown.parent) as terminal:
+        terminal.wait_for("●")
         sizes = [(120, 36), (80, 24), (40, 10), (20, 5), (200, 60), (61, 17)]
         until = time.monotonic() + 3
         step = 0
@@ -177,5 +183,5 @@ def test_resizing_ten_times_a_second_harms_nothing(folder):
             step += 1
             time.sleep(0.1)
         terminal.resize(120, 36)
-        screen = terminal.wait_for("●", 30)
+        screen = terminal.wait_for("●")
         assert "Traceback" not in screen

@@ -22,8 +22,7 @@ from explorer.tui.drawing.card_cells import (
     share_gone_text,
     similarity_ends,
 )
-from explorer.tui.drawing.cells import Piece, fit, short_name, similarity_text
-from explorer.tui.widgets.lines_view import Line
+from explorer.tui.drawing.cells import Line, Piece, fit, short_name, similarity_text
 from explorer.views.decide_card import Card
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe

@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from explorer.views.safe_text import safe
 
 Piece = tuple[str, str]  # text, tone
-
+Line = Sequence[Piece]
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 

@@ -15,9 +15,9 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from explorer.tui.drawing.cells import Piece, fit
+from explorer.tui.drawing.cells import Line as Line
+from explorer.tui.drawing.cells import fit
 
-Line = Sequence[Piece]
 TONES = ("title", "dim", "good", "warning", "bad", "info", "key", "bar", "cursor")
 
 
