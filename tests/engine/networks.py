@@ -6,9 +6,9 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images
 from engine.models import build
-from engine.contracts.networks import Execution
 
 CPU = Execution(device="cpu", num_threads=1, autocast=None)
 

@@ -5,9 +5,11 @@ import torch
 from networks import CPU, small_data
 
 from engine.contracts.errors import CheckpointError
+from engine.contracts.events import Progress
+from engine.contracts.jobs import Recipe
 from engine.models import architecture_of_name
 from engine.runtime.progress import Monitor
-from engine.training.from_scratch import Recipe, train_network
+from engine.training.from_scratch import train_network
 
 
 class Interrupted(Exception):
@@ -16,7 +18,7 @@ class Interrupted(Exception):
 
 def interrupt_after(epochs: int) -> Monitor:
     def emit(event):
-        if event["event"] == "progress" and event.get("epoch", 0) > epochs:
+        if isinstance(event, Progress) and (event.epoch or 0) > epochs:
             raise Interrupted
 
     return Monitor(emit)
