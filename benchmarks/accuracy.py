@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from engine import load as load_network
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import evaluate
 from engine.pruning import candidates
@@ -31,7 +32,6 @@ from engine.pruning import surgery as edits
 from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
-from engine.contracts.networks import Execution
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT
 from engine.training.finetune import TrainPlan, train

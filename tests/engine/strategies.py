@@ -6,6 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def _instances(kind: Any) -> st.SearchStrategy[Any]:
     given = {
         each.name: _settings(each.metadata["option"], hints[each.name])
         if "option" in each.metadata
-        else st.deferred(lambda hint=hints[each.name]: values_of(hint))
+        else st.deferred(partial(values_of, hints[each.name]))
         for each in dataclasses.fields(kind)
     }
     return st.builds(kind, **given)
