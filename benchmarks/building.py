@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from engine import load
-from engine.contracts.settings import Settings
+from engine.contracts.settings import ScoringSettings
 from engine.data import ImageData, Images
 from engine.pruning import candidates
 from engine.pruning import surgery as edits
@@ -52,7 +52,7 @@ def main() -> None:
     scores = l1_scores(model, none, data, execution, SILENT)
     structure = structure_of(model)
     filters = candidates.filter_edit(
-        structure, scores, asked.filters, allocation=Settings().allocation, seed=0
+        structure, scores, asked.filters, allocation=ScoringSettings().allocation, seed=0
     )
     layer = candidates.layer_edit(structure, scores, 2)
     assert filters is not None and layer is not None

@@ -20,6 +20,7 @@ import torch
 from million import make_store
 from torch import nn
 
+from engine.contracts.networks import Execution
 from engine.data import ImageData, Images
 from engine.measures.accuracy import evaluate
 from engine.models import build
@@ -63,7 +64,7 @@ def network(depth: int = 20, width: int = 16):
     return build("cifar_resnet", arguments_of_depth(depth, width=width), seed=0).eval()
 
 
-def computing(execution: device.Execution) -> None:
+def computing(execution: Execution) -> None:
     def kl(model: nn.Module, data: ImageData) -> object:
         return kl_scores(model, data.train, data, execution, SILENT)
 

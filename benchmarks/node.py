@@ -1,6 +1,6 @@
 """Where the time of a node goes: scoring, building, recovery, comparing, tuning, and the rest.
 
-Usage: python benchmarks/node.py [CHECKPOINT DATA] [OPTION=VALUE …] [--threads T]
+Usage: python benchmarks/node.py [CHECKPOINT DATA] [--set OPTION=VALUE …] [--threads T]
 Options are settings, e.g. train_limit=5000 recovery_epochs=1. Expands the root once, in this
 process, and tunes the first candidate. Prints the seconds of each stage, its share, and how near
 training comes to what this machine's convolutions can do at best, as measured here too.
@@ -13,19 +13,40 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.contracts.settings import Settings
+from engine.contracts.jobs import (
+    Job,
+    JobRequest,
+    Opened,
+    OpenRoot,
+    Places,
+    Propose,
+    Proposed,
+    Recover,
+    Recovered,
+    Tune,
+    Tuned,
+)
+from engine.contracts.networks import DataRef, Execution, FileRef, NetworkRef
+from engine.contracts.settings import Settings, setting_named, with_values
+from engine.measures.similarity import SIMILARITIES
+from engine.pruning import surgery
+from engine.pruning.criteria import CRITERIA
 from engine.runtime import device
 from engine.runtime.progress import SILENT
-from engine.worker import handlers as jobs
+from engine.worker import handlers, workbench
+from engine.worker.engine import Engine
+
+QUICK = {"train_limit": 3000, "recovery_epochs": 1, "tune_epochs": 2, "criterion_samples": 20}
 
 STAGES = {  # names that engine.worker.handlers calls, and what they are
     "train": "training", "evaluate": "evaluating", "resampled": "bootstrap of CKA",
-    "latencies_ms": "latency", "cost_of": "counting MACs", "load": "reading data",
+    "latencies_ms": "latency", "cost_of": "counting MACs",
 }  # fmt: skip
 
 
@@ -53,14 +74,16 @@ class Clock:
 def watch(clock: Clock) -> None:
     """Puts the clock around what jobs call."""
     for name, stage in STAGES.items():
-        setattr(jobs, name, clock.timed(stage, getattr(jobs, name)))
-    for name, criterion in list(jobs.CRITERIA.items()):
-        jobs.CRITERIA[name] = clock.timed("scoring", criterion)
-    for name, similarity in list(jobs.SIMILARITIES.items()):
+        setattr(handlers, name, clock.timed(stage, getattr(handlers, name)))
+    workbench.evaluate = clock.timed("evaluating", workbench.evaluate)  # the parent's features
+    workbench.load = clock.timed("reading data", workbench.load)
+    for name, criterion in list(CRITERIA.items()):
+        CRITERIA[name] = clock.timed("scoring", criterion)
+    for name, similarity in list(SIMILARITIES.items()):
         compare = clock.timed("CKA", similarity.compare)
-        jobs.SIMILARITIES[name] = similarity._replace(compare=compare)
-    jobs.edits.apply = clock.timed("building the candidate", jobs.edits.apply)
-    jobs.Engine._spooled = clock.timed("writing tensors", jobs.Engine._spooled)  # type: ignore
+        SIMILARITIES[name] = similarity._replace(compare=compare)
+    surgery.apply = clock.timed("building the candidate", surgery.apply)
+    workbench.Workbench.keep = clock.timed("writing tensors", workbench.Workbench.keep)  # type: ignore
 
 
 def best_gflops() -> float:
@@ -86,48 +109,45 @@ def main() -> None:
     samples = Path(__file__).parents[1] / "sample_checkpoints"
     model, data = asked.files or (str(samples / "sample.pt"), "sample")
     given = dict(item.split("=", 1) for item in asked.set)
-    quick = {"train_limit": 3000, "recovery_epochs": 1, "tune_epochs": 2, "criterion_samples": 20}
-    defaults = Settings().as_dict()
-    chosen = {k: type(defaults[k] or 0)(v) if not isinstance(defaults[k], str) else v
-              for k, v in given.items()}  # fmt: skip
-    settings = {**quick, **chosen, "data": data}
+    chosen = {name: setting_named(name).type(value) for name, value in given.items()}
+    settings = with_values(Settings(), {**QUICK, **chosen, "data": data})
     execution = device.choose("cpu", asked.threads)
     clock = Clock()
     watch(clock)
     with tempfile.TemporaryDirectory() as folder:
-        engine = jobs.Engine(Path(folder))
-        profile(engine, clock, model, settings, execution)
+        profile(Engine(Path(folder)), clock, model, settings, execution)
 
 
 def profile(
-    engine: Any, clock: Clock, model: str, settings: dict[str, Any], execution: Any
+    engine: Engine, clock: Clock, model: str, settings: Settings, execution: Execution
 ) -> None:
     """Expands the root and tunes a candidate; prints where the time went."""
-    run = engine.run({"kind": "open", "path": model, "settings": settings}, SILENT)
-    common = {"settings": settings, "data": run["data"], "execution": execution.as_dict()}
-    root = {"name": "R", "architecture": run["architecture"], "snapshot": run["snapshot"]}
+    places, limit = Places(data=settings.data.source, checkpoint=model), settings.data.train_limit
+
+    def do(job: Job) -> Any:
+        return engine.run(JobRequest(job.KIND, job, places=places), SILENT)
+
+    run: Opened = do(OpenRoot(FileRef(Path(model).name, ""), device="cpu", train_limit=limit))
+    root = NetworkRef(run.architecture, run.snapshot)
+    data = DataRef(run.data.digest, run.data.mean, run.data.std, limit)
     clock.seconds.clear()
     started = time.perf_counter()
-    proposal = engine.run(
-        {"kind": "propose", "name": "R", "parent": root, "seed": 0, **common}, SILENT
-    )
-    recovered = [
-        engine.run({"kind": "recover", "name": "R.X", "parent": root, "edit": edit, "seed": 1,
-                    "resample_seed": 2, **common}, SILENT)
-        for edit in proposal["edits"]
-    ]  # fmt: skip
-    architecture = {**run["architecture"], "edits": [proposal["edits"][0]]}
-    node = {"name": "R.X", "architecture": architecture, "snapshot": recovered[0]["snapshot"]}
-    tuned = engine.run({"kind": "tune", "name": "R.X", "node": node, "seed": 3, **common}, SILENT)
+    proposed: Proposed = do(Propose(root, data, execution, settings.scoring, seed=0))
+    recovered: list[Recovered] = [
+        do(Recover(root, edit, data, execution, settings.training, settings.similarity, 1, 2))
+        for edit in proposed.edits
+    ]
+    architecture = replace(run.architecture, edits=(*run.architecture.edits, proposed.edits[0]))
+    node = NetworkRef(architecture, recovered[0].snapshot)
+    tuned: Tuned = do(Tune(node, data, execution, settings.training, seed=3))
     total = time.perf_counter() - started
     known = sum(clock.seconds.values())
     for stage, seconds in [*clock.seconds.most_common(), ("the rest", total - known)]:
         print(f"{stage:24} {seconds:8.2f} s {100 * seconds / total:6.1f} %")
     print(f"{'one expansion and tuning':24} {total:8.2f} s")
-    images = settings["train_limit"]
-    epochs = [*((r, len(r["epochs"])) for r in recovered), (tuned, len(tuned["epochs"]))]
-    macs = [*(r["metrics"]["macs"] for r in recovered), recovered[0]["metrics"]["macs"]]
-    operations = sum(3 * 2 * m * images * n for m, (_, n) in zip(macs, epochs, strict=True))
+    trained = [(each.metrics["macs"], len(each.epochs)) for each in recovered]
+    trained.append((recovered[0].metrics["macs"], len(tuned.epochs)))
+    operations = sum(3 * 2 * macs * run.data.num_train * epochs for macs, epochs in trained)
     best = best_gflops()
     reached = operations / clock.seconds["training"] / 1e9
     print(f"training at {reached:.1f} GFLOPS; convolutions alone reach {best:.1f} at best")

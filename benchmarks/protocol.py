@@ -25,7 +25,8 @@ from similarity import by_grams
 from torch import Tensor, nn
 
 from engine import load as load_network
-from engine.contracts.settings import Settings
+from engine.contracts.edits import Edit
+from engine.contracts.settings import ScoringSettings
 from engine.data import ImageData, Images, load, normalise
 from engine.data.splits import sample_per_class
 from engine.pruning import candidates
@@ -52,7 +53,7 @@ def plain_scores(model: nn.Module, images: Images, data: ImageData) -> Scores:
             sums.filters[group.path][index] = kl_of(silenced(inputs_BCHW), before_BK).sum()
     for block in structure_of(model).blocks:
         if not block.changes_shape:
-            skipping = edits.apply(edits.Edit("layer", blocks=(block.path,)), model)
+            skipping = edits.apply(Edit("layer", blocks=(block.path,)), model)
             sums.blocks[block.path] = float(kl_of(skipping(inputs_BCHW), before_BK).sum())
     return sums.means(len(images))
 
@@ -79,7 +80,7 @@ def plain_iteration(checkpoint: str, name: str, num_images: int) -> None:
     shape = data.image_shape_HWC
     parent_features, _ = features(parent, data.validation, data)
     found = []
-    for edit in candidates.propose(parent, scores, Settings(), shape, seed=0):
+    for edit in candidates.propose(parent, scores, ScoringSettings(), shape, seed=0):
         candidate = edits.apply(edit, parent)
         plainly(candidate, data, TrainPlan(0, RECOVERY, TUNE, seed=1), execution)
         own, _ = features(candidate, data.validation, data)

@@ -22,7 +22,7 @@ execution = device.choose("cpu", int(sys.argv[1]))
 device.apply(execution)
 data = load("sample", train_limit=1280)
 architecture = architecture_of_name("resnet20", width=8, in_channels=1)
-model = build(architecture["factory"], architecture["arguments"])
+model = build(architecture.factory, architecture.arguments)
 print(train(model, data, TrainPlan(0, 1, 1, seed=0), execution)[0].images_per_second)
 """
 BUSY = "import torch; torch.set_num_threads(1); x = torch.rand(800, 800)\nwhile True: x @ x"

@@ -126,7 +126,7 @@ def _data(value: Any) -> DataDescription | None:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ArchitectureError(f"its description of the data is unreadable; {_WRITE_AGAIN}")
     mean, std = value.get("mean"), value.get("std")
-    if mean is not None or std is not None:
+    if not _is_left_out(mean) or not _is_left_out(std):
         means, deviations = _numbers(mean), _numbers(std)
         if not means or len(means) != len(deviations) or min(deviations) <= 0:
             raise ArchitectureError(
@@ -137,11 +137,17 @@ def _data(value: Any) -> DataDescription | None:
     if not isinstance(classes, list | tuple) or not all(isinstance(c, str) for c in classes):
         raise ArchitectureError(f"its class names are not a list of text; {_WRITE_AGAIN}")
     try:
-        return decode(DataDescription, {k: v for k, v in value.items() if v is not None}, "data")
+        given = {key: item for key, item in value.items() if item is not None}
+        found = decode(DataDescription, given, "data")
     except FormatError as error:
         raise ArchitectureError(
             f"its description of the data is unreadable ({error}); {_WRITE_AGAIN}"
         ) from error
+    return None if found == DataDescription() else found
+
+
+def _is_left_out(value: Any) -> bool:
+    return value is None or (isinstance(value, list | tuple) and not value)
 
 
 def _numbers(value: Any) -> list[float]:

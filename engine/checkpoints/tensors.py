@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ def _dense(name: str, value: Any) -> Tensor:
     return tensor
 
 
-def _refuse(name: str, what: str, remedy: str) -> None:
+def _refuse(name: str, what: str, remedy: str) -> NoReturn:
     raise UnsuitableValueError(f"{shown(name)} is {what}; {remedy}")
 
 

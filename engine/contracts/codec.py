@@ -17,6 +17,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from engine.contracts.errors import UserError
 from engine.contracts.json_values import JsonObject, JsonValue
 
 T = TypeVar("T")
@@ -68,8 +69,19 @@ def _is_default(field: dataclasses.Field[Any], item: object) -> bool:
 def content_hash(value: object) -> str:
     """A name for what a value says: equal values have equal hashes, in every version that adds
     fields with defaults."""
-    text = json.dumps(encode(value, defaults=False), sort_keys=True)
+    text = json.dumps(_one_form(encode(value, defaults=False)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _one_form(value: JsonValue) -> JsonValue:
+    """The same value with equal numbers written alike: a rate of 1.0 is a rate of 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _one_form(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_one_form(item) for item in value]
+    return value
 
 
 def decode(kind: type[T], value: object, where: str = "") -> T:
@@ -130,7 +142,10 @@ def _decode_plain(kind: Any, value: object, where: str) -> object:
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong(where, value, "a number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:  # a whole number of more than 308 digits
+            raise _wrong(where, value, "a number that a float can hold") from None
     if kind in (bool, int, str):
         if type(value) is not kind:
             raise _wrong(
@@ -138,7 +153,10 @@ def _decode_plain(kind: Any, value: object, where: str) -> object:
             )
         return value
     if hasattr(kind, "from_json"):
-        return kind.from_json(value)
+        try:
+            return kind.from_json(value)
+        except UserError as error:
+            raise FormatError(f"{where}: {error}") from error
     if dataclasses.is_dataclass(kind):
         return _decode_fields(kind, value, where)
     raise TypeError(f"{where}: {kind} is no type that a document can have")
@@ -169,15 +187,23 @@ def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
 
 
 def _decode_union(members: Sequence[Any], value: object, where: str) -> object:
-    tagged = {vars(m)["KIND"]: m for m in members if isinstance(m, type) and "KIND" in vars(m)}
-    if isinstance(value, Mapping) and value.get("kind") in tagged:
-        return _decode(tagged[value["kind"]], value, where)
+    """The first member that a value fits; members with a `KIND` are told apart by that alone."""
+    if value is None and type(None) in members:
+        return None
+    tagged = [member for member in members if isinstance(member, type) and "KIND" in vars(member)]
+    if tagged and isinstance(value, Mapping):
+        return TaggedUnion(*tagged).decode(value, where)
+    problems = []
     for member in members:
+        if member is type(None) or member in tagged:
+            continue
         try:
             return _decode(member, value, where)
         except FormatError as error:
-            problem = error
-    raise problem
+            problems.append(str(error))
+    if not problems:
+        raise _wrong(where, value, "an object")
+    raise FormatError("; or ".join(problems))
 
 
 def _decode_tuple(arguments: Sequence[Any], value: object, where: str) -> tuple[object, ...]:

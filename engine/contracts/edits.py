@@ -35,6 +35,8 @@ class Edit:
         structure = value.get("structure") if isinstance(value, Mapping) else None
         try:
             if structure == "layer":
+                if isinstance(value["blocks"], str):
+                    raise TypeError("one name is no list of names")
                 return Edit("layer", blocks=tuple(str(b) for b in value["blocks"]))
             if structure == "filter":
                 filters = sorted(

@@ -198,7 +198,7 @@ def read_settings(document: Mapping[str, object]) -> Settings:
 
     What an older version did not know takes its default. Raises FormatError, SettingsError.
     """
-    sections = {each.name for each in dataclasses.fields(Settings)} - {"seed", "data"}
+    sections = {each.name for each in dataclasses.fields(Settings)}
     if sections & {key for key, value in document.items() if isinstance(value, Mapping)}:
         return decode(Settings, document, "settings")
     nested: dict[str, dict[str, object]] = {}

@@ -73,17 +73,20 @@ class Worker:
 
     def listen(self) -> None:
         """Takes commands until standard input closes: the session is gone, so the work ends."""
-        for line in sys.stdin:
-            command = COMMANDS.decode(json.loads(line))
-            with self.lock:
-                if isinstance(command, RunJob):
-                    self.pending.append(Task(command.request))
-                    self.lock.notify()
-                elif isinstance(command, CancelJob):
-                    self.cancel(command.job_id)
-                else:
-                    self.detach()
-                    return
+        try:
+            for line in sys.stdin:
+                command = COMMANDS.decode(json.loads(line))
+                with self.lock:
+                    if isinstance(command, RunJob):
+                        self.pending.append(Task(command.request))
+                        self.lock.notify()
+                    elif isinstance(command, CancelJob):
+                        self.cancel(command.job_id)
+                    else:
+                        self.detach()
+                        return
+        except ValueError:  # a session of another version must not wait for one that went deaf
+            traceback.print_exc()
         with self.lock:
             self.end()
 

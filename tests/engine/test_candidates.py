@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import CPU, architectures, network, small_data
 
-from engine.contracts.settings import Settings
+from engine.contracts.settings import ScoringSettings
 from engine.measures.cost import cost_of
 from engine.models import architecture_of_name, build
 from engine.pruning import candidates
@@ -26,7 +26,7 @@ def scores_of(model):
      ("resnet110", 252_887_680, 1_727_962)],
 )  # fmt: skip
 def test_macs_and_parameters_are_the_published_ones(name, num_macs, num_params):
-    model = build("cifar_resnet", architecture_of_name(name)["arguments"])
+    model = build("cifar_resnet", architecture_of_name(name).arguments)
     cost = cost_of(model, (32, 32, 3))
     assert (cost.num_macs, cost.num_params) == (num_macs, num_params)
 
@@ -58,7 +58,7 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
 
 
 def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_remainder():
-    model = build("cifar_resnet", architecture_of_name("resnet20")["arguments"])
+    model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
     edits = [candidates.filter_edit(structure, scores, 64, "uniform", seed) for seed in range(6)]
     for edit in edits:
@@ -71,7 +71,7 @@ def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_rema
 
 
 def test_global_takes_the_lowest_scores_of_the_network():
-    model = build("cifar_resnet", architecture_of_name("resnet20")["arguments"])
+    model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
     edit = candidates.filter_edit(structure, scores, 30, "global", 0)
     chosen = {(path, i) for path, indices in edit.filters for i in indices}
@@ -80,7 +80,7 @@ def test_global_takes_the_lowest_scores_of_the_network():
 
 
 def test_the_least_important_removable_block_goes():
-    model = build("cifar_resnet", architecture_of_name("resnet20")["arguments"])
+    model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
     (path,) = candidates.layer_edit(structure, scores, 2).blocks
     removable = {b.path for b in structure.removable_blocks(2)}
@@ -92,8 +92,8 @@ def test_the_least_important_removable_block_goes():
 @pytest.mark.parametrize("match", ["macs", "params"])
 @pytest.mark.parametrize("allocation", ["uniform", "global"])
 def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, allocation):
-    model = build("cifar_resnet", architecture_of_name("resnet20")["arguments"])
-    chosen = Settings(match=match, allocation=allocation)
+    model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
+    chosen = ScoringSettings(match=match, allocation=allocation)
     layer, filters = candidates.propose(model, scores_of(model), chosen, (32, 32, 3), 0)
 
     def amount(edit):
@@ -108,8 +108,8 @@ def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, all
 def test_when_layers_have_run_out_only_filters_are_proposed():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[5, 5]],
                      "num_classes": 3})  # fmt: skip
-    (only,) = candidates.propose(model, scores_of(model), Settings(), (8, 8, 3), 0)
+    (only,) = candidates.propose(model, scores_of(model), ScoringSettings(), (8, 8, 3), 0)
     assert only.structure == "filter" and only.num_filters == 8  # all that may go
     bare = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[1, 1]],
                     "num_classes": 3})  # fmt: skip
-    assert candidates.propose(bare, scores_of(bare), Settings(), (8, 8, 3), 0) == []
+    assert candidates.propose(bare, scores_of(bare), ScoringSettings(), (8, 8, 3), 0) == []

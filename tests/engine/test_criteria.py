@@ -124,7 +124,7 @@ def test_cancel_is_heard_inside_scoring():
                      "num_classes": 3})  # fmt: skip
     with pytest.raises(Cancelled):
         kl_scores(model, data.train, data, CPU, Monitor(emit, stop))
-    assert len(seen) == 1 and seen[0]["done"] < seen[0]["total"]
+    assert len(seen) == 1 and seen[0].done < seen[0].total
 
 
 def test_the_settings_offer_what_there_is():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import architectures, network
 
+from engine.contracts.codec import decode, encode
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
+from engine.contracts.networks import Architecture
 from engine.models import architecture_of_name, build
 from engine.pruning.structure import structure_of
 from engine.pruning.surgery import apply, rebuild
@@ -85,24 +89,19 @@ def test_a_network_rebuilt_from_its_edits_takes_its_weights(model_and_edit):
     from engine.models.cifar_resnet import arguments_of
 
     pruned = apply(edit, model)
-    architecture = {
-        "factory": "cifar_resnet",
-        "arguments": arguments_of(model),
-        "edits": [edit.as_dict()],
-    }
-    again = rebuild(architecture)
+    again = rebuild(Architecture("cifar_resnet", arguments_of(model), (edit,)))
     again.load_state_dict(pruned.state_dict())
-    assert Edit.from_dict(edit.as_dict()) == edit
+    assert Edit.from_json(json.loads(json.dumps(edit.as_json()))) == edit
 
 
 def test_several_edits_follow_each_other_in_the_numbering_of_their_parent():
     architecture = architecture_of_name("resnet20")
-    edits = [
-        {"structure": "filter", "filters": {"layer1.1.conv1": [0, 1, 2]}},
-        {"structure": "layer", "blocks": ["layer2.1"]},
-        {"structure": "filter", "filters": {"layer1.1.conv1": [12], "layer2.2.conv1": [0]}},
-    ]
-    model = rebuild({**architecture, "edits": edits})
+    edits = (
+        Edit("filter", filters=(("layer1.1.conv1", (0, 1, 2)),)),
+        Edit("layer", blocks=("layer2.1",)),
+        Edit("filter", filters=(("layer1.1.conv1", (12,)), ("layer2.2.conv1", (0,)))),
+    )
+    model = rebuild(replace(architecture, edits=edits))
     assert model.get_submodule("layer1.1").conv1.out_channels == 12
     assert [path for path, _ in model.blocks() if path.startswith("layer2")] == [
         "layer2.0",
@@ -122,13 +121,30 @@ def test_several_edits_follow_each_other_in_the_numbering_of_their_parent():
     ],
 )
 def test_edits_that_do_not_fit_are_refused(edit, message):
-    model = build("cifar_resnet", architecture_of_name("resnet20")["arguments"])
+    model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     with pytest.raises(EditError, match=message):
         apply(edit, model)
 
 
-@pytest.mark.parametrize("value", [{}, {"structure": "head"}, {"structure": "filter"},
-                                   {"structure": "filter", "filters": {"a": "b"}}])  # fmt: skip
+@pytest.mark.parametrize("value", [
+    {}, {"structure": "head"}, {"structure": "filter"}, {"structure": "layer"}, None, [], "layer",
+    {"structure": "filter", "filters": {"a": "b"}}, {"structure": "filter", "filters": {"a": 1.5}},
+    {"structure": "filter", "filters": {"a": [0.5]}}, {"structure": "layer", "blocks": 3},
+    {"structure": "layer", "blocks": "layer1.1"},
+])  # fmt: skip
 def test_values_that_are_no_edit_are_refused(value):
     with pytest.raises(EditError):
-        Edit.from_dict(value)
+        Edit.from_json(value)
+
+
+def test_an_edit_is_written_as_stores_and_checkpoints_hold_it():
+    layer = Edit("layer", blocks=("layer1.1", "layer2.1"))
+    assert layer.as_json() == {"structure": "layer", "blocks": ["layer1.1", "layer2.1"]}
+    filters = Edit("filter", filters=(("layer1.0.conv1", (0, 3)), ("layer2.0.conv1", (1,))))
+    assert filters.as_json() == {
+        "structure": "filter",
+        "filters": {"layer1.0.conv1": [0, 3], "layer2.0.conv1": [1]},
+    }
+    unsorted = {"structure": "filter", "filters": {"layer2.0.conv1": [1], "layer1.0.conv1": [3, 0]}}
+    assert Edit.from_json(unsorted) == filters
+    assert encode(layer) == layer.as_json() and decode(Edit, layer.as_json()) == layer

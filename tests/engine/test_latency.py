@@ -8,14 +8,16 @@ from types import SimpleNamespace
 import torch
 from networks import CPU, network
 
+from engine.contracts.codec import encode
+from engine.contracts.events import Progress
 from engine.measures.latency import latency_ms
 from engine.models import architecture_of_name, build
-from engine.runtime.progress import Monitor
+from engine.runtime.progress import Monitor, Running
 
 
 def test_latency_is_that_of_a_single_pass_and_soon_known():
-    small = build("cifar_resnet", architecture_of_name("resnet8", width=4)["arguments"])
-    large = build("cifar_resnet", architecture_of_name("resnet56")["arguments"])
+    small = build("cifar_resnet", architecture_of_name("resnet8", width=4).arguments)
+    large = build("cifar_resnet", architecture_of_name("resnet56").arguments)
     latency_ms(small, (32, 32, 3), CPU)  # what a process does once is not timed
     started = time.perf_counter()
     fast = latency_ms(small, (32, 32, 3), CPU)
@@ -39,22 +41,22 @@ def _first_number(seed: int) -> torch.Tensor:
 
 
 def test_progress_tells_the_memory_in_use_as_json():
-    heard: list[dict] = []
+    heard: list[Progress] = []
     monitor = Monitor(heard.append, threading.Event())
-    monitor.step("recovery", 3, 3, epoch=1)
-    event = json.loads(json.dumps(heard[0]))
+    monitor.step("recovery", 3, 3, lambda: Running(1, 2, 0.5, 0.3, 90.0, 700.0))
+    event = json.loads(json.dumps(encode(heard[0])))
     assert 10_000_000 < event["memory_bytes"] < 10**12  # an interpreter with torch in it
-    assert event["phase"] == "recovery" and event["epoch"] == 1
+    assert event["phase"] == "recovery" and event["epoch"] == 1 and event["accuracy"] == 90.0
 
 
 def test_the_memory_is_looked_at_once_a_second_at_most(monkeypatch):
     looked: list[int] = []
     monkeypatch.setattr("engine.runtime.progress.memory_bytes", lambda: looked.append(1) or 5)
-    heard: list[dict] = []
+    heard: list[Progress] = []
     monitor = Monitor(heard.append)
     times = iter([50.0, 50.2, 50.9, 51.1])
     clock = SimpleNamespace(monotonic=lambda: next(times))
     monkeypatch.setattr("engine.runtime.progress.time", clock)
     for done in range(1, 5):
         monitor.step("recovery", done, 4)
-    assert [event["memory_bytes"] for event in heard] == [5, 5, 5, 5] and len(looked) == 2
+    assert [event.memory_bytes for event in heard] == [5, 5, 5, 5] and len(looked) == 2

@@ -27,6 +27,7 @@ from engine.checkpoints import (
 from engine.checkpoints import write as checkpoint
 from engine.contracts.edits import Edit
 from engine.contracts.errors import UnknownFamilyError
+from engine.contracts.networks import Architecture, DataDescription
 from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.surgery import apply
 
@@ -51,7 +52,7 @@ def save(content: Any, tmp_path: Path, name: str = "net.pt", **options: Any) -> 
 
 
 def assert_same(loaded: LoadedNetwork, model: nn.Module, arguments: dict[str, Any]) -> None:
-    assert loaded.architecture["arguments"] == arguments
+    assert loaded.architecture.arguments == arguments
     images_BCHW = torch.randn(
         (2, arguments["in_channels"], 8, 8), generator=torch.Generator().manual_seed(1)
     )
@@ -251,19 +252,21 @@ def test_tied_views_and_parameters_are_read(tmp_path: Path) -> None:
 
 # -- our own format --------------------------------------------------------------------------
 
-DATA = {"name": "toy", "mean": [0.5] * 3, "std": [0.25] * 3, "classes": ["a", "[/b]", "\x1b[31m"]}
+DATA = DataDescription(
+    name="toy", mean=(0.5,) * 3, std=(0.25,) * 3, classes=("a", "[/b]", "\x1b[31m")
+)
 
 
 @pytest.mark.parametrize("edits", [
     [],
-    [{"structure": "layer", "blocks": ["layer1.1"]},
-     {"structure": "filter", "filters": {"layer2.0.conv1": [0, 3], "layer1.0.conv1": [1]}}],
+    [Edit("layer", blocks=("layer1.1",)),
+     Edit("filter", filters=(("layer1.0.conv1", (1,)), ("layer2.0.conv1", (0, 3))))],
 ])  # fmt: skip
-def test_own_format_round_trip(tmp_path: Path, edits: list[dict[str, Any]]) -> None:
+def test_own_format_round_trip(tmp_path: Path, edits: list[Edit]) -> None:
     model: Any = network(TINY)
     for edit in edits:
-        model = apply(Edit.from_dict(edit), model)
-    architecture = {"factory": "cifar_resnet", "arguments": TINY, "edits": edits}
+        model = apply(edit, model)
+    architecture = Architecture("cifar_resnet", TINY, tuple(edits))
     metrics = {"test_accuracy": 91.5, "recipe": {"epochs": 3}}
     checkpoint.save(tmp_path / "own.pt", architecture, model.state_dict(), DATA, metrics)
     loaded = load(tmp_path / "own.pt")
@@ -299,7 +302,7 @@ def test_a_factory_is_loaded_strictly(tmp_path: Path) -> None:
     model = network(TINY, seed=3)
     state = {f"module.{k}": v for k, v in model.state_dict().items()}
     loaded = load(save(state, tmp_path), arch=reference)
-    assert loaded.architecture == {"factory": reference, "arguments": {}, "edits": []}
+    assert loaded.architecture == Architecture(reference)
     assert torch.equal(loaded.model.fc.weight, model.fc.weight)
     wrong = {**model.state_dict(), "fc.weight": torch.zeros(7, 6), "more": torch.zeros(1)}
     del wrong["fc.bias"]
@@ -346,7 +349,7 @@ def test_real_files(name: str, file: str, num_params: int, best: float) -> None:
         pytest.skip(f"{REAL_FILES / file} is not here")
     loaded = load(REAL_FILES / file, arch=name)
     assert sum(p.numel() for p in loaded.model.parameters()) == num_params
-    assert loaded.architecture["arguments"]["shortcut"] == "A"
+    assert loaded.architecture.arguments["shortcut"] == "A"
     assert loaded.digest.startswith(file.split("-")[1].removesuffix(".th"))
     assert loaded.metrics["best_prec1"] == pytest.approx(best, abs=0.01)
     assert not loaded.model.training

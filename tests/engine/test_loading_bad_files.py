@@ -29,6 +29,7 @@ from engine.checkpoints import (
 )
 from engine.checkpoints import write as checkpoint
 from engine.contracts.errors import CheckpointError
+from engine.contracts.networks import Architecture, DataDescription
 
 torch.set_num_threads(1)
 
@@ -347,8 +348,8 @@ def test_numpy_objects_are_no_numbers(tmp_path: Path) -> None:
 
 def test_a_factory_in_our_format_is_not_called(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
-    architecture = {"factory": "os:mkdir", "arguments": {"path": str(marker)}, "edits": []}
-    checkpoint.save(tmp_path / "own.pt", architecture, tiny_state(), {}, {})
+    architecture = Architecture("os:mkdir", {"path": str(marker)})
+    checkpoint.save(tmp_path / "own.pt", architecture, tiny_state(), DataDescription(), {})
     with pytest.raises(UnsafeCheckpointError, match=r"made by the function 'os:mkdir'.*--arch"):
         load(tmp_path / "own.pt")
     assert not marker.exists()

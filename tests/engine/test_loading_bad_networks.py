@@ -95,8 +95,11 @@ def architecture(**changes: Any) -> dict[str, Any]:
     ({"data": {"mean": [0.5], "std": [0.0]}}, "normalisation is unusable"),
     ({"data": {"mean": [float("nan")], "std": [1.0]}}, "normalisation is unusable"),
     ({"data": {"mean": [0.5]}}, "normalisation is unusable"),
+    ({"data": {"mean": [], "std": [1.0]}}, "normalisation is unusable"),
+    ({"data": {"mean": 0.0}}, "normalisation is unusable"),
     ({"data": {"classes": [1, 2]}}, "class names"),
     ({"data": [1]}, "description of the data"),
+    ({"data": {"flips": "no"}}, "description of the data.*data.flips is 'no', not true or false"),
 ])  # fmt: skip
 def test_own_format(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     refused(tmp_path, own(**changes), CheckpointError, words)

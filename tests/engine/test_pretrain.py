@@ -5,9 +5,11 @@ import torch
 from networks import CPU, small_data
 
 from engine.contracts.errors import CheckpointError
+from engine.contracts.events import EngineEvent, EpochEnded, Progress, TrainingResumed
+from engine.contracts.jobs import Recipe
 from engine.models import architecture_of_name
 from engine.runtime.progress import Monitor
-from engine.training.from_scratch import Recipe, train_network
+from engine.training.from_scratch import train_network
 
 
 class Interrupted(Exception):
@@ -16,7 +18,7 @@ class Interrupted(Exception):
 
 def interrupt_after(epochs: int) -> Monitor:
     def emit(event):
-        if event["event"] == "progress" and event.get("epoch", 0) > epochs:
+        if isinstance(event, Progress) and (event.epoch or 0) > epochs:
             raise Interrupted
 
     return Monitor(emit)
@@ -32,7 +34,10 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path):
     assert not parts.exists() and (tmp_path / "parts.pt.partial.pt").exists()
     with pytest.raises(CheckpointError, match="other settings"):
         train_network(architecture, data, Recipe(epochs=4, batch_size=8), CPU, parts)
-    train_network(architecture, data, recipe, CPU, parts)
+    told: list[EngineEvent] = []
+    train_network(architecture, data, recipe, CPU, parts, monitor=Monitor(told.append))
+    assert told[0] == TrainingResumed(epoch=2, total_epochs=3)
+    assert [each.epoch for each in told if isinstance(each, EpochEnded)] == [2]
     weights = [torch.load(p, weights_only=True)["state_dict"] for p in (whole, parts)]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["parts.pt", "whole.pt"]

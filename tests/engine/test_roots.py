@@ -12,9 +12,11 @@ import torch
 from engine.checkpoints import preset_normalisations
 from engine.checkpoints import write as checkpoint
 from engine.contracts.errors import DataError
+from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
+from engine.contracts.networks import Architecture, DataDescription, FileRef
 from engine.models import build
 from engine.runtime.progress import SILENT
-from engine.worker.handlers import Engine
+from engine.worker.engine import Engine
 
 ARGUMENTS: dict[str, Any] = {
     "stem_width": 4, "stage_widths": [4], "inner_widths": [[4]], "shortcut": "A",
@@ -52,42 +54,45 @@ def colour_network() -> torch.nn.Module:
     return model
 
 
-def opened(folder: Path, model: torch.nn.Module, data: str, known: bool = False) -> dict[str, Any]:
+def opened(folder: Path, model: torch.nn.Module, data: str, known: bool = False) -> Opened:
     """The root that the engine makes of the network; a bare state_dict unless it is `known`."""
     path = folder / "net.pt"
     if known:
-        about = {"name": "x", "mean": [0.5] * 3, "std": [0.2] * 3, "classes": ["0", "1", "2"]}
-        architecture = {"factory": "cifar_resnet", "arguments": ARGUMENTS, "edits": []}
+        about = DataDescription("x", ("0", "1", "2"), mean=(0.5,) * 3, std=(0.2,) * 3)
+        architecture = Architecture("cifar_resnet", ARGUMENTS)
         checkpoint.save(path, architecture, model.state_dict(), about, {})
     else:
         torch.save(model.state_dict(), path)
-    job = {"kind": "open", "path": str(path), "device": "cpu", "settings": {"data": data}}
-    return Engine(folder / "spool").run(job, SILENT)
+    job = OpenRoot(FileRef(path.name, "0" * 64), device="cpu")
+    request = JobRequest("open", job, places=Places(data=data, checkpoint=str(path)))
+    root = Engine(folder / "spool").run(request, SILENT)
+    assert isinstance(root, Opened)
+    return root
 
 
 def test_every_preset_is_tried_and_the_best_one_taken(tmp_path):
     root = opened(tmp_path, colour_network(), write_data(tmp_path))
-    (note,) = (note for note in root["notes"] if "names no normalisation" in note)
+    (note,) = (note for note in root.notes if "names no normalisation" in note)
     assert all(name in note for name, (mean, _) in preset_normalisations().items()
                if len(mean) == 3)  # fmt: skip
-    assert f"took {root['data']['normalisation']}, the best of" in note
-    assert root["metrics"]["val_accuracy"] == 100
-    assert not any("chance" in note for note in root["notes"])
+    assert f"took {root.data.normalisation}, the best of" in note
+    assert root.metrics["val_accuracy"] == 100
+    assert not any("chance" in note for note in root.notes)
 
 
 def test_a_network_that_only_guesses_is_told_of_at_once(tmp_path):
     guessing = build("cifar_resnet", ARGUMENTS, seed=0)
     torch.nn.init.zeros_(guessing.fc.weight)
     root = opened(tmp_path, guessing, write_data(tmp_path))
-    assert any("is no better than chance (33.3 %)" in note for note in root["notes"])
+    assert any("is no better than chance (33.3 %)" in note for note in root.notes)
 
 
 def test_a_network_of_ours_keeps_its_normalisation_and_is_measured_too(tmp_path):
     guessing = build("cifar_resnet", ARGUMENTS, seed=0)
     torch.nn.init.zeros_(guessing.fc.weight)
     root = opened(tmp_path, guessing, write_data(tmp_path), known=True)
-    assert root["data"]["normalisation"] == "checkpoint"
-    assert any("is no better than chance (33.3 %)" in note for note in root["notes"])
+    assert root.data.normalisation == "checkpoint"
+    assert any("is no better than chance (33.3 %)" in note for note in root.notes)
 
 
 def test_test_images_that_were_trained_on_are_counted(tmp_path):
@@ -95,9 +100,9 @@ def test_test_images_that_were_trained_on_are_counted(tmp_path):
     x_test, _ = colours(30, 1)
     x_test[:7] = x_train[:7]
     root = opened(tmp_path, colour_network(), write_data(tmp_path, x_test=x_test))
-    assert any("7 of the 30 test images" in note for note in root["notes"])
+    assert any("7 of the 30 test images" in note for note in root.notes)
     clean = opened(tmp_path, colour_network(), write_data(tmp_path))
-    assert not any("test images" in note for note in clean["notes"])
+    assert not any("test images" in note for note in clean.notes)
 
 
 @pytest.mark.parametrize(("changes", "words"), [

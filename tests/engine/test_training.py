@@ -8,8 +8,7 @@ import pytest
 import torch
 from networks import CPU, network, small_data
 
-from engine.contracts.errors import Cancelled, SettingsError
-from engine.contracts.settings import Settings
+from engine.contracts.errors import Cancelled
 from engine.data import Images
 from engine.measures.accuracy import evaluate, fold_batchnorm
 from engine.runtime.progress import Monitor
@@ -69,7 +68,7 @@ def test_cancel_is_heard_within_an_epoch():
 
     with pytest.raises(Cancelled):
         train(network(ARGUMENTS), small_data(), plan(), CPU, monitor=Monitor(emit, stop))
-    assert len(seen) == 1 and seen[0]["done"] == 8
+    assert len(seen) == 1 and seen[0].done == 8
 
 
 def test_folding_batch_norms_changes_nothing_and_evaluation_leaves_the_model_alone():
@@ -86,24 +85,3 @@ def test_folding_batch_norms_changes_nothing_and_evaluation_leaves_the_model_alo
         assert found.features_ND.shape == (24, 6) and 0 <= found.accuracy <= 100
         for key, value in model.state_dict().items():
             assert torch.equal(value, before[key])
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"criterion": "kll"}, "--criterion 'kll': did you mean 'kl'"),
-        ({"policy": "layer"}, "did you mean 'layers'"),
-        ({"iterations": 0}, "--iterations is 0; it must be between 1 and"),
-        ({"target_macs": 120.0}, "--target-macs is 120"),
-        ({"layer_bonus": float("nan")}, "--layer-bonus is nan"),
-        ({"max_drop": -1.0}, "--max-drop is -1"),
-    ],
-)
-def test_settings_outside_their_range_are_refused(changes, message):
-    with pytest.raises(SettingsError, match=message):
-        Settings(**changes)
-
-
-def test_settings_survive_json_and_unknown_keys():
-    settings = Settings(criterion="l1", max_drop=1.5)
-    assert Settings.from_dict({**settings.as_dict(), "from_the_future": 1}) == settings
