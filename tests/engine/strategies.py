@@ -6,7 +6,6 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -55,7 +54,7 @@ def _instances(kind: Any) -> st.SearchStrategy[Any]:
     given = {
         each.name: _settings(each.metadata["option"], hints[each.name])
         if "option" in each.metadata
-        else st.deferred(partial(values_of, hints[each.name]))
+        else values_of(hints[each.name])
         for each in dataclasses.fields(kind)
     }
     return st.builds(kind, **given)

@@ -54,6 +54,9 @@ UNIONS = {
     "command": (COMMANDS, Command), "message": (MESSAGES, Message),
 }  # fmt: skip
 MEMBERS = [(union, kind) for name, (union, _) in UNIONS.items() for kind in union.members.values()]
+of_every_member = pytest.mark.parametrize(
+    ("union", "kind"), MEMBERS, ids=[kind.__name__ for _, kind in MEMBERS]
+)
 DOCUMENTS = [Settings, JobRequest, DataDescription, Environment, NetworkRef, BranchRequest]
 
 
@@ -64,7 +67,7 @@ def through_json(value: object) -> object:
 # ------------------------------------------------------------ there and back
 
 
-@pytest.mark.parametrize(("union", "kind"), MEMBERS, ids=lambda x: getattr(x, "__name__", None))
+@of_every_member
 @given(drawn=st.data())
 @settings(max_examples=25, deadline=None)
 def test_every_job_result_event_command_and_message_comes_back_as_it_went(union, kind, drawn):
@@ -123,7 +126,7 @@ def test_what_has_no_form_in_json_is_a_fault_of_ours(value):
 # ------------------------------------------------------------ older and newer documents
 
 
-@pytest.mark.parametrize(("union", "kind"), MEMBERS, ids=lambda x: getattr(x, "__name__", None))
+@of_every_member
 @given(drawn=st.data())
 @settings(max_examples=10, deadline=None)
 def test_missing_fields_take_their_defaults_and_unknown_ones_pass(union, kind, drawn):
@@ -321,7 +324,7 @@ def test_equal_values_have_equal_hashes_and_others_have_others():
     assert len({content_hash(value) for value in different}) == len(different)
 
 
-@pytest.mark.parametrize(("union", "kind"), MEMBERS, ids=lambda x: getattr(x, "__name__", None))
+@of_every_member
 @given(drawn=st.data())
 @settings(max_examples=10, deadline=None)
 def test_a_hash_survives_the_way_through_json(union, kind, drawn):
