@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.steer import Json, StoreFile
+from explorer.cli.options import Json, StoreFile
 
 
 def add_commands(app: typer.Typer) -> None:
