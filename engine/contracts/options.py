@@ -18,7 +18,8 @@ SettingValue = int | float | str | None
 @dataclass(frozen=True)
 class Option:
     """One setting as a person gives it. `name` is unique among all settings; `short` is its letter
-    on the command line; `stops` says that it tells when to stop, not what a node is."""
+    on the command line; `stops` says that it tells when to stop, not what a node is; `unset` is
+    what holds where it is not given, unless that is the default itself."""
 
     name: str
     help: str
@@ -27,6 +28,7 @@ class Option:
     high: float | None = None
     short: str | None = None
     stops: bool = False
+    unset: str = ""
 
     @property
     def flag(self) -> str:

@@ -48,6 +48,7 @@ class DataSettings(Checked):
             "data",
             "A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
             "train/<class>/* and test/<class>/*, or an .npz",
+            unset="what the checkpoint names",
         ),
     )
     train_limit: int | None = setting(

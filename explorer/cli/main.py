@@ -11,7 +11,18 @@ from explorer.cli import exchange as cli_exchange
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
-from explorer.cli.options import Data, Device, Json, Model, NodeName, StoreFile
+from explorer.cli.options import (
+    Arch,
+    Device,
+    Json,
+    Model,
+    NodeName,
+    Protocol,
+    Store,
+    StoreFile,
+    TrustPickle,
+)
+from explorer.cli.settings_options import Given, takes_settings
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
@@ -45,105 +56,23 @@ def root(
 
 @app.command("auto")
 @guarded
+@takes_settings()
 def auto(
     model: Model,
-    data: Data = None,
-    iterations: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--iterations", "-n", help="Depth of the tree  [default: 5]"),
-    ] = None,
-    policy: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="cka, random, layers, filters or layers-first  [default: cka]"),
-    ] = None,
-    recovery_epochs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Epochs before candidates are compared  [default: 10]"),
-    ] = None,
-    tune_epochs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Epochs of a kept node in all, recovery counted in  [default: 30]"),
-    ] = None,
-    criterion: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="kl, kl-fast or l1  [default: kl]"),
-    ] = None,
-    criterion_samples: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Training images a class to score with  [default: 500]"),
-    ] = None,
-    similarity: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="cka  [default: cka]"),
-    ] = None,
-    match: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="What candidates have in common: filters, macs or params"),
-    ] = None,
-    allocation: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Which filters go: uniform or global  [default: uniform]"),
-    ] = None,
-    min_blocks: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Blocks that stay in each stage  [default: 2]"),
-    ] = None,
-    layer_bonus: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Added to the layer's similarity  [default: 0]"),
-    ] = None,
-    max_drop: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Stop once validation accuracy is this many points below the root's"),
-    ] = None,
-    target_macs: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Stop once this percentage of the multiply-accumulates is gone"),
-    ] = None,
-    train_limit: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Train on so many images only (a stratified subset)"),
-    ] = None,
-    learning_rate: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="Of fine-tuning  [default: 0.01]"),
-    ] = None,
-    batch_size: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Images a step  [default: 128]"),
-    ] = None,
-    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,  # noqa: UP045
-    protocol: Annotated[
-        str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
-    ] = "default",
-    arch: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
-    ] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open a checkpoint that can run code")
-    ] = False,
-    store: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
-    ] = None,
+    settings: Given,
+    protocol: Protocol = "default",
+    arch: Arch = None,
+    trust_pickle: TrustPickle = False,
+    store: Store = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
-    names = (
-        "data", "iterations", "policy", "recovery_epochs", "tune_epochs", "criterion",
-        "criterion_samples", "similarity", "match", "allocation", "min_blocks", "layer_bonus",
-        "max_drop", "target_macs", "train_limit", "learning_rate", "batch_size", "seed",
-    )  # fmt: skip
-    given = {name: value for name, value in locals().items() if name in names and value is not None}
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
-    run(
-        Request(model, store, device, arch, trust_pickle, protocol, given),
-        as_json=json,
-    )
+    request = Request(model, store, device, arch, trust_pickle, protocol, settings)
+    run(request, as_json=json)
 
 
 @app.command("train")
@@ -229,68 +158,25 @@ def doctor(device: Device = "auto", json: Json = False) -> None:
 
 @app.command("open")
 @guarded
+@takes_settings()
 def open_(
+    settings: Given,
     model: Annotated[
-        Optional[str],  # noqa: UP045
+        Optional[str],  # noqa: UP045 - typer reads it at run time
         typer.Argument(help="A checkpoint, a store (.db), or 'sample'", show_default=False),
     ] = None,
-    data: Data = None,
-    recovery_epochs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Epochs before candidates are compared  [default: 10]"),
-    ] = None,
-    tune_epochs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Epochs of a kept node in all, recovery counted in  [default: 30]"),
-    ] = None,
-    criterion: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="kl, kl-fast or l1  [default: kl]"),
-    ] = None,
-    criterion_samples: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Training images a class to score with  [default: 500]"),
-    ] = None,
-    match: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="What candidates have in common: filters, macs or params"),
-    ] = None,
-    train_limit: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Train on so many images only (a stratified subset)"),
-    ] = None,
-    batch_size: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="Images a step  [default: 128]"),
-    ] = None,
-    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,  # noqa: UP045
-    protocol: Annotated[
-        str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
-    ] = "default",
-    arch: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
-    ] = None,
-    trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="Open a checkpoint that can run code")
-    ] = False,
-    store: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
-    ] = None,
+    protocol: Protocol = "default",
+    arch: Arch = None,
+    trust_pickle: TrustPickle = False,
+    store: Store = None,
     device: Device = "auto",
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
-    names = (
-        "data", "recovery_epochs", "tune_epochs", "criterion", "criterion_samples", "match",
-        "train_limit", "batch_size", "seed",
-    )  # fmt: skip
-    given = {name: value for name, value in locals().items() if name in names and value is not None}
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
-    request = Request(model, store, device, arch, trust_pickle, protocol, given) if model else None
-    raise typer.Exit(explore(request))
+    given = (store, device, arch, trust_pickle, protocol, settings)
+    raise typer.Exit(explore(Request(model, *given) if model else None))
 
 
 cli_steer.add_commands(app)

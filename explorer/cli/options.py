@@ -21,12 +21,25 @@ StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)"
 NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
 
 
-Data = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads it at run time
-    typer.Option(
-        help="A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
-        "train/<class>/* and test/<class>/*, or an .npz"
-    ),
+Protocol = Annotated[
+    str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
+]
+
+
+Arch = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
+]
+
+
+TrustPickle = Annotated[
+    bool, typer.Option("--trust-pickle", help="Open a checkpoint that can run code")
+]
+
+
+Store = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
 ]
 
 

@@ -8,6 +8,7 @@ import typer
 
 from explorer.cli.group import guarded
 from explorer.cli.options import Allocation, Block, Filters, Json, NodeName, StoreFile
+from explorer.cli.settings_options import Given, takes_settings
 
 if TYPE_CHECKING:
     from engine.contracts.requests import CandidateRequest
@@ -41,9 +42,11 @@ def _request(
 
 
 @guarded
+@takes_settings(leave_out=("data", "train_limit"), of="of a fork")
 def branch(
     store: StoreFile,
     node: NodeName,
+    settings: Given,
     take: Annotated[str, typer.Option(help="layer, filter or both")] = "both",
     block: Block = None,
     filters: Filters = None,
@@ -54,28 +57,22 @@ def branch(
     fork: Annotated[
         bool, typer.Option("--fork", help="Start another run there, with the settings given")
     ] = False,
-    seed: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
-    policy: Annotated[Optional[str], typer.Option(help="Of a fork")] = None,  # noqa: UP045
-    recovery_epochs: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
-    tune_epochs: Annotated[Optional[int], typer.Option(help="Of a fork")] = None,  # noqa: UP045
     json: Json = False,
 ) -> None:
     """Grow on from any earlier node, beside what is kept there; or fork the run there."""
     from engine.contracts.errors import UsageError
-    from engine.contracts.options import check_name
+    from engine.contracts.options import check_name, flag
     from engine.contracts.requests import BranchRequest, Take
     from explorer.cli.commands.steer import branch as run
     from explorer.cli.commands.steer import fork as run_fork
 
-    settings = {"seed": seed, "policy": policy, "recovery_epochs": recovery_epochs,
-                "tune_epochs": tune_epochs}  # fmt: skip
-    given = {key: value for key, value in settings.items() if value is not None}
     if fork:
+        given = settings if allocation is None else {**settings, "allocation": allocation}
         run_fork(store, node, given, iterations, as_json=json)
         return
-    if given:
-        name = next(iter(given)).replace("_", "-")
-        raise UsageError(f"--{name} is fixed for a run that exists; with --fork another one begins")
+    if settings:
+        fixed = flag(next(iter(settings)))
+        raise UsageError(f"{fixed} is fixed for a run that exists; with --fork another one begins")
     check_name("take", take, ("layer", "filter", "both"))
     asked = _request(block, filters, allocation) or cast(Take, take)
     run(store, node, BranchRequest(asked, iterations), as_json=json)
