@@ -6,8 +6,11 @@ here and a number in a job's `metrics`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from engine.contracts.codec import FormatError
 
 Better = Literal["higher", "lower", "neither"]
 Subject = Literal["network", "edit"]
@@ -69,9 +72,18 @@ MEASURES: tuple[Measure, ...] = (
             "lower", "edit", row="  × that of its parent"),
     Measure("seconds", "s", "seconds of work", "s", ",.1f", "neither", row="seconds of work"),
 )  # fmt: skip
+
+
 BY_KEY = {measure.key: measure for measure in MEASURES}
 
 
 def measure(key: str) -> Measure:
     """The measure of a key; one that nobody described is shown by its key."""
     return BY_KEY.get(key) or Measure(key, key, key, "", ".4g", "neither")
+
+
+def needed(metrics: Mapping[str, float], key: str, of: str) -> float:
+    """A measure that has to be there. Raises FormatError, which says of what it lacks."""
+    if key not in metrics:
+        raise FormatError(f"{of} was stored without its {measure(key).name} ({key})")
+    return metrics[key]

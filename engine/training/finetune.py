@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.contracts import seeds
 from engine.contracts.errors import EngineError
 from engine.contracts.events import EpochEnded
 from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
 from engine.data import Augmenter, ImageData
 from engine.runtime.device import autocast_dtype, torch_device
+from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
 
 
@@ -109,9 +109,9 @@ def _epoch(
     monitor: Monitor,
     phase: str,
 ) -> Epoch:
-    generator = seeds.generator(plan.seed, "epoch", epoch)
+    draw = generator(plan.seed, "epoch", epoch)
     num_images = len(augmenter.images)
-    order_N = torch.randperm(num_images, generator=generator)
+    order_N = torch.randperm(num_images, generator=draw)
     device = torch_device(execution)
     # Sums stay on the device: reading them every step would make a GPU wait.
     loss_sum = torch.zeros((), device=device, dtype=torch.float64)
@@ -125,7 +125,7 @@ def _epoch(
         rate = plan.learning_rate_at(epoch, offset / num_images)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        images_BCHW, labels_B = augmenter.batch(indices_B, generator)
+        images_BCHW, labels_B = augmenter.batch(indices_B, draw)
         with torch.autocast(
             device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
         ):

@@ -70,8 +70,8 @@ def margin_between(
     if layer is None or filters is None:
         return None
     return margin_of(
-        layer.metrics["similarity"],
-        filters.metrics["similarity"],
+        _similarity(layer),
+        _similarity(filters),
         resamples(layer),
         resamples(filters),
         settings.search.layer_bonus,

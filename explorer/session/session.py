@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.contracts.metrics import needed
 from engine.contracts.requests import CandidateRequest
 from engine.contracts.settings import Settings
 from explorer.executors.base import Executor
@@ -90,8 +91,8 @@ class Session:
     def not_worth_it(self, node: Node) -> str | None:
         """Why a node lost too much, or enough is gone, or None."""
         search, root = self.settings.search, self.node("R")
-        removed = 100 * (1 - node.metrics["macs"] / root.metrics["macs"])
-        drop = root.metrics["val_accuracy"] - node.metrics["val_accuracy"]
+        removed = 100 * (1 - _measured(node, "macs") / _measured(root, "macs"))
+        drop = _measured(root, "val_accuracy") - _measured(node, "val_accuracy")
         if search.max_drop is not None and drop > search.max_drop:
             return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
         if search.target_macs is not None and removed >= search.target_macs:
@@ -178,6 +179,10 @@ class Session:
 
     def _resamples(self, node: Node) -> Sequence[float]:
         return self.store.resamples(node.id, "recovered") or ()
+
+
+def _measured(node: Node, key: str) -> float:
+    return needed(node.metrics, key, of=node.name)
 
 
 def _nothing_left(policy: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
+from explorer.session.log_payload import payload_of
 from store import Event
+
+_KINDS = ("decision", "undo", "redo")
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,17 @@ class UndoStack:
 
 def undo_stack_of(events: Iterable[Event]) -> UndoStack:
     """What can be undone and redone, as a run's events tell."""
-    log = [event for event in events if event.kind in ("decision", "undo", "redo")]
+    log = [(e.kind, payload_of(e).decision) for e in events if e.kind in _KINDS]
     # The decision comes just before the event that says what it was for.
-    made_by_undo_or_redo = {e.payload["decision"] for e in log if e.kind in ("undo", "redo")}
+    made_by_undo_or_redo = {number for kind, number in log if kind != "decision"}
     done: list[int] = []
     undone: list[int] = []
-    for event in log:
-        number = cast(int, event.payload["decision"])
-        if event.kind == "decision" and number not in made_by_undo_or_redo:
+    for kind, number in log:
+        if kind == "decision" and number not in made_by_undo_or_redo:
             done.append(number)
             undone.clear()
-        elif event.kind == "undo" and done:
+        elif kind == "undo" and done:
             undone.append(done.pop())
-        elif event.kind == "redo" and undone:
+        elif kind == "redo" and undone:
             done.append(undone.pop())
     return UndoStack(tuple(done), tuple(undone))

@@ -24,6 +24,7 @@ from explorer.tui.main_screen import MainScreen
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
 from explorer.tui.themes import THEMES, line_filters, pick_theme
+from explorer.tui.timers import never_left_out
 from explorer.tui.widgets.ranking_pane import RankingPane
 
 
@@ -68,14 +69,8 @@ class ExplorerApp(App[None]):
         return line_filters(self.theme, super().get_line_filters())
 
     def set_timer(self, *arguments: Any, **options: Any) -> Timer:
-        """A timer that ticks however busy the machine is.
-
-        Textual leaves out a tick that is late, also the only one of a timer: a new size of the
-        terminal, which waits for such a timer, would never be seen, nor any after it.
-        """
-        timer = super().set_timer(*arguments, **options)
-        timer._skip = False
-        return timer
+        """A timer that ticks for certain: a new size of the terminal waits for one."""
+        return never_left_out(super().set_timer(*arguments, **options))
 
     def on_mount(self) -> None:
         self.set_keymap(self.config.keymap)

@@ -22,6 +22,7 @@ from explorer.session.events import SessionEvent
 from explorer.tui import presenter, recents
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
+from explorer.tui.timers import never_left_out
 from explorer.tui.widgets.curves import LiveCurves
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane
@@ -305,7 +306,8 @@ class MainScreen(Screen[None]):
     def _paint_details_soon(self) -> None:
         """Shows them once the keys rest: what is under a held key is not worth its time."""
         if self._details_timer is None:
-            self._details_timer = self.set_timer(DETAILS_SECONDS, self._details_due)
+            timer = self.set_timer(DETAILS_SECONDS, self._details_due)
+            self._details_timer = never_left_out(timer)
 
     def _details_due(self) -> None:
         try:

@@ -25,9 +25,9 @@ from explorer.session.events import (
     SessionEvent,
     StateChanged,
 )
+from explorer.session.log_payload import payload_of
 from explorer.views.event_messages import line_of
 from explorer.views.job_view import JobView
-from explorer.views.log_payload import payload_of
 from explorer.views.node_view import NodeView
 from explorer.views.stored_nodes import epoch_views, macs_reduction, some_node_views
 from explorer.views.tree.node import TreeNode

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
 from engine.contracts.metrics import measure
-from explorer.views.log_payload import LogPayload, payload_of
+from explorer.session.log_payload import LogPayload, payload_of
 from explorer.views.node_view import NodeView
 from explorer.views.removed import removed, stored_edit
 from explorer.views.stored_nodes import node_view
