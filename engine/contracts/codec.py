@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from engine.contracts.errors import UserError
-from engine.contracts.json_values import JsonObject, JsonValue
+from engine.contracts.json_values import JsonValue
 
 T = TypeVar("T")
 
@@ -225,10 +225,3 @@ def _items(value: object, where: str) -> Sequence[object]:
 def _wrong(where: str, value: object, expected: str) -> FormatError:
     shown = repr(value)
     return FormatError(f"{where} is {shown[:80]}{'…' if len(shown) > 80 else ''}, not {expected}")
-
-
-def decode_object(value: object, where: str) -> JsonObject:
-    """A JSON object of which nothing more is known. Raises FormatError."""
-    if not isinstance(value, Mapping):
-        raise _wrong(where, value, "an object")
-    return value

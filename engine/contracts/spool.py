@@ -11,6 +11,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from engine.contracts.files import write_text_atomically
+
 
 @dataclass(frozen=True)
 class Marker:
@@ -54,10 +56,7 @@ def result_path(spool: Path, key: str) -> Path:
 def write_marker(spool: Path, key: str, job_id: str) -> None:
     """Marks this process as the one that works on the job; whole or not at all."""
     marker = Marker(os.getpid(), start_of(os.getpid()), job_id)
-    path = marker_path(spool, key)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(asdict(marker)))
-    os.replace(temporary, path)
+    write_text_atomically(marker_path(spool, key), json.dumps(asdict(marker)))
 
 
 def read_marker(path: Path) -> Marker | None:

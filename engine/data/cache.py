@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from engine.contracts.files import write_atomically
 from engine.data import sources
 from engine.data.folders import cache_folder
 from engine.data.images import Decoded
@@ -43,10 +42,14 @@ def _read(path: Path) -> Decoded | None:
 
 def _write(path: Path, data: Decoded) -> None:
     about = json.dumps({"name": data.name, "classes": data.classes, "flips": data.flips})
+    arrays = dict(data.arrays)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-            np.savez(file, about=np.array(about), **dict(data.arrays))  # type: ignore[arg-type]
-        os.replace(file.name, path)
+        write_atomically(path, lambda file: _save(file, about, arrays))
     except OSError:
         return  # a read-only or full cache folder costs time at the next start, nothing else
+
+
+def _save(path: Path, about: str, arrays: dict[str, np.ndarray]) -> None:
+    with open(path, "wb") as file:  # by its name, savez would add a suffix
+        np.savez(file, about=np.array(about), **arrays)  # type: ignore[arg-type]

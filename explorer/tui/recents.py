@@ -6,10 +6,8 @@ nothing, so nothing here raises: what goes wrong is returned as a warning.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from typing import Any
 import platformdirs
 
 from engine.contracts.codec import FormatError, decode, encode
+from engine.contracts.files import write_text_atomically
 from explorer.views.node_view import NodeView
 
 LONGEST = 20  # recent stores
@@ -108,19 +107,10 @@ def _read() -> tuple[dict[str, Any], str | None]:
 def _write(state: Mapping[str, Any]) -> str | None:
     """Replaces the file in one step, so that a crash leaves the old one or the new one."""
     path = state_path()
-    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8"
-        ) as file:
-            name = file.name
-            json.dump(state, file)
-        os.replace(name, path)
+        write_text_atomically(path, json.dumps(state))
     except (OSError, ValueError, TypeError) as error:
-        if name:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
         return f"cannot remember this store in {path}: {_cause(error)}"
     return None
 
