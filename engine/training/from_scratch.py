@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -82,21 +81,27 @@ def train_network(
 
     train(model, data, plan_of(recipe, len(history), recipe.epochs), execution,
           monitor=monitor, optimiser=optimiser, after_epoch=keep_state)  # fmt: skip
+    metrics = _measured(model, data, execution, monitor)
+    made = {"recipe": encode(recipe), "environment": encode(environment_of(execution))}
+    checkpoint.save(
+        destination, architecture, model.state_dict(), data.describe(), {**metrics, **made}
+    )
+    partial.unlink(missing_ok=True)
+    return metrics
+
+
+def _measured(
+    model: torch.nn.Module, data: ImageData, execution: Execution, monitor: Monitor
+) -> dict[str, float]:
     validation = evaluate(model, data.validation, data, execution, monitor=monitor)
     test = evaluate(model, data.test, data, execution, monitor=monitor)
     cost = cost_of(model, data.image_shape_HWC)
-    metrics = {
+    return {
         "val_accuracy": validation.accuracy,
         "test_accuracy": test.accuracy,
         "macs": cost.num_macs,
         "params": cost.num_params,
     }
-    made = {"recipe": encode(recipe), "environment": encode(environment_of(execution))}
-    checkpoint.save(
-        destination, architecture, model.state_dict(), data.describe(), {**metrics, **made}
-    )
-    os.remove(partial) if partial.exists() else None
-    return metrics
 
 
 def _resume(

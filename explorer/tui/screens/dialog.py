@@ -70,16 +70,17 @@ class Dialog(ModalScreen[T], Generic[T]):
     # ------------------------------------------------------------ what a dialog fills in
 
     def body(self) -> ComposeResult:
-        """What it says and asks."""
-        raise NotImplementedError
+        """What it says and asks; nothing beyond its title, unless a dialog has more to say."""
+        yield from ()
 
     def buttons(self) -> list[PushButton]:
         """Its buttons before the one that cancels; `submit` is the usual one."""
         return [PushButton("OK", "⏎", id="submit")]
 
     def answer(self) -> T | None:
-        """What was entered. Raises ValueError saying what is wrong with it."""
-        raise NotImplementedError
+        """What was entered; `nothing` where nothing can be. Raises ValueError saying what is wrong
+        with it."""
+        return self.nothing
 
     # ------------------------------------------------------------ the same for all
 

@@ -60,8 +60,9 @@ class LinesView(ScrollView, can_focus=False):
         self._strips: list[Strip] | None = None
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
-        """The lines at this size; a widget that does not scroll gives at most `height`."""
-        raise NotImplementedError
+        """The lines at this size, none unless a widget has some; one that does not scroll gives at
+        most `height`."""
+        return ()
 
     def repaint(self) -> None:
         """Makes the lines anew: what they show has changed."""
