@@ -211,6 +211,7 @@ class Trained:
     KIND: ClassVar = "trained"
     metrics: Metrics
     data: DataDescription
+    environment: Environment
     seconds: float = 0.0
 
 

@@ -202,7 +202,7 @@ def train_from_scratch(
     metrics = train_network(
         architecture, data, job.recipe, execution, Path(places.output), monitor=monitor
     )
-    return Trained(metrics, data.describe())
+    return Trained(metrics, data.describe(), device.environment_of(execution))
 
 
 def export(job: Export, bench: Workbench, places: Places, monitor: Monitor) -> Exported:

@@ -19,6 +19,11 @@ PRINTED = (
 COUNTS = ("macs", "params")
 
 
+def printed(key: str, value: float) -> float:
+    """A measure as JSON has it: whole where it counts something."""
+    return int(value) if key in COUNTS else value
+
+
 @dataclass(frozen=True)
 class DecisionView:
     """What was decided of a node's candidates. The margin is layer minus filter."""
@@ -66,7 +71,7 @@ class NodeView:
         if key == "seconds":
             return self.seconds
         value = self.metrics.get(key)
-        return int(value) if value is not None and key in COUNTS else value
+        return None if value is None else printed(key, value)
 
     @property
     def similarity(self) -> float | None:

@@ -10,7 +10,7 @@ from typing import cast
 
 import typer
 
-from engine.contracts.codec import encode_object
+from engine.contracts.codec import encode, encode_object
 from engine.contracts.jobs import (
     Diagnosis,
     Doctor,
@@ -25,6 +25,7 @@ from explorer.cli.progress import Reporter
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.events import JobTold
 from explorer.views.measured_text import with_unit
+from explorer.views.node_view import printed
 
 
 def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
@@ -49,9 +50,7 @@ def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> N
         Trained, _run_in_a_folder(JobRequest(uuid.uuid4().hex, job, f"train {job.arch}", places))
     )
     if as_json:
-        print_json(
-            NetworkTrained(result.metrics, str(output), encode_object(result.data), result.seconds)
-        )
+        print_json(_as_printed(job, result, output))
         return
     words = (
         f"test accuracy {with_unit('test_accuracy', result.metrics.get('test_accuracy'))}",
@@ -60,6 +59,13 @@ def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> N
         f"{with_unit('params', result.metrics.get('params'))} parameters",
     )
     typer.echo(f"{output}: {', '.join(words)}")
+
+
+def _as_printed(job: TrainFromScratch, result: Trained, output: Path) -> NetworkTrained:
+    metrics = {key: printed(key, value) for key, value in result.metrics.items()}
+    made = {"recipe": encode(job.recipe), "environment": encode(result.environment)}
+    data = encode_object(result.data)
+    return NetworkTrained({**metrics, **made}, str(output), data, result.seconds)
 
 
 def doctor(device: str, *, as_json: bool) -> None:
