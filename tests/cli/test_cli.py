@@ -159,9 +159,9 @@ def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_path, number):
     store = tmp_path / "tree.pex.db"
-    command = [*COMMAND, *map(str, auto_arguments(files, store))]
+    command = [*COMMAND, *map(str, auto_arguments(files, store)), "--iterations", "9"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr:  # the first candidate is stored, the second one under way
+    for line in process.stderr:  # the first candidate is stored, the others are to come
         if ": CKA" in line:
             process.send_signal(number)
             break
@@ -169,7 +169,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_pat
     assert process.returncode == 130 and "interrupted" in stderr and "Traceback" not in stderr
     ended = run(*auto_arguments(files, store))
     assert ended.returncode == 0 and "resuming" in ended.stderr
-    assert snapshots(store) == snapshots(grown[0])
+    assert snapshots(grown[0]).items() <= snapshots(store).items()
 
 
 def worker_pids(session_pid: int) -> list[int]:

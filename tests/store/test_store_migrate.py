@@ -14,8 +14,8 @@ from random_trees import live
 from small_tensors import FILTER
 from store_helpers import add, finish, start_python
 
-from explorer.views.node_json import node_objects
 from explorer.views.replay import Replay
+from explorer.views.stored_nodes import node_views
 from store import DamagedStoreError, TreeStore
 from store.audit.verify import verify
 from store.sqlite import formats, schema
@@ -68,7 +68,7 @@ def test_what_an_older_store_says_is_what_it_said(path: Path, name: str) -> None
         if name not in FORMATS:  # those have a note of which a session would say more
             replay = Replay.of(store, run.id)
             shown = replay.nodes_at(len(replay.moments) - 1)
-            assert repr(shown) == repr(node_objects(store, run.id))
+            assert repr(shown) == repr(node_views(store, run.id))
     assert format_of(path) == NEWEST
     assert kinds(path) == before <= {"edit"}  # its weights may be no tensors
 
