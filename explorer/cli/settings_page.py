@@ -14,8 +14,9 @@ from engine.contracts.settings import PAPER, SAMPLE, Settings, all_settings
 _TOP = """# Settings
 
 What a tree is grown with. `auto` and `open` have an option for each of them, `branch --fork` for
-all but those of its data, and `[defaults]` of the configuration ([keys.md](keys.md)) takes the same
-names without the dashes in front. What is not given is as in the column *paper* with
+all but those of its data (what is not given there is as in the run that is forked). `[defaults]` of
+the configuration ([keys.md](keys.md)) takes the same names without the dashes in front, for trees
+that are begun from the start screen. What is not given is as in the column *paper* with
 `--protocol paper`, else as in the column *sample* where MODEL or `--data` is `sample`, else the
 default.
 
