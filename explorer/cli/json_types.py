@@ -36,7 +36,7 @@ class TreeSummary:
     store: str = told("the store's path")
     run: str = told("the run's name")
     path: tuple[str, ...] = told("the structures along the kept path, from the root down")
-    settings: JsonObject = told("the run's settings")
+    settings: JsonObject = told("the run's settings, in the sections of settings.md")
     stopped: str = told("why it ended")
     root: NodeView = told("the root")
     best: NodeView = told("the smallest kept node that is accurate enough")

@@ -1,1 +1,1 @@
-"""The pieces of the explorer's screen. The models and layouts among them import no Textual."""
+"""The panes of the explorer's main screen: they get values, show them, and hold no logic."""
