@@ -22,7 +22,12 @@ from engine.contracts.options import (
     setting_fields,
 )
 
-CRITERIA = ("kl", "kl-fast", "l1")
+# What each criterion looks at, in words; {images} is how many images a class.
+CRITERIA: Mapping[str, str] = {
+    "kl": "exact, {images} images a class",
+    "kl-fast": "estimated where it is small, {images} images a class",
+    "l1": "the weights alone",
+}
 SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")
@@ -63,7 +68,7 @@ class ScoringSettings(Checked):
     """How structures are ranked, and what candidates lose."""
 
     criterion: str = setting(
-        "kl", Option("criterion", "What ranks blocks and filters", choices=CRITERIA)
+        "kl", Option("criterion", "What ranks blocks and filters", choices=tuple(CRITERIA))
     )
     criterion_samples: int = setting(
         500,

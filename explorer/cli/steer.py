@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
+from engine.contracts.settings import CRITERIA
 from explorer.cli.group import guarded
 from explorer.cli.options import Allocation, Block, Filters, Json, NodeName, StoreFile
 from explorer.cli.settings_options import Given, takes_settings
@@ -87,7 +88,7 @@ def candidate(
     allocation: Allocation = None,
     criterion: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="Score anew by this one: kl, kl-fast or l1"),
+        typer.Option(help=f"Score anew by this one: {', '.join(CRITERIA)}"),
     ] = None,
     json: Json = False,
 ) -> None:

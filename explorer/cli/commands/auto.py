@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from engine.contracts.codec import encode_object
-from engine.contracts.settings import Settings
+from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.executors.spool_cleanup import clear_spool
@@ -60,13 +60,9 @@ async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSum
 
 def decided_by(settings: Settings) -> str:
     """By what the structures were ranked, and the candidates chosen."""
-    images = f"{settings.scoring.criterion_samples} images a class"
-    ranked = {
-        "kl": f"kl, exact, {images}",
-        "kl-fast": f"kl-fast, estimated where it is small, {images}",
-        "l1": "l1, the weights alone",
-    }[settings.scoring.criterion]
-    return f"ranked by {ranked}; kept by {settings.search.policy}"
+    scoring = settings.scoring
+    looked_at = CRITERIA[scoring.criterion].format(images=scoring.criterion_samples)
+    return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
 
 
 def summary_of(session: Session, outcome: Outcome) -> TreeSummary:

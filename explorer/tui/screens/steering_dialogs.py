@@ -51,7 +51,7 @@ class CandidateDialog(Dialog[CandidateRequest]):
         blocks: Sequence[Block],
         max_filters: int,
         usual_count: int,
-        criteria: Sequence[str] = CRITERIA,
+        criteria: Sequence[str] = tuple(CRITERIA),
         criterion: str = "kl",
         allocation: str = "uniform",
     ) -> None:
