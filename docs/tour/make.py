@@ -1,12 +1,13 @@
 """Makes the pictures of the tour: the real app steers the bundled sample, and is photographed.
 
-Usage: python docs/tour/make.py (or `make tour`). Takes about a minute on two cores.
+Usage: python docs/tour/make.py [FOLDER] (or `make tour`). Takes about a minute on two cores.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ class Photographer:
     def __init__(self, app, pilot) -> None:
         self.app = app
         self.pilot = pilot
-        self.number = 0
+        self.pictures: dict[str, str] = {}  # by the name of their file
 
     async def until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + SECONDS
@@ -40,19 +41,18 @@ class Photographer:
         self.app.clear_notifications()
         self.app.main.paint()
         await self.pilot.pause(0.3)
-        self.number += 1
-        path = FOLDER / f"{self.number}-{name}.svg"
-        path.write_text(self.app.export_screenshot(title="pe-explore"))
-        print(path.name)
+        name = f"{len(self.pictures) + 1}-{name}.svg"
+        self.pictures[name] = self.app.export_screenshot(title="pe-explore")
+        print(name)
 
 
 def measured(app, parent: str) -> bool:
     """Whether both candidates of a parent are there."""
     children = [app.state.live.objects[name] for name in app.state.live.children(parent)]
-    return len(children) == 2 and all(child["state"] == "ready" for child in children)
+    return len(children) == 2 and all(child.state == "ready" for child in children)
 
 
-async def tour(folder: Path) -> None:
+async def tour(folder: Path) -> dict[str, str]:
     from explorer.session.open_run import Request
     from explorer.tui.app import ExplorerApp
     from explorer.tui.config import Config
@@ -82,15 +82,18 @@ async def tour(folder: Path) -> None:
         await camera.photograph("another-candidate")
         await camera.press("escape")
     await app.release()
+    return camera.pictures
 
 
-def main() -> None:
+def main(album: Path = FOLDER) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PE_EXPLORE_STATE"] = str(Path(folder) / "state.json")
-        for old in FOLDER.glob("*.svg"):
-            old.unlink()
-        asyncio.run(tour(Path(folder)))
+        pictures = asyncio.run(tour(Path(folder)))
+    for old in album.glob("*.svg"):  # only now: a tour that fails leaves the pictures as they are
+        old.unlink()
+    for name, picture in pictures.items():
+        (album / name).write_text(picture)
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))
