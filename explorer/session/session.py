@@ -90,12 +90,14 @@ class Session:
     def not_worth_it(self, node: Node) -> str | None:
         """Why a node lost too much, or enough is gone, or None."""
         search, root = self.settings.search, self.node("R")
-        removed = 100 * (1 - node.metrics["macs"] / root.metrics["macs"])
-        drop = root.metrics["val_accuracy"] - node.metrics["val_accuracy"]
-        if search.max_drop is not None and drop > search.max_drop:
-            return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
-        if search.target_macs is not None and removed >= search.target_macs:
-            return f"target-macs: {removed:.2f} % of the multiply-accumulates are gone"
+        if search.max_drop is not None:
+            drop = root.metrics["val_accuracy"] - node.metrics["val_accuracy"]
+            if drop > search.max_drop:
+                return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
+        if search.target_macs is not None:
+            removed = 100 * (1 - node.metrics["macs"] / root.metrics["macs"])
+            if removed >= search.target_macs:
+                return f"target-macs: {removed:.2f} % of the multiply-accumulates are gone"
         return None
 
     async def expand(self, parent: Node) -> list[Node]:
