@@ -1,4 +1,4 @@
-"""One archive a format: a checkpoint, its data, and the stores of runs that were grown from them."""
+"""An archive for each format: a checkpoint, its data, and stores of runs grown from them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Makes runs-N.tar.xz of formats up to 5. Was run once a format, with the program that wrote it.
 
-PYTHONPATH=OLD:OLD/tests/session:tests/session python tests/session/golden_runs/make_runs_5.py N
-with OLD a checkout of that program. `make_runs.py` does the same with the program of today.
+export OMP_NUM_THREADS=1 PYTHONPATH=OLD:OLD/tests/session:tests/session
+python tests/session/golden_runs/make_runs_5.py N
+with OLD a checkout of that program, and one thread as in the tests: bits depend on it. `make_runs.py` does the same with the program of today.
 """
 
 from __future__ import annotations
@@ -11,15 +12,12 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # as in the tests: bits depend on it
-
-from explorer.executor import InProcessExecutor
-from explorer.opening import Request, open_session
 from golden_runs.archive import PLACE, archive_of, pack
 from small import OPTIONS, write_data, write_network
 
+from explorer.executor import InProcessExecutor
+from explorer.opening import Request, open_session
 from explorer.session import Session
 
 
