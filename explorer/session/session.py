@@ -17,6 +17,7 @@ from explorer.session.deciding import Suggestion, suggest, to_recover
 from explorer.session.documents import RunDocument, read_proposal
 from explorer.session.events import CandidatesProposed, Decided, Emit, ignore
 from explorer.session.job_runner import JobRunner
+from explorer.session.policy import POLICIES
 from store import Node, Run, TreeStore
 
 
@@ -74,7 +75,8 @@ class Session:
             candidates = await self.expand(parent)
             measured = await self.recover_all(to_recover(parent, candidates, self.settings))
             if not measured:
-                return Outcome(parent, _nothing_left(self.settings.search.policy))
+                removed = POLICIES[self.settings.search.policy].removes
+                return Outcome(parent, f"no {removed} left that may be removed")
             kept = self.decide(parent, measured)
             parent = await self.jobs.tune(kept)
         return Outcome(parent, stopped)
@@ -140,14 +142,14 @@ class Session:
     # ------------------------------------------------------------ deciding
 
     def decide(self, parent: Node, measured: Sequence[Node]) -> Node:
-        """The candidate that the run's policy keeps; the decision is stored."""
+        """The newest of what the run's policy keeps; the decision is stored."""
         decision = self.store.decision_of(parent.id)
         if decision is not None and decision.kept:
             return self.store.node_by_id(decision.kept[-1])  # the newest: so goes the kept path
         suggestion = self.suggest(parent, measured)
         policy = self.settings.search.policy
-        self.keep(parent, [suggestion.node], suggestion, policy, suggestion.reason)
-        return self.store.node_by_id(suggestion.node.id)
+        self.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
+        return self.store.node_by_id(max(node.id for node in suggestion.kept))
 
     def suggest(self, parent: Node, measured: Sequence[Node]) -> Suggestion:
         """What the run's policy says of candidates that are ready; at least one must be."""
@@ -180,9 +182,3 @@ class Session:
 
     def _resamples(self, node: Node) -> Sequence[float]:
         return self.store.resamples(node.id, "recovered") or ()
-
-
-def _nothing_left(policy: str) -> str:
-    if policy in ("layers", "filters"):
-        return f"no {policy[:-1]} left that may be removed"
-    return "no structure left that may be removed"

@@ -2,8 +2,8 @@
 
 export OMP_NUM_THREADS=1 PYTHONPATH=OLD:OLD/tests/session:tests/session
 python tests/session/golden_runs/make_runs_5.py N
-with OLD a checkout of that program, and one thread as in the tests: bits depend on it. `make_runs.py`
-does the same with the program of today.
+with OLD a checkout of that program, and one thread as in the tests: bits depend on it.
+`make_runs.py` does the same with the program of today.
 """
 
 from __future__ import annotations
