@@ -87,7 +87,9 @@ class Steering:
         return self.grower.cancel(node)
 
     def pause(self) -> None:
-        """Stops all work where it stands; nothing is lost."""
+        """Stops all work where it stands; nothing is lost. Raises NotNowError where it cannot."""
+        if not self.session.executor.can_pause:
+            raise NotNowError("work that runs in this very process cannot be paused; cancel it")
         self.session.executor.pause()
         self.session.emit(PauseChanged(True))
 
