@@ -9,7 +9,16 @@ from engine.contracts.jobs import JobRequest, Result
 
 
 class Executor(Protocol):
-    """Runs jobs. Cancelling the awaiting task cancels the job within a second."""
+    """Runs jobs, each with a listener of its own: one that raises fails that job alone.
+
+    Cancelling the awaiting task cancels the job within a second, and makes room for the next one.
+    Jobs that find no room wait, and are begun in the order in which they were asked for.
+    """
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether `pause` stops anything; where it does not, it does nothing at all."""
+        ...
 
     @property
     def paused(self) -> bool:

@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.contracts.errors import UserError
-from engine.contracts.events import EngineListener
+from engine.contracts.errors import Cancelled, UserError
+from engine.contracts.events import EngineEvent, EngineListener
 from engine.contracts.jobs import JobRequest, Result
 from explorer.executors.errors import JobFailedError
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 
 class InProcessExecutor:
-    """Runs jobs one at a time; it can be neither paused nor detached."""
+    """Runs jobs one at a time. They end with this process: none can be paused or detached.
 
-    paused = False
+    Listeners are called on the thread of the job.
+    """
+
+    can_pause = paused = False
 
     def __init__(self, spool: Path) -> None:
         from engine.worker.engine import Engine  # PyTorch: only for whoever works in this process
@@ -27,24 +30,52 @@ class InProcessExecutor:
         self.engine: Engine = Engine(spool)
         self._lock = asyncio.Lock()
         self._closed = False
+        self._stop = threading.Event()  # of the job under way
 
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
-        from engine.runtime.progress import Monitor
-
-        if self._closed:
-            raise asyncio.CancelledError("no job starts any more")
-        stop = threading.Event()
+        self._refuse_if_closed()
         async with self._lock:
-            work = asyncio.to_thread(self.engine.run, request, Monitor(on_event, stop))
+            self._refuse_if_closed()
+            stop = self._stop = threading.Event()
+            work = asyncio.to_thread(self._run, request, on_event, stop)
             task = asyncio.ensure_future(work)
             try:
                 return await asyncio.shield(task)
             except asyncio.CancelledError:
                 stop.set()
                 await asyncio.wait([task])
+                task.exception()  # seen: nobody is left to ask for it
                 raise
-            except UserError as error:
-                raise JobFailedError(error.code, str(error)) from error
+            except Cancelled:
+                raise asyncio.CancelledError("its executor was closed") from None
+
+    def _run(self, request: JobRequest, on_event: EngineListener, stop: threading.Event) -> Result:
+        """The job itself; what its listener raises passes as it is."""
+        from engine.runtime.progress import Monitor
+
+        raised: list[Exception] = []
+
+        def listen(event: EngineEvent) -> None:
+            try:
+                on_event(event)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        try:
+            return self.engine.run(request, Monitor(listen, stop))
+        except Cancelled:
+            raise
+        except Exception as error:
+            if raised:
+                raise raised[0] from None
+            # What nobody foresaw is told by its name, as from another process.
+            name = error.code if isinstance(error, UserError) else type(error).__name__
+            raise JobFailedError(name, str(error)) from error
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise asyncio.CancelledError("no job starts any more")
 
     def pause(self) -> None:
         return None
@@ -53,8 +84,11 @@ class InProcessExecutor:
         return None
 
     async def detach(self) -> int:
-        self._closed = True
+        await self.close()
         return 0
 
     async def close(self) -> None:
         self._closed = True
+        self._stop.set()
+        async with self._lock:  # whose job is over then
+            return None

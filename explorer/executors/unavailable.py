@@ -10,7 +10,7 @@ from engine.contracts.jobs import JobRequest, Result
 class UnavailableExecutor:
     """Refuses every job."""
 
-    paused = False
+    can_pause = paused = False
 
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         raise UsageError("this store is open for reading only; no work can be done in it")

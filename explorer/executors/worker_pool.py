@@ -24,6 +24,8 @@ class WorkerPool:
     replaced when they die. A job that an earlier session detached is not run again but followed.
     """
 
+    can_pause = True
+
     def __init__(self, spool: Path, *, num_slots: int = 1, log: Path | None = None) -> None:
         self.spool = spool
         self.log = log

@@ -6,16 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.contracts.settings import Settings
-from explorer.session.policy import (
-    FILTER,
-    LAYER,
-    POLICIES,
-    Margin,
-    Question,
-    margin_of,
-    wanted,
-    why_alone,
-)
+from explorer.session.policy import LAYER, POLICIES, Margin, Question, margin_of, why_alone
 from store import Node
 
 Resamples = Callable[[Node], Sequence[float]]
@@ -23,11 +14,16 @@ Resamples = Callable[[Node], Sequence[float]]
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The candidate that the run's policy would keep, why, and by what margin."""
+    """The candidates that the run's policy would keep, at least one, why, and by what margin."""
 
-    node: Node
+    kept: tuple[Node, ...]
     reason: str
     margin: Margin | None
+
+    @property
+    def node(self) -> Node:
+        """The one that is suggested first."""
+        return self.kept[0]
 
 
 def suggest(
@@ -50,32 +46,40 @@ def suggest(
     structures = dict.fromkeys(node.structure for node in offered)
     measured = {s: node.metrics.get("similarity") for s, node in champions.items()}
     question = Question(parent.name, structures | measured, settings)
-    choice = POLICIES[settings.search.policy](question)
-    if choice.structure not in champions:  # it would take what this node no longer offers
+    choice = POLICIES[settings.search.policy].choose(question)
+    kept = tuple(champions[structure] for structure in choice.kept if structure in champions)
+    if not kept:  # it would take what nobody grew
         (structure, node), *_ = champions.items()
-        return Suggestion(node, why_alone(structure, structures), None)
+        return Suggestion((node,), why_alone(structure, structures), None)
     margin = margin_between(champions.values(), settings, resamples)
-    return Suggestion(champions[choice.structure], choice.reason, margin)
+    return Suggestion(kept, choice.reason, margin)
 
 
 def margin_between(
     candidates: Iterable[Node], settings: Settings, resamples: Resamples
 ) -> Margin | None:
-    """The margin between a layer and a filter candidate, or None where one is missing."""
-    first: dict[str, Node] = {}
-    for node in candidates:
-        if node.state == "ready" and "similarity" in node.metrics:
-            first.setdefault(node.structure, node)
-    layer, filters = first.get(LAYER), first.get(FILTER)
-    if layer is None or filters is None:
+    """The margin between the two most similar candidates of different structures: the layer's
+    minus the other's, or in the order they were made. None where there is only one."""
+    measured = [
+        node for node in candidates if node.state == "ready" and "similarity" in node.metrics
+    ]
+    closest = sorted(measured, key=lambda node: _contended(node, settings), reverse=True)[:2]
+    if len(closest) < 2:
         return None
+    first, second = sorted(closest, key=lambda node: (node.structure != LAYER, node.id))
     return margin_of(
-        _similarity(layer),
-        _similarity(filters),
-        resamples(layer),
-        resamples(filters),
-        settings.search.layer_bonus,
+        _similarity(first),
+        _similarity(second),
+        resamples(first),
+        resamples(second),
+        settings.search.layer_bonus if first.structure == LAYER else 0.0,
     )
+
+
+def _contended(node: Node, settings: Settings) -> float:
+    """A candidate's similarity as the decision weighs it."""
+    bonus = settings.search.layer_bonus if node.structure == LAYER else 0.0
+    return node.metrics["similarity"] + bonus
 
 
 def to_recover(parent: Node, candidates: Sequence[Node], settings: Settings) -> list[Node]:
@@ -86,7 +90,7 @@ def to_recover(parent: Node, candidates: Sequence[Node], settings: Settings) -> 
     if not first:
         return []
     question = Question(parent.name, dict.fromkeys(first), settings)
-    return [first[s] for s in wanted(settings.search.policy, tuple(first), question)]
+    return [first[s] for s in POLICIES[settings.search.policy].wanted(question)]
 
 
 def _similarity(node: Node) -> float:

@@ -1,20 +1,27 @@
-"""Who decides, and how: from measured candidates to the one that is kept."""
+"""Who decides, and how: from measured candidates to those that are kept.
+
+A policy is a class (or an object) with the three members of `Policy`, a row in `POLICIES`, and its
+name among the choices of the setting (`engine.contracts.settings.POLICIES`).
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 from engine.contracts import seeds
 from engine.contracts.settings import Settings
 
 LAYER, FILTER = "layer", "filter"
+ANY = "structure"
 
 
 @dataclass(frozen=True)
 class Margin:
-    """Similarity of the layer candidate minus the filter's, with its bootstrap 95 % interval.
+    """One candidate's similarity minus another's (the layer's minus the filter's), with its
+    bootstrap 95 % interval.
 
     `too_close` says that the interval holds the point at which the decision would turn.
     """
@@ -27,9 +34,9 @@ class Margin:
 
 @dataclass(frozen=True)
 class Choice:
-    """The structure to keep, and why."""
+    """The structures to keep, the one that is suggested first, and why."""
 
-    structure: str
+    kept: tuple[str, ...]
     reason: str
 
 
@@ -43,71 +50,105 @@ class Question:
     settings: Settings
 
 
-Policy = Callable[[Question], Choice]
+class Policy(Protocol):
+    """One way to decide; the same question always gets the same answer.
+
+    At least one structure is offered in a question, and at least one kept in an answer, all of
+    them among those that are offered, though not always among those that were grown.
+    """
+
+    @property
+    def removes(self) -> str:
+        """What it lets be removed, in words: a tree ends when no such thing is left."""
+        ...
+
+    def wanted(self, question: Question) -> tuple[str, ...]:
+        """The offered structures whose candidates it needs measured; none ends the tree."""
+        ...
+
+    def choose(self, question: Question) -> Choice:
+        """What to keep."""
+        ...
 
 
-def margin_of(
-    layer: float, filters: float, layer_resamples: Sequence[float],
-    filter_resamples: Sequence[float], layer_bonus: float,
-) -> Margin:  # fmt: skip
-    """The margin and its percentile bootstrap interval from paired resamples."""
-    value = layer - filters
-    pairs = list(zip(layer_resamples, filter_resamples, strict=True))
-    if len(pairs) < 2:
-        return Margin(value, None, None, None)
-    differences = sorted(a - b for a, b in pairs)
-    low, high = _quantile(differences, 0.025), _quantile(differences, 0.975)
-    return Margin(value, low, high, low <= -layer_bonus <= high)
+class MostSimilar:
+    """Eq. 3 of the paper: the most similar one; a tie goes to the layer."""
+
+    removes: ClassVar = ANY
+
+    def wanted(self, question: Question) -> tuple[str, ...]:
+        return tuple(question.similarities)
+
+    def choose(self, question: Question) -> Choice:
+        measured = {s: value for s, value in question.similarities.items() if value is not None}
+        if len(measured) < 2:
+            return _only(question)
+        bonus = question.settings.search.layer_bonus
+        first, *others = sorted(measured, key=lambda structure: structure != LAYER)
+        shown = f"CKA {measured[first]:.4f}"
+        if first == LAYER:
+            shown += f" + {bonus:g}" if bonus else ""
+            measured[LAYER] += bonus
+        best = first
+        for other in others:
+            if not measured[best] >= measured[other]:
+                best = other
+        against = others if best == first else [best]
+        sign = "≥" if best == first else "<"
+        told = ", ".join(f"{question.similarities[structure]:.4f}" for structure in against)
+        return Choice((best,), f"{shown} {sign} {told}")
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    position = share * (len(ordered) - 1)
-    index = int(position)
-    after = ordered[min(index + 1, len(ordered) - 1)]
-    return ordered[index] + (position - index) * (after - ordered[index])
-
-
-def by_cka(question: Question) -> Choice:
-    """Eq. 3 of the paper: the more similar one; a tie goes to the layer."""
-    layer, filters = (question.similarities.get(s) for s in (LAYER, FILTER))
-    if layer is None or filters is None:
-        return _only(question)
-    bonus = question.settings.search.layer_bonus
-    more = f" + {bonus:g}" if bonus else ""
-    if layer + bonus >= filters:
-        return Choice(LAYER, f"CKA {layer:.4f}{more} ≥ {filters:.4f}")
-    return Choice(FILTER, f"CKA {layer:.4f}{more} < {filters:.4f}")
-
-
-def at_random(question: Question) -> Choice:
+class FairCoin:
     """A fair coin, the same for the same run seed and parent."""
-    if len(question.similarities) == 1:
-        return _only(question)
-    coin = random.Random(seeds.derive(question.settings.seed, question.parent, "coin"))
-    return Choice(coin.choice((LAYER, FILTER)), "a fair coin")
+
+    removes: ClassVar = ANY
+
+    def wanted(self, question: Question) -> tuple[str, ...]:
+        return self.choose(question).kept
+
+    def choose(self, question: Question) -> Choice:
+        if len(question.similarities) == 1:
+            return _only(question)
+        coin = random.Random(seeds.derive(question.settings.seed, question.parent, "coin"))
+        sides = sorted(question.similarities, key=lambda structure: structure != LAYER)
+        return Choice((coin.choice(sides),), "a fair coin")
 
 
-def layers_first(question: Question) -> Choice:
+class LayersFirst:
     """Layers until none is left, then filters (Pons et al., 2024)."""
-    structure = LAYER if LAYER in question.similarities else FILTER
-    return Choice(structure, f"{structure}s come first" if structure == LAYER else "no layer left")
+
+    removes: ClassVar = ANY
+
+    def wanted(self, question: Question) -> tuple[str, ...]:
+        return self.choose(question).kept
+
+    def choose(self, question: Question) -> Choice:
+        if LAYER in question.similarities:
+            return Choice((LAYER,), "layers come first")
+        return Choice((next(iter(question.similarities)),), "no layer left")
 
 
-def layers_only(question: Question) -> Choice:
-    """Layers, nothing else."""
-    return Choice(LAYER, "only layers")
+@dataclass(frozen=True)
+class Only:
+    """One structure, nothing else; where a person grew others alone, one of those."""
 
+    removes: str
 
-def filters_only(question: Question) -> Choice:
-    """Filters, nothing else."""
-    return Choice(FILTER, "only filters")
+    def wanted(self, question: Question) -> tuple[str, ...]:
+        return (self.removes,) if self.removes in question.similarities else ()
+
+    def choose(self, question: Question) -> Choice:
+        if self.removes in question.similarities:
+            return Choice((self.removes,), f"only {self.removes}s")
+        return _only(question)
 
 
 def _only(question: Question) -> Choice:
     """The one that there is, because the parent has no other or the other was not grown."""
     grown = [s for s, similarity in question.similarities.items() if similarity is not None]
     structure, *_ = grown or question.similarities
-    return Choice(structure, why_alone(structure, question.similarities))
+    return Choice((structure,), why_alone(structure, question.similarities))
 
 
 def why_alone(structure: str, offered: Iterable[str]) -> str:
@@ -116,21 +157,35 @@ def why_alone(structure: str, offered: Iterable[str]) -> str:
     return f"no {others[0]} candidate was grown" if others else f"only {structure}s are left"
 
 
-POLICIES: dict[str, Policy] = {
-    "cka": by_cka,
-    "random": at_random,
-    "layers": layers_only,
-    "filters": filters_only,
-    "layers-first": layers_first,
+POLICIES: Mapping[str, Policy] = {
+    "cka": MostSimilar(),
+    "random": FairCoin(),
+    "layers": Only(LAYER),
+    "filters": Only(FILTER),
+    "layers-first": LayersFirst(),
 }
 
 
-def wanted(policy: str, structures: Sequence[str], question: Question) -> tuple[str, ...]:
-    """Which of the proposed structures a policy needs grown: both to compare, else its own."""
-    if policy == "cka":
-        return tuple(structures)
-    if policy == "layers" and LAYER not in structures:
-        return ()
-    if policy == "filters" and FILTER not in structures:
-        return ()
-    return (POLICIES[policy](question).structure,)
+# ------------------------------------------------------------ how sure a decision is
+
+
+def margin_of(
+    first: float, second: float, first_resamples: Sequence[float],
+    second_resamples: Sequence[float], bonus: float,
+) -> Margin:  # fmt: skip
+    """The margin of two similarities, `bonus` being the first one's, and its percentile bootstrap
+    interval from paired resamples."""
+    value = first - second
+    pairs = list(zip(first_resamples, second_resamples, strict=True))
+    if len(pairs) < 2:
+        return Margin(value, None, None, None)
+    differences = sorted(a - b for a, b in pairs)
+    low, high = _quantile(differences, 0.025), _quantile(differences, 0.975)
+    return Margin(value, low, high, low <= -bonus <= high)
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    position = share * (len(ordered) - 1)
+    index = int(position)
+    after = ordered[min(index + 1, len(ordered) - 1)]
+    return ordered[index] + (position - index) * (after - ordered[index])

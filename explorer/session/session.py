@@ -18,6 +18,7 @@ from explorer.session.deciding import Suggestion, suggest, to_recover
 from explorer.session.documents import RunDocument, read_proposal
 from explorer.session.events import CandidatesProposed, Decided, Emit, ignore
 from explorer.session.job_runner import JobRunner
+from explorer.session.policy import POLICIES
 from store import Node, Run, TreeStore
 
 
@@ -75,7 +76,8 @@ class Session:
             candidates = await self.expand(parent)
             measured = await self.recover_all(to_recover(parent, candidates, self.settings))
             if not measured:
-                return Outcome(parent, _nothing_left(self.settings.search.policy))
+                removed = POLICIES[self.settings.search.policy].removes
+                return Outcome(parent, f"no {removed} left that may be removed")
             kept = self.decide(parent, measured)
             parent = await self.jobs.tune(kept)
         return Outcome(parent, stopped)
@@ -91,12 +93,14 @@ class Session:
     def not_worth_it(self, node: Node) -> str | None:
         """Why a node lost too much, or enough is gone, or None."""
         search, root = self.settings.search, self.node("R")
-        removed = 100 * (1 - _measured(node, "macs") / _measured(root, "macs"))
-        drop = _measured(root, "val_accuracy") - _measured(node, "val_accuracy")
-        if search.max_drop is not None and drop > search.max_drop:
-            return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
-        if search.target_macs is not None and removed >= search.target_macs:
-            return f"target-macs: {removed:.2f} % of the multiply-accumulates are gone"
+        if search.max_drop is not None:
+            drop = _measured(root, "val_accuracy") - _measured(node, "val_accuracy")
+            if drop > search.max_drop:
+                return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
+        if search.target_macs is not None:
+            removed = 100 * (1 - _measured(node, "macs") / _measured(root, "macs"))
+            if removed >= search.target_macs:
+                return f"target-macs: {removed:.2f} % of the multiply-accumulates are gone"
         return None
 
     async def expand(self, parent: Node) -> list[Node]:
@@ -139,14 +143,14 @@ class Session:
     # ------------------------------------------------------------ deciding
 
     def decide(self, parent: Node, measured: Sequence[Node]) -> Node:
-        """The candidate that the run's policy keeps; the decision is stored."""
+        """The newest of what the run's policy keeps; the decision is stored."""
         decision = self.store.decision_of(parent.id)
         if decision is not None and decision.kept:
             return self.store.node_by_id(decision.kept[-1])  # the newest: so goes the kept path
         suggestion = self.suggest(parent, measured)
         policy = self.settings.search.policy
-        self.keep(parent, [suggestion.node], suggestion, policy, suggestion.reason)
-        return self.store.node_by_id(suggestion.node.id)
+        self.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
+        return self.store.node_by_id(max(node.id for node in suggestion.kept))
 
     def suggest(self, parent: Node, measured: Sequence[Node]) -> Suggestion:
         """What the run's policy says of candidates that are ready; at least one must be."""
@@ -183,9 +187,3 @@ class Session:
 
 def _measured(node: Node, key: str) -> float:
     return needed(node.metrics, key, of=node.name)
-
-
-def _nothing_left(policy: str) -> str:
-    if policy in ("layers", "filters"):
-        return f"no {policy[:-1]} left that may be removed"
-    return "no structure left that may be removed"

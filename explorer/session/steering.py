@@ -87,7 +87,9 @@ class Steering:
         return self.grower.cancel(node)
 
     def pause(self) -> None:
-        """Stops all work where it stands; nothing is lost."""
+        """Stops all work where it stands; nothing is lost. Raises NotNowError where it cannot."""
+        if not self.session.executor.can_pause:
+            raise NotNowError("work that runs in this very process cannot be paused; cancel it")
         self.session.executor.pause()
         self.session.emit(PauseChanged(True))
 
@@ -110,13 +112,14 @@ class Steering:
     def approve(self, parent: Node) -> Node:
         """Keeps what is suggested. Raises NotNowError while candidates are being made."""
         suggestion = self._decidable(parent)
-        self._keep(parent, [suggestion.node], f"approved: {suggestion.reason}")
+        self._keep(parent, suggestion.kept, f"approved: {suggestion.reason}")
         return suggestion.node
 
     def override(self, parent: Node) -> Node:
         """Keeps the other one. Raises NotNowError where there is no other, or more than one."""
         suggestion = self._decidable(parent)
-        others = [n for n in self._ready(parent) if n.id != suggestion.node.id]
+        kept = {node.id for node in suggestion.kept}
+        others = [n for n in self._ready(parent) if n.id not in kept]
         if len(others) != 1:
             raise NotNowError(
                 f"{parent.name} has {len(others) or 'no'} other candidates; choose which to keep"
@@ -166,13 +169,13 @@ class Steering:
         self.alone -= 1
         suggestion = self.session.suggest(parent, ready)
         policy = self.session.settings.search.policy
-        self.session.keep(parent, [suggestion.node], suggestion, policy, suggestion.reason)
-        node = self._newest(suggestion.node)
-        if (stopped := self.session.not_worth_it(node)) is not None:
-            self.alone = 0
-            self.session.emit(Stopped(node.name, stopped))
-        else:
-            self.grower.grow_if_new(node)
+        self.session.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
+        for node in map(self._newest, suggestion.kept):
+            if (stopped := self.session.not_worth_it(node)) is not None:
+                self.alone = 0
+                self.session.emit(Stopped(node.name, stopped))
+            else:
+                self.grower.grow_if_new(node)
 
     def _keep(self, parent: Node, kept: Sequence[Node], reason: str) -> None:
         self.session.keep(parent, kept, self.suggestion(parent), USER, reason)

@@ -64,6 +64,8 @@ class ScriptedExecutor:
     metrics by node.
     """
 
+    can_pause = True
+
     def __init__(self, figures: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self.spool = Path()
         self.figures = {**FIGURES, **(figures or {})}

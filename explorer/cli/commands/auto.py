@@ -12,8 +12,9 @@ from engine.contracts.codec import encode_object
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
+from explorer.executors.kinds import workers
 from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
+from explorer.executors.worker_pool import WorkerPool
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
@@ -42,7 +43,7 @@ async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSum
     executors: list[WorkerPool] = []
 
     def make(spool: Path) -> WorkerPool:
-        executors.append(WorkerPool(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
+        executors.append(workers(spool))
         return executors[0]
 
     try:

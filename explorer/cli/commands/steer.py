@@ -14,8 +14,9 @@ from explorer.cli.commands.auto import summary_of
 from explorer.cli.console import print_tree
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
+from explorer.executors.kinds import workers
 from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
+from explorer.executors.worker_pool import WorkerPool
 from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import SessionEvent, WorkFailed
 from explorer.session.open_run import Request, open_session
@@ -122,7 +123,7 @@ async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> Tree
     executors: list[WorkerPool] = []
 
     def make(spool: Path) -> WorkerPool:
-        executors.append(WorkerPool(spool, num_slots=NUM_SLOTS, log=spool / "worker.log"))
+        executors.append(workers(spool))
         return executors[0]
 
     try:

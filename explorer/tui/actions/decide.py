@@ -72,8 +72,9 @@ def pause(at: Context) -> None:
         steering.go_on()
         at.notify("goes on")
     else:
-        steering.pause()
-        at.notify("paused: the work stands still, nothing is lost")
+        at.run_or_notify(steering.pause)
+        if steering.paused:
+            at.notify("paused: the work stands still, nothing is lost")
     at.screen.paint()
 
 
