@@ -160,7 +160,11 @@ def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grow
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_path, number):
     store = tmp_path / "tree.pex.db"
     command = [*COMMAND, *map(str, auto_arguments(files, store)), "--iterations", "9"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell's job in the background ignores it, and so would everything started from there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     for line in process.stderr:  # the first candidate is stored, the others are to come
         if ": CKA" in line:
             process.send_signal(number)

@@ -18,7 +18,6 @@ from engine.contracts.codec import (
     FormatError,
     content_hash,
     decode,
-    decode_object,
     encode,
     encode_object,
 )
@@ -225,8 +224,6 @@ def test_a_long_value_is_cut_short():
 def test_what_is_no_object_is_no_document(document):
     with pytest.raises(FormatError, match=r"is .*, not an object"):
         decode(Every, document)
-    with pytest.raises(FormatError, match=r"run's data is .*, not an object"):
-        decode_object(document, "run's data")
     with pytest.raises(FormatError, match="a job is of kind None; it is one of open, propose"):
         JOBS.decode(document, "a job")
 
