@@ -28,6 +28,7 @@ from engine.checkpoints.infer_resnet import infer
 from engine.checkpoints.message_text import shown
 from engine.checkpoints.normalisation_presets import preset_normalisations
 from engine.checkpoints.own_format import is_own, read_own
+from engine.checkpoints.own_metadata import with_metadata
 from engine.checkpoints.safe_load import read_content
 from engine.checkpoints.state_dict import (
     find_state,
@@ -102,16 +103,17 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     file = read_file(path)
     seconds = LOAD_SECONDS + len(file.data) / LOAD_BYTES_PER_SECOND
     content = within(seconds, lambda: read_content(file, trust_pickle=trust_pickle))
-    if is_own(content.value):
-        own = read_own(content.value, arch, trust_pickle)
+    value = with_metadata(content.value, content.metadata) if content.metadata else content.value
+    if is_own(value):
+        own = read_own(value, arch, trust_pickle)
         if arch is not None and ":" not in arch and arch not in FAMILIES:
             _check_name(arch, own.architecture.arguments, own.model.state_dict())
-        told = content.value.get("metrics")
+        told = value.get("metrics")
         metrics = numbers_in(told) if isinstance(told, Mapping) else {}
         return LoadedNetwork(
             own.architecture, own.model, own.data, metrics, content.notes + own.notes, file.digest
         )
-    found = find_state(content.value)
+    found = find_state(value)
     if arch is not None and ":" in arch:
         architecture, model, notes = _into_factory(arch, found.state)
     else:

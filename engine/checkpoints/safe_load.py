@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import pickle
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,10 +42,11 @@ _safe_globals_lock = threading.Lock()  # torch keeps its list of safe globals fo
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What a file holds, and what was said about it on the way."""
+    """What a file holds, what was said about it on the way, and a safetensors file's metadata."""
 
     value: Any
     notes: tuple[str, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_content(file: FileBytes, *, trust_pickle: bool = False) -> Content:
@@ -54,7 +57,8 @@ def read_content(file: FileBytes, *, trust_pickle: bool = False) -> Content:
     """
     kind = kind_of(file)
     if kind == "safetensors":
-        return Content(_read_safetensors(file.data), ())
+        tensors = _read_safetensors(file.data)
+        return Content(tensors, (), _safetensors_metadata(file.data))
     found = Survey()
     try:
         if kind == "zip":
@@ -206,3 +210,10 @@ def _read_safetensors(data: bytes) -> dict[str, torch.Tensor]:
     if not tensors:
         raise NotACheckpointError("the safetensors file holds no tensors; fetch or save it again")
     return tensors
+
+
+def _safetensors_metadata(data: bytes) -> dict[str, str]:
+    """The text by name in the header of a file that the library has read."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata: dict[str, str] = header.get("__metadata__") or {}
+    return metadata

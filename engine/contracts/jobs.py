@@ -111,12 +111,14 @@ class TrainFromScratch:
 
 @dataclass(frozen=True)
 class Export:
-    """Write a node as a checkpoint. Gives Exported."""
+    """Write a node as a file of that format (a suffix of engine.contracts.export_formats). Gives
+    Exported."""
 
     KIND: ClassVar = "export"
     network: NetworkRef
     data: DataDescription
     metrics: JsonObject = field(default_factory=dict)
+    format: str = ".pt"
 
 
 @dataclass(frozen=True)

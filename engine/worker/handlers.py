@@ -9,9 +9,9 @@ import torch
 
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
-from engine.checkpoints import write as checkpoint
 from engine.contracts import seeds
 from engine.contracts.errors import DataNotNamedError
+from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
     Diagnosis,
     Doctor,
@@ -33,6 +33,7 @@ from engine.contracts.networks import Architecture, Execution
 from engine.contracts.settings import TrainingSettings
 from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
+from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import latencies_ms, latency_ms
@@ -206,10 +207,12 @@ def train_from_scratch(
 
 
 def export(job: Export, bench: Workbench, places: Places, monitor: Monitor) -> Exported:
-    """A node written as a checkpoint of our own format."""
-    model = bench.network(job.network)
+    """A node written as a file of the format that is asked for."""
     output = Path(places.output)
-    checkpoint.save(output, job.network.architecture, model.state_dict(), job.data, job.metrics)
+    check_suffix(job.format, output.name)
+    model = bench.network(job.network)
+    about = Provenance(job.network.architecture, job.data, job.metrics)
+    EXPORTERS[job.format](model, about, output)
     return Exported(output.stat().st_size)
 
 

@@ -15,6 +15,7 @@ import torch
 from json_shapes import problems
 from small import OPTIONS, write_data, write_network
 
+from engine.checkpoints import load
 from engine.contracts.settings import CRITERIA, ScoringSettings, Settings
 from explorer.cli.commands.auto import decided_by
 from explorer.cli.json_types import Machine, NetworkTrained, NodeExported, TreeSummary
@@ -153,7 +154,11 @@ def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grow
     arguments = auto_arguments((target, files[1]), tmp_path / "next.pex.db", iterations=1)
     next_tree = json.loads(run(*arguments).stdout)
     assert next_tree["root"]["macs"] == content["metrics"]["macs"]
-    assert run("export", store, "best", tmp_path / "best.onnx").returncode == 2
+    other = tmp_path / "best.safetensors"
+    assert run("export", store, "best", other).returncode == 0
+    assert load(other).architecture == load(target).architecture
+    refused = run("export", store, "best", tmp_path / "best.onnx")
+    assert refused.returncode == 2 and ".pt and .safetensors" in refused.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

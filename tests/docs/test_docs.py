@@ -54,6 +54,13 @@ def test_the_python_on_the_readme_runs(tmp_path, monkeypatch):
     assert tuple(names["logits"].shape) == (1, 10)
 
 
+def test_the_recipes_name_every_format_that_a_node_can_be_exported_to():
+    from engine.contracts.export_formats import FORMATS
+
+    recipe = (ROOT / "docs/recipes.md").read_text().partition("## Take a network away")[2]
+    assert all(f"best best{suffix}\n" in recipe and f"`{suffix}`" in recipe for suffix in FORMATS)
+
+
 def test_pages_link_to_what_is_there():
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

@@ -127,7 +127,7 @@ TEXTS = {
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.filters",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
-    "DataDescription.normalisation", "Export.metrics",
+    "DataDescription.normalisation", "Export.metrics", "Export.format",
 }  # fmt: skip
 
 

@@ -15,11 +15,13 @@ from networks import network
 from safetensors.torch import save as to_safetensors
 
 from engine.checkpoints import load
+from engine.checkpoints.own_metadata import metadata_of
 from engine.contracts.errors import CheckpointError
+from engine.contracts.networks import Architecture, DataDescription
 
 torch.set_num_threads(1)
 
-NUM_EXAMPLES = 40  # of each of the four kinds of file
+NUM_EXAMPLES = 40  # of each kind of file
 INTERESTING = np.array([0, 1, 0x2E, 0x4B, 0x52, 0x62, 0x68, 0x72, 0x7F, 0x80, 0xFF], dtype=np.uint8)
 
 
@@ -72,7 +74,16 @@ def safetensors_file(generator: np.random.Generator) -> bytes:
     return _mutated(data, generator, header_end if generator.random() < 0.7 else None)
 
 
-KINDS = [zip_file, pickle_in_a_sound_zip, legacy_file, safetensors_file]
+def own_safetensors_file(generator: np.random.Generator) -> bytes:
+    """One whose metadata name a network of ours; most changes are among those."""
+    arguments = {"stem_width": 2, "stage_widths": [2], "inner_widths": [[1]], "num_classes": 2}
+    metadata = metadata_of(Architecture("cifar_resnet", arguments), DataDescription(), {"a": 1.0})
+    data = to_safetensors(network(arguments).state_dict(), metadata)
+    header_end = 8 + int.from_bytes(data[:8], "little")
+    return _mutated(data, generator, header_end if generator.random() < 0.7 else None)
+
+
+KINDS = [zip_file, pickle_in_a_sound_zip, legacy_file, safetensors_file, own_safetensors_file]
 
 
 def is_refused(path: Path, make: Any, seed: int) -> bool:

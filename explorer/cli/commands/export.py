@@ -1,4 +1,4 @@
-"""`export`: a node as a checkpoint."""
+"""`export`: a node as a file for others to use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import cast
 import typer
 
 from engine.contracts.errors import UsageError
+from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import Export, Exported, JobRequest, Places
 from engine.contracts.networks import NetworkRef, SnapshotRef
 from explorer.cli.commands.train import run_job
@@ -25,9 +26,8 @@ from store import TreeStore
 
 
 def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> None:
-    """Writes a node of the store's newest run as a checkpoint."""
-    if output.suffix != ".pt":
-        raise UsageError(f"{output.name}: only .pt can be written; name it {output.stem}.pt")
+    """Writes a node of the store's newest run in the format that the suffix says."""
+    check_suffix(output.suffix, output.name)
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
         document = RunDocument.of(run)
@@ -48,6 +48,7 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
                 NetworkRef(architecture_of(store, document, node), weights),
                 document.data,
                 {**described.as_json(), "run": run.name, "store": store.path.name},
+                format=output.suffix,
             )
             destination = str(output.expanduser().resolve())
             request = JobRequest(
