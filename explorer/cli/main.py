@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
@@ -138,10 +139,12 @@ def show(store: StoreFile, node: NodeName, json: Json = False) -> None:
 def export(
     store: StoreFile,
     node: Annotated[str, typer.Argument(metavar="NODE", help="A node, or 'best'")],
-    output: Annotated[Path, typer.Argument(metavar="OUT.pt", help="The checkpoint to write")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help=f"The file to write: {told_formats()}")
+    ],
     json: Json = False,
 ) -> None:
-    """Write a node as a checkpoint."""
+    """Write a node as a file, in the format of its suffix."""
     from explorer.cli.commands.export import export as run
 
     run(store, node, output, as_json=json)

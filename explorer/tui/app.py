@@ -14,12 +14,13 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from explorer.executors.kinds import workers
 from explorer.session.open_run import Request
 from explorer.tui.actions import ACTIONS
 from explorer.tui.actions.grow import ask_for_candidate
 from explorer.tui.config import Config
 from explorer.tui.context import Context
-from explorer.tui.lifecycle import Lifecycle, MakeExecutor, worker_pool
+from explorer.tui.lifecycle import Lifecycle, MakeExecutor
 from explorer.tui.main_screen import MainScreen
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
@@ -49,7 +50,7 @@ class ExplorerApp(App[None]):
         self,
         request: Request | None,
         config: Config,
-        make_executor: MakeExecutor = worker_pool,
+        make_executor: MakeExecutor = workers,
     ) -> None:
         super().__init__()
         self.use_command_palette = True

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from engine.contracts.errors import DataNotNamedError
 from explorer.executors.errors import JobFailedError
+from explorer.executors.kinds import workers
 from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import NUM_SLOTS, WorkerPool
+from explorer.executors.worker_pool import WorkerPool
 from explorer.session.errors import MENDABLE
 from explorer.session.open_run import Request, default_store, is_store, open_read_only, open_session
 from explorer.session.session import Session
@@ -27,15 +28,10 @@ POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 MakeExecutor = Callable[[Path], WorkerPool]  # from the spool
 
 
-def worker_pool(spool: Path) -> WorkerPool:
-    """Workers of their own processes, whose log is beside their results."""
-    return WorkerPool(spool, num_slots=NUM_SLOTS, log=spool / "worker.log")
-
-
 class Lifecycle:
     """Opens what the app's state asks for; owns the workers, the session and its store."""
 
-    def __init__(self, at: Context, make_executor: MakeExecutor = worker_pool) -> None:
+    def __init__(self, at: Context, make_executor: MakeExecutor = workers) -> None:
         self._at, self._state = at, at.state
         self._make_executor = make_executor
         self._executor: WorkerPool | None = None
