@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.contracts.files import write_text_atomically
+from engine.contracts.jobs import RESULTS, Result
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ def events_path(spool: Path, key: str) -> Path:
 
 def result_path(spool: Path, key: str) -> Path:
     return spool / f"{key}.json"
+
+
+def read_result(path: Path) -> Result | None:
+    """The result that a finished job left in a file; None where it is absent or not whole."""
+    try:
+        return RESULTS.decode(json.loads(path.read_text()))
+    except (OSError, ValueError):  # a FormatError is a ValueError
+        return None
 
 
 def write_marker(spool: Path, key: str, job_id: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.contracts import spool as spool_files
 from engine.contracts.codec import FormatError
 from engine.contracts.events import EngineListener, Progress
-from engine.contracts.jobs import RESULTS, Result
+from engine.contracts.jobs import Result
 from engine.contracts.messages import MESSAGES, Failed, Message, Told
 from explorer.executors.errors import JobFailedError
 
@@ -103,11 +103,7 @@ class DetachedJob:
         return [message for line in text.splitlines() if (message := _message(line)) is not None]
 
     def _ended(self) -> Result | None:
-        result: Result | None
-        try:
-            result = RESULTS.decode(json.loads(self.result_path.read_text()))
-        except (OSError, ValueError):
-            result = None
+        result = spool_files.read_result(self.result_path)
         self.forget()
         return result
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 
-from engine.contracts.codec import FormatError
-from engine.contracts.jobs import RESULTS, Recovered, Tuned
-from engine.contracts.spool import read_marker
+from engine.contracts.jobs import Recovered, Tuned
+from engine.contracts.spool import read_marker, read_result
 
 
 def clear_spool(spool: Path) -> None:
@@ -37,8 +35,5 @@ def clear_spool(spool: Path) -> None:
 
 def _snapshot_of(manifest: Path) -> str | None:
     """The hash of the snapshot that a waiting result names, None for one that is not whole."""
-    try:
-        result = RESULTS.decode(json.loads(manifest.read_text()))
-    except (OSError, FormatError, ValueError):
-        return None
+    result = read_result(manifest)
     return result.snapshot.sha256 if isinstance(result, Recovered | Tuned) else None

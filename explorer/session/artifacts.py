@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.contracts.files import write_bytes_atomically
-from engine.contracts.jobs import RESULTS, Proposed, Recovered, Result, Tuned
+from engine.contracts.jobs import Proposed, Recovered, Result, Tuned
 from engine.contracts.networks import SnapshotRef
-from engine.contracts.spool import result_path, snapshot_path
+from engine.contracts.spool import read_result, result_path, snapshot_path
 from store import TreeStore
 
 
@@ -37,15 +35,17 @@ class Artifacts:
 
     def finished(self, key: str) -> Result | None:
         """The result of a job that was finished and not stored; None where it is not whole."""
-        try:
-            result = RESULTS.decode(json.loads(result_path(self.spool, key).read_text()))
-            if isinstance(result, Recovered | Tuned):
-                content = self.made(result.snapshot).read_bytes()
-                if hashlib.sha256(content).hexdigest() != result.snapshot.sha256:
-                    return None
-        except (OSError, ValueError):  # absent, or not whole: the work is done again
-            return None
+        result = read_result(result_path(self.spool, key))
+        if isinstance(result, Recovered | Tuned) and not self._is_whole(result.snapshot):
+            return None  # the work is done again
         return result
+
+    def _is_whole(self, ref: SnapshotRef) -> bool:
+        try:
+            content = self.made(ref).read_bytes()
+        except OSError:
+            return False
+        return hashlib.sha256(content).hexdigest() == ref.sha256
 
     def forget(self, key: str) -> None:
         """Removes a result that is stored."""
@@ -54,7 +54,6 @@ class Artifacts:
     def waiting(self) -> Iterator[tuple[str, Recovered | Tuned | Proposed]]:
         """The keys and results of finished jobs that lie here, stored or not."""
         for path in self.spool.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError):  # not whole: who asks for it redoes it
-                result = RESULTS.decode(json.loads(path.read_text()))
-                if isinstance(result, Recovered | Tuned | Proposed):
-                    yield path.stem, result
+            result = read_result(path)  # one that is not whole is made again by who asks for it
+            if isinstance(result, Recovered | Tuned | Proposed):
+                yield path.stem, result

@@ -18,11 +18,13 @@ from engine.contracts.networks import (
     DataRef,
     Environment,
     FileRef,
+    NetworkRef,
     Scores,
+    SnapshotRef,
 )
 from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveUnits
 from engine.contracts.settings import Settings, read_settings
-from store import Node, Proposal, Run, TreeStore
+from store import Node, Phase, Proposal, Run, TreeStore
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,17 @@ def architecture_of(store: TreeStore, document: RunDocument, node: Node) -> Arch
     root = document.architecture
     edits = [edit for each in store.lineage(node.id) if (edit := edit_of(each)) is not None]
     return Architecture(root.factory, root.arguments, (*root.edits, *edits))
+
+
+def newest_phase(node: Node) -> Phase:
+    """The phase whose weights a node's children are made from."""
+    return "tuned" if "tuned" in node.phases else node.phases[-1]
+
+
+def network_of(store: TreeStore, document: RunDocument, node: Node, phase: Phase) -> NetworkRef:
+    """A node's network with its weights of a phase."""
+    weights = SnapshotRef(store.snapshot_hash(node.id, phase))
+    return NetworkRef(architecture_of(store, document, node), weights)
 
 
 # ------------------------------------------------------------ proposals

@@ -12,9 +12,9 @@ from explorer.session.documents import (
     ForkedFrom,
     RunDocument,
     architecture_of,
+    newest_phase,
     settings_document,
 )
-from explorer.session.job_runner import newest_phase
 from explorer.session.session import Session
 from store import Node
 

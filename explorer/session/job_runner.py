@@ -28,15 +28,16 @@ from engine.contracts.jobs import (
     key_of,
     snapshots_needed,
 )
-from engine.contracts.networks import Execution, NetworkRef, Scores, SnapshotRef
+from engine.contracts.networks import Execution, NetworkRef, Scores
 from engine.contracts.requests import EditRequest
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import (
     RunDocument,
-    architecture_of,
     edit_of,
+    network_of,
+    newest_phase,
     proposal_content,
 )
 from explorer.session.errors import CandidatesFailedError
@@ -79,9 +80,7 @@ class JobRunner:
 
     def network(self, node: Node, phase: Phase | None = None) -> NetworkRef:
         """A node's network, with its newest weights where no phase is named."""
-        phase = phase or newest_phase(node)
-        sha256 = self.store.snapshot_hash(node.id, phase)
-        return NetworkRef(architecture_of(self.store, self.document, node), SnapshotRef(sha256))
+        return network_of(self.store, self.document, node, phase or newest_phase(node))
 
     def propose_job(
         self, parent: Node, criterion: str, request: EditRequest | None, scores: Scores | None
@@ -135,14 +134,14 @@ class JobRunner:
         """Where this run's data lie here."""
         return Places(data=self.document.settings.data.source)
 
-    def _request(self, job: Job, node: Node) -> JobRequest:
+    def _request(self, job: Job, key: str, node: Node) -> JobRequest:
         beside = isinstance(job, Recover) and self.document.environment.candidates_at_once > 1
         return JobRequest(
             id=uuid.uuid4().hex,
             job=job,
             label=f"{job.KIND} {node.name}",
             places=self.places,
-            key=key_of(job),
+            key=key,
             slots=1 if beside else None,
         )
 
@@ -153,7 +152,8 @@ class JobRunner:
     ) -> list[Node]:
         """A parent's new candidates, stored."""
         job = self.propose_job(parent, criterion, request, scores)
-        result = cast(Proposed, await self.do(job, parent))
+        key = key_of(job)
+        result = cast(Proposed, await self.do(job, key, parent))
         added: list[Node] = []
         if result.edits:
             added = self.store.add_candidates(
@@ -161,7 +161,7 @@ class JobRunner:
                 proposal=proposal_content(result),
                 edits=[edit.as_json() for edit in result.edits],
             )
-        self.artifacts.forget(key_of(job))
+        self.artifacts.forget(key)
         return added
 
     async def recover(self, node: Node) -> Node:
@@ -172,18 +172,19 @@ class JobRunner:
         if node.state == "ready":
             return node
         job = self.recover_job(node)
+        key = key_of(job)
         if node.state != "queued":  # failed or cancelled: tried again
             self.set_state(node, "queued")
         self._running.discard(node.id)
         try:
-            result = await self.do(job, node)
+            result = await self.do(job, key, node)
         except JobFailedError as error:
             self.set_state(node, "failed", f"{error.error}: {error}")
             raise CandidatesFailedError(f"{node.name}: {error}") from error
         except asyncio.CancelledError:
             self.set_state(node, "queued")
             raise
-        return await self._finish(node, "recovered", cast(Recovered, result), key_of(job))
+        return await self._finish(node, "recovered", cast(Recovered, result), key)
 
     async def tune(self, node: Node) -> Node:
         """A kept node after the rest of its fine-tuning; the root needs none.
@@ -193,15 +194,15 @@ class JobRunner:
         if is_tuned(node):
             return node
         job = self.tune_job(node)
+        key = key_of(job)
         try:
-            result = await self.do(job, node)
+            result = await self.do(job, key, node)
         except JobFailedError as error:
             raise CandidatesFailedError(f"{node.name}: {error}") from error
-        return await self._finish(node, "tuned", cast(Tuned, result), key_of(job))
+        return await self._finish(node, "tuned", cast(Tuned, result), key)
 
-    async def do(self, job: Job, node: Node) -> Result:
+    async def do(self, job: Job, key: str, node: Node) -> Result:
         """The result of a job: one that a crash left unstored, else the executor's."""
-        key = key_of(job)
         # One after the other: who asked first is first, and weights are written out once.
         async with self._preparing:
             finished = await asyncio.to_thread(self._finished_or_prepared, job, key)
@@ -217,14 +218,14 @@ class JobRunner:
 
         self.emit(JobAsked(node.name, job.KIND))
         try:
-            return await self._tried(job, node, on_event)
+            return await self._tried(job, key, node, on_event)
         finally:
             self.emit(JobAnswered(node.name, job.KIND))
 
-    async def _tried(self, job: Job, node: Node, on_event: EngineListener) -> Result:
+    async def _tried(self, job: Job, key: str, node: Node, on_event: EngineListener) -> Result:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self.executor.run(self._request(job, node), on_event)
+                return await self.executor.run(self._request(job, key, node), on_event)
             except WorkerDiedError as error:
                 self.emit(JobRetried(node.name, attempt, ATTEMPTS, str(error)))
                 if attempt == ATTEMPTS:
@@ -286,11 +287,6 @@ class JobRunner:
         parents = {n.parent_id for n in self.store.newest(self.document.run.id, 20)} - {None}
         proposals = (self.store.proposals(parent) for parent in parents if parent is not None)
         return any(content == each.content for made in proposals for each in made)
-
-
-def newest_phase(node: Node) -> Phase:
-    """The phase whose weights a node's children are made from."""
-    return "tuned" if "tuned" in node.phases else node.phases[-1]
 
 
 def is_tuned(node: Node) -> bool:

@@ -228,9 +228,7 @@ class Steering:
             made = self.store.undecide(parent.id, actor=USER, reason=reason)
         else:
             made = self._repeat(before, reason)
-        self.store.add_event(
-            self.session.run.id, "undo", {"of": undone.id, "decision": made.id}, parent.id
-        )
+        self._log("undo", undone, made)
         self.session.emit(DecisionUndone(parent.name, self._names(undone.kept)))
         self._stop_below_rejected(parent)
         return undone
@@ -243,9 +241,7 @@ class Steering:
         again = self.store.decision(stack.redoable[-1])
         parent = self.store.node_by_id(again.parent_id)
         made = self._repeat(again, again.reason)
-        self.store.add_event(
-            self.session.run.id, "redo", {"of": again.id, "decision": made.id}, parent.id
-        )
+        self._log("redo", again, made)
         self.session.emit(DecisionRedone(parent.name, self._names(again.kept)))
         for node_id in again.kept:
             self.grower.grow_if_new(self.store.node_by_id(node_id))
@@ -263,6 +259,11 @@ class Steering:
             margin_high=decision.margin_high,
             too_close=decision.too_close,
         )
+
+    def _log(self, kind: str, of: Decision, made: Decision) -> None:
+        """Says in the log what a decision was for: that it undoes or repeats another."""
+        told = {"of": of.id, "decision": made.id}
+        self.store.add_event(self.session.run.id, kind, told, of.parent_id)
 
     def _names(self, node_ids: Sequence[int]) -> tuple[str, ...]:
         return tuple(self.store.node_by_id(i).name for i in node_ids)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from pathlib import Path
 
 import typer
 
@@ -12,10 +11,8 @@ from engine.contracts.codec import encode_object
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.executors.kinds import workers
-from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import WorkerPool
-from explorer.session.open_run import Request, open_session
+from explorer.cli.sessions import session_of
+from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
 from explorer.views.kept_path import kept_path
@@ -40,23 +37,9 @@ def auto(request: Request, *, as_json: bool) -> None:
 
 
 async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSummary]:
-    executors: list[WorkerPool] = []
-
-    def make(spool: Path) -> WorkerPool:
-        executors.append(workers(spool))
-        return executors[0]
-
-    try:
-        session = await open_session(request, make, reporter)
-        try:
-            outcome = await session.grow()
-            return session.settings, summary_of(session, outcome)
-        finally:
-            session.store.close()
-    finally:
-        for executor in executors:
-            await executor.close()
-            clear_spool(executor.spool)
+    async with session_of(request, reporter) as session:
+        outcome = await session.grow()
+        return session.settings, summary_of(session, outcome)
 
 
 def decided_by(settings: Settings) -> str:

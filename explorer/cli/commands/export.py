@@ -12,14 +12,12 @@ import typer
 from engine.contracts.errors import UsageError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import Export, Exported, JobRequest, Places
-from engine.contracts.networks import NetworkRef, SnapshotRef
 from explorer.cli.commands.train import run_job
 from explorer.cli.console import find_run
 from explorer.cli.json_types import NodeExported, print_json
 from explorer.cli.progress import Reporter
 from explorer.session.artifacts import Artifacts
-from explorer.session.documents import RunDocument, architecture_of
-from explorer.session.job_runner import newest_phase
+from explorer.session.documents import RunDocument, network_of, newest_phase
 from explorer.views.best_node import best
 from explorer.views.stored_nodes import node_views
 from store import TreeStore
@@ -42,10 +40,10 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
         (described,) = [view for view in views if view.name == node_name]
         with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder:
             artifacts = Artifacts(store, Path(folder))
-            weights = SnapshotRef(store.snapshot_hash(node.id, newest_phase(node)))
-            artifacts.path(weights)
+            network = network_of(store, document, node, newest_phase(node))
+            artifacts.path(network.snapshot)
             job = Export(
-                NetworkRef(architecture_of(store, document, node), weights),
+                network,
                 document.data,
                 {**described.as_json(), "run": run.name, "store": store.path.name},
                 format=output.suffix,

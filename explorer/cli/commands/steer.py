@@ -14,12 +14,10 @@ from explorer.cli.commands.auto import summary_of
 from explorer.cli.console import print_tree
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.executors.kinds import workers
-from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import WorkerPool
+from explorer.cli.sessions import session_of
 from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import SessionEvent, WorkFailed
-from explorer.session.open_run import Request, open_session
+from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.session.steering import Steering
 from store import Node
@@ -120,31 +118,17 @@ async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> Tree
         if isinstance(event, WorkFailed):
             problems.append(event.cause)
 
-    executors: list[WorkerPool] = []
-
-    def make(spool: Path) -> WorkerPool:
-        executors.append(workers(spool))
-        return executors[0]
-
-    try:
-        session = await open_session(Request(str(path)), make, listen)
+    async with session_of(Request(str(path)), listen) as session:
+        steering = Steering(session)
         try:
-            steering = Steering(session)
-            try:
-                played = play(steering)
-                if asyncio.iscoroutine(played):
-                    session = await played
-                await (steering.idle() if work else steering.stop())
-            except NotNowError as error:
-                raise UsageError(str(error)) from error
-            finally:
-                await steering.stop()
-            if problems:
-                raise WorkFailedError("; ".join(dict.fromkeys(problems)))
-            return summary_of(session, Outcome(session.node("R"), "done"))
+            played = play(steering)
+            if asyncio.iscoroutine(played):
+                session = await played
+            await (steering.idle() if work else steering.stop())
+        except NotNowError as error:
+            raise UsageError(str(error)) from error
         finally:
-            session.store.close()
-    finally:
-        for executor in executors:
-            await executor.close()
-            clear_spool(executor.spool)
+            await steering.stop()
+        if problems:
+            raise WorkFailedError("; ".join(dict.fromkeys(problems)))
+        return summary_of(session, Outcome(session.node("R"), "done"))
