@@ -25,6 +25,12 @@ class UsageError(UserError):
     exit_code = USAGE
 
 
+class UnusableFileError(UserError):
+    """Something that was named as a file and is none that can be read."""
+
+    code = "unusable-file"
+
+
 class EngineError(UserError):
     """Work that cannot be done on what it was given."""
 

@@ -17,12 +17,10 @@ from engine.contracts.events import Noted
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.near import nearest
 from engine.contracts.networks import FileRef
-from engine.contracts.options import SettingValue, flag
+from engine.contracts.options import SettingValue
 from engine.contracts.settings import (
     Settings,
-    all_settings,
     preset,
-    value_of,
     with_values,
 )
 from engine.contracts.spool import snapshot_path
@@ -31,11 +29,10 @@ from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import Origin, RunDocument, settings_document
 from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunResumed
+from explorer.session.known_run import check_resumable, known_run, newest_run, resumed
 from explorer.session.session import Session
 from store import Run, TreeStore
 
-# Settings that may change on a resume: they say when to stop, not what a node is.
-STOPPING = tuple(each.option.name for each in all_settings() if each.option.stops)
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -121,9 +118,9 @@ async def open_session(
     executor = make_executor(spool)
     store = TreeStore.open(store_path) if store_path.exists() else None
     try:
-        known = _known_run(store, settings, checkpoint) if store else None
+        known = known_run(store, settings, checkpoint) if store else None
         if store and known:
-            document = _resumed(store, known, settings)
+            document = resumed(store, known, settings)
             _tell_resuming(store, document, request, emit)
         else:
             root = await _open_root(path, checkpoint, request, settings, executor, emit)
@@ -138,7 +135,7 @@ async def open_session(
                 # Only now, and with its first run: a checkpoint that cannot be opened leaves no
                 # store behind, nor does a crash leave one without a run.
                 store = TreeStore.create(store_path, begin)
-                document = _newest_run(store)
+                document = newest_run(store)
     except BaseException:
         if store:
             store.close()
@@ -150,7 +147,7 @@ def open_read_only(path: Path, emit: Emit) -> Session:
     """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
     store = TreeStore.open(path.expanduser(), read_only=True)
     try:
-        document = _newest_run(store)
+        document = newest_run(store)
     except BaseException:
         store.close()
         raise
@@ -164,27 +161,15 @@ def _session(store: TreeStore, document: RunDocument, executor: Executor, emit: 
     return session
 
 
-def _newest_run(store: TreeStore) -> RunDocument:
-    run = store.latest_run()
-    if run is None:
-        raise UsageError(f"{store.path.name} holds no run yet; give a checkpoint to start one")
-    return RunDocument.of(run)
-
-
 def _resume_store(
     path: Path, request: Request, make_executor: Callable[[Path], Executor], emit: Emit
 ) -> Session:
-    fixed = sorted(set(request.overrides) - set(STOPPING))
-    if fixed:
-        raise UsageError(
-            f"{flag(fixed[0])} is fixed for a run that exists; leave it out to resume "
-            f"{path.name}, or give the checkpoint instead of the store to start another run"
-        )
+    check_resumable(path, request.overrides)
     store = TreeStore.open(path)
     try:
-        document = _newest_run(store)
+        document = newest_run(store)
         settings = with_values(document.settings, request.overrides)
-        document = _resumed(store, document, settings)
+        document = resumed(store, document, settings)
     except BaseException:
         store.close()
         raise
@@ -192,40 +177,11 @@ def _resume_store(
     return _session(store, document, make_executor(spool_of(store.path)), emit)
 
 
-def _resumed(store: TreeStore, known: RunDocument, wanted: Settings) -> RunDocument:
-    """A run with the reasons to stop that are wanted now; all else stays as it began."""
-    stopping = {name: getattr(wanted.search, name) for name in STOPPING}
-    settings = replace(known.settings, search=replace(known.settings.search, **stopping))
-    if settings == known.settings:
-        return known
-    written = settings_document(settings, known.origin)
-    return RunDocument.of(store.extend_run_settings(known.run.id, written))
-
-
 def _tell_resuming(store: TreeStore, document: RunDocument, request: Request, emit: Emit) -> None:
     emit(RunResumed(document.run.name, str(store.path)))
     device = document.environment.device
     if request.device not in ("auto", device):
         emit(Noted(f"the run keeps its device, {device}: bits depend on it"))
-
-
-def _known_run(store: TreeStore, settings: Settings, checkpoint: FileRef) -> RunDocument | None:
-    """The newest run that was begun with the same checkpoint and settings."""
-    for run in reversed(store.runs()):
-        known = RunDocument.of(run)
-        found = known.origin.checkpoint
-        same_file = found is not None and found.sha256 == checkpoint.sha256
-        if same_file and _grows_the_same(settings, known.settings):
-            return known
-    return None
-
-
-def _grows_the_same(wanted: Settings, known: Settings) -> bool:
-    """Whether nodes would be the same; data that are left out are those that the run has."""
-    names = [each.option.name for each in all_settings() if not each.option.stops]
-    if not wanted.data.source:
-        names.remove("data")
-    return all(value_of(wanted, name) == value_of(known, name) for name in names)
 
 
 async def _open_root(
