@@ -58,8 +58,9 @@ class _Assignment:
     """The job that a worker has: `outcome` is what its session gets, `over` that the worker is
     free again."""
 
-    def __init__(self, job_id: str, on_event: EngineListener) -> None:
-        self.job_id = job_id
+    def __init__(self, request: JobRequest, on_event: EngineListener) -> None:
+        self.job_id = request.id
+        self.can_be_found_again = request.key is not None
         self.on_event = on_event
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
@@ -198,7 +199,7 @@ class WorkerProcess:
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         """The job's result. Raises JobFailedError; CancelledError once killed or detached."""
         await self.ensure_started()
-        assignment = self._assignment = _Assignment(request.id, on_event)
+        assignment = self._assignment = _Assignment(request, on_event)
         try:
             self._send(RunJob(request))
             await self._outcome(assignment)
@@ -238,6 +239,11 @@ class WorkerProcess:
             raise
         if self.paused:
             self.signal(signal.SIGSTOP)
+
+    @property
+    def can_detach(self) -> bool:
+        """Whether it has a job that it could finish without a session."""
+        return self._assignment is not None and self._assignment.can_be_found_again and self._runs()
 
     async def detach(self) -> bool:
         """Lets the worker finish its job without a session; False where it has none to finish."""

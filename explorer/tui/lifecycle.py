@@ -36,6 +36,7 @@ class Lifecycle:
         self._make_executor = make_executor
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
+        self.told_at_the_end = ""  # for whoever is at the terminal again
 
     # ------------------------------------------------------------ opening
 
@@ -145,7 +146,8 @@ class Lifecycle:
 
         steering = self._state.steering
         if steering is not None and steering.busy:
-            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs))
+            detachable = steering.session.executor.detachable
+            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs, detachable))
             if answer is None:
                 return
             if answer == "wait":
@@ -165,7 +167,7 @@ class Lifecycle:
             return
         try:
             if self._detaching:
-                await session.executor.detach()
+                self.told_at_the_end = _left_running(await session.executor.detach())
             if self._state.steering is not None:
                 await self._state.steering.stop()
         finally:
@@ -180,3 +182,9 @@ class Lifecycle:
         with contextlib.suppress(asyncio.CancelledError, *MENDABLE):
             return await self._opening
         return None
+
+
+def _left_running(num: int) -> str:
+    if num == 0:
+        return "no job was left running; the next start goes on from what is stored"
+    return f"{num} job{'s' if num != 1 else ''} left running; the next start takes what they give"
