@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -93,6 +94,16 @@ class _Assignment:
         self.over.set()
 
 
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A process that is started meanwhile hears of no Ctrl-C, from its first moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class WorkerProcess:
     """A worker that is started when needed and replaced when it dies; one job at a time."""
 
@@ -129,7 +140,7 @@ class WorkerProcess:
 
     def _spawn(self, write_fd: int) -> None:
         program = WORKER.format(ours=str(Path(__file__).parents[2]), current=os.getcwd())
-        with self._open_log() as output:
+        with self._open_log() as output, _interrupts_held_back():
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
             # On the thread of the loop: a worker ends with the thread that started it.
