@@ -159,6 +159,10 @@ class ScriptedExecutor:
             result_path(self.spool, request.key).write_text(json.dumps(encode(result)))
         return result
 
+    @property
+    def detachable(self) -> int:
+        return len(self.running)
+
     def pause(self) -> None:
         self.paused = True
         self._going.clear()

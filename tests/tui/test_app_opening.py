@@ -266,6 +266,24 @@ def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
     assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
 
 
+def test_leaving_says_how_many_jobs_go_on_and_means_it(tmp_path):
+    async def play(seat):
+        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
+        seat.screen.paint()
+        await seat.press("q")
+        await seat.dialog(QuitDialog)
+        await seat.sees("Quit? 2 jobs are live", "1 of 2 goes on without the app")
+        await seat.press("l")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    def script(worker):
+        worker.hold("recover")
+        worker.queue("recover R.F")
+
+    app = explore(tmp_path, play, script=script)
+    assert app.lifecycle.told_at_the_end.startswith("1 job left running")
+
+
 def test_staying_changes_nothing(tmp_path):
     async def play(seat):
         await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
