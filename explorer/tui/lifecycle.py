@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.errors import DataError, DataNotNamedError
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
@@ -24,6 +24,9 @@ from explorer.views.tree.node import TreeNode
 from store import StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
+
+# What another answer to the question for the data may mend.
+_DATA_CODES = (DataNotNamedError.code, DataError.code)
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
 
@@ -87,12 +90,12 @@ class Lifecycle:
         """Asks what to do; True to try again."""
         from explorer.tui.screens.dialogs import DataDialog
 
-        if isinstance(error, JobFailedError) and error.error == DataNotNamedError.code:
-            data = await self._at.ask(DataDialog(str(error), ()))
-            if data is not None:
-                overrides = {**request.overrides, "data": data}
-                self._state.request = replace(request, overrides=overrides)
-            return data is not None
+        if isinstance(error, JobFailedError) and error.error in _DATA_CODES:
+            # Without an answer: back to where something else can be opened.
+            data = await self._at.ask(DataDialog(str(error), _named(request)))
+            overrides = {**request.overrides, "data": data}
+            self._state.request = None if data is None else replace(request, overrides=overrides)
+            return True
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
@@ -151,10 +154,12 @@ class Lifecycle:
             if answer is None:
                 return
             if answer == "wait":
-                steering.alone = 0
+                steering.alone.clear()
                 self._at.notify("quits when the work is done")
                 await steering.idle()
             self._detaching = answer == "leave"
+        if self._state.session is not None:
+            self._remember(self._state.session)  # as it is now, not as it was when it was opened
         self._at.app.exit()
 
     async def release(self) -> None:
@@ -188,3 +193,8 @@ def _left_running(num: int) -> str:
     if num == 0:
         return "no job was left running; the next start goes on from what is stored"
     return f"{num} job{'s' if num != 1 else ''} left running; the next start takes what they give"
+
+
+def _named(request: Request) -> str:
+    """The data that were asked for."""
+    return str(request.overrides.get("data") or "")

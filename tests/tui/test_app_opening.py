@@ -6,13 +6,14 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from driver import Seat, checkpoint, explore, grown
+from driver import Seat, checkpoint, explore, grown, start
 from textual.widgets import Input
 
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.errors import DataError, DataNotNamedError
 from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
 from explorer.session.open_run import spool_of
+from explorer.tui import recents
 from explorer.tui.screens.input_dialogs import DataDialog
 from explorer.tui.screens.message_dialogs import ErrorDialog, QuitDialog
 from explorer.tui.screens.start_screen import StartScreen
@@ -83,6 +84,49 @@ def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp
         worker.fail("open R", JobFailedError(DataNotNamedError.code, cause))
 
     explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):
+    cause = "no data set or file is called 'cifr10'; did you mean 'cifar10'?"
+
+    async def play(seat):
+        dialog = await seat.dialog(DataDialog)
+        await seat.sees("is called 'cifr10'")
+        assert dialog.query_one("#text").value == "cifr10", "what was named stands there"
+        dialog.query_one("#text").value = ""
+        await seat.press(*"cifar100", "enter")
+        await seat.idle()
+        assert seat.worker.jobs["open R"].places.data == "cifar100"
+
+    def script(worker):
+        worker.fail("open R", JobFailedError(DataError.code, cause))
+
+    explore(tmp_path, play, overrides={"data": "cifr10"}, script=script)
+
+
+def test_whoever_does_not_name_the_data_comes_back_to_the_start_screen(tmp_path):
+    async def play(seat):
+        await seat.dialog(DataDialog)
+        await seat.press("escape")
+        await seat.dialog(StartScreen)
+
+    def script(worker):
+        worker.fail("open R", JobFailedError(DataNotNamedError.code, "where are its data?"))
+
+    explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_a_store_is_remembered_as_it_was_left(tmp_path):
+    async def play(seat):
+        await seat.press("a")
+        await seat.idle()
+        left = seat.store.num_nodes(seat.state.session.run.id)
+        await seat.press("q")
+        await seat.until(lambda: seat.app._exit, "the end")
+        (recent,) = recents.recents()
+        assert recent.num_nodes == left == 5
+
+    start(tmp_path, play)
 
 
 def test_a_file_that_is_missing_is_told_and_opened_once_it_is_there(tmp_path):

@@ -313,7 +313,7 @@ ALL = {
     "confirm": lambda: ConfirmDialog(HOSTILE, f"{HOSTILE} " * 30, HOSTILE[:10]),
     "quit": lambda: QuitDialog([job(HOSTILE)] * 12),
     "error": lambda: ErrorDialog(HOSTILE, f"{HOSTILE} " * 40, HOSTILE, HOSTILE * 99, True),
-    "data": lambda: DataDialog(f"{HOSTILE} " * 20, [HOSTILE, *map(str, range(30))]),
+    "data": lambda: DataDialog(f"{HOSTILE} " * 20, HOSTILE, [HOSTILE, *map(str, range(30))]),
     "candidate": lambda: CandidateDialog(
         BAD, [(f"{HOSTILE}.{i}", i / 9, i > 0) for i in range(40)], 10**6, 99, ("kl", HOSTILE)
     ),
