@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from pathlib import Path
 
 from store.errors import (
@@ -36,6 +37,23 @@ def check_exists(path: Path) -> None:
         raise StoreNotFoundError(
             f"there is no file {path}. Check its name, or make a new store with create=True"
         )
+
+
+def is_unfinished_store(path: Path) -> bool:
+    """Whether a file is what is left of making a store, or is not there; else it is somebody's."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    ours = schema.APPLICATION_ID.to_bytes(4, "big")
+    is_store = header.startswith(_MAGIC) and header[68:72] == ours
+    return is_store or not header.strip(b"\0")
 
 
 def check_header(path: Path) -> None:
