@@ -72,7 +72,7 @@ def decode(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about single files: they would flood a log
         for split, members in data.splits.items():
-            pixels_NHWC = np.empty((len(members), size[1], size[0], 1), dtype=np.uint8)
+            pixels_NHWC = np.empty((0, 0, 0, 1), np.uint8)
             for position, (entry, _) in enumerate(members):
                 image = reader.open(entry)
                 if image.size != size:
@@ -80,6 +80,8 @@ def decode(
                 raster = reader.pixels(entry, image)
                 conversions.note(entry, split, position, raster)
                 pixels_HWC = scaled(raster.pixels_HWC)
+                if position == 0:
+                    pixels_NHWC = np.empty((len(members), *pixels_HWC.shape), np.uint8)
                 if pixels_HWC.shape[2] > pixels_NHWC.shape[3]:
                     pixels_NHWC = np.repeat(pixels_NHWC, pixels_HWC.shape[2], axis=3)
                 pixels_NHWC[position] = pixels_HWC  # grey ones are the same in each channel
