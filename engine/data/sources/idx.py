@@ -76,7 +76,7 @@ def _read(path: Path, num_dimensions: int) -> np.ndarray:
     if len(content) != num_bytes:
         more = "more" if len(content) > num_bytes else f"{len(content):,}"
         raise _damaged(path, f"its header promises {num_bytes:,} values, it has {more}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()  # torch wants to own it
 
 
 def _shape(path: Path, file: BinaryIO | gzip.GzipFile, num_dimensions: int) -> tuple[int, ...]:
