@@ -90,7 +90,7 @@ def _look_into(folder: _Folder, walk: _Walk) -> Iterator[_Folder]:
     try:
         here = os.stat(folder.path)
         with os.scandir(folder.path) as found:
-            entries = list(_counted(found, walk))
+            entries = sorted(_counted(found, walk), key=lambda entry: entry.name)
     except OSError as error:
         name = folder.inside or folder.path
         raise DataError(
