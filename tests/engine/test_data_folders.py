@@ -17,6 +17,11 @@ from engine.data.sources.collector import collect
 from engine.data.sources.entries import Entry, LeftOut, Listing
 
 
+@pytest.fixture(autouse=True)
+def nothing_cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("PE_EXPLORE_CACHE", str(tmp_path / "cache"))
+
+
 def notes_of(data) -> str:
     return "\n".join(data.notes)
 
@@ -126,7 +131,7 @@ def test_what_systems_leave_behind_is_left_out_and_counted(tmp_path):
         pixels(1).save(folder / place / "thumb.png")
     data = load(str(folder))
     assert data.digest == digest
-    assert "left out 30 hidden files and those that systems leave behind" in notes_of(data)
+    assert "left out hidden files and those that systems leave behind: 30 (" in notes_of(data)
     assert "and 27 more" in notes_of(data)
 
 
@@ -137,9 +142,9 @@ def test_files_that_are_no_images_and_images_of_no_class_are_told(tmp_path):
     pixels(1).save(folder / "train/stray.png")
     pixels(1).save(folder / "preview.png")
     told = notes_of(load(str(folder)))
-    assert "left out 2 files that are no images by their names" in told
-    assert "left out 1 images that lie in no class folder: 'train/stray.png'" in told
-    assert "left out 1 images that lie in no split: 'preview.png'" in told
+    assert "left out files that are no images by their names: 2 (" in told
+    assert "left out images that lie in no class folder: 1 ('train/stray.png')" in told
+    assert "left out images that lie in no split: 1 ('preview.png')" in told
 
 
 # ------------------------------------------------------------ names of splits
@@ -197,7 +202,7 @@ def test_images_directly_in_a_split_are_no_classes(tmp_path):
     for split in ("train", "test"):
         (tmp_path / "set" / split).mkdir(parents=True)
         pixels(1).save(tmp_path / "set" / split / "x.png")
-    assert "'train/' (1 images)" in refusal(tmp_path / "set")
+    assert "'train/' (1 image)" in refusal(tmp_path / "set")
 
 
 # ------------------------------------------------------------ names of classes

@@ -20,6 +20,11 @@ from engine.data import load
 from engine.data.sources.raster import MAGIC, NotAnImage, open_image, raster_of
 
 
+@pytest.fixture(autouse=True)
+def nothing_cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("PE_EXPLORE_CACHE", str(tmp_path / "cache"))
+
+
 def notes_of(data) -> str:
     return "\n".join(data.notes)
 
@@ -135,7 +140,7 @@ def test_grey_images_among_coloured_ones_get_three_equal_channels(tmp_path, posi
     data = load(str(folder))
     assert data.image_shape_HWC == (8, 8, 3)
     assert any((image == np.asarray(grey)[..., None]).all() for image in all_pixels(data))
-    assert f"grey among 23 images in colour, made three equal channels: 1 images ('{position}" in (
+    assert f"grey among 23 images in colour, made three equal channels: 1 image ('{position}" in (
         notes_of(data)
     )
 
@@ -164,7 +169,7 @@ def test_palettes_lose_nothing_and_cmyk_is_told(tmp_path):
     pixels(1).quantize(200).save(folder / "train/cat/000.png")
     pixels(2, "CMYK").save(folder / "train/cat/002.tif")
     data = load(str(folder))
-    assert notes_of(data) == "converted from CMYK to RGB: 1 images"
+    assert notes_of(data) == "converted from CMYK to RGB: 1 image"
     assert any((image == np.asarray(pixels(2))).all() for image in all_pixels(data))
 
 
@@ -247,6 +252,7 @@ def png_of_size(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(13_000, 13_000), (9_000, 9_000), (2**31 - 1, 2**31 - 1)])
 def test_images_of_too_many_pixels_are_refused_by_their_header(size):
     with pytest.raises(NotAnImage, match="is too large"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from engine.contracts.errors import DataError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.near import did_you_mean
-from engine.data.sources.entries import Entry, Listing, is_system_name, named_of
+from engine.data.sources.entries import Entry, Listing, images_of, is_system_name, named_of
 from engine.data.sources.split_names import SPELLINGS, in_order, split_named
 
 NEEDED = "it needs train/<class>/* and test/<class>/*"
@@ -202,7 +202,7 @@ def _what_is_there(entries: list[Entry]) -> str:
             tops["/".join(folder.split("/")[:depth])] += count
         depth += 1
     named = [
-        f"{shown(top + '/')} ({count:,} images)" if top else f"{count:,} images in no folder"
+        f"{shown(top + '/')} ({images_of(count)})" if top else f"{images_of(count)} in no folder"
         for top, count in tops.most_common(MOST_FOLDERS_NAMED)
     ]
     rest = len(tops) - len(named)

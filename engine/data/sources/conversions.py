@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.contracts.message_text import shown
-from engine.data.sources.entries import Entry
+from engine.data.sources.entries import Entry, images_of
 from engine.data.sources.raster import Raster
 
 DARK = 16_384  # of 65,535: a quarter of the range
@@ -49,15 +49,15 @@ class Conversions:
         """A line a kind, in words."""
         if self.num_grey and self.num_colour:
             yield (
-                f"grey among {self.num_colour:,} images in colour, made three equal channels: "
-                f"{self.num_grey:,} images ({shown(self.first_grey)}, …)"
+                f"grey among {images_of(self.num_colour)} in colour, made three equal channels: "
+                f"{images_of(self.num_grey)} ({shown(self.first_grey)}, …)"
             )
         for kind, count in sorted(self.by_kind.items()):
-            yield f"{kind}: {count:,} images"
+            yield f"{kind}: {images_of(count)}"
         if self.is_shallow:
-            yield f"16 bits of which 8 are used, taken as they are: {len(self.deep):,} images"
+            yield f"16 bits of which 8 are used, taken as they are: {images_of(len(self.deep))}"
         elif self.deep:
             dark = f"; they are dark, their largest value is {self.deepest:,}"
-            yield f"16 bits, scaled to 8 (65,535 becomes 255): {len(self.deep):,} images" + (
+            yield f"16 bits, scaled to 8 (65,535 becomes 255): {images_of(len(self.deep))}" + (
                 dark if self.deepest < DARK else ""
             )

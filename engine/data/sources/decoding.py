@@ -63,34 +63,38 @@ def decode(
 ) -> Decoded:
     """The arrays of a collected data set. Raises DataError."""
     reader = _Reader(read, raster_as_before if as_before else raster_of)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about single files: they would flood a log
+        return _decode(data, reader, on_progress)
+
+
+def _decode(data: Collected, reader: _Reader, on_progress: Progress | None) -> Decoded:
     first = next(iter(data.splits.values()))[0][0]
     size = reader.size(first)
     _refuse_without_room(data, size)
     conversions = Conversions()
     arrays: dict[str, np.ndarray] = {}
     done = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Pillow, about single files: they would flood a log
-        for split, members in data.splits.items():
-            pixels_NHWC = np.empty((0, 0, 0, 1), np.uint8)
-            for position, (entry, _) in enumerate(members):
-                image = reader.open(entry)
-                if image.size != size:
-                    raise two_sizes(data, reader.size, first, entry)
-                raster = reader.pixels(entry, image)
-                conversions.note(entry, split, position, raster)
-                pixels_HWC = scaled(raster.pixels_HWC)
-                if position == 0:
-                    pixels_NHWC = np.empty((len(members), *pixels_HWC.shape), np.uint8)
-                if pixels_HWC.shape[2] > pixels_NHWC.shape[3]:
-                    pixels_NHWC = np.repeat(pixels_NHWC, pixels_HWC.shape[2], axis=3)
-                pixels_NHWC[position] = pixels_HWC  # grey ones are the same in each channel
-                done += 1
-                if on_progress and (done % TOLD_EVERY == 0 or done == data.num_images):
-                    on_progress("decoding images", done, data.num_images)
-            arrays[f"x_{split}"] = pixels_NHWC
-            arrays[f"y_{split}"] = np.array([number for _, number in members], dtype=np.int64)
-        _take_shallow_ones_as_they_are(data, reader, conversions, arrays)
+    for split, members in data.splits.items():
+        pixels_NHWC = np.empty((0, 0, 0, 1), np.uint8)
+        for position, (entry, _) in enumerate(members):
+            image = reader.open(entry)
+            if image.size != size:
+                raise two_sizes(data, reader.size, first, entry)
+            raster = reader.pixels(entry, image)
+            conversions.note(entry, split, position, raster)
+            pixels_HWC = scaled(raster.pixels_HWC)
+            if position == 0:
+                pixels_NHWC = np.empty((len(members), *pixels_HWC.shape), np.uint8)
+            if pixels_HWC.shape[2] > pixels_NHWC.shape[3]:
+                pixels_NHWC = np.repeat(pixels_NHWC, pixels_HWC.shape[2], axis=3)
+            pixels_NHWC[position] = pixels_HWC  # grey ones are the same in each channel
+            done += 1
+            if on_progress and (done % TOLD_EVERY == 0 or done == data.num_images):
+                on_progress("decoding images", done, data.num_images)
+        arrays[f"x_{split}"] = pixels_NHWC
+        arrays[f"y_{split}"] = np.array([number for _, number in members], dtype=np.int64)
+    _take_shallow_ones_as_they_are(data, reader, conversions, arrays)
     if conversions.num_colour:
         for split in data.splits:
             arrays[f"x_{split}"] = _in_colour(arrays[f"x_{split}"])

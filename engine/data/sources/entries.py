@@ -48,7 +48,7 @@ class LeftOut:
     def notes(self) -> tuple[str, ...]:
         """One line a reason."""
         return tuple(
-            f"left out {count:,} {reason}: {named_of(self.names[reason], count)}"
+            f"left out {reason}: {count:,} ({named_of(self.names[reason], count)})"
             for reason, count in self.counts.items()
         )
 
@@ -66,6 +66,11 @@ def named_of(names: list[str], count: int) -> str:
     """The first few of `count` names, safe to show."""
     rest = count - len(names)
     return ", ".join(shown(name) for name in names) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def images_of(count: int) -> str:
+    """A number of images in words."""
+    return f"{count:,} image{'' if count == 1 else 's'}"
 
 
 def is_image_name(name: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.contracts.errors import DataError, UnusableFileError
 from engine.contracts.message_text import shown
-from engine.contracts.outside import check_regular, read_bounded
+from engine.contracts.outside import check_regular, open_regular
 from engine.data.sources.collector import HIDDEN
 from engine.data.sources.entries import (
     Entry,
@@ -80,9 +80,18 @@ def list_folder(path: Path, on_progress: Progress | None = None) -> Listing:
 def read_entry(root: Path, entry: Entry) -> bytes:
     """The bytes of a listed image. Raises DataError."""
     try:
-        return read_bounded(root / entry.raw, MOST_IMAGE_BYTES)
+        with open_regular(root / entry.raw) as file:
+            size = os.fstat(file.fileno()).st_size  # room is made for as much as is asked for
+            content = file.read(min(size, MOST_IMAGE_BYTES) + 1)
     except UnusableFileError as error:
         raise DataError(f"{error}; remove or replace it") from error
+    except OSError as error:
+        raise DataError(
+            f"{shown(entry.path)} cannot be read to its end ({_reason(error)}); remove or replace it"
+        ) from error
+    if len(content) > MOST_IMAGE_BYTES:
+        raise DataError(f"{shown(entry.path)} grows while it is read; remove or replace it")
+    return content
 
 
 def _look_into(folder: _Folder, walk: _Walk) -> Iterator[_Folder]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import lzma
+import os
 import struct
 import zipfile
 import zlib
@@ -34,11 +35,11 @@ class _BoundedReader(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         if self.most is None:
             return super().read(size)
-        wanted = size if size is not None and size >= 0 else self.most + 1
-        content = super().read(min(wanted, self.most + 1))
-        if len(content) > self.most:
+        if size is None or size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > self.most:
             raise zipfile.BadZipFile("the directory is too large")
-        return content
+        return super().read(size)
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
                 f"be read (at most {in_gb(MOST_DIRECTORY_BYTES)} of it are); fetch it again, or "
                 "unpack it and give the folder"
             ) from error
+        archive.filename = str(path)  # for messages: an open descriptor has none
         file.most = None  # members are read within bounds of their own
         with archive:
             yield archive
@@ -95,7 +97,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 def damaged(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> DataError:
     """The error for a member that is not what the archive says of it."""
-    name = shown(Path(str(getattr(archive.fp, "name", "") or "the zip")).name)
+    name = shown(Path(archive.filename or "").name)
     return DataError(
         f"{shown(info.filename)} is damaged inside its zip ({name}): it cannot be unpacked to what "
         "the zip says of it; fetch the zip again, or pack it again"
