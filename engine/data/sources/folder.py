@@ -87,7 +87,8 @@ def read_entry(root: Path, entry: Entry) -> bytes:
         raise DataError(f"{error}; remove or replace it") from error
     except OSError as error:
         raise DataError(
-            f"{shown(entry.path)} cannot be read to its end ({_reason(error)}); remove or replace it"
+            f"{shown(entry.path)} cannot be read to its end ({_reason(error)}); remove or replace "
+            "it"
         ) from error
     if len(content) > MOST_IMAGE_BYTES:
         raise DataError(f"{shown(entry.path)} grows while it is read; remove or replace it")
