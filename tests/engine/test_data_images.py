@@ -153,6 +153,16 @@ def test_one_coloured_image_makes_the_set_coloured(tmp_path):
     assert data.image_shape_HWC == (8, 8, 3) and "23 images ('train/cat/000" in notes_of(data)
 
 
+def test_grey_images_saved_in_colour_here_and_there_stay_grey(tmp_path):
+    folder = image_folder(tmp_path / "set", mode="L")
+    digest = load(str(folder)).digest
+    for name in ("train/cat/000.png", "test/dog/001.png"):
+        Image.open(folder / name).convert("RGBA").save(folder / name)
+    data = load(str(folder))
+    assert data.digest == digest
+    assert "saved in colour but grey, read as grey: 2 images" in notes_of(data)
+
+
 def test_transparency_is_dropped_and_told(tmp_path):
     folder = image_folder(tmp_path / "set")
     digest = load(str(folder)).digest

@@ -22,6 +22,7 @@ class Conversions:
     num_grey: int = 0
     num_colour: int = 0
     first_grey: str = ""
+    shows_colour: bool = True  # whether those in colour are not in truth grey
     by_kind: Counter[str] = field(default_factory=Counter)
     deep: list[tuple[str, int]] = field(default_factory=list)
     deepest: int = 0
@@ -47,7 +48,9 @@ class Conversions:
 
     def notes(self) -> Iterator[str]:
         """A line a kind, in words."""
-        if self.num_grey and self.num_colour:
+        if self.num_grey and self.num_colour and not self.shows_colour:
+            yield f"saved in colour but grey, read as grey: {images_of(self.num_colour)}"
+        elif self.num_grey and self.num_colour:
             yield (
                 f"grey among {images_of(self.num_colour)} in colour, made three equal channels: "
                 f"{images_of(self.num_grey)} ({shown(self.first_grey)}, …)"

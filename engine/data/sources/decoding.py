@@ -95,9 +95,7 @@ def _decode(data: Collected, reader: _Reader, on_progress: Progress | None) -> D
         arrays[f"x_{split}"] = pixels_NHWC
         arrays[f"y_{split}"] = np.array([number for _, number in members], dtype=np.int64)
     _take_shallow_ones_as_they_are(data, reader, conversions, arrays)
-    if conversions.num_colour:
-        for split in data.splits:
-            arrays[f"x_{split}"] = _in_colour(arrays[f"x_{split}"])
+    _give_all_the_same_channels(data, conversions, arrays)
     return Decoded(data.name, data.classes, True, arrays, tuple(conversions.notes()))
 
 
@@ -122,8 +120,24 @@ def _take_shallow_ones_as_they_are(
         arrays[f"x_{split}"][position] = pixels_HWC.astype(np.uint8)
 
 
-def _in_colour(pixels_NHWC: np.ndarray) -> np.ndarray:
-    return np.repeat(pixels_NHWC, 3, axis=3) if pixels_NHWC.shape[3] == 1 else pixels_NHWC
+def _give_all_the_same_channels(
+    data: Collected, conversions: Conversions, arrays: dict[str, np.ndarray]
+) -> None:
+    """Three where any image has colour; one where some grey images are only saved in colour."""
+    if not (conversions.num_colour and conversions.num_grey):
+        return
+    keys = [f"x_{split}" for split in data.splits]
+    conversions.shows_colour = not all(_is_grey(arrays[key]) for key in keys)
+    for key in keys:
+        pixels_NHWC = arrays[key]
+        if not conversions.shows_colour:
+            arrays[key] = np.ascontiguousarray(pixels_NHWC[..., :1])
+        elif pixels_NHWC.shape[3] == 1:
+            arrays[key] = np.repeat(pixels_NHWC, 3, axis=3)
+
+
+def _is_grey(pixels_NHWC: np.ndarray) -> bool:
+    return all(bool((image == image[..., :1]).all()) for image in pixels_NHWC)
 
 
 def _unreadable(entry: Entry, error: NotAnImage) -> DataError:
