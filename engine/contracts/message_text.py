@@ -7,6 +7,7 @@ from typing import Any
 
 LONGEST_SHOWN = 80
 MOST_LISTED = 5
+LONGEST_MESSAGE = 2_000
 
 
 def shown(value: Any) -> str:
@@ -23,6 +24,11 @@ def plain(text: str, longest: int = 200) -> str:
     line = next((part for part in text.strip().splitlines() if part.strip()), "")
     escaped = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line[:longest])
     return escaped + ("…" if len(line) > longest else "")
+
+
+def in_words(error: Exception) -> str:
+    """What an error of ours says, with names of files in it made fit for a message."""
+    return plain(str(error), LONGEST_MESSAGE)
 
 
 def is_clean(text: str) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import DataError, EngineError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
+from engine.contracts.message_text import plain
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -92,13 +93,13 @@ class Workbench:
             data = self.images(source, ref.train_limit, monitor, as_before=True)
             if data.digest == ref.digest:
                 monitor.note(
-                    f"this tree was grown when {data.name} was read in another way (classes named "
-                    "by numbers sorted as text, other spellings of val/ and folders below classes "
-                    "passed over): it keeps that"
+                    f"this tree was grown when {plain(data.name)} was read in another way (classes "
+                    "named by numbers sorted as text, other spellings of val/ and folders below "
+                    "classes passed over): it keeps that"
                 )
                 return data
         raise DataError(
-            f"{source} is not the data that this tree was grown on (its images or "
+            f"{plain(source)} is not the data that this tree was grown on (its images or "
             "labels differ); bring back the original, or start a new tree"
         )
 

@@ -68,6 +68,14 @@ def test_data_that_are_no_file_are_refused_at_once(tmp_path, make, name):
     assert name in said
 
 
+@pytest.mark.parametrize("make", [pipe, endless])
+def test_names_that_would_write_to_a_terminal_are_escaped(tmp_path, make):
+    name = "\x1b[2J\u202e\udcff.zip"
+    make(tmp_path / name)
+    said = refusal(str(tmp_path / name))
+    assert said.isprintable() and "\\x1b[2J" in said
+
+
 @pytest.mark.parametrize("make", KINDS)
 def test_an_image_that_is_no_file_is_refused_by_name(tmp_path, make):
     folder = image_folder(tmp_path / "set")

@@ -19,6 +19,7 @@ from engine.data import ImageData
 
 MOST_SECONDS = 5
 MORE_BYTES = 10**9  # than the child has when it begins
+MOST_SECONDS_OF_A_TEST = 300 + float(os.environ.get("PE_FUZZ_SECONDS") or 0)
 INTERESTING = (0, 1, 2, 127, 128, 255, 256, 32_767, 65_535, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1)
 
 

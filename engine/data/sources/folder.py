@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.contracts.errors import DataError, UnusableFileError
-from engine.contracts.message_text import shown
+from engine.contracts.message_text import in_words, shown
 from engine.contracts.outside import check_regular, open_regular
 from engine.data.sources.collector import HIDDEN
 from engine.data.sources.entries import (
@@ -84,7 +84,7 @@ def read_entry(root: Path, entry: Entry) -> bytes:
             size = os.fstat(file.fileno()).st_size  # room is made for as much as is asked for
             content = file.read(min(size, MOST_IMAGE_BYTES) + 1)
     except UnusableFileError as error:
-        raise DataError(f"{error}; remove or replace it") from error
+        raise DataError(f"{in_words(error)}; remove or replace it") from error
     except OSError as error:
         raise DataError(
             f"{shown(entry.path)} cannot be read to its end ({_reason(error)}); remove or replace "

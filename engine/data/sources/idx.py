@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from engine.contracts.errors import DataError, UnusableFileError
-from engine.contracts.message_text import shown
+from engine.contracts.message_text import in_words, shown
 from engine.contracts.outside import check_regular, open_regular
 from engine.data.images import Decoded
 from engine.data.sources.entries import readable
@@ -70,7 +70,7 @@ def _read(path: Path, num_dimensions: int) -> np.ndarray:
             refuse_beyond_memory(shown(path.name), num_bytes, "the values of its header")
             content = file.read(num_bytes + 1)
     except UnusableFileError as error:
-        raise DataError(str(error)) from error
+        raise DataError(in_words(error)) from error
     except ERRORS as error:
         raise _damaged(path, "it cannot be unpacked to its end") from error
     if len(content) != num_bytes:

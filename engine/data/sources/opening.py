@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from engine.contracts.errors import DataError, UnusableFileError
-from engine.contracts.message_text import shown
+from engine.contracts.message_text import in_words, shown
 from engine.contracts.near import did_you_mean
 from engine.contracts.outside import check_regular
 from engine.data.images import Decoded
@@ -59,7 +59,7 @@ def open_source(
     try:
         check_regular(path)
     except UnusableFileError as error:
-        raise DataError(f"{error}; {WHAT_IS_READ}") from error
+        raise DataError(f"{in_words(error)}; {WHAT_IS_READ}") from error
     if path.suffix.lower() == ".npz":
         return Source(None, lambda _: read_npz(path))
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
@@ -90,7 +90,7 @@ def _stat(path: Path) -> os.stat_result | None:
     try:
         return check_regular(path)
     except UnusableFileError as error:
-        raise DataError(f"{error}; {WHAT_IS_READ}") from error
+        raise DataError(f"{in_words(error)}; {WHAT_IS_READ}") from error
 
 
 def _folder_source(path: Path, on_progress: Progress | None, as_before: bool) -> Source:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.contracts.errors import DataError, UnusableFileError
-from engine.contracts.message_text import shown
+from engine.contracts.message_text import in_words, shown
 from engine.contracts.outside import open_regular
 from engine.data.sources.limits import in_gb
 
@@ -48,7 +48,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         file = _BoundedReader(open_regular(path).detach())  # type: ignore[attr-defined]
     except UnusableFileError as error:
-        raise DataError(str(error)) from error
+        raise DataError(in_words(error)) from error
     with file:
         try:
             archive = zipfile.ZipFile(file)
