@@ -6,13 +6,14 @@ It looks at names only. Whoever decodes, now or image by image, does what it say
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 from engine.contracts.errors import DataError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.near import did_you_mean
-from engine.data.sources.entries import Entry, Listing, images_of, is_system_name, named_of
+from engine.data.sources.entries import Entry, LeftOut, Listing, images_of, is_system_name, named_of
 from engine.data.sources.split_names import SPELLINGS, in_order, split_named
 
 NEEDED = "it needs train/<class>/* and test/<class>/*"
@@ -47,39 +48,31 @@ class _Place:
     class_folder: str  # as its source spells it
 
 
-@dataclass
-class _Found:
-    """What is found on the way."""
-
-    splits: dict[str, list[tuple[Entry, str]]] = field(default_factory=lambda: defaultdict(list))
-    places: set[_Place] = field(default_factory=set)
-
-
 def collect(name: str, listing: Listing) -> Collected:
     """The data set in a listing of files. Raises DataError, saying what is there instead."""
-    left_out = listing.left_out
-    visible = _visible(listing)
-    found = _Found()
+    left_out = deepcopy(listing.left_out)
+    visible = _visible(listing.entries, left_out)
     places = _places({(_folder(e.path), _folder(e.raw)) for e in visible})
+    members: dict[str, list[tuple[Entry, str]]] = defaultdict(list)
     for entry in visible:
         place = places[_folder(entry.path), _folder(entry.raw)]
         if isinstance(place, _Place):
-            found.splits[place.split].append((entry, place.class_name))
-            found.places.add(place)
+            members[place.split].append((entry, place.class_name))
         else:
             left_out.add(place, entry.path)
-    _refuse_two_spellings(name, found.places)
-    _refuse_missing_splits(name, found.splits, visible)
-    classes = _classes(name, found.splits)
-    _refuse_faults(name, found.splits)
+    found_at = [place for place in places.values() if isinstance(place, _Place)]
+    _refuse_two_spellings(name, found_at)
+    _refuse_missing_splits(name, members, visible)
+    classes = _classes(name, members)
+    _refuse_faults(name, members)
     number = {class_name: i for i, class_name in enumerate(classes)}
     splits = {
-        split: tuple((entry, number[class_name]) for entry, class_name in found.splits[split])
+        split: tuple((entry, number[class_name]) for entry, class_name in members[split])
         for split in SPELLINGS
-        if found.splits[split]
+        if members[split]
     }
     notes = (
-        *_notes_on_places(found.places),
+        *_notes_on_places(found_at),
         *_notes_on_classes(classes, splits),
         *listing.notes,
         *left_out.notes(),
@@ -91,16 +84,16 @@ def _folder(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _visible(listing: Listing) -> list[Entry]:
+def _visible(entries: Iterable[Entry], left_out: LeftOut) -> list[Entry]:
     """The entries that are neither hidden nor in a hidden folder."""
     hidden: dict[str, bool] = {}
     visible = []
-    for entry in listing.entries:
+    for entry in entries:
         folder, _, file_name = entry.path.rpartition("/")
         if folder not in hidden:
             hidden[folder] = any(map(is_system_name, folder.split("/")))
         if hidden[folder] or is_system_name(file_name):
-            listing.left_out.add(HIDDEN, entry.path)
+            left_out.add(HIDDEN, entry.path)
         else:
             visible.append(entry)
     return visible
@@ -232,8 +225,7 @@ def _refuse_faults(name: str, splits: Mapping[str, list[tuple[Entry, str]]]) -> 
 # ------------------------------------------------------------ what is to be told
 
 
-def _notes_on_places(places: Iterable[_Place]) -> Iterable[str]:
-    places = list(places)
+def _notes_on_places(places: Sequence[_Place]) -> Iterable[str]:
     for split in SPELLINGS:
         folders = {p.split_folder for p in places if p.split == split and p.split_folder != split}
         for folder in sorted(folders):
