@@ -13,6 +13,8 @@ from engine.contracts import seeds
 from engine.contracts.errors import DataNotNamedError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
+    DataDescribed,
+    DescribeData,
     Diagnosis,
     Doctor,
     Export,
@@ -220,6 +222,13 @@ def doctor(job: Doctor, bench: Workbench, places: Places, monitor: Monitor) -> D
     """What this machine can do and which rules follow from it."""
     execution = _set_up(None, job.device)
     return Diagnosis(device.environment_of(execution), torch.cuda.device_count())
+
+
+def describe_data(
+    job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
+) -> DataDescribed:
+    """Which images lie at a place; the next job there need not read them again."""
+    return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
 
 
 # ------------------------------------------------------------ what they share

@@ -17,6 +17,7 @@ from explorer.cli.options import (
     Device,
     Json,
     Model,
+    NewRun,
     NodeName,
     Protocol,
     Store,
@@ -66,13 +67,14 @@ def auto(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    new_run: NewRun = False,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
-    request = Request(model, store, device, arch, trust_pickle, protocol, settings)
+    request = Request(model, store, device, arch, trust_pickle, protocol, settings, new_run)
     run(request, as_json=json)
 
 
@@ -173,12 +175,13 @@ def open_(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    new_run: NewRun = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
-    given = (store, device, arch, trust_pickle, protocol, settings)
+    given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     raise typer.Exit(explore(Request(model, *given) if model else None))
 
 

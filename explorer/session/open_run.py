@@ -27,9 +27,17 @@ from engine.contracts.spool import snapshot_path
 from explorer.executors.base import Executor
 from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
 from explorer.session.documents import Origin, RunDocument, settings_document
-from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunResumed
-from explorer.session.known_run import check_resumable, known_run, newest_run, resumed
+from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunBegun, RunResumed
+from explorer.session.known_run import (
+    Choice,
+    check_resumable,
+    choose_run,
+    newest_run,
+    resumed,
+    settings_with,
+)
 from explorer.session.session import Session
 from store import Run, TreeStore
 
@@ -38,7 +46,8 @@ SQLITE_MAGIC = b"SQLite format 3\x00"
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked to open. `overrides` holds only the settings that were given."""
+    """What the user asked to open. `overrides` holds only the settings that were given; a
+    `new_run` may begin where the store has others of the checkpoint."""
 
     model: str
     store: Path | None = None
@@ -47,6 +56,13 @@ class Request:
     trust_pickle: bool = False
     protocol: str = "default"
     overrides: Mapping[str, SettingValue] = field(default_factory=dict)
+    new_run: bool = False
+
+    @property
+    def data(self) -> str | None:
+        """The place of the images that was given."""
+        given = self.overrides.get("data")
+        return None if given is None else str(given)
 
 
 def is_store(path: Path) -> bool:
@@ -92,13 +108,10 @@ def spool_of(store: Path) -> Path:
 
 def settings_of(request: Request) -> Settings:
     """The settings of a new run: presets first, then what was given."""
-    data = str(request.overrides.get("data") or ("sample" if request.model == "sample" else ""))
+    data = request.data or ("sample" if request.model == "sample" else "")
     values = {**preset(request.protocol, data), **request.overrides}
     settings = with_values(Settings(), values)
-    path = Path(data).expanduser()
-    if data and path.exists():
-        data = str(path.resolve())
-    return replace(settings, data=replace(settings.data, source=data))
+    return replace(settings, data=replace(settings.data, source=full_path(data)))
 
 
 async def open_session(
@@ -110,18 +123,24 @@ async def open_session(
     """
     path = model_path(request.model)
     if is_store(path):
-        return _resume_store(path, request, make_executor, emit)
+        return await _resume_store(path, request, make_executor, emit)
     settings = settings_of(request)
     store_path = (request.store or default_store(request.model)).expanduser()
     checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
     spool = spool_of(store_path.resolve())
     executor = make_executor(spool)
     store = TreeStore.open(store_path) if store_path.exists() else None
+    places = DataPlaces(folders=folders_of(store_path, path))
+    describe = describer(executor, emit)
+    choice = Choice()
     try:
-        known = known_run(store, settings, checkpoint) if store else None
-        if store and known:
-            document = resumed(store, known, settings)
-            _tell_resuming(store, document, request, emit)
+        if store:
+            choice = await choose_run(
+                store, settings, checkpoint, places, describe, may_begin=request.new_run
+            )
+        if store and choice.known:
+            document = await resumed(store, choice.known, settings, places, describe)
+            _tell_resuming(store, choice.known, document, request, emit)
         else:
             root = await _open_root(path, checkpoint, request, settings, executor, emit)
 
@@ -136,11 +155,13 @@ async def open_session(
                 # store behind, nor does a crash leave one without a run.
                 store = TreeStore.create(store_path, begin)
                 document = newest_run(store)
+            places.found[document.data.digest] = document.settings.data.source
+            emit(RunBegun(document.run.name, choice.why))
     except BaseException:
         if store:
             store.close()
         raise
-    return _session(store, document, executor, emit)
+    return _session(store, document, executor, places, emit)
 
 
 def open_read_only(path: Path, emit: Emit) -> Session:
@@ -155,30 +176,41 @@ def open_read_only(path: Path, emit: Emit) -> Session:
     return Session(store, document, UnavailableExecutor(), artifacts, emit)
 
 
-def _session(store: TreeStore, document: RunDocument, executor: Executor, emit: Emit) -> Session:
-    session = Session(store, document, executor, Artifacts(store, spool_of(store.path)), emit)
+def _session(
+    store: TreeStore, document: RunDocument, executor: Executor, places: DataPlaces, emit: Emit
+) -> Session:
+    artifacts = Artifacts(store, spool_of(store.path), places)
+    session = Session(store, document, executor, artifacts, emit)
     session.jobs.sweep()
     return session
 
 
-def _resume_store(
+async def _resume_store(
     path: Path, request: Request, make_executor: Callable[[Path], Executor], emit: Emit
 ) -> Session:
     check_resumable(path, request.overrides)
     store = TreeStore.open(path)
     try:
-        document = newest_run(store)
-        settings = with_values(document.settings, request.overrides)
-        document = resumed(store, document, settings)
+        known = newest_run(store)
+        executor = make_executor(spool_of(store.path))
+        places = DataPlaces(request.data, folders_of(store.path))
+        settings = settings_with(known, request.overrides)
+        document = await resumed(store, known, settings, places, describer(executor, emit))
     except BaseException:
         store.close()
         raise
-    _tell_resuming(store, document, request, emit)
-    return _session(store, document, make_executor(spool_of(store.path)), emit)
+    _tell_resuming(store, known, document, request, emit)
+    return _session(store, document, executor, places, emit)
 
 
-def _tell_resuming(store: TreeStore, document: RunDocument, request: Request, emit: Emit) -> None:
-    emit(RunResumed(document.run.name, str(store.path)))
+def _tell_resuming(
+    store: TreeStore, known: RunDocument, document: RunDocument, request: Request, emit: Emit
+) -> None:
+    runs = store.runs()
+    is_newest = runs[-1].id == document.run.id
+    emit(RunResumed(document.run.name, str(store.path), len(runs), is_newest))
+    if document.settings.data.source != known.settings.data.source:
+        emit(moved(document))
     device = document.environment.device
     if request.device not in ("auto", device):
         emit(Noted(f"the run keeps its device, {device}: bits depend on it"))

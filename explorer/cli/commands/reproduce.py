@@ -13,6 +13,7 @@ from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import DataPlaces, folders_of
 from explorer.session.documents import RunDocument
 from explorer.session.reproduce import (
     Pair,
@@ -26,7 +27,7 @@ from store import TreeStore
 _HASH_DIGITS = 12
 
 
-def reexecute_node(path: Path, name: str) -> Reexecution:
+def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
     """A node of the newest run made again, in a worker and a folder that are gone afterwards."""
 
     async def work(reporter: Reporter) -> Reexecution:
@@ -37,7 +38,9 @@ def reexecute_node(path: Path, name: str) -> Reexecution:
             spool = Path(folder)
             executor = WorkerPool(spool, log=spool / "worker.log")
             try:
-                artifacts, document = Artifacts(store, spool), RunDocument.of(find_run(store))
+                places = DataPlaces(data, folders_of(store.path))
+                artifacts = Artifacts(store, spool, places)
+                document = RunDocument.of(find_run(store))
                 return await reexecute(artifacts, document, name, executor, reporter)
             finally:
                 await executor.close()
