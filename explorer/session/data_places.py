@@ -118,9 +118,8 @@ def not_found(document: RunDocument) -> DataNotFoundError:
 
 def moved(document: RunDocument) -> Noted:
     """Word of where a run's images were found."""
-    return Noted(
-        f"the images of run {document.run.name} are at {document.settings.data.source} now"
-    )
+    source = document.settings.data.source
+    return Noted(f"the images of run {document.run.name} are at {source} now")
 
 
 def in_words(data: DataDescription) -> str:
@@ -157,13 +156,13 @@ async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: 
         if found.digest == document.data.digest:
             return place
         others.append(f"{place} holds other images: {in_words(found)}")
-    missing = not_found(document)
-    if others:
-        raise DataNotFoundError(
-            f"{missing}. Looked at: {'; '.join(others)}. On other images a run of its own begins "
-            "(pe-explore auto MODEL --data … --new-run)"
-        )
-    raise missing
+    if not others:
+        raise not_found(document)
+    raise DataNotFoundError(
+        f"run {document.run.name} was grown on {in_words(document.data)}, which were not found: "
+        f"{'; '.join(others)}. Say where they lie with --data PATH; on others a run of its own "
+        "begins (pe-explore auto MODEL --data … --new-run)"
+    )
 
 
 def _existing(source: str, folders: Iterable[Path]) -> Iterator[str]:

@@ -5,6 +5,8 @@ A path says nothing: what a run was begun with is known by its content.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from engine.contracts.errors import UsageError
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
 from engine.contracts.settings import Settings, all_settings, value_of, with_values
-from explorer.session.data_places import DataPlaces, Describe, find
+from explorer.session.data_places import DataPlaces, Describe, find, is_path
 from explorer.session.documents import RunDocument, settings_document
 from store import TreeStore
 
@@ -170,12 +172,17 @@ def _differing(wanted: Settings, known: Settings) -> list[_Difference]:
 
 
 def _differences(wanted: Settings, known: RunDocument) -> list[_Difference]:
-    """All of them; the images' place too, where it is another one."""
+    """All of them. The images' place too, where the images are others, or may be: where other
+    settings differ nobody has looked, and a place that is gone is no difference."""
     found = _differing(wanted, known.settings)
     source, theirs = wanted.data.source, known.settings.data.source
-    if source and (source != theirs or not found):
+    if source and (not found or (source != theirs and _is_there(theirs))):
         found.append(_Difference("data", source, theirs))
     return found
+
+
+def _is_there(source: str) -> bool:
+    return not is_path(source) or os.path.exists(source)
 
 
 def _instead(changes: Sequence[_Difference]) -> str:
@@ -192,14 +199,23 @@ def _one_instead(each: _Difference) -> str:
 
 
 def _refusal(store: TreeStore, nearest: RunDocument, changes: Sequence[_Difference]) -> str:
-    restored = [each for each in changes if each.wanted != each.known]
-    said = [f"{flag(each.name)} {each.known}" for each in restored if each.known is not None]
+    restored = [each for each in changes if each.wanted != each.known and _can_be_said(each)]
+    said = [
+        f"{flag(each.name)} {shlex.quote(str(each.known))}"
+        for each in restored
+        if each.known is not None
+    ]
     left = [f"without {flag(each.name)}" for each in restored if each.known is None]
-    back = f"Say {' '.join([*said, *left])} to go on with it, or " if restored else "Say "
+    all_said = restored and len(restored) == len(changes)
+    back = f"Say {' '.join([*said, *left])} to go on with it, or " if all_said else "Say "
     return (
         f"{store.path.name} has run {nearest.run.name} of this checkpoint, and with these options "
         f"a new one would begin: {_instead(changes)}. {back}--new-run to begin another"
     )
+
+
+def _can_be_said(each: _Difference) -> bool:
+    return each.name != "data" or _is_there(str(each.known))
 
 
 def settings_with(known: RunDocument, overrides: Mapping[str, SettingValue]) -> Settings:
