@@ -26,6 +26,10 @@ _LEVELS_UP, _LONGEST_TAIL, _MOST_PLACES = 2, 3, 12
 _DIGITS = 12  # of a digest, for people
 
 
+# Errors that end with another place, by their codes.
+DATA_CODES = ("data", "data-not-named", "data-not-found", "other-data")
+
+
 class DataNotFoundError(UserError):
     """A run's images are at none of the places where they could be."""
 
@@ -74,7 +78,7 @@ def describer(executor: Executor, emit: Emit) -> Describe:
 
     async def describe(place: str, train_limit: int | None) -> DataDescription:
         job = DescribeData(train_limit)
-        request = JobRequest(uuid.uuid4().hex, job, "look at the data", Places(data=place))
+        request = JobRequest(uuid.uuid4().hex, job, "data R", Places(data=place))
         emit(JobAsked("R", job.KIND))
         try:
             result = await executor.run(request, lambda event: emit(JobTold("R", job.KIND, event)))
@@ -112,7 +116,7 @@ def not_found(document: RunDocument) -> DataNotFoundError:
     return DataNotFoundError(
         f"the images of run {document.run.name} are not at {document.settings.data.source}, nor at "
         "the same place beside the store, beside the checkpoint or in the current folder. They are "
-        f"{in_words(document.data)}: say where they lie with --data PATH"
+        f"{in_words(document.data)}: say where they lie (--data PATH)"
     )
 
 
@@ -160,7 +164,7 @@ async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: 
         raise not_found(document)
     raise DataNotFoundError(
         f"run {document.run.name} was grown on {in_words(document.data)}, which were not found: "
-        f"{'; '.join(others)}. Say where they lie with --data PATH; on others a run of its own "
+        f"{'; '.join(others)}. Say where they lie (--data PATH); on others a run of its own "
         "begins (pe-explore auto MODEL --data … --new-run)"
     )
 

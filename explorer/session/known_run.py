@@ -26,9 +26,14 @@ _MOST_NAMED = 6  # settings that differ
 
 
 class AnotherRunError(UsageError):
-    """A new run would begin beside one of the same checkpoint, which nobody asked for."""
+    """A new run would begin beside one of the same checkpoint, which nobody asked for; `why` says
+    what would be new about it."""
 
     code = "another-run"
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,10 @@ async def choose_run(
     changes = _differences(wanted, nearest)
     if may_begin:
         return Choice(why=_instead(changes))
-    raise AnotherRunError(_refusal(store, nearest, changes))
+    raise AnotherRunError(
+        _refusal(store, nearest, changes),
+        f"beside run {nearest.run.name} of the same checkpoint: {_instead(changes)}",
+    )
 
 
 async def _with_the_images(

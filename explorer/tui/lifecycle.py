@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.contracts.errors import DataNotNamedError
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import WorkerPool
-from explorer.session.errors import MENDABLE
+from explorer.session.data_places import DATA_CODES
+from explorer.session.errors import MENDABLE, code_of
+from explorer.session.known_run import AnotherRunError
 from explorer.session.open_run import Request, default_store, is_store, open_read_only, open_session
 from explorer.session.session import Session
 from explorer.session.steering import Steering
@@ -24,6 +25,12 @@ from explorer.views.tree.node import TreeNode
 from store import StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
+
+# What a dialog about the data is called, by the code of what went wrong.
+DATA_TITLES = {
+    "data-not-found": "Where are its images now?",
+    "other-data": "Other images are there",
+}
 
 MakeExecutor = Callable[[Path], WorkerPool]  # from the spool
 
@@ -86,14 +93,20 @@ class Lifecycle:
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import DataDialog
+        from explorer.tui.screens.dialogs import ConfirmDialog, DataDialog
 
-        if isinstance(error, JobFailedError) and error.error == DataNotNamedError.code:
-            data = await self._at.ask(DataDialog(str(error), ()))
+        code = error.error if isinstance(error, JobFailedError) else code_of(error)
+        if code in DATA_CODES:
+            data = await self._at.ask(DataDialog(str(error), (), DATA_TITLES.get(code)))
             if data is not None:
                 overrides = {**request.overrides, "data": data}
                 self._state.request = replace(request, overrides=overrides)
             return data is not None
+        if isinstance(error, AnotherRunError):
+            asked = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
+            begins = await self._at.ask(asked)
+            self._state.request = replace(request, new_run=bool(begins))
+            return bool(begins)
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )

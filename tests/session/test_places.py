@@ -146,7 +146,7 @@ def test_images_that_cannot_be_found_are_described_and_nothing_is_stored(moved):
     saved_anew(moved / "data" / "bars.npz", elsewhere)
     shutil.rmtree(moved / "data")
     before = content(store)
-    with pytest.raises(DataNotFoundError, match=r"'bars' \(81 images .* --data PATH") as refused:
+    with pytest.raises(DataNotFoundError, match=r"'bars' \(81 images .* \(--data PATH\)") as refused:
         grow(Request(str(store), overrides={"iterations": 2}))
     assert "old place" in str(refused.value) and content(store) == before
     # The remedy: after it the place is known.
@@ -311,7 +311,7 @@ def test_what_needs_the_images_is_refused_before_anything_is_stored(moved, play)
     before, node = content(store), rejected_of(store)
     events = asyncio.run(_steered(store, lambda s: PLAYS[play](s, node)))
     (failed,) = [e for e in events if isinstance(e, WorkFailed)]
-    assert failed.error == "data-not-found" and "--data PATH" in failed.cause
+    assert failed.error == "data-not-found" and "(--data PATH)" in failed.cause
     assert content(store) == before
     events = asyncio.run(_steered(store, lambda s: PLAYS[play](s, node), str(elsewhere)))
     assert not [e for e in events if isinstance(e, WorkFailed)]
