@@ -9,6 +9,7 @@ import typer
 
 from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
+from explorer.cli import output
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
@@ -192,7 +193,8 @@ cli_exchange.add_commands(app)
 
 def main() -> None:
     """The entry point."""
-    app()
+    output.prepare()
+    guarded(app)()
 
 
 if __name__ == "__main__":
