@@ -66,10 +66,11 @@ def prepare() -> None:
         _fill(number)
     codecs.register(_find_codec)
     codecs.register_error(_LIKE, _alike)
-    # The app writes to the second names.
-    sys.stdout = sys.__stdout__ = _made_safe(sys.stdout, 1)
-    sys.stderr = sys.__stderr__ = _made_safe(sys.stderr, 2)
-    sys.stderr.remarks = True
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = _made_safe(getattr(sys, name), number)
+        stream.remarks = number == 2
+        for each in (name, f"__{name}__"):  # the app writes to the second one
+            setattr(sys, each, stream)
 
 
 def _fill(number: int) -> None:
@@ -100,7 +101,7 @@ def _made_safe(stream: TextIO | None, number: int) -> _Output:
         buffer = os.fdopen(number, "wb", closefd=False)
     if codecs.lookup(encoding).name == "ascii":
         encoding = _ASCII  # under its own name click would write UTF-8 instead
-    return _Output(buffer, encoding=encoding, errors=_LIKE, line_buffering=by_line)  # type: ignore[arg-type]
+    return _Output(buffer, encoding=encoding, errors=_LIKE, line_buffering=by_line)
 
 
 def _alike(error: UnicodeError) -> tuple[str, int]:

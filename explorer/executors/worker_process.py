@@ -28,6 +28,7 @@ from engine.contracts.messages import (
     RunJob,
     Told,
 )
+from engine.contracts.working_folder import make_folder, open_own, reading
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 
 CANCEL_SECONDS = 0.8  # a worker that has not stopped by then is replaced
@@ -126,18 +127,26 @@ class WorkerProcess:
         await self._connect(messages)
 
     def _spawn(self, write_fd: int) -> None:
-        log = self.log or Path(os.devnull)
-        log.parent.mkdir(parents=True, exist_ok=True)
         program = WORKER.format(ours=str(Path(__file__).parents[2]), current=os.getcwd())
-        with open(log, "ab") as output:
+        with self._open_log() as output:
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
+            # On the thread of the loop: a worker ends with the thread that started it.
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-c", program, str(write_fd), str(self.spool)],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
                 pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
             )  # fmt: skip
         self._started = self._ready = False
+
+    def _open_log(self) -> IO[bytes]:
+        if self.log is None:
+            return open(os.devnull, "ab")
+        make_folder(self.log.parent)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        output = os.fdopen(open_own(self.log, flags), "ab")
+        output.seek(0, os.SEEK_END)
+        return output
 
     async def _connect(self, pipe: IO[bytes]) -> None:
         assert self._child is not None
@@ -248,7 +257,7 @@ class WorkerProcess:
     def pause(self) -> None:
         """Stops the process where it stands; one that starts later stops at once."""
         self.paused = True
-        # Not before its first sign of life: from there on it wakes if this process dies.
+        # Not before its first sign of life: from there on it ends if this process dies.
         if self._started:
             self.signal(signal.SIGSTOP)
 
@@ -321,7 +330,8 @@ class WorkerProcess:
             await asyncio.sleep(REAP_INTERVAL)
         else:  # it closed its events and lives on: of no use to anybody
             self.signal(signal.SIGKILL)
-            await asyncio.to_thread(child.wait)
+            while child.poll() is None:
+                await asyncio.sleep(REAP_INTERVAL)
         code = child.returncode
         where = f"; its output is in {self.log}" if self.log else ""
         if code > 0 and not self._ready:
@@ -335,7 +345,7 @@ class WorkerProcess:
         """The last line that this process printed, which names the error that ended it."""
         if self.log is None:
             return ""
-        with contextlib.suppress(OSError), open(self.log, "rb") as file:
+        with contextlib.suppress(OSError), reading(self.log) as file:
             file.seek(self._log_start)
             lines = file.read().decode(errors="replace").strip().splitlines()
             return f": {lines[-1]}" if lines else ""

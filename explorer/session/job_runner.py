@@ -271,25 +271,22 @@ class JobRunner:
     async def _finish(self, node: Node, phase: Phase, result: Recovered | Tuned, key: str) -> Node:
         """The node with its result, stored; a cancellation is heard only after that."""
         finished = await _to_the_end(asyncio.to_thread(self._store_result, node, phase, result))
-        self.artifacts.forget(key)
+        self.artifacts.forget(key, result.snapshot)
         self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
         return finished
 
     def _store_result(self, node: Node, phase: Phase, result: Recovered | Tuned) -> Node:
         """In a thread: writing a large snapshot takes seconds."""
-        made = self.artifacts.made(result.snapshot)
-        finished = self.store.finish(
+        return self.store.finish(
             node.id,
             phase,
-            snapshot=made.read_bytes(),
+            snapshot=self.artifacts.made(result.snapshot),
             snapshot_hash=result.snapshot.sha256,
             metrics=result.metrics,
             epochs=[encode_object(epoch) for epoch in result.epochs],
             resamples=result.resamples if isinstance(result, Recovered) else None,
             seconds=result.seconds,
         )
-        made.unlink(missing_ok=True)
-        return finished
 
     def set_state(self, node: Node, state: State, error: str | None = None) -> None:
         """The node's new state, stored and told."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -23,10 +23,11 @@ from engine.contracts.settings import (
     preset,
     with_values,
 )
-from engine.contracts.spool import snapshot_path
+from engine.contracts.working_folder import take_folder
 from explorer.executors.base import Executor
+from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.unavailable import UnavailableExecutor
-from explorer.session.artifacts import Artifacts
+from explorer.session.artifacts import Artifacts, made_in
 from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
 from explorer.session.documents import Origin, RunDocument, settings_document
 from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunBegun, RunResumed
@@ -39,7 +40,7 @@ from explorer.session.known_run import (
     settings_with,
 )
 from explorer.session.session import Session
-from store import Run, TreeStore
+from store import Run, StoreClaim, TreeStore
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -101,6 +102,11 @@ def default_store(model: str) -> Path:
     return folder / f"{path.stem}.pex.db"
 
 
+def store_of(request: Request) -> Path:
+    """The store that a request for a checkpoint means."""
+    return (request.store or default_store(request.model)).expanduser()
+
+
 def spool_of(store: Path) -> Path:
     """The folder in which finished work waits to be stored."""
     return store.with_name(store.name + ".spool")
@@ -119,49 +125,112 @@ async def open_session(
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
-    Raises UsageError, StoreError, JobFailedError.
+    The right to write the store is taken before anything is made beside it: who comes second is
+    refused, and has touched nothing. `Session.close` gives it back.
+    Raises UsageError, StoreError, WorkingFolderError, JobFailedError.
     """
     path = model_path(request.model)
     if is_store(path):
-        return await _resume_store(path, request, make_executor, emit)
+        check_resumable(path, request.overrides)
+        opening = _Opening(request, StoreClaim(path), emit)
+        return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
-    store_path = (request.store or default_store(request.model)).expanduser()
     checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    spool = spool_of(store_path.resolve())
-    executor = make_executor(spool)
-    store = TreeStore.open(store_path) if store_path.exists() else None
-    places = DataPlaces(folders=folders_of(store_path, path))
-    describe = describer(executor, emit)
-    choice = Choice()
-    try:
+    opening = _Opening(request, StoreClaim(store_of(request)), emit)
+    return await opening.with_executor(
+        make_executor,
+        lambda executor: opening.resume_or_begin(path, checkpoint, settings, executor),
+    )
+
+
+class _Opening:
+    """A session that is being opened, by who has the right to write its store."""
+
+    def __init__(self, request: Request, claim: StoreClaim, emit: Emit) -> None:
+        self.request = request
+        self.claim = claim
+        self.emit = emit
+        self.spool = spool_of(claim.path)
+        self.store: TreeStore | None = None
+        self.places = DataPlaces(folders=folders_of(claim.path))
+
+    async def with_executor(
+        self,
+        make_executor: Callable[[Path], Executor],
+        work: Callable[[Executor], Awaitable[Session]],
+    ) -> Session:
+        """The session that `work` opens; where it fails, nothing is left behind.
+
+        The right to the store is given up last: until then nobody else may be in its folder.
+        """
+        try:
+            take_folder(self.spool)
+            executor = make_executor(self.spool)
+            try:
+                return await work(executor)
+            except BaseException:
+                await executor.close()
+                clear_spool(self.spool)
+                raise
+        except BaseException:
+            if self.store is not None:
+                self.store.close()
+            self.claim.release()
+            raise
+
+    async def resume(self, executor: Executor) -> Session:
+        """A session on the newest run of a store."""
+        store = self.store = self.claim.open()
+        known = newest_run(store)
+        self.places.given = self.request.data
+        return await self._resumed(
+            store, known, settings_with(known, self.request.overrides), executor
+        )
+
+    async def resume_or_begin(
+        self, path: Path, checkpoint: FileRef, settings: Settings, executor: Executor
+    ) -> Session:
+        """A session on the run of a checkpoint: the one that is known, or a new one."""
+        self.places.folders = folders_of(self.claim.path, path)
+        store = self.store = self.claim.open() if self.claim.exists else None
+        request, choice = self.request, Choice()
         if store:
+            describe = describer(executor, self.emit)
             choice = await choose_run(
-                store, settings, checkpoint, places, describe, may_begin=request.new_run
+                store, settings, checkpoint, self.places, describe, may_begin=request.new_run
             )
         if store and choice.known:
-            document = await resumed(store, choice.known, settings, places, describe)
-            _tell_resuming(store, choice.known, document, request, emit)
-        else:
-            root = await _open_root(path, checkpoint, request, settings, executor, emit)
+            return await self._resumed(store, choice.known, settings, executor)
+        root = await _open_root(path, checkpoint, request, settings, executor, self.emit)
+        weights = made_in(self.spool, root.snapshot)
 
-            def begin(new: TreeStore) -> Run:
-                weights = snapshot_path(spool, root.snapshot.sha256).read_bytes()
-                return _new_run(new, weights, checkpoint, request, settings, root)
+        def begin(new: TreeStore) -> Run:
+            return _new_run(new, weights, checkpoint, request, settings, root)
 
-            if store:
-                document = RunDocument.of(begin(store))
-            else:
-                # Only now, and with its first run: a checkpoint that cannot be opened leaves no
-                # store behind, nor does a crash leave one without a run.
-                store = TreeStore.create(store_path, begin)
-                document = newest_run(store)
-            places.found[document.data.digest] = document.settings.data.source
-            emit(RunBegun(document.run.name, choice.why))
-    except BaseException:
         if store:
-            store.close()
-        raise
-    return _session(store, document, executor, places, emit)
+            document = RunDocument.of(begin(store))
+        else:
+            # Only now, and with its first run: a checkpoint that cannot be opened leaves no store
+            # behind, nor does a crash leave one without a run.
+            store = self.store = self.claim.create(begin)
+            document = newest_run(store)
+        self.places.found[document.data.digest] = document.settings.data.source
+        self.emit(RunBegun(document.run.name, choice.why))
+        return self._session(store, document, executor)
+
+    async def _resumed(
+        self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
+    ) -> Session:
+        describe = describer(executor, self.emit)
+        document = await resumed(store, known, wanted, self.places, describe)
+        _tell_resuming(store, known, document, self.request, self.emit)
+        return self._session(store, document, executor)
+
+    def _session(self, store: TreeStore, document: RunDocument, executor: Executor) -> Session:
+        artifacts = Artifacts(store, self.spool, self.places)
+        session = Session(store, document, executor, artifacts, self.emit)
+        session.jobs.sweep()
+        return session
 
 
 def open_read_only(path: Path, emit: Emit) -> Session:
@@ -174,33 +243,6 @@ def open_read_only(path: Path, emit: Emit) -> Session:
         raise
     artifacts = Artifacts(store, spool_of(store.path))
     return Session(store, document, UnavailableExecutor(), artifacts, emit)
-
-
-def _session(
-    store: TreeStore, document: RunDocument, executor: Executor, places: DataPlaces, emit: Emit
-) -> Session:
-    artifacts = Artifacts(store, spool_of(store.path), places)
-    session = Session(store, document, executor, artifacts, emit)
-    session.jobs.sweep()
-    return session
-
-
-async def _resume_store(
-    path: Path, request: Request, make_executor: Callable[[Path], Executor], emit: Emit
-) -> Session:
-    check_resumable(path, request.overrides)
-    store = TreeStore.open(path)
-    try:
-        known = newest_run(store)
-        executor = make_executor(spool_of(store.path))
-        places = DataPlaces(request.data, folders_of(store.path))
-        settings = settings_with(known, request.overrides)
-        document = await resumed(store, known, settings, places, describer(executor, emit))
-    except BaseException:
-        store.close()
-        raise
-    _tell_resuming(store, known, document, request, emit)
-    return _session(store, document, executor, places, emit)
 
 
 def _tell_resuming(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
-from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import WorkerPool
 from explorer.session.data_places import DATA_CODES
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.known_run import AnotherRunError
-from explorer.session.open_run import Request, default_store, is_store, open_read_only, open_session
+from explorer.session.open_run import Request, is_store, open_read_only, open_session, store_of
 from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui import presenter, recents
@@ -32,16 +32,16 @@ DATA_TITLES = {
     "other-data": "Other images are there",
 }
 
-MakeExecutor = Callable[[Path], WorkerPool]  # from the spool
+MakeExecutor = Callable[[Path], Executor]  # from the spool
 
 
 class Lifecycle:
-    """Opens what the app's state asks for; owns the workers, the session and its store."""
+    """Opens what the app's state asks for; owns the session with its workers and its store."""
 
     def __init__(self, at: Context, make_executor: MakeExecutor = workers) -> None:
         self._at, self._state = at, at.state
         self._make_executor = make_executor
-        self._executor: WorkerPool | None = None
+        self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
 
     # ------------------------------------------------------------ opening
@@ -73,23 +73,21 @@ class Lifecycle:
         return Request(model, device=config.device, overrides={} if fixed else config.overrides)
 
     async def _open(self, request: Request) -> Session:
+        opening = open_session(request, self._make_executor, self._state.live.on_event)
+        self._opening = asyncio.ensure_future(opening)
         try:
-            return await open_session(request, self._executor_of, self._state.live.on_event)
+            return await self._opening
         except StoreLockedError as error:
             path = Path(request.model)
             if not is_store(path):
-                path = request.store or default_store(request.model)
+                path = store_of(request)
+            if not path.exists():  # who makes it has not stored its first run yet
+                raise
             session = open_read_only(path, self._state.live.on_event)
             self._at.notify(
                 f"{error} Shown for reading; it follows what is stored there", "warning"
             )
             return session
-
-    def _executor_of(self, spool: Path) -> WorkerPool:
-        """The workers, started once however often it is tried to open something."""
-        if self._executor is None:
-            self._executor = self._make_executor(spool)
-        return self._executor
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
@@ -175,16 +173,23 @@ class Lifecycle:
 
         Jobs are left before their tasks end: a task that is cancelled ends its job.
         """
-        state, executor = self._state, self._executor
+        session = await self._opened()
+        if session is None:
+            return
         try:
-            if self._detaching and executor is not None:
-                await executor.detach()
-            if state.steering is not None:
-                await state.steering.stop()
+            if self._detaching:
+                await session.executor.detach()
+            if self._state.steering is not None:
+                await self._state.steering.stop()
         finally:
-            if executor is not None:
-                await executor.close()
-            if state.session is not None:
-                state.session.store.close()
-            if executor is not None:
-                await asyncio.to_thread(clear_spool, executor.spool)
+            await session.close()
+
+    async def _opened(self) -> Session | None:
+        """The session, also one that is being opened: that ends first, and leaves nothing."""
+        if self._state.session is not None or self._opening is None:
+            return self._state.session
+        if not self._opening.cancelling():  # once: its end is not to be interrupted
+            self._opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError, *MENDABLE):
+            return await self._opening
+        return None

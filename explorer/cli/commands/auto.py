@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 import typer
 
@@ -11,7 +10,7 @@ from engine.contracts.codec import encode_object
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.cli.sessions import session_of
+from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.events import RunBegun, SessionEvent
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
@@ -22,9 +21,7 @@ from explorer.views.stored_nodes import node_views
 
 def auto(request: Request, *, as_json: bool) -> None:
     """Grows the tree that the request means and prints it."""
-    # Schedulers end a job so; it ends as with Ctrl-C, and the same command goes on.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Reporter() as reporter:
+    with Reporter() as reporter, ending_in_order():
         settings, summary = asyncio.run(_grow(request, reporter))
     if as_json:
         print_json(summary)

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import typer
 
+from engine.contracts.spool import log_path
 from explorer.cli.console import find_run
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
+from explorer.cli.sessions import ending_in_order
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
 from explorer.session.data_places import DataPlaces, folders_of
@@ -36,7 +38,7 @@ def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
             tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
         ):
             spool = Path(folder)
-            executor = WorkerPool(spool, log=spool / "worker.log")
+            executor = WorkerPool(spool, log=log_path(spool))
             try:
                 places = DataPlaces(data, folders_of(store.path))
                 artifacts = Artifacts(store, spool, places)
@@ -45,7 +47,7 @@ def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
             finally:
                 await executor.close()
 
-    with Reporter() as reporter:
+    with Reporter() as reporter, ending_in_order():
         return asyncio.run(work(reporter))
 
 
