@@ -131,9 +131,11 @@ class Doctor:
 
 @dataclass(frozen=True)
 class DescribeData:
-    """Say which images lie at a place. Gives DataDescribed."""
+    """Say which images lie at a place: those of a digest, where they may be read so. Gives
+    DataDescribed."""
 
     KIND: ClassVar = "data"
+    digest: str
     train_limit: int | None = None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.contracts.files import write_atomically
 from engine.data import sources
-from engine.data.folders import cache_folder
+from engine.data.folders import NoCacheFolderError, cache_folder
 from engine.data.images import Decoded
 
 Progress = Callable[[str, int, int], None]
@@ -22,7 +22,10 @@ def decoded(source: str, on_progress: Progress | None = None) -> Decoded:
     opened = sources.open_source(source)
     if opened.key is None:
         return opened.decode(on_progress)
-    path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    try:
+        path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    except NoCacheFolderError:
+        return opened.decode(on_progress)  # each time
     found = _read(path)
     if found is None:
         found = opened.decode(on_progress)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -30,7 +30,7 @@ class DefaultCommandGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def _refuse_misspelling(self, first: str, args: list[str]) -> None:
-        if not first or first == "sample" or first.startswith("-") or Path(first).exists():
+        if not first or first == "sample" or first.startswith("-") or os.path.exists(first):
             return
         from engine.contracts.near import did_you_mean
 
@@ -58,12 +58,23 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
         except Exception as error:
             from explorer.session.errors import exit_code_of, is_mendable
 
+            if isinstance(error, OSError) and not _has_current_folder():
+                _complain("the current folder was deleted; go to another one, or give full paths")
+                raise SystemExit(USAGE) from None
             if not is_mendable(error):
                 raise
             _complain(str(error))
             raise SystemExit(exit_code_of(error)) from None
 
     return run
+
+
+def _has_current_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _complain(message: str) -> None:

@@ -108,8 +108,7 @@ def train(
 
     recipe = Recipe(epochs, learning_rate, batch_size, weight_decay, seed)
     job = TrainFromScratch(arch, recipe, width, shortcut, device, threads)
-    destination = (output or Path(f"{arch}.pt")).expanduser().resolve()
-    run(job, data, destination, as_json=json)
+    run(job, data, output or Path(f"{arch}.pt"), as_json=json)
 
 
 @app.command("log")

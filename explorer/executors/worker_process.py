@@ -127,7 +127,7 @@ class WorkerProcess:
         await self._connect(messages)
 
     def _spawn(self, write_fd: int) -> None:
-        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=os.getcwd())
+        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=_current_folder())
         with self._open_log() as output:
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
@@ -350,3 +350,11 @@ class WorkerProcess:
             lines = file.read().decode(errors="replace").strip().splitlines()
             return f": {lines[-1]}" if lines else ""
         return ""
+
+
+def _current_folder() -> str:
+    """The current folder; one that was deleted holds no module of anybody's."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep

@@ -19,8 +19,9 @@ from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerSta
 from explorer.session.documents import RunDocument
 from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold
 
-# What lies at a place, with at most so many training images. Raises JobFailedError.
-Describe = Callable[[str, int | None], Awaitable[DataDescription]]
+# What lies at a place, with at most so many training images: those of a digest, where they may be
+# read so. Raises JobFailedError.
+Describe = Callable[[str, str, int | None], Awaitable[DataDescription]]
 
 _LEVELS_UP, _LONGEST_TAIL, _MOST_PLACES = 2, 3, 12
 _DIGITS = 12  # of a digest, for people
@@ -76,8 +77,8 @@ def folders_of(store: Path, checkpoint: Path | None = None) -> tuple[Path, ...]:
 def describer(executor: Executor, emit: Emit) -> Describe:
     """Has the executor look at places."""
 
-    async def describe(place: str, train_limit: int | None) -> DataDescription:
-        job = DescribeData(train_limit)
+    async def describe(place: str, digest: str, train_limit: int | None) -> DataDescription:
+        job = DescribeData(digest, train_limit)
         request = JobRequest(uuid.uuid4().hex, job, "data R", Places(data=place))
         emit(JobAsked("R", job.KIND))
         try:
@@ -137,7 +138,7 @@ def in_words(data: DataDescription) -> str:
 
 async def _checked(document: RunDocument, given: str, describe: Describe) -> str:
     place = full_path(given)
-    found = await describe(place, document.settings.data.train_limit)
+    found = await describe(place, document.data.digest, document.settings.data.train_limit)
     if found.digest != document.data.digest:
         raise OtherDataError(
             f"--data {given} holds other images than run {document.run.name} was grown on. There "
@@ -149,15 +150,16 @@ async def _checked(document: RunDocument, given: str, describe: Describe) -> str
 
 async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: Describe) -> str:
     others: list[str] = []
+    digest, limit = document.data.digest, document.settings.data.train_limit
     for place in _existing(document.settings.data.source, folders):
         try:
-            found = await describe(place, document.settings.data.train_limit)
+            found = await describe(place, digest, limit)
         except JobFailedError as error:
             if isinstance(error, WorkerDiedError | WorkerStartError):
                 raise  # which says nothing of what lies there
             others.append(str(error))
             continue
-        if found.digest == document.data.digest:
+        if found.digest == digest:
             return place
         others.append(f"{place} holds other images: {in_words(found)}")
     if not others:

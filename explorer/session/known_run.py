@@ -101,9 +101,12 @@ async def _with_the_images(
         return runs[0]
     if not runs:
         return None
-    digest = (await describe(source, limit)).digest
-    places.found[digest] = source
-    return next((known for known in runs if known.data.digest == digest), None)
+    for known in runs:
+        found = await describe(source, known.data.digest, limit)
+        places.found[found.digest] = source
+        if found.digest == known.data.digest:
+            return known
+    return None
 
 
 def newest_run(store: TreeStore) -> RunDocument:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
-from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
-from engine.contracts.near import nearest
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import (
@@ -39,10 +35,16 @@ from explorer.session.known_run import (
     resumed,
     settings_with,
 )
+from explorer.session.named_files import (
+    check_data,
+    check_new_store,
+    default_store,
+    expanded,
+    is_store,
+    model_path,
+)
 from explorer.session.session import Session
 from store import Run, StoreClaim, TreeStore
-
-SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
 @dataclass(frozen=True)
@@ -66,45 +68,9 @@ class Request:
         return None if given is None else str(given)
 
 
-def is_store(path: Path) -> bool:
-    """Whether the file is an SQLite one (whose, the store itself finds out)."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(16) == SQLITE_MAGIC
-    except OSError:
-        return False
-
-
-def model_path(model: str) -> Path:
-    """The file that MODEL names. Raises UsageError with the nearest name."""
-    path = sample_path() if model == "sample" else Path(model).expanduser()
-    if path.is_file():
-        return path
-    if path.is_dir():
-        raise UsageError(f"{model} is a folder; give a checkpoint file or a store")
-    folder = path.parent if path.parent.is_dir() else Path()
-    near = nearest(path.name, (p.name for p in folder.iterdir()))
-    hint = "" if near is None else f"; did you mean {str(path.with_name(near))!r}?"
-    raise UsageError(f"there is no file {model!r}{hint} (the bundled network is called 'sample')")
-
-
-def sample_path() -> Path:
-    """The bundled network."""
-    return Path(str(resources.files("sample_checkpoints") / "sample.pt"))
-
-
-def default_store(model: str) -> Path:
-    """Beside the checkpoint; in the current folder for the sample, or where that is read-only."""
-    path = Path(model).expanduser()
-    folder = path.parent
-    if model == "sample" or not os.access(folder, os.W_OK):
-        folder = Path()
-    return folder / f"{path.stem}.pex.db"
-
-
 def store_of(request: Request) -> Path:
     """The store that a request for a checkpoint means."""
-    return (request.store or default_store(request.model)).expanduser()
+    return expanded(request.store or default_store(request.model))
 
 
 def spool_of(store: Path) -> Path:
@@ -130,11 +96,13 @@ async def open_session(
     Raises UsageError, StoreError, WorkingFolderError, JobFailedError.
     """
     path = model_path(request.model)
+    check_data(request.data or "")
     if is_store(path):
         check_resumable(path, request.overrides)
         opening = _Opening(request, StoreClaim(path), emit)
         return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
+    check_new_store(store_of(request), path.stat().st_size)
     checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
     opening = _Opening(request, StoreClaim(store_of(request)), emit)
     return await opening.with_executor(
@@ -235,7 +203,7 @@ class _Opening:
 
 def open_read_only(path: Path, emit: Emit) -> Session:
     """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
-    store = TreeStore.open(path.expanduser(), read_only=True)
+    store = TreeStore.open(expanded(path), read_only=True)
     try:
         document = newest_run(store)
     except BaseException:

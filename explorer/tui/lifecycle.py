@@ -14,7 +14,8 @@ from explorer.executors.kinds import workers
 from explorer.session.data_places import DATA_CODES
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.known_run import AnotherRunError
-from explorer.session.open_run import Request, is_store, open_read_only, open_session, store_of
+from explorer.session.named_files import is_store
+from explorer.session.open_run import Request, open_read_only, open_session, store_of
 from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui import presenter, recents

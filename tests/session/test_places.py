@@ -146,7 +146,9 @@ def test_images_that_cannot_be_found_are_described_and_nothing_is_stored(moved):
     saved_anew(moved / "data" / "bars.npz", elsewhere)
     shutil.rmtree(moved / "data")
     before = content(store)
-    with pytest.raises(DataNotFoundError, match=r"'bars' \(81 images .* \(--data PATH\)") as refused:
+    with pytest.raises(
+        DataNotFoundError, match=r"'bars' \(81 images .* \(--data PATH\)"
+    ) as refused:
         grow(Request(str(store), overrides={"iterations": 2}))
     assert "old place" in str(refused.value) and content(store) == before
     # The remedy: after it the place is known.

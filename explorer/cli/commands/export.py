@@ -18,6 +18,7 @@ from explorer.cli.json_types import NodeExported, print_json
 from explorer.cli.progress import Reporter
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import RunDocument, network_of, newest_phase
+from explorer.session.named_files import check_output, expanded
 from explorer.views.best_node import best
 from explorer.views.stored_nodes import node_views
 from store import TreeStore
@@ -26,6 +27,8 @@ from store import TreeStore
 def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> None:
     """Writes a node of the store's newest run in the format that the suffix says."""
     check_suffix(output.suffix, output.name)
+    output = expanded(output).absolute()
+    check_output(output, "OUT")
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
         document = RunDocument.of(run)
@@ -48,7 +51,7 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
                 {**described.as_json(), "run": run.name, "store": store.path.name},
                 format=output.suffix,
             )
-            destination = str(output.expanduser().resolve())
+            destination = str(output)
             request = JobRequest(
                 uuid.uuid4().hex, job, f"export {node_name}", Places(output=destination)
             )

@@ -17,6 +17,7 @@ from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import RunBegun, SessionEvent, WorkFailed
+from explorer.session.named_files import store_path
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.session.steering import Steering
@@ -116,7 +117,8 @@ def steer(
 
     Without `work` nothing is grown: what was decided is stored, and grows when it is asked for.
     """
-    request = Request(str(path), overrides={} if data is None else {"data": data})
+    given = {} if data is None else {"data": data}
+    request = Request(str(store_path(path)), overrides=given)
     with Reporter(quiet=quiet) as reporter, ending_in_order():
         summary = asyncio.run(_steer(request, play, reporter, work))
     if quiet:

@@ -11,6 +11,7 @@ import typer
 from engine.contracts.errors import UsageError
 from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVerified, print_json
 from explorer.cli.progress import ByteProgress
+from explorer.session.named_files import expanded
 from explorer.views.safe_text import safe
 from store.audit.verify import (
     KINDS,
@@ -34,7 +35,7 @@ def verify_store(
         raise UsageError("--data is for --reexecute NODE: the rest is checked without the images")
     started = time.monotonic()
     with ByteProgress("checking pages", "read") as progress:
-        found = verify(path.expanduser(), progress)
+        found = verify(expanded(path), progress)
     seconds = time.monotonic() - started
     if not as_json:
         _print(path, found, seconds)
