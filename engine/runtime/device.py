@@ -49,8 +49,9 @@ def choose(device: str = "auto", num_threads: int | None = None) -> Execution:
 
 def num_usable_cores() -> int:
     """The cores this process may use: OMP_NUM_THREADS where set, else its affinity mask."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
+    # A list is of nested levels, the outermost first; what is no number counts as not set.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -136,6 +136,7 @@ class WorkerProcess:
                 [sys.executable, "-P", "-c", program, str(write_fd), str(self.spool)],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
                 pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
+                cwd=_current_folder(),
             )  # fmt: skip
         self._started = self._ready = False
 

@@ -105,6 +105,9 @@ def check_data(source: str) -> None:
 def check_new_store(path: Path, num_bytes: int) -> None:
     """Raises UsageError where a store cannot be made that begins with weights of so many bytes."""
     other = "name another place with --store"
+    path = Path(os.path.realpath(path))
+    if os.path.islink(path):
+        raise UsageError(f"{path} is a link that leads back to itself; {other}")
     if os.path.lexists(path):
         return  # whether it is one the store says
     _check_name(path, _LONGEST_ENDING, other)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 
 import typer
@@ -13,6 +12,7 @@ from explorer.cli.console import find_run
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
+from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
 from explorer.session.data_places import DataPlaces, folders_of
@@ -35,9 +35,8 @@ def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
     async def work(reporter: Reporter) -> Reexecution:
         with (
             TreeStore.open(path, read_only=True) as store,
-            tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
+            temporary_folder() as spool,
         ):
-            spool = Path(folder)
             executor = WorkerPool(spool, log=log_path(spool))
             try:
                 places = DataPlaces(data, folders_of(store.path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import uuid
 from pathlib import Path
 from typing import cast
@@ -25,6 +24,7 @@ from engine.contracts.spool import log_path
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
+from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.data_places import full_path
 from explorer.session.events import JobTold
@@ -95,5 +95,5 @@ def doctor(device: str, *, as_json: bool) -> None:
 
 def _run_in_a_folder(request: JobRequest) -> Result:
     """The result of a job that leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder, Reporter() as reporter:
-        return run_job(request, Path(folder), reporter)
+    with temporary_folder() as folder, Reporter() as reporter:
+        return run_job(request, folder, reporter)
