@@ -22,7 +22,7 @@ def cache_folder() -> Path:
     override = os.environ.get("PE_EXPLORE_CACHE")
     if override:
         return Path(override)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    base = Path(os.environ.get("XDG_CACHE_HOME") or os.path.join(_home(), ".cache"))
     if not base.is_absolute():
         raise NoCacheFolderError(
             "data sets are kept in a cache folder, and this user has no home folder to have it in; "
@@ -30,3 +30,16 @@ def cache_folder() -> Path:
             "data with --data"
         )
     return base / "pe-explore"
+
+
+def _home() -> str:
+    """This user's home folder, empty for one who has none. An empty HOME is none."""
+    named = os.environ.get("HOME")
+    if named:
+        return named
+    try:
+        import pwd  # not on Windows
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):
+        return ""
