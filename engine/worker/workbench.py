@@ -10,7 +10,7 @@ from typing import NamedTuple
 import safetensors.torch
 from torch import Tensor, nn
 
-from engine.contracts.errors import DataError, EngineError
+from engine.contracts.errors import DataError, EngineError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
 from engine.contracts.networks import (
     Architecture,
@@ -71,17 +71,20 @@ class Workbench:
         return model
 
     def _weights(self, ref: SnapshotRef) -> bytes:
-        """The very bytes of a snapshot, which are read once: what was checked is what is used."""
+        """The very bytes of a snapshot, read once: what was checked is what is used.
+
+        Raises WeightsChangedError.
+        """
         path = snapshot_path(self.spool, ref.sha256)
         try:
             content = read_own(path)
         except OSError as error:
-            raise EngineError(
+            raise WeightsChangedError(
                 f"cannot read the weights {path} ({error.strerror}); try again, and they are "
                 "written anew"
             ) from error
         if hashlib.sha256(content).hexdigest() != ref.sha256:
-            raise EngineError(
+            raise WeightsChangedError(
                 f"the weights {path} are not those of their name, something changed them; try "
                 "again, and they are written anew"
             )

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -58,8 +59,9 @@ class _Assignment:
     """The job that a worker has: `outcome` is what its session gets, `over` that the worker is
     free again."""
 
-    def __init__(self, job_id: str, on_event: EngineListener) -> None:
-        self.job_id = job_id
+    def __init__(self, request: JobRequest, on_event: EngineListener) -> None:
+        self.job_id = request.id
+        self.can_be_found_again = request.key is not None
         self.on_event = on_event
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
@@ -90,6 +92,16 @@ class _Assignment:
         """Whoever waits for the job is cancelled; the worker is no longer theirs."""
         self.outcome.cancel()
         self.over.set()
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A process that is started meanwhile hears of no Ctrl-C, from its first moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class WorkerProcess:
@@ -128,7 +140,7 @@ class WorkerProcess:
 
     def _spawn(self, write_fd: int) -> None:
         program = WORKER.format(ours=str(Path(__file__).parents[2]), current=_current_folder())
-        with self._open_log() as output:
+        with self._open_log() as output, _interrupts_held_back():
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
             # On the thread of the loop: a worker ends with the thread that started it.
@@ -199,7 +211,7 @@ class WorkerProcess:
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         """The job's result. Raises JobFailedError; CancelledError once killed or detached."""
         await self.ensure_started()
-        assignment = self._assignment = _Assignment(request.id, on_event)
+        assignment = self._assignment = _Assignment(request, on_event)
         try:
             self._send(RunJob(request))
             await self._outcome(assignment)
@@ -239,6 +251,11 @@ class WorkerProcess:
             raise
         if self.paused:
             self.signal(signal.SIGSTOP)
+
+    @property
+    def can_detach(self) -> bool:
+        """Whether it has a job that it could finish without a session."""
+        return self._assignment is not None and self._assignment.can_be_found_again and self._runs()
 
     async def detach(self) -> bool:
         """Lets the worker finish its job without a session; False where it has none to finish."""

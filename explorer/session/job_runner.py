@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 
 from engine.contracts import seeds
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import WeightsChangedError
 from engine.contracts.events import EngineEvent, EngineListener
 from engine.contracts.jobs import (
     Job,
@@ -56,7 +57,7 @@ from explorer.session.known_run import with_settings
 from store import Node, Phase, State, TreeStore
 
 T = TypeVar("T")
-ATTEMPTS = 3  # of a job whose worker died
+ATTEMPTS = 3  # of a job whose worker died, or whose weights were changed under its hands
 
 
 class JobRunner:
@@ -249,10 +250,15 @@ class JobRunner:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self.executor.run(self._request(job, key, node, places), on_event)
-            except WorkerDiedError as error:
+            except JobFailedError as error:
+                changed = error.error == WeightsChangedError.code
+                if not changed and not isinstance(error, WorkerDiedError):
+                    raise
                 self.emit(JobRetried(node.name, attempt, ATTEMPTS, str(error)))
                 if attempt == ATTEMPTS:
                     raise
+                if changed:  # since they were prepared: something else wrote to the spool
+                    await asyncio.to_thread(self.prepare, job)
         raise AssertionError("unreachable")
 
     def _finished_or_prepared(self, job: Job, key: str) -> Result | None:

@@ -44,6 +44,7 @@ class Lifecycle:
         self._make_executor = make_executor
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
+        self.told_at_the_end = ""  # for whoever is at the terminal again
 
     # ------------------------------------------------------------ opening
 
@@ -96,16 +97,17 @@ class Lifecycle:
 
         code = error.error if isinstance(error, JobFailedError) else code_of(error)
         if code in DATA_CODES:
-            data = await self._at.ask(DataDialog(str(error), (), DATA_TITLES.get(code)))
-            if data is not None:
-                overrides = {**request.overrides, "data": data}
-                self._state.request = replace(request, overrides=overrides)
-            return data is not None
+            # Without an answer: back to where something else can be opened.
+            asked = DataDialog(str(error), _named(request), title=DATA_TITLES.get(code))
+            data = await self._at.ask(asked)
+            overrides = {**request.overrides, "data": data}
+            self._state.request = None if data is None else replace(request, overrides=overrides)
+            return True
         if isinstance(error, AnotherRunError):
-            asked = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
-            begins = await self._at.ask(asked)
-            self._state.request = replace(request, new_run=bool(begins))
-            return bool(begins)
+            question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
+            begins = await self._at.ask(question)
+            self._state.request = replace(request, new_run=True) if begins else None
+            return True
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
@@ -159,14 +161,17 @@ class Lifecycle:
 
         steering = self._state.steering
         if steering is not None and steering.busy:
-            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs))
+            detachable = steering.session.executor.detachable
+            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs, detachable))
             if answer is None:
                 return
             if answer == "wait":
-                steering.alone = 0
+                steering.alone.clear()
                 self._at.notify("quits when the work is done")
                 await steering.idle()
             self._detaching = answer == "leave"
+        if self._state.session is not None:
+            self._remember(self._state.session)  # as it is now, not as it was when it was opened
         self._at.app.exit()
 
     async def release(self) -> None:
@@ -179,7 +184,7 @@ class Lifecycle:
             return
         try:
             if self._detaching:
-                await session.executor.detach()
+                self.told_at_the_end = _left_running(await session.executor.detach())
             if self._state.steering is not None:
                 await self._state.steering.stop()
         finally:
@@ -194,3 +199,14 @@ class Lifecycle:
         with contextlib.suppress(asyncio.CancelledError, *MENDABLE):
             return await self._opening
         return None
+
+
+def _left_running(num: int) -> str:
+    if num == 0:
+        return "no job was left running; the next start goes on from what is stored"
+    return f"{num} job{'s' if num != 1 else ''} left running; the next start takes what they give"
+
+
+def _named(request: Request) -> str:
+    """The data that were asked for."""
+    return str(request.overrides.get("data") or "")

@@ -66,7 +66,7 @@ async def _ask_for_the_data(at: Context, failed: WorkFailed) -> None:
 
     steering, cause, code = at.steering(), failed.cause, failed.error
     while steering is not None:
-        place = await at.ask(DataDialog(cause, (), DATA_TITLES.get(code)))
+        place = await at.ask(DataDialog(cause, title=DATA_TITLES.get(code)))
         if place is None:
             return
         jobs = steering.session.jobs

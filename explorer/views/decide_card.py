@@ -32,6 +32,8 @@ class Card:
     reason: str = ""
     kept: tuple[str, ...] | None = None  # None while undecided
     decided_by: str | None = None
+    undoable: bool = False  # whether undo takes back this very decision
+    awaited: tuple[str, ...] = ()  # candidates that are still to be measured
     step: int = 0  # the parent's depth + 1
 
 
@@ -61,6 +63,9 @@ def live_card(live: LiveRun, steering: Steering, parent: str) -> Card:
         if (job := live.jobs.get(f"{name} {kind}")) is not None
     }
     card = replace(card, edits=edits_of(children), jobs=jobs)
+    if card.kept is None and (awaited := steering.awaited(node)):
+        return replace(card, awaited=tuple(candidate.name for candidate in awaited))
+    card = replace(card, undoable=card.kept is not None and steering.undoes(node))
     suggestion = steering.suggestion(node)
     if suggestion is None:
         return card
