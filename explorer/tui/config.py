@@ -37,6 +37,7 @@ ZOOMS = ("dots", "chips", "cards")
 SECTIONS = ("ui", "keys", "defaults")
 _RESERVED = ("tab", "shift+tab", "ctrl+c", "ctrl+q")  # the way out, and the way on
 _LARGEST_BYTES = 1_000_000
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 20, 500  # that are told, and characters of one
 
 
 class ConfigError(Exception):
@@ -108,10 +109,15 @@ class _Reader:
             found |= {"ui": self._ui, "keys": self._keys, "defaults": self._defaults}[section](
                 content
             )
-        return Config(**found, problems=tuple(self.problems))
+        shown = self.problems[:_MOST_PROBLEMS]
+        if more := len(self.problems) - len(shown):
+            shown.append(f"{self.name}: and {more} more that are left out")
+        return Config(**found, problems=tuple(shown))
 
     def _leave_out(self, error: ConfigError) -> None:
-        self.problems.append(f"{self.name}: {error}")
+        words = str(error)
+        cut = words if len(words) <= _LONGEST_PROBLEM else words[:_LONGEST_PROBLEM] + "…"
+        self.problems.append(f"{self.name}: {cut}")
 
     def _ui(self, content: Mapping[str, Any]) -> dict[str, Any]:
         found = {}

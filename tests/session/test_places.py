@@ -14,7 +14,6 @@ from small import OPTIONS, request_of, write_data, write_network
 
 from engine.contracts.errors import UsageError
 from engine.contracts.requests import BranchRequest, CandidateRequest, RemoveUnits
-from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.artifacts import Artifacts
 from explorer.session.data_places import DataNotFoundError, DataPlaces, OtherDataError, folders_of
@@ -174,7 +173,7 @@ def test_a_place_with_other_images_is_refused_with_what_is_there(moved):
     assert "'more' (108 images" in words and "'bars' (81 images" in words and "--new-run" in words
     assert content(store) == before
     nowhere = moved.parent / "nowhere.npz"
-    with pytest.raises(JobFailedError, match=r"nowhere\.npz"):
+    with pytest.raises(UsageError, match=r"nowhere\.npz is not there"):
         grow(Request(str(store), overrides={"data": str(nowhere)}))
     assert content(store) == before
 
