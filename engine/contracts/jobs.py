@@ -129,9 +129,19 @@ class Doctor:
     device: str = "auto"
 
 
-Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor
+@dataclass(frozen=True)
+class DescribeData:
+    """Say which images lie at a place: those of a digest, where they may be read so. Gives
+    DataDescribed."""
+
+    KIND: ClassVar = "data"
+    digest: str
+    train_limit: int | None = None
+
+
+Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor | DescribeData
 JOBS: TaggedUnion[Job] = TaggedUnion(
-    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor
+    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData
 )
 
 
@@ -236,9 +246,18 @@ class Diagnosis:
     seconds: float = 0.0
 
 
-Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis
+@dataclass(frozen=True)
+class DataDescribed:
+    """The images at a place; their digest says whether they are those of a run."""
+
+    KIND: ClassVar = "described"
+    data: DataDescription
+    seconds: float = 0.0
+
+
+Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis | DataDescribed
 RESULTS: TaggedUnion[Result] = TaggedUnion(
-    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis
+    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed
 )
 ResultT = TypeVar("ResultT", bound=Result)
 

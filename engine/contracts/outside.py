@@ -59,7 +59,10 @@ def check_regular(path: Path) -> os.stat_result:
 def read_bounded(path: Path, most_bytes: int) -> bytes:
     """The content of an ordinary file. Raises UnusableFileError where it has more bytes."""
     with open_regular(path) as file:
-        content = file.read(most_bytes + 1)
+        try:
+            content = file.read(most_bytes + 1)
+        except OSError as error:
+            raise UnusableFileError(f"{path} {_reason(error)}") from error
     if len(content) > most_bytes:
         raise UnusableFileError(f"{path} has more than {most_bytes:,} bytes")
     return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import torch
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
 from engine.contracts import seeds
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.errors import DataError, DataNotNamedError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
+    DataDescribed,
+    DescribeData,
     Diagnosis,
     Doctor,
     Export,
@@ -29,7 +32,7 @@ from engine.contracts.jobs import (
     Tune,
     Tuned,
 )
-from engine.contracts.networks import Architecture, Execution
+from engine.contracts.networks import Architecture, DataRef, Execution
 from engine.contracts.settings import TrainingSettings
 from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
@@ -229,6 +232,16 @@ def doctor(job: Doctor, bench: Workbench, places: Places, monitor: Monitor) -> D
     """What this machine can do and which rules follow from it."""
     execution = _set_up(None, job.device)
     return Diagnosis(device.environment_of(execution), torch.cuda.device_count())
+
+
+def describe_data(
+    job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
+) -> DataDescribed:
+    """Which images lie at a place; the next job there need not read them again."""
+    wanted = DataRef(job.digest, (), (), job.train_limit)
+    with contextlib.suppress(DataError):  # others, if any
+        return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
+    return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
 
 
 # ------------------------------------------------------------ what they share

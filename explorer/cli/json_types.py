@@ -35,6 +35,8 @@ class TreeSummary:
 
     store: str = told("the store's path")
     run: str = told("the run's name")
+    is_new: bool = told("whether this command began the run")
+    why_new: str | None = told("what is new about it, in a store that has others")
     path: tuple[str, ...] = told("the structures along the kept path, from the root down")
     settings: JsonObject = told("the run's settings, in the sections of settings.md")
     notes: tuple[str, ...] = told("what was noted of the checkpoint and the data at the beginning")

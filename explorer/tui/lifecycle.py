@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.contracts.errors import DataError, DataNotNamedError
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
-from explorer.session.errors import MENDABLE
-from explorer.session.open_run import Request, is_store, open_read_only, open_session, store_of
+from explorer.session.data_places import DATA_CODES
+from explorer.session.errors import MENDABLE, code_of
+from explorer.session.known_run import AnotherRunError
+from explorer.session.named_files import is_store
+from explorer.session.open_run import Request, open_read_only, open_session, store_of
 from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui import presenter, recents
@@ -25,8 +27,11 @@ from store import StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
-# What another answer to the question for the data may mend.
-_DATA_CODES = (DataNotNamedError.code, DataError.code)
+# What a dialog about the data is called, by the code of what went wrong.
+DATA_TITLES = {
+    "data-not-found": "Where are its images now?",
+    "other-data": "Other images are there",
+}
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
 
@@ -88,13 +93,20 @@ class Lifecycle:
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import DataDialog
+        from explorer.tui.screens.dialogs import ConfirmDialog, DataDialog
 
-        if isinstance(error, JobFailedError) and error.error in _DATA_CODES:
+        code = error.error if isinstance(error, JobFailedError) else code_of(error)
+        if code in DATA_CODES:
             # Without an answer: back to where something else can be opened.
-            data = await self._at.ask(DataDialog(str(error), _named(request)))
+            asked = DataDialog(str(error), _named(request), title=DATA_TITLES.get(code))
+            data = await self._at.ask(asked)
             overrides = {**request.overrides, "data": data}
             self._state.request = None if data is None else replace(request, overrides=overrides)
+            return True
+        if isinstance(error, AnotherRunError):
+            question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
+            begins = await self._at.ask(question)
+            self._state.request = replace(request, new_run=True) if begins else None
             return True
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from driver import Seat, checkpoint, explore, grown, start
+from scripted import DIGEST
 from textual.widgets import Input
 
 from engine.contracts.errors import DataError, DataNotNamedError
@@ -15,7 +16,7 @@ from explorer.executors.errors import JobFailedError
 from explorer.session.open_run import spool_of
 from explorer.tui import recents
 from explorer.tui.screens.input_dialogs import DataDialog
-from explorer.tui.screens.message_dialogs import ErrorDialog, QuitDialog
+from explorer.tui.screens.message_dialogs import ConfirmDialog, ErrorDialog, QuitDialog
 from explorer.tui.screens.start_screen import StartScreen
 from store import StoreClaim, TreeStore
 
@@ -84,6 +85,58 @@ def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp
         worker.fail("open R", JobFailedError(DataNotNamedError.code, cause))
 
     explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_another_run_of_a_checkpoint_begins_only_when_the_person_says_so(tmp_path):
+    path = grown(tmp_path)
+
+    def num_runs():
+        with TreeStore.open(path, read_only=True) as store:
+            return len(store.runs())
+
+    async def refuse(seat):
+        await seat.dialog(ConfirmDialog)
+        await seat.sees("Begin another run?", "--batch-size 64", "instead of 128")
+        await seat.press("n")
+        await seat.dialog(StartScreen)
+
+    async def agree(seat):
+        await seat.dialog(ConfirmDialog)
+        await seat.press("y")
+        await seat.idle()
+        assert seat.state.session.settings.training.batch_size == 64
+
+    explore(tmp_path, refuse, overrides={"batch_size": 64})
+    assert num_runs() == 1
+    explore(tmp_path, agree, overrides={"batch_size": 64})
+    assert num_runs() == 2
+
+
+def test_images_that_moved_are_asked_for_when_work_needs_them(tmp_path):
+    place = tmp_path / "images.npz"
+    place.write_text(DIGEST)
+    right, wrong = tmp_path / "scratch.npz", tmp_path / "wrong.npz"
+
+    async def begin(seat):
+        await seat.idle()
+
+    explore(tmp_path, begin, overrides={"data": str(place)})
+    place.rename(right)
+    wrong.write_text("1" * 64)
+
+    async def play(seat):
+        await seat.idle()
+        assert seat.ready() == {"R", "R.L", "R.F"}  # to look at it needs no images
+        await seat.press("a")
+        await seat.dialog(DataDialog)
+        await seat.sees("Where are its images now?", "are not at")
+        await seat.press(*str(wrong), "enter")
+        await seat.sees("Other images are there")
+        await seat.press(*str(right), "enter")
+        await seat.idle()
+        assert seat.nodes()["R.F"].phases == ("recovered", "tuned")
+
+    explore(tmp_path, play, model=tmp_path / "resnet56.pex.db")
 
 
 def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):

@@ -11,6 +11,7 @@ from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
+from explorer.session.events import RunBegun, SessionEvent
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
@@ -34,9 +35,16 @@ def auto(request: Request, *, as_json: bool) -> None:
 
 
 async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSummary]:
-    async with session_of(request, reporter) as session:
+    begun: list[RunBegun] = []
+
+    def listen(event: SessionEvent) -> None:
+        reporter(event)
+        if isinstance(event, RunBegun):
+            begun.append(event)
+
+    async with session_of(request, listen) as session:
         outcome = await session.grow()
-        return session.settings, summary_of(session, outcome)
+        return session.settings, summary_of(session, outcome, *begun)
 
 
 def decided_by(settings: Settings) -> str:
@@ -46,12 +54,14 @@ def decided_by(settings: Settings) -> str:
     return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
 
 
-def summary_of(session: Session, outcome: Outcome) -> TreeSummary:
-    """What `auto --json` prints."""
+def summary_of(session: Session, outcome: Outcome, begun: RunBegun | None = None) -> TreeSummary:
+    """What `auto --json` prints; `begun` where the run is a new one."""
     nodes = node_views(session.store, session.run.id)
     return TreeSummary(
         store=str(session.store.path),
         run=session.run.name,
+        is_new=begun is not None,
+        why_new=begun.why if begun else None,
         path=tuple(node.structure for node in kept_path(nodes)[1:]),
         settings=encode_object(session.settings),
         notes=session.document.origin.notes,
