@@ -74,6 +74,7 @@ class LoadedNetwork:
     metrics: Mapping[str, Any]  # numbers that stood beside the weights, as they were called there
     notes: tuple[str, ...]  # what was stripped, chosen, converted or inferred, for the user
     digest: str  # the SHA-256 of the file
+    inferred: bool = False  # from the tensors, which show no layout (`trials.py`)
 
 
 def load(
@@ -119,7 +120,8 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     else:
         architecture, model, notes = _into_family(arch, found.state)
     notes = content.notes + found.notes + notes
-    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest)
+    inferred = architecture.factory in FAMILIES
+    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest, inferred)
 
 
 _Result = tuple[Architecture, nn.Module, tuple[str, ...]]

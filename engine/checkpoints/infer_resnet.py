@@ -1,8 +1,8 @@
 """The arguments of a CIFAR ResNet, read off its tensors.
 
 What the family cannot express is refused, with the reason, and never guessed. Not in the tensors
-are strides and what a shortcut without parameters does: they are taken as He et al. have them
-(1 in the first stage, 2 at the start of each other; option A).
+is the layout (strides, what a shortcut without parameters does): it is taken as He et al. have it
+here, and tried on images where there are some (`trials.py`).
 """
 
 from __future__ import annotations
@@ -58,8 +58,6 @@ def infer(state: Mapping[str, Any]) -> Inferred:
         _refuse(f"with {describe(arguments)}, {listed(differences)}")
     if foreign:
         notes.append("renamed the tensors to our names (conv1, layer1.0.conv1, …, fc)")
-    if shortcut == "A" and len(numbering) > 1:
-        notes.append("its shortcuts have no parameters: taken as option A, padded on both sides")
     return Inferred(arguments, renamed, (f"inferred {describe(arguments)}", *notes))
 
 
