@@ -47,9 +47,11 @@ from engine.checkpoints.time_limit import within
 from engine.contracts.errors import CheckpointError, UnknownFamilyError
 from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES, architecture_of_name
+from engine.pruning.structure import structure_of
 
 LOAD_SECONDS = 60.0
 LOAD_BYTES_PER_SECOND = 10e6
+_LIBRARIES = ("torchvision", "timm", "torch", "transformers", "segmentation_models_pytorch")
 
 __all__ = [
     "ArchitectureError",
@@ -158,7 +160,14 @@ def _check_name(arch: str, arguments: Mapping[str, Any], state: Mapping[str, Ten
 
 def _into_factory(reference: str, state: Mapping[str, Any]) -> _Result:
     """The network that a person's own factory makes, loaded strictly."""
+    package = reference.partition(":")[0].partition(".")[0]
+    if package in _LIBRARIES:  # some take long to import, and none has a network that is known
+        raise ArchitectureError(
+            f"the networks of {package} cannot be pruned here so far; a CIFAR ResNet can, of any "
+            "number of blocks and widths (docs/networks.md)"
+        )
     model = from_factory(reference)
+    structure_of(model)  # before any weight is looked at
     own = model.state_dict()
     expected = shapes_of(own)
     # The network's own names may begin like a wrapper's, so the closest stripping is taken.

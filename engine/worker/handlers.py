@@ -9,6 +9,7 @@ import torch
 
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
+from engine.checkpoints.build import check_same_function
 from engine.checkpoints.root_doubts import doubts_of, doubts_on_splits
 from engine.contracts import seeds
 from engine.contracts.doubts import Doubt
@@ -45,7 +46,6 @@ from engine.models.cifar_resnet import CifarResNet, arguments_of
 from engine.pruning import candidates, requests, surgery
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
-from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.training.finetune import TrainPlan, train
@@ -238,10 +238,10 @@ def _known_architecture(loaded: LoadedNetwork) -> Architecture:
     """The architecture as one of our families: a store's factory is never called."""
     if loaded.architecture.factory in FAMILIES:
         return loaded.architecture
-    if not isinstance(loaded.model, CifarResNet):
-        structure_of(loaded.model)  # raises, saying which networks are known
-        raise AssertionError("a structure without a family")
-    return Architecture("cifar_resnet", arguments_of(loaded.model))
+    assert isinstance(loaded.model, CifarResNet)  # no other has a structure
+    architecture = Architecture("cifar_resnet", arguments_of(loaded.model))
+    check_same_function(loaded.model, architecture)
+    return architecture
 
 
 def _data_named_by(loaded: LoadedNetwork) -> str:

@@ -66,6 +66,9 @@ def auto(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
@@ -73,7 +76,7 @@ def auto(
     from explorer.session.open_run import Request
 
     request = Request(model, store, device, arch, trust_pickle, protocol, settings)
-    run(request, as_json=json)
+    run(request, as_json=json, yes=yes)
 
 
 @app.command("train")

@@ -9,16 +9,19 @@ from pathlib import Path
 from explorer.executors.kinds import workers
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import WorkerPool
+from explorer.session.accepting import Accept, whatever_it_is
 from explorer.session.events import Emit
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Session
 
 
 @asynccontextmanager
-async def session_of(request: Request, emit: Emit) -> AsyncIterator[Session]:
+async def session_of(
+    request: Request, emit: Emit, accept: Accept = whatever_it_is
+) -> AsyncIterator[Session]:
     """The session that a request means; afterwards store and workers are closed, however it ends.
 
-    Raises what opening one does: UsageError, StoreError, JobFailedError.
+    Raises what opening one does: UsageError, StoreError, JobFailedError, DoubtfulRootError.
     """
     executors: list[WorkerPool] = []
 
@@ -27,7 +30,7 @@ async def session_of(request: Request, emit: Emit) -> AsyncIterator[Session]:
         return executors[0]
 
     try:
-        session = await open_session(request, make, emit)
+        session = await open_session(request, make, emit, accept)
         try:
             yield session
         finally:

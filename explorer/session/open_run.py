@@ -26,6 +26,7 @@ from engine.contracts.settings import (
 from engine.contracts.spool import snapshot_path
 from explorer.executors.base import Executor
 from explorer.executors.unavailable import UnavailableExecutor
+from explorer.session.accepting import Accept, check_accepted, whatever_it_is
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import Origin, RunDocument, settings_document
 from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunResumed
@@ -102,11 +103,15 @@ def settings_of(request: Request) -> Settings:
 
 
 async def open_session(
-    request: Request, make_executor: Callable[[Path], Executor], emit: Emit
+    request: Request,
+    make_executor: Callable[[Path], Executor],
+    emit: Emit,
+    accept: Accept = whatever_it_is,
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
-    Raises UsageError, StoreError, JobFailedError.
+    `accept` is asked before anything is stored of a new root that hours should not be spent on
+    unasked. Raises UsageError, StoreError, JobFailedError, DoubtfulRootError.
     """
     path = model_path(request.model)
     if is_store(path):
@@ -124,6 +129,7 @@ async def open_session(
             _tell_resuming(store, document, request, emit)
         else:
             root = await _open_root(path, checkpoint, request, settings, executor, emit)
+            await check_accepted(root.doubts, accept)
 
             def begin(new: TreeStore) -> Run:
                 weights = snapshot_path(spool, root.snapshot.sha256).read_bytes()
@@ -221,7 +227,7 @@ def _new_run(
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
-    origin = Origin(checkpoint, request.trust_pickle, root.notes)
+    origin = Origin(checkpoint, request.trust_pickle, root.notes, doubts=root.doubts)
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,

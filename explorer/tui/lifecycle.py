@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataNotNamedError
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import WorkerPool
+from explorer.session.accepting import DoubtfulRootError
 from explorer.session.errors import MENDABLE
 from explorer.session.open_run import Request, default_store, is_store, open_read_only, open_session
 from explorer.session.session import Session
@@ -36,6 +38,7 @@ class Lifecycle:
         self._make_executor = make_executor
         self._executor: WorkerPool | None = None
         self._detaching = False  # live jobs go on without the app
+        self._doubtful: str | None = None  # what was answered about a doubtful root
 
     # ------------------------------------------------------------ opening
 
@@ -54,6 +57,10 @@ class Lifecycle:
                 at.screen.paint_title()
             try:
                 state.session = await self._open(state.request)
+            except DoubtfulRootError:
+                if not await self._wants_other_data(state.request):
+                    at.app.exit()
+                    return
             except MENDABLE as error:
                 if not await self._opening_failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
@@ -67,7 +74,9 @@ class Lifecycle:
 
     async def _open(self, request: Request) -> Session:
         try:
-            return await open_session(request, self._executor_of, self._state.live.on_event)
+            return await open_session(
+                request, self._executor_of, self._state.live.on_event, self._accept
+            )
         except StoreLockedError as error:
             path = Path(request.model)
             if not is_store(path):
@@ -86,17 +95,35 @@ class Lifecycle:
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import DataDialog
-
         if isinstance(error, JobFailedError) and error.error == DataNotNamedError.code:
-            data = await self._at.ask(DataDialog(str(error), ()))
-            if data is not None:
-                overrides = {**request.overrides, "data": data}
-                self._state.request = replace(request, overrides=overrides)
-            return data is not None
+            return await self._ask_for_data(str(error), request)
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
+
+    async def _wants_other_data(self, request: Request) -> bool:
+        """Whether a doubtful root is tried again, with other data."""
+        why = "The data that the network was trained on:"
+        return self._doubtful == "data" and await self._ask_for_data(why, request)
+
+    async def _ask_for_data(self, why: str, request: Request) -> bool:
+        """Whether other data were named, for the next try."""
+        from explorer.tui.screens.dialogs import DataDialog
+
+        data = await self._at.ask(DataDialog(why, ()))
+        if data is not None:
+            overrides = {**request.overrides, "data": data}
+            self._state.request = replace(request, overrides=overrides)
+        return data is not None
+
+    async def _accept(self, doubts: tuple[Doubt, ...]) -> bool:
+        """Asks whether a tree is grown of a doubtful root."""
+        from explorer.tui.screens.dialogs import DoubtDialog
+
+        words = [doubt.words for doubt in doubts]
+        dialog = DoubtDialog(presenter.model_name(self._state), words)
+        self._doubtful = await self._at.ask(dialog)
+        return self._doubtful == "grow"
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""

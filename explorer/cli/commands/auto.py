@@ -8,36 +8,48 @@ import signal
 import typer
 
 from engine.contracts.codec import encode_object
+from engine.contracts.doubts import Doubt
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import session_of
+from explorer.session.accepting import Accept
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
+from explorer.views.doubts import doubts_about
 from explorer.views.kept_path import kept_path
 from explorer.views.stored_nodes import node_views
 
+GROW_ALL_THE_SAME = "Grow a tree of it all the same?"
 
-def auto(request: Request, *, as_json: bool) -> None:
-    """Grows the tree that the request means and prints it."""
+
+def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
+    """Grows the tree that the request means and prints it; `yes` accepts a doubtful root."""
     # Schedulers end a job so; it ends as with Ctrl-C, and the same command goes on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Reporter() as reporter:
-        settings, summary = asyncio.run(_grow(request, reporter))
+
+        async def accept(_: tuple[Doubt, ...]) -> bool:
+            return yes or (not as_json and reporter.asks(GROW_ALL_THE_SAME))
+
+        settings, summary = asyncio.run(_grow(request, reporter, accept))
     if as_json:
         print_json(summary)
     else:
-        from explorer.cli.console import print_tree
+        from explorer.cli.console import print_doubts, print_tree
 
         print_tree(summary.nodes, best=summary.best.name)
+        print_doubts(summary.doubts)
         typer.echo(decided_by(settings))
         typer.echo(f"stopped: {summary.stopped}")
         typer.echo(f"best: {summary.best.name}   store: {summary.store}")
 
 
-async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSummary]:
-    async with session_of(request, reporter) as session:
+async def _grow(
+    request: Request, reporter: Reporter, accept: Accept
+) -> tuple[Settings, TreeSummary]:
+    async with session_of(request, reporter, accept) as session:
         outcome = await session.grow()
         return session.settings, summary_of(session, outcome)
 
@@ -61,4 +73,5 @@ def summary_of(session: Session, outcome: Outcome) -> TreeSummary:
         root=nodes[0],
         best=best(nodes, session.settings),
         nodes=tuple(nodes),
+        doubts=doubts_about(session.run),
     )
