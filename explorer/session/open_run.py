@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,12 +11,18 @@ from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
-from engine.contracts.errors import UsageError
+from engine.contracts.errors import UnusableFileError, UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.near import nearest
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
+from engine.contracts.outside import (
+    MOST_CHECKPOINT_BYTES,
+    check_regular,
+    digest_of,
+    open_regular,
+)
 from engine.contracts.settings import (
     Settings,
     preset,
@@ -53,19 +58,23 @@ class Request:
 def is_store(path: Path) -> bool:
     """Whether the file is an SQLite one (whose, the store itself finds out)."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return file.read(16) == SQLITE_MAGIC
-    except OSError:
+    except (OSError, UnusableFileError):
         return False
 
 
 def model_path(model: str) -> Path:
     """The file that MODEL names. Raises UsageError with the nearest name."""
     path = sample_path() if model == "sample" else Path(model).expanduser()
-    if path.is_file():
+    try:
+        check_regular(path)
         return path
-    if path.is_dir():
-        raise UsageError(f"{model} is a folder; give a checkpoint file or a store")
+    except UnusableFileError:
+        if os.path.isdir(path):
+            raise UsageError(f"{model} is a folder; give a checkpoint file or a store") from None
+        if os.path.lexists(path):  # a pipe, a device, a link that leads nowhere
+            raise
     folder = path.parent if path.parent.is_dir() else Path()
     near = nearest(path.name, (p.name for p in folder.iterdir()))
     hint = "" if near is None else f"; did you mean {str(path.with_name(near))!r}?"
@@ -118,7 +127,7 @@ async def open_session(
         return _resume_store(path, request, make_executor, emit)
     settings = settings_of(request)
     store_path = (request.store or default_store(request.model)).expanduser()
-    checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    checkpoint = FileRef(path.name, digest_of(path, MOST_CHECKPOINT_BYTES))
     spool = spool_of(store_path.resolve())
     executor = make_executor(spool)
     store = TreeStore.open(store_path) if store_path.exists() else None

@@ -118,13 +118,28 @@ def _program(chance: random.Random, marker: str) -> bytes:
         elif kind == 2:
             parts += [pickle.MARK, _global(name, chance), _short(f"touch {marker}"), pickle.OBJ]
         elif kind == 3:
-            parts += [_global(name, chance), argument, b"R", pickle.EMPTY_DICT,
-                      _short("__class__"), _global(chance.choice(DANGEROUS), chance), b"s", b"b"]  # fmt: skip
+            parts += [
+                _global(name, chance),
+                argument,
+                b"R",
+                pickle.EMPTY_DICT,
+                _short("__class__"),
+                _global(chance.choice(DANGEROUS), chance),
+                b"s",
+                b"b",
+            ]
         elif kind == 4:
             parts += [_global(name, chance), argument, pickle.EMPTY_DICT, pickle.NEWOBJ_EX]
         elif kind == 5:
-            parts += [_short("storage"), _global(name, chance), _short("0"), _short("cpu"),
-                      b"K\x04", b"t" if chance.random() < 0.5 else b"\x87", pickle.BINPERSID]  # fmt: skip
+            parts += [
+                _short("storage"),
+                _global(name, chance),
+                _short("0"),
+                _short("cpu"),
+                b"K\x04",
+                b"t" if chance.random() < 0.5 else b"\x87",
+                pickle.BINPERSID,
+            ]
         else:
             parts += [chance.choice(VALUES), chance.choice(CALLS)]
         if chance.random() < 0.3:

@@ -68,9 +68,20 @@ def _with_wrong_entries(data: bytes, chance: random.Random) -> bytes:
 
 def _with_wrong_metadata(data: bytes, chance: random.Random) -> bytes:
     header, body = _split(data)
-    values = ("", "null", "[]", "{}", "3", "NaN", "[" * 5000, '{"factory": "os:system"}',
-              json.dumps({"factory": "cifar_resnet", "arguments": {"stem_width": 2**40}, "edits": []}),
-              "\x1b", "pe-explore/2", "pe-explore/1")  # fmt: skip
+    values = (
+        "",
+        "null",
+        "[]",
+        "{}",
+        "3",
+        "NaN",
+        "[" * 5000,
+        '{"factory": "os:system"}',
+        json.dumps({"factory": "cifar_resnet", "arguments": {"stem_width": 2**40}, "edits": []}),
+        "\x1b",
+        "pe-explore/2",
+        "pe-explore/1",
+    )
     keys = ("pe-explore", "architecture", "data", "metrics", "format", "x")
     if chance.random() < 0.1:
         header["__metadata__"] = chance.choice(NUMBERS)

@@ -76,8 +76,16 @@ def _joined(data: bytes, chance: random.Random) -> bytes:
     """Parts of two archives, one behind the other."""
     other = saved({"x": torch.zeros(3)})
     cut, start = chance.randrange(len(data)), chance.randrange(len(other))
-    return chance.choice((data + other, data[:cut] + other, data + other[start:], other + data[cut:],
-                          data[:cut], bytes(chance.randrange(64)) + data))  # fmt: skip
+    return chance.choice(
+        (
+            data + other,
+            data[:cut] + other,
+            data + other[start:],
+            other + data[cut:],
+            data[:cut],
+            bytes(chance.randrange(64)) + data,
+        )
+    )
 
 
 @pytest.mark.slow
