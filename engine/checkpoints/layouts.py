@@ -26,7 +26,7 @@ def plausible(arguments: Mapping[str, Any]) -> tuple[Layout, ...]:
     spatial += _other_strides(arguments["shortcut"], changes)
     slicing = [each for each in shortcuts if each.subsampling == "slice"]
     mixed = [replace(each, padding=shortcut.padding) for shortcut in slicing for each in spatial]
-    return (*shortcuts, *mixed)
+    return (*shortcuts, *mixed, Layout(bn_eps=OTHER_EPS))
 
 
 def _other_strides(shortcut: str, changes: list[bool]) -> list[Layout]:

@@ -78,6 +78,8 @@ def _scalings(data: ImageData) -> dict[str, Scaling]:
 def _with_best_eps(chosen: Chosen, trials: Trials) -> Chosen:
     """The choice with the other usual epsilon of batch norms, where that is clearly better."""
     best = chosen.best
+    if best.layout.bn_eps == OTHER_EPS:
+        return chosen
     other = trials.with_other(best, replace(best.layout, bn_eps=OTHER_EPS))
     if other.accuracy > best.accuracy and differs(other, best):
         return Chosen(other, chosen.table, [*chosen.others, best])

@@ -6,8 +6,9 @@ Nobody calls them here: where a pickle names one its value is left out, and the 
 from __future__ import annotations
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "builtins": ("bool", "bytes", "dict", "float", "frozenset", "int", "list", "object", "range",
-                 "slice", "str", "tuple", "xrange"),
+    # Three have the names that Python 2 gave them, as in pickles of protocol 2.
+    "builtins": ("bool", "bytes", "dict", "float", "frozenset", "int", "list", "long", "object",
+                 "range", "slice", "str", "tuple", "unicode", "xrange"),
     "collections": ("deque",),
     "datetime": ("date", "datetime", "time", "timedelta", "timezone"),
     "decimal": ("Decimal",),
@@ -40,6 +41,6 @@ PASSIVE_CLASSES = frozenset(
 
 
 def is_told(name: str) -> bool:
-    """Whether a person should hear that a value of this class was left out; the factory of a
-    defaultdict is no value."""
-    return not name.startswith("builtins.")
+    """Whether a person should hear that a value of this class was left out: what a defaultdict
+    holds is read, and its factory is no value."""
+    return not name.startswith("builtins.") and name != "collections.defaultdict"

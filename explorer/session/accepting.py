@@ -26,7 +26,8 @@ async def check_accepted(doubts: tuple[Doubt, ...], accept: Accept) -> None:
     serious = that_ask(doubts)
     if serious and not await accept(serious):
         why = "; ".join(doubt.words for doubt in serious)
+        end = "" if why.endswith((".", "?")) else "."
         raise DoubtfulRootError(
-            f"nothing was grown, nor stored: {why}. Give other data with --data, another "
+            f"nothing was grown, nor stored: {why}{end} Give other data with --data, another "
             "checkpoint, or --yes to grow it all the same"
         )

@@ -173,7 +173,7 @@ def command_of(files, store: Path) -> list[str]:
     given = overrides(files)
     options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()
                if key not in ("num_resamples",)]  # fmt: skip
-    return [*COMMAND, "auto", str(files[0]), "--store", str(store), *options, "--json"]
+    return [*COMMAND, "auto", str(files[0]), "--store", str(store), *options, "--json", "--yes"]
 
 
 def strike(process: subprocess.Popen, victim: str, draw: random.Random) -> bool:
