@@ -26,9 +26,7 @@ def open_store(
         return store_file.open_to_read(resolved(path))
     connection = store_file.open_to_write(resolved(path), create=create)
     try:
-        # What a writer that died has left.
-        candidates.requeue_running(connection)
-        snapshots.remove_unreferenced(connection)
+        tidy(connection)
     except BaseException:
         connection.close()
         raise
@@ -38,3 +36,9 @@ def open_store(
 def create_store(path: str | os.PathLike[str], fill: Callable[[Connection], object]) -> Connection:
     """A connection to a new store, there with what `fill` writes or not at all."""
     return store_file.create_filled(resolved(path), fill)
+
+
+def tidy(connection: Connection) -> None:
+    """Put in order what a writer that died has left."""
+    candidates.requeue_running(connection)
+    snapshots.remove_unreferenced(connection)

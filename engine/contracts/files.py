@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,19 @@ def write_atomically(destination: Path, write: Callable[[Path], object]) -> None
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, destination)
+        _sync_folder(destination.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Has the new name on disk too; where folders cannot be opened or synced, nothing can be."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text_atomically(destination: Path, text: str) -> None:

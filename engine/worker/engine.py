@@ -24,6 +24,7 @@ from engine.contracts.jobs import (
     Tune,
 )
 from engine.contracts.spool import result_path
+from engine.contracts.working_folder import make_folder
 from engine.runtime.progress import Monitor
 from engine.worker import handlers
 from engine.worker.workbench import Workbench
@@ -54,7 +55,7 @@ class Engine:
         result = replace(found, seconds=round(time.perf_counter() - started, 3))
         if request.key is not None:
             # Finished work outlives a session that dies before it has stored it.
-            self.bench.spool.mkdir(parents=True, exist_ok=True)
+            make_folder(self.bench.spool)
             path = result_path(self.bench.spool, request.key)
             write_text_atomically(path, json.dumps(encode(result)))
         return result

@@ -39,7 +39,7 @@ from engine.data.splits import sample_per_class
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
-from engine.measures.latency import latencies_ms, latency_ms
+from engine.measures.latency import LatencyRatio, latency_beside, latency_ms
 from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models import FAMILIES, architecture_of_name
 from engine.models.cifar_resnet import CifarResNet, arguments_of
@@ -142,7 +142,7 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
     if split is data.test:
         compared = evaluate(model, split, data, execution, monitor=monitor, phase="comparing")
     measure = SIMILARITIES[job.similarity.measure]
-    own_ms, parents_ms = latencies_ms([model, parent], data.image_shape_HWC, execution)
+    own_ms, ratio = latency_beside(model, parent, data.image_shape_HWC, execution)
     return Recovered(
         snapshot=bench.keep(model),
         epochs=tuple(history),
@@ -163,9 +163,18 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
             "macs": cost.num_macs,
             "params": cost.num_params,
             "latency_ms": own_ms,
-            "latency_ratio": own_ms / parents_ms,
+            **_ratio_metrics(ratio),
         },
     )
+
+
+def _ratio_metrics(ratio: LatencyRatio) -> dict[str, float]:
+    found = {
+        "latency_ratio": ratio.value,
+        "latency_ratio_low": ratio.low,
+        "latency_ratio_high": ratio.high,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned:

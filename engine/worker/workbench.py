@@ -10,7 +10,7 @@ from typing import NamedTuple
 import safetensors.torch
 from torch import Tensor, nn
 
-from engine.contracts.errors import DataError, EngineError
+from engine.contracts.errors import DataError, EngineError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
 from engine.contracts.networks import (
     Architecture,
@@ -20,6 +20,7 @@ from engine.contracts.networks import (
     SnapshotRef,
 )
 from engine.contracts.spool import snapshot_path
+from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.models import FAMILIES
@@ -66,10 +67,28 @@ class Workbench:
         """A node's network with its weights. Raises EngineError."""
         _refuse_foreign_factory(ref.architecture)
         model = surgery.rebuild(ref.architecture)
-        model.load_state_dict(
-            safetensors.torch.load_file(snapshot_path(self.spool, ref.snapshot.sha256))
-        )
+        model.load_state_dict(safetensors.torch.load(self._weights(ref.snapshot)))
         return model
+
+    def _weights(self, ref: SnapshotRef) -> bytes:
+        """The very bytes of a snapshot, read once: what was checked is what is used.
+
+        Raises WeightsChangedError.
+        """
+        path = snapshot_path(self.spool, ref.sha256)
+        try:
+            content = read_own(path)
+        except OSError as error:
+            raise WeightsChangedError(
+                f"cannot read the weights {path} ({error.strerror}); try again, and they are "
+                "written anew"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != ref.sha256:
+            raise WeightsChangedError(
+                f"the weights {path} are not those of their name, something changed them; try "
+                "again, and they are written anew"
+            )
+        return content
 
     def features(
         self,
@@ -96,7 +115,7 @@ class Workbench:
         }
         content = safetensors.torch.save(state)
         sha256 = hashlib.sha256(content).hexdigest()
-        self.spool.mkdir(parents=True, exist_ok=True)
+        make_folder(self.spool)
         write_bytes_atomically(snapshot_path(self.spool, sha256), content)
         return SnapshotRef(sha256)
 

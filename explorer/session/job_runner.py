@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 
 from engine.contracts import seeds
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import WeightsChangedError
 from engine.contracts.events import EngineEvent, EngineListener
 from engine.contracts.jobs import (
     Job,
@@ -54,7 +55,7 @@ from explorer.session.events import (
 from store import Node, Phase, State, TreeStore
 
 T = TypeVar("T")
-ATTEMPTS = 3  # of a job whose worker died
+ATTEMPTS = 3  # of a job whose worker died, or whose weights were changed under its hands
 
 
 class JobRunner:
@@ -226,10 +227,15 @@ class JobRunner:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await self.executor.run(self._request(job, key, node), on_event)
-            except WorkerDiedError as error:
+            except JobFailedError as error:
+                changed = error.error == WeightsChangedError.code
+                if not changed and not isinstance(error, WorkerDiedError):
+                    raise
                 self.emit(JobRetried(node.name, attempt, ATTEMPTS, str(error)))
                 if attempt == ATTEMPTS:
                     raise
+                if changed:  # since they were prepared: something else wrote to the spool
+                    await asyncio.to_thread(self.prepare, job)
         raise AssertionError("unreachable")
 
     def _finished_or_prepared(self, job: Job, key: str) -> Result | None:
@@ -248,25 +254,22 @@ class JobRunner:
     async def _finish(self, node: Node, phase: Phase, result: Recovered | Tuned, key: str) -> Node:
         """The node with its result, stored; a cancellation is heard only after that."""
         finished = await _to_the_end(asyncio.to_thread(self._store_result, node, phase, result))
-        self.artifacts.forget(key)
+        self.artifacts.forget(key, result.snapshot)
         self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
         return finished
 
     def _store_result(self, node: Node, phase: Phase, result: Recovered | Tuned) -> Node:
         """In a thread: writing a large snapshot takes seconds."""
-        made = self.artifacts.made(result.snapshot)
-        finished = self.store.finish(
+        return self.store.finish(
             node.id,
             phase,
-            snapshot=made.read_bytes(),
+            snapshot=self.artifacts.made(result.snapshot),
             snapshot_hash=result.snapshot.sha256,
             metrics=result.metrics,
             epochs=[encode_object(epoch) for epoch in result.epochs],
             resamples=result.resamples if isinstance(result, Recovered) else None,
             seconds=result.seconds,
         )
-        made.unlink(missing_ok=True)
-        return finished
 
     def set_state(self, node: Node, state: State, error: str | None = None) -> None:
         """The node's new state, stored and told."""

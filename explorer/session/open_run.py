@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -28,16 +28,17 @@ from engine.contracts.settings import (
     preset,
     with_values,
 )
-from engine.contracts.spool import snapshot_path
+from engine.contracts.working_folder import take_folder
 from explorer.executors.base import Executor
+from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.accepting import Accept, check_accepted, whatever_it_is
-from explorer.session.artifacts import Artifacts
+from explorer.session.artifacts import Artifacts, made_in
 from explorer.session.documents import Origin, RunDocument, settings_document
 from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunResumed
 from explorer.session.known_run import check_resumable, known_run, newest_run, resumed
 from explorer.session.session import Session
-from store import Run, TreeStore
+from store import Run, StoreClaim, TreeStore
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -95,6 +96,11 @@ def default_store(model: str) -> Path:
     return folder / f"{path.stem}.pex.db"
 
 
+def store_of(request: Request) -> Path:
+    """The store that a request for a checkpoint means."""
+    return (request.store or default_store(request.model)).expanduser()
+
+
 def spool_of(store: Path) -> Path:
     """The folder in which finished work waits to be stored."""
     return store.with_name(store.name + ".spool")
@@ -119,43 +125,100 @@ async def open_session(
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
-    `accept` is asked before anything is stored of a new root that hours should not be spent on
-    unasked. Raises UsageError, StoreError, JobFailedError, DoubtfulRootError.
+    The right to write the store is taken before anything is made beside it: who comes second is
+    refused, and has touched nothing. `Session.close` gives it back. `accept` is asked before
+    anything is stored of a new root that hours should not be spent on unasked.
+    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
     path = model_path(request.model)
     if is_store(path):
-        return _resume_store(path, request, make_executor, emit)
+        check_resumable(path, request.overrides)
+        opening = _Opening(request, StoreClaim(path), emit, accept)
+        return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
-    store_path = (request.store or default_store(request.model)).expanduser()
     checkpoint = FileRef(path.name, digest_of(path, MOST_CHECKPOINT_BYTES))
-    spool = spool_of(store_path.resolve())
-    executor = make_executor(spool)
-    store = TreeStore.open(store_path) if store_path.exists() else None
-    try:
+    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept)
+    return await opening.with_executor(
+        make_executor,
+        lambda executor: opening.resume_or_begin(path, checkpoint, settings, executor),
+    )
+
+
+class _Opening:
+    """A session that is being opened, by who has the right to write its store."""
+
+    def __init__(self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept) -> None:
+        self.request = request
+        self.claim = claim
+        self.emit = emit
+        self.accept = accept
+        self.spool = spool_of(claim.path)
+        self.store: TreeStore | None = None
+
+    async def with_executor(
+        self,
+        make_executor: Callable[[Path], Executor],
+        work: Callable[[Executor], Awaitable[Session]],
+    ) -> Session:
+        """The session that `work` opens; where it fails, nothing is left behind.
+
+        The right to the store is given up last: until then nobody else may be in its folder.
+        """
+        try:
+            take_folder(self.spool)
+            executor = make_executor(self.spool)
+            try:
+                return await work(executor)
+            except BaseException:
+                await executor.close()
+                clear_spool(self.spool)
+                raise
+        except BaseException:
+            if self.store is not None:
+                self.store.close()
+            self.claim.release()
+            raise
+
+    async def resume(self, executor: Executor) -> Session:
+        """A session on the newest run of a store."""
+        store = self.store = self.claim.open()
+        document = newest_run(store)
+        settings = with_values(document.settings, self.request.overrides)
+        return self._resumed(store, resumed(store, document, settings), executor)
+
+    async def resume_or_begin(
+        self, path: Path, checkpoint: FileRef, settings: Settings, executor: Executor
+    ) -> Session:
+        """A session on the run of a checkpoint: the one that is known, or a new one."""
+        store = self.store = self.claim.open() if self.claim.exists else None
         known = known_run(store, settings, checkpoint) if store else None
         if store and known:
-            document = resumed(store, known, settings)
-            _tell_resuming(store, document, request, emit)
-        else:
-            root = await _open_root(path, checkpoint, request, settings, executor, emit)
-            await check_accepted(root.doubts, accept)
+            return self._resumed(store, resumed(store, known, settings), executor)
+        request = self.request
+        root = await _open_root(path, checkpoint, request, settings, executor, self.emit)
+        await check_accepted(root.doubts, self.accept)
+        weights = made_in(self.spool, root.snapshot)
 
-            def begin(new: TreeStore) -> Run:
-                weights = snapshot_path(spool, root.snapshot.sha256).read_bytes()
-                return _new_run(new, weights, checkpoint, request, settings, root)
+        def begin(new: TreeStore) -> Run:
+            return _new_run(new, weights, checkpoint, request, settings, root)
 
-            if store:
-                document = RunDocument.of(begin(store))
-            else:
-                # Only now, and with its first run: a checkpoint that cannot be opened leaves no
-                # store behind, nor does a crash leave one without a run.
-                store = TreeStore.create(store_path, begin)
-                document = newest_run(store)
-    except BaseException:
         if store:
-            store.close()
-        raise
-    return _session(store, document, executor, emit)
+            document = RunDocument.of(begin(store))
+        else:
+            # Only now, and with its first run: a checkpoint that cannot be opened leaves no store
+            # behind, nor does a crash leave one without a run.
+            store = self.store = self.claim.create(begin)
+            document = newest_run(store)
+        return self._session(store, document, executor)
+
+    def _resumed(self, store: TreeStore, document: RunDocument, executor: Executor) -> Session:
+        _tell_resuming(store, document, self.request, self.emit)
+        return self._session(store, document, executor)
+
+    def _session(self, store: TreeStore, document: RunDocument, executor: Executor) -> Session:
+        session = Session(store, document, executor, Artifacts(store, self.spool), self.emit)
+        session.jobs.sweep()
+        return session
 
 
 def open_read_only(path: Path, emit: Emit) -> Session:
@@ -168,28 +231,6 @@ def open_read_only(path: Path, emit: Emit) -> Session:
         raise
     artifacts = Artifacts(store, spool_of(store.path))
     return Session(store, document, UnavailableExecutor(), artifacts, emit)
-
-
-def _session(store: TreeStore, document: RunDocument, executor: Executor, emit: Emit) -> Session:
-    session = Session(store, document, executor, Artifacts(store, spool_of(store.path)), emit)
-    session.jobs.sweep()
-    return session
-
-
-def _resume_store(
-    path: Path, request: Request, make_executor: Callable[[Path], Executor], emit: Emit
-) -> Session:
-    check_resumable(path, request.overrides)
-    store = TreeStore.open(path)
-    try:
-        document = newest_run(store)
-        settings = with_values(document.settings, request.overrides)
-        document = resumed(store, document, settings)
-    except BaseException:
-        store.close()
-        raise
-    _tell_resuming(store, document, request, emit)
-    return _session(store, document, make_executor(spool_of(store.path)), emit)
 
 
 def _tell_resuming(store: TreeStore, document: RunDocument, request: Request, emit: Emit) -> None:

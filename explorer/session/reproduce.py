@@ -26,7 +26,7 @@ Value = float | str | None
 Verdict = Literal["identical", "equivalent", "different"]
 Pair = tuple[Value, Value]  # a value as it is stored, and as it is now
 # A clock measures these: they differ every time.
-_TIMES = ("latency_ms", "latency_ratio")
+_TIMES = ("latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high")
 
 
 @dataclass(frozen=True)

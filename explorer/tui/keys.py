@@ -44,7 +44,7 @@ KEYS: tuple[Key, ...] = (
     Key("decide.both", "b", "Both",
         "Keep both candidates and grow on from each", "Decide", True),
     Key("decide.auto", "A", "Auto",
-        "Let the policy decide the next N nodes alone", "Decide"),
+        "Let the policy decide the next N nodes of this branch alone", "Decide"),
     Key("history.undo", "u", "Undo",
         "Take the last decision back; nothing is lost", "Decide", True),
     Key("history.redo", "U", "Redo",

@@ -33,6 +33,8 @@ class Card:
     reason: str = ""
     kept: tuple[str, ...] | None = None  # None while undecided
     decided_by: str | None = None
+    undoable: bool = False  # whether undo takes back this very decision
+    awaited: tuple[str, ...] = ()  # candidates that are still to be measured
     step: int = 0  # the parent's depth + 1
     doubts: tuple[str, ...] = ()  # about the run's figures; on the root's card only
 
@@ -65,6 +67,9 @@ def live_card(live: LiveRun, steering: Steering, parent: str) -> Card:
     about_root = doubts_about(live.run) if parent == "R" else ()
     doubts = tuple(doubt.words for doubt in about_root)
     card = replace(card, edits=edits_of(children), jobs=jobs, doubts=doubts)
+    if card.kept is None and (awaited := steering.awaited(node)):
+        return replace(card, awaited=tuple(candidate.name for candidate in awaited))
+    card = replace(card, undoable=card.kept is not None and steering.undoes(node))
     suggestion = steering.suggestion(node)
     if suggestion is None:
         return card

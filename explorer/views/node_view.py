@@ -16,7 +16,7 @@ from explorer.views.shape_fields import ShapeField, absent, without_absent
 # The measures that a NODE prints, in this order, and those of them that are counts.
 PRINTED = (
     "similarity", "val_accuracy", "val_accuracy_before", "test_accuracy", "macs", "params",
-    "macs_reduction", "latency_ms", "latency_ratio",
+    "macs_reduction", "latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
 )  # fmt: skip
 COUNTS = ("macs", "params")
 
@@ -36,21 +36,23 @@ class DecisionView:
 
     def as_json(self) -> dict[str, JsonValue]:
         """What a NODE says of it, beside its own fields."""
-        margin = self.margin
-        return {
-            "decision": self.kept,
-            "reason": self.reason,
-            "margin": margin.value if margin else None,
-            "margin_low": margin.low if margin else None,
-            "margin_high": margin.high if margin else None,
-            "too_close": margin.too_close if margin else None,
-        }
+        return {"decision": self.kept, "reason": self.reason, **_margin_json(self.margin)}
+
+
+def _margin_json(margin: Margin | None) -> dict[str, JsonValue]:
+    return {
+        "margin": margin.value if margin else None,
+        "margin_low": margin.low if margin else None,
+        "margin_high": margin.high if margin else None,
+        "too_close": margin.too_close if margin else None,
+    }
 
 
 @dataclass(frozen=True)
 class NodeView:
     """One node. `metrics` holds its measures by key, `macs_reduction` (percent of the root's)
-    among them; `kept` is None while undecided; `removes` says what its edit took."""
+    among them; `kept` is None while undecided; `removes` says what its edit took; `open_margin`
+    is that of its candidates while nothing is decided of them."""
 
     name: str
     parent: str | None
@@ -67,6 +69,7 @@ class NodeView:
     seconds: float = 0.0
     error: str | None = None
     decision: DecisionView | None = None
+    open_margin: Margin | None = None
 
     def measure(self, key: str) -> float | None:
         """A measure by its key, whole where it counts something; None where it was not taken."""
@@ -93,8 +96,8 @@ class NodeView:
 
     @property
     def margin(self) -> Margin | None:
-        """Of the decision on its candidates."""
-        return None if self.decision is None else self.decision.margin
+        """That of its candidates: as it was decided on, or as it stands."""
+        return self.open_margin if self.decision is None else self.decision.margin
 
     @property
     def last_name(self) -> str:
@@ -122,6 +125,8 @@ class NodeView:
             value["error"] = self.error
         if self.decision is not None:
             value |= self.decision.as_json()
+        elif self.open_margin is not None:
+            value |= _margin_json(self.open_margin)
         return value
 
     @staticmethod

@@ -209,7 +209,7 @@ def grown(engine: Engine, places: Places, root: Opened) -> list[tuple[Job, Resul
     return done
 
 
-TIMED = {"latency_ms", "latency_ratio"}
+TIMED = {"latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high"}
 
 
 def without_times(result: Result) -> Result:

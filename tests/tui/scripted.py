@@ -161,6 +161,10 @@ class ScriptedExecutor:
             result_path(self.spool, request.key).write_text(json.dumps(encode(result)))
         return result
 
+    @property
+    def detachable(self) -> int:
+        return len(self.running)
+
     def pause(self) -> None:
         self.paused = True
         self._going.clear()
@@ -238,6 +242,8 @@ class ScriptedExecutor:
             "params": int(ROOT_PARAMS * share),
             "latency_ms": round(4.0 * share, 3),
             "latency_ratio": round(share, 3),
+            "latency_ratio_low": round(share - 0.01, 3),
+            "latency_ratio_high": round(share + 0.015, 3),
             **self.figures.get(node, {}),
         }
         similarity, phase = metrics["similarity"], 7 * noise(node, "phase")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 
-from driver import Seat, checkpoint, explore, grown
+from driver import Seat, checkpoint, explore, grown, start
 from textual.widgets import Input
 
 from engine.contracts.doubts import Doubt
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.errors import DataError, DataNotNamedError
 from explorer.executors.errors import JobFailedError
-from explorer.tui import presenter
+from explorer.tui import presenter, recents
 from explorer.tui.screens.input_dialogs import DataDialog
 from explorer.tui.screens.message_dialogs import DoubtDialog, ErrorDialog, QuitDialog
 from explorer.tui.screens.start_screen import StartScreen
@@ -81,6 +81,49 @@ def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp
         worker.fail("open R", JobFailedError(DataNotNamedError.code, cause))
 
     explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):
+    cause = "no data set or file is called 'cifr10'; did you mean 'cifar10'?"
+
+    async def play(seat):
+        dialog = await seat.dialog(DataDialog)
+        await seat.sees("is called 'cifr10'")
+        assert dialog.query_one("#text").value == "cifr10", "what was named stands there"
+        dialog.query_one("#text").value = ""
+        await seat.press(*"cifar100", "enter")
+        await seat.idle()
+        assert seat.worker.jobs["open R"].places.data == "cifar100"
+
+    def script(worker):
+        worker.fail("open R", JobFailedError(DataError.code, cause))
+
+    explore(tmp_path, play, overrides={"data": "cifr10"}, script=script)
+
+
+def test_whoever_does_not_name_the_data_comes_back_to_the_start_screen(tmp_path):
+    async def play(seat):
+        await seat.dialog(DataDialog)
+        await seat.press("escape")
+        await seat.dialog(StartScreen)
+
+    def script(worker):
+        worker.fail("open R", JobFailedError(DataNotNamedError.code, "where are its data?"))
+
+    explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_a_store_is_remembered_as_it_was_left(tmp_path):
+    async def play(seat):
+        await seat.press("a")
+        await seat.idle()
+        left = seat.store.num_nodes(seat.state.session.run.id)
+        await seat.press("q")
+        await seat.until(lambda: seat.app._exit, "the end")
+        (recent,) = recents.recents()
+        assert recent.num_nodes == left == 5
+
+    start(tmp_path, play)
 
 
 def test_a_file_that_is_missing_is_told_and_opened_once_it_is_there(tmp_path):
@@ -222,6 +265,24 @@ def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
     app = leave(tmp_path, "l")
     assert app.worker.ended == "detached"
     assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
+
+
+def test_leaving_says_how_many_jobs_go_on_and_means_it(tmp_path):
+    async def play(seat):
+        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
+        seat.screen.paint()
+        await seat.press("q")
+        await seat.dialog(QuitDialog)
+        await seat.sees("Quit? 2 jobs are live", "1 of 2 goes on without the app")
+        await seat.press("l")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    def script(worker):
+        worker.hold("recover")
+        worker.queue("recover R.F")
+
+    app = explore(tmp_path, play, script=script)
+    assert app.lifecycle.told_at_the_end.startswith("1 job left running")
 
 
 def test_staying_changes_nothing(tmp_path):

@@ -87,7 +87,7 @@ def test_without_following_the_selection_stays(tmp_path):
     async def play(seat):
         await seat.press("f")
         await seat.told("stays where you are")
-        seat.app.context.run_or_notify(lambda: seat.state.steering.let_decide(1))
+        seat.app.context.run_or_notify(lambda: seat.state.steering.let_decide(1, seat.node("R")))
         await seat.idle()
         assert seat.state.selected == "R" and seat.kept() == {"R.F"}
         await seat.press("f")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 import typer
 
@@ -12,7 +11,7 @@ from engine.contracts.doubts import Doubt
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.cli.sessions import session_of
+from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.accepting import Accept
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
@@ -26,9 +25,7 @@ GROW_ALL_THE_SAME = "Grow a tree of it all the same?"
 
 def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
     """Grows the tree that the request means and prints it; `yes` accepts a doubtful root."""
-    # Schedulers end a job so; it ends as with Ctrl-C, and the same command goes on.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Reporter() as reporter:
+    with Reporter() as reporter, ending_in_order():
 
         async def accept(_: tuple[Doubt, ...]) -> bool:
             return yes or (not as_json and reporter.asks(GROW_ALL_THE_SAME))

@@ -6,6 +6,8 @@ import asyncio
 import os
 import sys
 
+import typer
+
 from engine.contracts.errors import UsageError
 from explorer.session.open_run import Request, is_store, model_path
 from explorer.tui.app import ExplorerApp
@@ -35,4 +37,6 @@ async def _run(app: ExplorerApp) -> int:
         await app.run_async()
     finally:
         await app.release()
+        if told := app.lifecycle.told_at_the_end:
+            typer.echo(f"pe-explore: {told}", err=True)
     return app.return_code or 0

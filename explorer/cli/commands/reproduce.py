@@ -8,9 +8,11 @@ from pathlib import Path
 
 import typer
 
+from engine.contracts.spool import log_path
 from explorer.cli.console import find_run
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
+from explorer.cli.sessions import ending_in_order
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import RunDocument
@@ -35,14 +37,14 @@ def reexecute_node(path: Path, name: str) -> Reexecution:
             tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
         ):
             spool = Path(folder)
-            executor = WorkerPool(spool, log=spool / "worker.log")
+            executor = WorkerPool(spool, log=log_path(spool))
             try:
                 artifacts, document = Artifacts(store, spool), RunDocument.of(find_run(store))
                 return await reexecute(artifacts, document, name, executor, reporter)
             finally:
                 await executor.close()
 
-    with Reporter() as reporter:
+    with Reporter() as reporter, ending_in_order():
         return asyncio.run(work(reporter))
 
 

@@ -14,7 +14,7 @@ from explorer.cli.commands.auto import summary_of
 from explorer.cli.console import print_tree
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.cli.sessions import session_of
+from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import SessionEvent, WorkFailed
 from explorer.session.open_run import Request
@@ -100,7 +100,7 @@ def steer(
 
     Without `work` nothing is grown: what was decided is stored, and grows when it is asked for.
     """
-    with Reporter(quiet=quiet) as reporter:
+    with Reporter(quiet=quiet) as reporter, ending_in_order():
         summary = asyncio.run(_steer(path, play, reporter, work))
     if quiet:
         return

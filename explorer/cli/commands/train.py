@@ -20,8 +20,10 @@ from engine.contracts.jobs import (
     Trained,
     TrainFromScratch,
 )
+from engine.contracts.spool import log_path
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
+from explorer.cli.sessions import ending_in_order
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.events import JobTold
 from explorer.views.measured_text import with_unit
@@ -33,13 +35,14 @@ def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
     kind = request.job.KIND
 
     async def work() -> Result:
-        executor = WorkerPool(spool, log=spool / "worker.log")
+        executor = WorkerPool(spool, log=log_path(spool))
         try:
             return await executor.run(request, lambda event: reporter(JobTold("", kind, event)))
         finally:
             await executor.close()
 
-    return asyncio.run(work())
+    with ending_in_order():
+        return asyncio.run(work())
 
 
 def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> None:

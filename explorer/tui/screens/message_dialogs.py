@@ -53,16 +53,18 @@ class QuitDialog(Dialog[str]):
         Binding("s", "dismiss('stop')", "Stop"),
         Binding("l", "dismiss('leave')", "Leave"),
     ]
-    WAYS = (
-        ("wait", "w", "Wait", "quit when the work is done; nothing new begins"),
-        ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
-        ("leave", "l", "Leave", "it goes on without the app; the next start takes its result"),
-    )
     LONGEST = 3  # jobs that are named
     cancel_label = "Stay"
 
-    def __init__(self, jobs: Sequence[JobView]) -> None:
+    def __init__(self, jobs: Sequence[JobView], num_detachable: int | None = None) -> None:
+        """`num_detachable` of the jobs would go on without the app; None means all."""
         num = len(jobs)
+        left = num if num_detachable is None else min(num_detachable, num)
+        self.ways = (
+            ("wait", "w", "Wait", "quit when the work is done; nothing new begins"),
+            ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
+            ("leave", "l", "Leave", _what_goes_on(left, num)),
+        )
         super().__init__(f"Quit? {num} job{'s are' if num != 1 else ' is'} live")
         self.jobs = tuple(jobs)
 
@@ -72,7 +74,7 @@ class QuitDialog(Dialog[str]):
             named.append(f"and {len(self.jobs) - self.LONGEST} more")
         yield Static(Text("\n".join(safe(each) for each in named)), markup=False)
         options = []
-        for name, key, word, meaning in self.WAYS:
+        for name, key, word, meaning in self.ways:
             prompt = Text(f"{key} ", "bold").append(f"{word}: ", "bold").append(meaning, "not bold")
             options.append(Option(prompt, id=name))
         yield PickList(*options)
@@ -84,6 +86,16 @@ class QuitDialog(Dialog[str]):
         options = self.query_one(OptionList)
         place = options.highlighted
         return None if place is None else options.get_option_at_index(place).id
+
+
+def _what_goes_on(left: int, num: int) -> str:
+    """What becomes of so many jobs where so many of them are left running."""
+    if left == num:
+        return "it goes on without the app; the next start takes its result"
+    if left == 0:
+        return "none has begun yet, so none goes on; the next start begins them"
+    go = "goes" if left == 1 else "go"
+    return f"{left} of {num} {go} on without the app; the rest begins at the next start"
 
 
 def _job_line(job: JobView) -> str:
