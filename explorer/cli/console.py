@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from engine.contracts.errors import UsageError
 from engine.contracts.metrics import measure
+from explorer.views.doubts import DoubtView
 from explorer.views.measured_text import interval_text
 from explorer.views.node_view import NodeView
+from explorer.views.safe_text import safe
 from explorer.views.tree_text import tree_lines
 from store import Run, TreeStore
 
@@ -44,6 +46,14 @@ def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
         cells = (*(column.text(node.measure(column.key)) for column in COLUMNS), _margin(node))
         table.add_row(Text(line + star + gone, style="" if node.kept else "dim"), *map(Text, cells))
     wide_console().print(table)
+
+
+def print_doubts(doubts: Sequence[DoubtView]) -> None:
+    """What speaks against the figures above, one a line."""
+    from rich.text import Text
+
+    for doubt in doubts:
+        wide_console().print(Text(f"doubt: {safe(doubt.words)}"), soft_wrap=True)
 
 
 def _margin(node: NodeView) -> str:

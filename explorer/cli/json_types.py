@@ -15,6 +15,7 @@ import typer
 
 from engine.contracts.codec import encode
 from engine.contracts.json_values import JsonObject, JsonValue
+from explorer.views.doubts import DoubtView
 from explorer.views.node_diff import Decided
 from explorer.views.node_view import NodeView
 from explorer.views.run_diff import Difference
@@ -27,6 +28,8 @@ def print_json(value: object, *, one_line: bool = False) -> None:
 
 
 # ------------------------------------------------------------ trees
+
+_DOUBTS = "what speaks against its figures, seen when its root was opened"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class TreeSummary:
     root: NodeView = told("the root")
     best: NodeView = told("the smallest kept node that is accurate enough")
     nodes: tuple[NodeView, ...] = told("every node, in the order they were made")
+    doubts: tuple[DoubtView, ...] = told(_DOUBTS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class TreeLog:
 
     run: str = told("the run's name")
     nodes: tuple[NodeView, ...] = told("its nodes, or the newest ones with `--limit`")
+    doubts: tuple[DoubtView, ...] = told(_DOUBTS)
 
 
 @dataclass(frozen=True)
