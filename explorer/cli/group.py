@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import typer
 from typer.core import TyperGroup
 
 P = ParamSpec("P")
@@ -67,7 +66,7 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
 
 
 def _complain(message: str) -> None:
-    from explorer.views.safe_text import safe
+    from explorer.cli.console import say
 
-    typer.echo(f"pe-explore: {safe(message)}", err=True)
+    say(f"pe-explore: {message}", err=True)
     sys.stderr.flush()

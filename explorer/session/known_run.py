@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from engine.contracts.errors import UsageError
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
 from engine.contracts.settings import Settings, all_settings, value_of
-from explorer.session.documents import RunDocument, settings_document
+from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
 from store import TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
@@ -45,10 +45,17 @@ def resumed(store: TreeStore, known: RunDocument, wanted: Settings) -> RunDocume
     return RunDocument.of(store.extend_run_settings(known.run.id, written))
 
 
-def known_run(store: TreeStore, settings: Settings, checkpoint: FileRef) -> RunDocument | None:
-    """The newest run that was begun with the same checkpoint and settings."""
+def known_run(
+    store: TreeStore, settings: Settings, checkpoint: FileRef, tell: Callable[[str], object]
+) -> RunDocument | None:
+    """The newest run that was begun with the same checkpoint and settings. A run that cannot be
+    read is told of, and is in nobody's way."""
     for run in reversed(store.runs()):
-        known = RunDocument.of(run)
+        try:
+            known = RunDocument.of(run)
+        except UnreadableRowError as error:
+            tell(f"run {run.id} is passed over: {error}")
+            continue
         found = known.origin.checkpoint
         same_file = found is not None and found.sha256 == checkpoint.sha256
         if same_file and _grows_the_same(settings, known.settings):

@@ -117,8 +117,12 @@ async def open_session(
     spool = spool_of(store_path.resolve())
     executor = make_executor(spool)
     store = TreeStore.open(store_path) if store_path.exists() else None
+
+    def tell(text: str) -> None:
+        emit(Noted(text))
+
     try:
-        known = known_run(store, settings, checkpoint) if store else None
+        known = known_run(store, settings, checkpoint, tell) if store else None
         if store and known:
             document = resumed(store, known, settings)
             _tell_resuming(store, document, request, emit)

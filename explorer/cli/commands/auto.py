@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 
-import typer
-
 from engine.contracts.codec import encode_object
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
@@ -28,12 +26,12 @@ def auto(request: Request, *, as_json: bool) -> None:
     if as_json:
         print_json(summary)
     else:
-        from explorer.cli.console import print_tree
+        from explorer.cli.console import print_tree, say
 
         print_tree(summary.nodes, best=summary.best.name)
-        typer.echo(decided_by(settings))
-        typer.echo(f"stopped: {summary.stopped}")
-        typer.echo(f"best: {summary.best.name}   store: {summary.store}")
+        say(decided_by(settings))
+        say(f"stopped: {summary.stopped}")
+        say(f"best: {summary.best.name}   store: {summary.store}")
 
 
 async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSummary]:

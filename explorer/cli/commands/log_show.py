@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import typer
-
 from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonValue
-from explorer.cli.console import find_run, print_tree, wide_console
+from explorer.cli.console import cell, find_run, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
 from explorer.views.node_view import EpochView, NodeDetails
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
@@ -34,7 +32,7 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
         print_json(TreeLog(run.name, tuple(nodes)))
         return
     if len(nodes) < count:
-        typer.echo(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
+        say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
     print_tree(nodes)
 
 
@@ -49,13 +47,13 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
 
 
 def _print_node(found: NodeDetails) -> None:
+    from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in encode_object(found).items():
-        text = "\n".join(map(_epoch, found.epochs)) if key == "epochs" else _cell(value)
-        table.add_row(Text(key.replace("_", " "), style="bold"), Text(text))
+        lines = list(map(_epoch, found.epochs)) if key == "epochs" else [_cell(value)]
+        table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))
     wide_console().print(table)
 
 

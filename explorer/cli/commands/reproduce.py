@@ -6,9 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-import typer
-
-from explorer.cli.console import find_run
+from explorer.cli.console import find_run, say
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
 from explorer.executors.worker_pool import WorkerPool
@@ -20,7 +18,6 @@ from explorer.session.reproduce import (
     Remade,
     reexecute,
 )
-from explorer.views.safe_text import safe
 from store import TreeStore
 
 _HASH_DIGITS = 12
@@ -58,10 +55,10 @@ def shape_of(found: Reexecution) -> Reexecuted:
 def print_reexecution(found: Reexecution) -> None:
     """A line for each snapshot, and the verdict."""
     for one in found.remade:
-        typer.echo(f"{safe(found.node)} {one.phase}: {_outcome(one)}")
+        say(f"{found.node} {one.phase}: {_outcome(one)}")
         for name, pair in one.metrics.items():
-            typer.echo(f"  {safe(name)}: {_pair(pair)}")
-    typer.echo(f"{safe(found.node)}: {_sentence(found)}")
+            say(f"  {name}: {_pair(pair)}")
+    say(f"{found.node}: {_sentence(found)}")
 
 
 def _outcome(one: Remade) -> str:
@@ -72,7 +69,7 @@ def _outcome(one: Remade) -> str:
 
 
 def _sentence(found: Reexecution) -> str:
-    changed = "; ".join(f"{safe(key)}: {_pair(pair)}" for key, pair in found.environment.items())
+    changed = "; ".join(f"{key}: {_pair(pair)}" for key, pair in found.environment.items())
     if found.verdict == "identical":
         return "identical, bit for bit"
     if found.verdict == "equivalent":
@@ -84,5 +81,5 @@ def _sentence(found: Reexecution) -> str:
 
 
 def _pair(pair: Pair) -> str:
-    then, now = (safe("-" if value is None else str(value)) for value in pair)
+    then, now = ("-" if value is None else str(value) for value in pair)
     return f"{then} stored, {now} now"
