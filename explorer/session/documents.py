@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.contracts.codec import FormatError, decode, encode, encode_object
 from engine.contracts.edits import Edit
-from engine.contracts.errors import EditError, EngineError
+from engine.contracts.errors import EditError, EngineError, UserError
 from engine.contracts.jobs import Proposed
 from engine.contracts.json_values import JsonObject, JsonValue
 from engine.contracts.networks import (
@@ -36,6 +36,12 @@ class UnreadableRowError(FormatError):
             f"{row} cannot be read: {str(why)[:300]}. The store was damaged, or written by another "
             "program; `pe-explore verify STORE` names all such rows. Take another copy of it"
         )
+
+
+class ForeignFactoryError(UserError):
+    """A run whose network would be made by a function that its store names."""
+
+    code = "foreign-factory"
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,18 @@ def edit_of(node: Node) -> Edit | None:
 
 
 def architecture_of(store: TreeStore, document: RunDocument, node: Node) -> Architecture:
-    """The root's factory and arguments with the edits from the root down to this node."""
+    """The root's factory and arguments with the edits from the root down to this node.
+
+    Raises ForeignFactoryError, UnreadableRowError.
+    """
     root = document.architecture
+    if ":" in root.factory:
+        raise ForeignFactoryError(
+            f"the network of run {document.run.id} ({document.run.name}) is made by "
+            f"{root.factory[:200]!r}, which is code: a store never has code imported or called. "
+            "Look at it with log, show, replay and compare; to grow or export it, open the "
+            "checkpoint itself with --arch"
+        )
     edits = [edit for each in store.lineage(node.id) if (edit := edit_of(each)) is not None]
     return Architecture(root.factory, root.arguments, (*root.edits, *edits))
 

@@ -81,7 +81,18 @@ class RunCopy:
         return num_bytes
 
     def insert(self, into_run: int | None = None) -> int:
-        """Writes all other rows, as a new run or behind those of one that is there; its id."""
+        """Writes all other rows, as a new run or behind those of one that is there; its id.
+
+        Raises DamagedStoreError where the source's rows break a rule of stores.
+        """
+        try:
+            return self._insert(into_run)
+        except sqlite3.IntegrityError as error:
+            raise self.source.damaged(
+                f"run {self.source_run} breaks a rule of stores ({error})"
+            ) from error
+
+    def _insert(self, into_run: int | None) -> int:
         run_id = self._insert_run() if into_run is None else into_run
         self._insert_settings(run_id)
         known = {

@@ -16,6 +16,7 @@ _RULES = re.compile(r" STRICT,?|(?<!IS) NOT NULL")
 def raw(path: Path) -> Iterator[sqlite3.Connection]:
     """A plain connection; what it did is in the file afterwards."""
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
     try:
         yield connection
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
