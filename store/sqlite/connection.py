@@ -120,8 +120,13 @@ class Connection:
         Raises ReadOnlyStoreError, StoreFullError, StoreLockedError, …
         """
         self._check_writable()
-        with self._transaction("BEGIN IMMEDIATE"):
-            yield
+        try:
+            with self._transaction("BEGIN IMMEDIATE"):
+                yield
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                raise
+            raise self.damaged("a row in it belongs to one that is not there") from error
 
     @contextmanager
     def writing_ahead(self) -> Iterator[None]:

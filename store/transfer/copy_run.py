@@ -290,10 +290,10 @@ class RunCopy:
         return self.part is None or old_id in self.part.parents
 
     def _payload(self, event: sqlite3.Row) -> str:
-        if event["kind"] not in ("candidates", "decision"):
-            return str(event["payload"])
         where = f"line {event['id']} of the log"
         payload = dict(stored.json_object(self.source, event["payload"], where))
+        if event["kind"] not in ("candidates", "decision"):
+            return str(event["payload"])
         if event["kind"] == "candidates":
             payload["proposal"] = self._proposals.get(_id(payload, "proposal"))
         else:

@@ -160,9 +160,11 @@ def _document(connection: sqlite3.Connection, draw: random.Random) -> None:
         ("epoch", "content"), ("result", "resamples"), ("evaluation", "metrics"),
     )  # fmt: skip
     table, column = draw.choice(places)
-    rows = connection.execute(
-        f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"
-    ).fetchall()
+    rows = []
+    with suppress(sqlite3.Error):  # older formats lack some
+        rows = connection.execute(
+            f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"
+        ).fetchall()
     if not rows:
         return
     (text,) = draw.choice(sorted(rows, key=repr))
