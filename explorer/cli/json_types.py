@@ -7,7 +7,8 @@ encoded, so that page, types and output say the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,19 @@ from explorer.views.shape_fields import absent, told, without_absent
 
 def print_json(value: object, *, one_line: bool = False) -> None:
     """Prints a shape as one JSON object."""
-    typer.echo(json.dumps(encode(value), indent=None if one_line else 2))
+    text = json.dumps(_finite(encode(value)), indent=None if one_line else 2, allow_nan=False)
+    typer.echo(text.replace("\x7f", "\\u007f"))  # all else that is harmful is escaped already
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    """The same with null for numbers that JSON has no form for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value
 
 
 # ------------------------------------------------------------ trees

@@ -95,7 +95,7 @@ class Reporter:
             self._forget(event.node)
 
     def _progress(self, node: str, event: Progress) -> None:
-        what = f"{node} {event.phase}".strip()
+        what = safe(f"{node} {event.phase}".strip())
         figures = _figures(event)
         if self.bars is not None:
             self._move_bar(self.bars, node, what, event, figures)
@@ -169,7 +169,11 @@ class ByteProgress:
             self._print_lines(console)
 
     def _draw(self, console: Console) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            TimeRemainingColumn(),
+        )
         with Bars(*columns, console=console, transient=True) as bars:
             task = bars.add_task(self.before, total=None)
             while not self._ended.wait(0.2):
@@ -188,7 +192,7 @@ class ByteProgress:
                 rate = (self.done - begun) / max(time.monotonic() - started, 1e-3)
                 left = f", {duration((self.total - self.done) / rate)} left" if rate else ""
                 line = f"{self._amount()} {self.what}{left}"
-            console.print(Text(line), soft_wrap=True)
+            console.print(Text(safe(line)), soft_wrap=True)
             if self._ended.wait(self.LINE_SECONDS):
                 return
 

@@ -151,6 +151,9 @@ class _Opening:
             undo.pop_all()
         return session
 
+    def _note(self, text: str) -> None:
+        self.emit(Noted(text))
+
     def _release(self) -> None:
         if self.store is not None:
             self.store.close()
@@ -175,8 +178,9 @@ class _Opening:
         if store:
             describe = describer(executor, self.emit)
             choice = await choose_run(
-                store, settings, checkpoint, self.places, describe, may_begin=request.new_run
-            )
+                store, settings, checkpoint, self.places, describe, self._note,
+                may_begin=request.new_run,
+            )  # fmt: skip
         if store and choice.known:
             return await self._resumed(store, choice.known, settings, executor)
         root = await _open_root(path, checkpoint, request, settings, executor, self.emit)

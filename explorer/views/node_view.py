@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ COUNTS = ("macs", "params")
 
 def printed(key: str, value: float) -> float:
     """A measure as JSON has it: whole where it counts something."""
-    return int(value) if key in COUNTS else value
+    return int(value) if key in COUNTS and math.isfinite(value) else value
 
 
 @dataclass(frozen=True)

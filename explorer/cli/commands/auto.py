@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import typer
-
 from engine.contracts.codec import encode_object
 from engine.contracts.doubts import Doubt
 from engine.contracts.settings import CRITERIA, Settings
@@ -35,13 +33,13 @@ def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
     if as_json:
         print_json(summary)
     else:
-        from explorer.cli.console import print_doubts, print_tree
+        from explorer.cli.console import print_doubts, print_tree, say
 
         print_tree(summary.nodes, best=summary.best.name)
         print_doubts(summary.doubts)
-        typer.echo(decided_by(settings))
-        typer.echo(f"stopped: {summary.stopped}")
-        typer.echo(f"best: {summary.best.name}   store: {summary.store}")
+        say(decided_by(settings))
+        say(f"stopped: {summary.stopped}")
+        say(f"best: {summary.best.name}   store: {summary.store}")
 
 
 async def _grow(

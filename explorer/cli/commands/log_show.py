@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import typer
-
 from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonValue
-from explorer.cli.console import find_run, print_doubts, print_tree, wide_console
+from explorer.cli.console import cell, find_run, print_doubts, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
 from explorer.views.doubts import doubts_about
 from explorer.views.node_view import EpochView, NodeDetails
-from explorer.views.safe_text import safe
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
 from store import TreeStore
 
@@ -36,7 +33,7 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
         print_json(TreeLog(run.name, tuple(nodes), doubts))
         return
     if len(nodes) < count:
-        typer.echo(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
+        say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
     print_tree(nodes)
     print_doubts(doubts)
 
@@ -52,18 +49,18 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
 
 
 def _print_node(found: NodeDetails) -> None:
+    from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in encode_object(found).items():
         if key == "epochs":
-            text = "\n".join(map(_epoch, found.epochs))
+            lines = list(map(_epoch, found.epochs))
         elif key == "doubts":
-            text = "\n".join(safe(doubt.words) for doubt in found.doubts) or "-"
+            lines = [doubt.words for doubt in found.doubts] or ["-"]
         else:
-            text = _cell(value)
-        table.add_row(Text(key.replace("_", " "), style="bold"), Text(text))
+            lines = [_cell(value)]
+        table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))
     wide_console().print(table)
 
 
