@@ -62,7 +62,7 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
         monitor.note(note)
     architecture = _known_architecture(loaded)
     named = None if places.data else _data_named_by(loaded)
-    data = bench.images(places.data or named or "", job.train_limit, monitor)
+    data = bench.images_for(loaded.data, places.data or named or "", job.train_limit, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
     chosen = normalisation.choose(loaded, data, execution, monitor)
     data = data.with_normalisation(chosen.mean, chosen.std)
@@ -83,7 +83,7 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
         data=replace(data.describe(), normalisation=chosen.name),
         data_name=named,
         environment=device.environment_of(execution),
-        notes=(*loaded.notes, *chosen.notes, *doubts),
+        notes=(*loaded.notes, *data.notes, *chosen.notes, *doubts),
         metrics={
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
@@ -204,7 +204,7 @@ def train_from_scratch(
 ) -> Trained:
     """A network trained from scratch and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images(places.data, job.train_limit, monitor)
+    data = bench.images_for(None, places.data, job.train_limit, monitor)
     architecture = architecture_of_name(
         job.arch,
         width=job.width,

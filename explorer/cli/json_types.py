@@ -39,6 +39,7 @@ class TreeSummary:
     why_new: str | None = told("what is new about it, in a store that has others")
     path: tuple[str, ...] = told("the structures along the kept path, from the root down")
     settings: JsonObject = told("the run's settings, in the sections of settings.md")
+    notes: tuple[str, ...] = told("what was noted of the checkpoint and the data at the beginning")
     stopped: str = told("why it ended")
     root: NodeView = told("the root")
     best: NodeView = told("the smallest kept node that is accurate enough")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -141,20 +142,20 @@ class _Opening:
 
         The right to the store is given up last: until then nobody else may be in its folder.
         """
-        try:
+        async with AsyncExitStack() as undo:
+            undo.callback(self._release)
             take_folder(self.spool)
+            undo.callback(clear_spool, self.spool)
             executor = make_executor(self.spool)
-            try:
-                return await work(executor)
-            except BaseException:
-                await executor.close()
-                clear_spool(self.spool)
-                raise
-        except BaseException:
-            if self.store is not None:
-                self.store.close()
-            self.claim.release()
-            raise
+            undo.push_async_callback(executor.close)
+            session = await work(executor)
+            undo.pop_all()
+        return session
+
+    def _release(self) -> None:
+        if self.store is not None:
+            self.store.close()
+        self.claim.release()
 
     async def resume(self, executor: Executor) -> Session:
         """A session on the newest run of a store."""

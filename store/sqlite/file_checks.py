@@ -47,6 +47,23 @@ def check_exists(path: Path) -> None:
         raise NotAStoreError(f"{path} is a pipe, a socket or a device; name a store's .db file")
 
 
+def is_unfinished_store(path: Path) -> bool:
+    """Whether a file is what is left of making a store, or is not there; else it is somebody's."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    ours = schema.APPLICATION_ID.to_bytes(4, "big")
+    is_store = header.startswith(_MAGIC) and header[68:72] == ours
+    return is_store or not header.strip(b"\0")
+
+
 def check_header(path: Path) -> None:
     """Refuse what is no store of ours, going by the file's first 100 bytes.
 

@@ -68,6 +68,12 @@ class Auto:
                 return True
         return False
 
+    def rest(self) -> str:
+        """All that was told, once the process has ended."""
+        while self._news.get(timeout=120.0) is not None:
+            pass
+        return "".join(self.lines)
+
     def workers(self) -> dict[int, int]:
         """The workers that run, and when they started."""
         found: dict[int, int] = {}

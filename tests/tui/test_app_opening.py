@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 
+import pytest
 from driver import Seat, checkpoint, explore, grown, start
 from scripted import DIGEST
 from textual.widgets import Input
 
 from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
+from explorer.session.open_run import spool_of
 from explorer.tui import recents
 from explorer.tui.screens.input_dialogs import DataDialog
 from explorer.tui.screens.message_dialogs import ConfirmDialog, ErrorDialog, QuitDialog
 from explorer.tui.screens.start_screen import StartScreen
-from store import TreeStore
+from store import StoreClaim, TreeStore
 
 
 def kept_in(store_path) -> set[str]:
@@ -249,6 +253,30 @@ def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, mon
         go_on.set()
         other.join(30)
     assert other.exitcode == 0 and kept_in(path) == {"R.F"}
+
+
+@pytest.mark.parametrize("named_by", ["its checkpoint", "its store"])
+def test_looking_at_a_tree_that_another_grows_and_quitting_deletes_nothing_of_it(
+    tmp_path, named_by
+):
+    path = grown(tmp_path)
+    claim = StoreClaim(path)  # as the one that grows it holds it
+    spool = spool_of(path)
+    take_folder(spool)
+    for name in (f"{'a' * 64}.safetensors", f"{'b' * 32}.events", "worker.log"):
+        (spool / name).write_bytes(b"")
+    before = set(tmp_path.rglob("*"))
+
+    async def play(seat):
+        await seat.idle()
+        await seat.sees("read-only")
+        await seat.press("q")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    app = explore(tmp_path, play, model=path if named_by == "its store" else "")
+    assert app.worker.ended == "" and app.worker.spool == Path(), "no workers were made"
+    assert before <= set(tmp_path.rglob("*"))
+    claim.release()
 
 
 def test_a_persons_own_keys_take_the_place_of_the_usual_ones(tmp_path):

@@ -64,6 +64,7 @@ def summary_of(session: Session, outcome: Outcome, begun: RunBegun | None = None
         why_new=begun.why if begun else None,
         path=tuple(node.structure for node in kept_path(nodes)[1:]),
         settings=encode_object(session.settings),
+        notes=session.document.origin.notes,
         stopped=outcome.stopped,
         root=nodes[0],
         best=best(nodes, session.settings),
