@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from engine.contracts.codec import TaggedUnion, content_hash
+from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
 from engine.contracts.networks import (
@@ -178,6 +179,7 @@ class Opened:
     notes: tuple[str, ...]
     metrics: Metrics
     seconds: float = 0.0
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)

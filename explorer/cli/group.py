@@ -98,7 +98,7 @@ def _has_current_folder() -> bool:
 
 
 def _complain(message: str) -> None:
-    from explorer.views.safe_text import safe
+    from explorer.cli.console import say
 
-    typer.echo(f"pe-explore: {safe(message)}", err=True)
+    say(f"pe-explore: {message}", err=True)
     sys.stderr.flush()

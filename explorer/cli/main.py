@@ -69,6 +69,9 @@ def auto(
     store: Store = None,
     device: Device = "auto",
     new_run: NewRun = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
@@ -76,7 +79,7 @@ def auto(
     from explorer.session.open_run import Request
 
     request = Request(model, store, device, arch, trust_pickle, protocol, settings, new_run)
-    run(request, as_json=json)
+    run(request, as_json=json, yes=yes)
 
 
 @app.command("train")

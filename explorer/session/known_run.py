@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
 from engine.contracts.settings import Settings, all_settings, value_of, with_values
 from explorer.session.data_places import DataPlaces, Describe, find, is_path
-from explorer.session.documents import RunDocument, settings_document
+from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
 from store import TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
@@ -51,16 +51,17 @@ async def choose_run(
     checkpoint: FileRef,
     places: DataPlaces,
     describe: Describe,
+    tell: Callable[[str], object],
     *,
     may_begin: bool,
 ) -> Choice:
     """The newest run that was begun with the same checkpoint, settings and images; where these were
-    looked at, their place is kept in `places`.
+    looked at, their place is kept in `places`. `tell` gets word of runs that cannot be read.
 
     Raises AnotherRunError where only other runs of that checkpoint are there, unless a new one
     `may_begin`; JobFailedError where the images that are wanted cannot be read.
     """
-    runs = [RunDocument.of(run) for run in reversed(store.runs())]
+    runs = _readable(store, tell)
     if not runs:
         return Choice()
     same = [known for known in runs if _checkpoint_of(known) == checkpoint.sha256]
@@ -153,6 +154,18 @@ def with_settings(store: TreeStore, known: RunDocument, settings: Settings) -> R
         return known
     written = settings_document(settings, known.origin)
     return RunDocument.of(store.extend_run_settings(known.run.id, written))
+
+
+def _readable(store: TreeStore, tell: Callable[[str], object]) -> list[RunDocument]:
+    """The store's runs, the newest first. One that cannot be read is told of, and is in nobody's
+    way."""
+    found = []
+    for run in reversed(store.runs()):
+        try:
+            found.append(RunDocument.of(run))
+        except UnreadableRowError as error:
+            tell(f"run {run.id} is passed over: {error}")
+    return found
 
 
 # ------------------------------------------------------------ what differs, in words

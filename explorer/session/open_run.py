@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -15,6 +14,10 @@ from engine.contracts.events import Noted
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
+from engine.contracts.outside import (
+    MOST_CHECKPOINT_BYTES,
+    digest_of,
+)
 from engine.contracts.settings import (
     Settings,
     preset,
@@ -24,6 +27,7 @@ from engine.contracts.working_folder import take_folder
 from explorer.executors.base import Executor
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.unavailable import UnavailableExecutor
+from explorer.session.accepting import Accept, check_accepted, whatever_it_is
 from explorer.session.artifacts import Artifacts, made_in
 from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
 from explorer.session.documents import Origin, RunDocument, settings_document
@@ -98,24 +102,28 @@ def settings_of(request: Request) -> Settings:
 
 
 async def open_session(
-    request: Request, make_executor: Callable[[Path], Executor], emit: Emit
+    request: Request,
+    make_executor: Callable[[Path], Executor],
+    emit: Emit,
+    accept: Accept = whatever_it_is,
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
     The right to write the store is taken before anything is made beside it: who comes second is
-    refused, and has touched nothing. `Session.close` gives it back.
-    Raises UsageError, StoreError, WorkingFolderError, JobFailedError.
+    refused, and has touched nothing. `Session.close` gives it back. `accept` is asked before
+    anything is stored of a new root that hours should not be spent on unasked.
+    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
     path = model_path(request.model)
     check_data(request.data or "")
     if is_store(path):
         check_resumable(path, request.overrides)
-        opening = _Opening(request, StoreClaim(path), emit)
+        opening = _Opening(request, StoreClaim(path), emit, accept)
         return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
     check_new_store(store_of(request), path.stat().st_size)
-    checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    opening = _Opening(request, StoreClaim(store_of(request)), emit)
+    checkpoint = FileRef(path.name, digest_of(path, MOST_CHECKPOINT_BYTES))
+    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept)
     return await opening.with_executor(
         make_executor,
         lambda executor: opening.resume_or_begin(path, checkpoint, settings, executor),
@@ -125,10 +133,11 @@ async def open_session(
 class _Opening:
     """A session that is being opened, by who has the right to write its store."""
 
-    def __init__(self, request: Request, claim: StoreClaim, emit: Emit) -> None:
+    def __init__(self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept) -> None:
         self.request = request
         self.claim = claim
         self.emit = emit
+        self.accept = accept
         self.spool = spool_of(claim.path)
         self.store: TreeStore | None = None
         self.places = DataPlaces(folders=folders_of(claim.path))
@@ -151,6 +160,9 @@ class _Opening:
             session = await work(executor)
             undo.pop_all()
         return session
+
+    def _note(self, text: str) -> None:
+        self.emit(Noted(text))
 
     def _release(self) -> None:
         if self.store is not None:
@@ -178,11 +190,13 @@ class _Opening:
         if store:
             describe = describer(executor, self.emit)
             choice = await choose_run(
-                store, settings, checkpoint, self.places, describe, may_begin=request.new_run
-            )
+                store, settings, checkpoint, self.places, describe, self._note,
+                may_begin=request.new_run,
+            )  # fmt: skip
         if store and choice.known:
             return await self._resumed(store, choice.known, settings, executor)
         root = await _open_root(path, checkpoint, request, settings, executor, self.emit)
+        await check_accepted(root.doubts, self.accept)
         weights = made_in(self.spool, root.snapshot)
 
         def begin(new: TreeStore) -> Run:
@@ -276,7 +290,7 @@ def _new_run(
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
-    origin = Origin(checkpoint, request.trust_pickle, root.notes)
+    origin = Origin(checkpoint, request.trust_pickle, root.notes, doubts=root.doubts)
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from engine.contracts.doubts import Doubt
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
+from explorer.session.accepting import DoubtfulRootError
 from explorer.session.data_places import DATA_CODES
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.known_run import AnotherRunError
@@ -44,6 +46,7 @@ class Lifecycle:
         self._make_executor = make_executor
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
+        self._doubtful: str | None = None  # what was answered about a doubtful root
         self.told_at_the_end = ""  # for whoever is at the terminal again
 
     # ------------------------------------------------------------ opening
@@ -63,6 +66,11 @@ class Lifecycle:
                 at.screen.paint_title()
             try:
                 state.session = await self._open(state.request)
+            except DoubtfulRootError:
+                if self._doubtful != "data":
+                    at.app.exit()
+                    return
+                await self._ask_for_data("The data that it was trained on:", state.request)
             except MENDABLE as error:
                 if not await self._opening_failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
@@ -75,7 +83,8 @@ class Lifecycle:
         return Request(model, device=config.device, overrides={} if fixed else config.overrides)
 
     async def _open(self, request: Request) -> Session:
-        opening = open_session(request, self._make_executor, self._state.live.on_event)
+        emit = self._state.live.on_event
+        opening = open_session(request, self._make_executor, emit, self._accept)
         self._opening = asyncio.ensure_future(opening)
         try:
             return await self._opening
@@ -93,15 +102,11 @@ class Lifecycle:
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import ConfirmDialog, DataDialog
+        from explorer.tui.screens.dialogs import ConfirmDialog
 
         code = error.error if isinstance(error, JobFailedError) else code_of(error)
         if code in DATA_CODES:
-            # Without an answer: back to where something else can be opened.
-            asked = DataDialog(str(error), _named(request), title=DATA_TITLES.get(code))
-            data = await self._at.ask(asked)
-            overrides = {**request.overrides, "data": data}
-            self._state.request = None if data is None else replace(request, overrides=overrides)
+            await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
             return True
         if isinstance(error, AnotherRunError):
             question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
@@ -111,6 +116,23 @@ class Lifecycle:
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
+
+    async def _ask_for_data(self, why: str, request: Request, title: str | None = None) -> None:
+        """Other data for the next try; without an answer, where something else can be opened."""
+        from explorer.tui.screens.dialogs import DataDialog
+
+        data = await self._at.ask(DataDialog(why, _named(request), title=title))
+        overrides = {**request.overrides, "data": data}
+        self._state.request = None if data is None else replace(request, overrides=overrides)
+
+    async def _accept(self, doubts: tuple[Doubt, ...]) -> bool:
+        """Asks whether a tree is grown of a doubtful root."""
+        from explorer.tui.screens.dialogs import DoubtDialog
+
+        words = [doubt.words for doubt in doubts]
+        dialog = DoubtDialog(presenter.model_name(self._state), words)
+        self._doubtful = await self._at.ask(dialog)
+        return self._doubtful == "grow"
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""

@@ -14,7 +14,7 @@ from store.errors import (
     StoreInputOutputError,
     StoreNotFoundError,
 )
-from store.sqlite import schema
+from store.sqlite import our_schema, schema
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -120,18 +120,19 @@ def _check_length(header: bytes, num_bytes: int, path: Path) -> None:
 
 
 def check_content(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    """Refuse a store whose tables are missing, torn, or of a format that cannot be read now.
+    """Refuse a store whose tables are not ours, torn, or of a format that cannot be read now.
 
-    Raises NewerStoreError, OlderStoreError, DamagedStoreError.
+    Raises NewerStoreError, NotOurSchemaError, OlderStoreError, DamagedStoreError.
     """
     number = schema.format_of(connection)
     _check_format(number, path)
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    if number < 1 or "event" not in tables:
+    has_log = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'event'").fetchone()
+    if number < 1 or has_log is None:
         raise DamagedStoreError(
             f"{path} is marked as a store but its tables are missing. Restore a copy; this one "
             "was left as it is"
         )
+    our_schema.check(connection, path)
     if number < schema.OLDEST_READABLE and read_only:
         raise OlderStoreError(
             f"{path} has format {number}, older than {schema.OLDEST_READABLE}. Open it once for "
@@ -143,7 +144,7 @@ def check_content(connection: sqlite3.Connection, path: Path, *, read_only: bool
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
-    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in names:
         if name in _UNCHECKED or name.startswith("sqlite_"):
             continue

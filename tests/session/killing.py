@@ -253,4 +253,4 @@ def _alive(workers: dict[int, int], spool: Path) -> list[int]:
 def auto_command(program: list[str], network: Path, store: Path, **options: object) -> list[str]:
     """The command line of `auto` with settings as options."""
     given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-    return [sys.executable, *program, "auto", str(network), "--store", str(store), *given]
+    return [sys.executable, *program, "auto", str(network), "--store", str(store), "--yes", *given]

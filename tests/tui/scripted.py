@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.contracts.codec import encode
+from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.events import (
     EngineEvent,
@@ -85,6 +86,7 @@ class ScriptedExecutor:
         self.running: dict[str, asyncio.Event] = {}  # what is under way, to be let go
         self.ended = ""  # how the app parted: "detached" or "closed"
         self.paused = False
+        self.doubts: tuple[Doubt, ...] = ()  # about the root
         self.epochs = 3
         self._held: set[str] = set()
         self._errors: dict[str, list[Exception]] = {}
@@ -217,6 +219,7 @@ class ScriptedExecutor:
             metrics={"val_accuracy": 93.2, "val_loss": 0.31, "test_accuracy": 92.9,
                      "macs": ROOT_MACS, "params": ROOT_PARAMS, "latency_ms": 4.0},
             seconds=2.5,
+            doubts=self.doubts,
         )  # fmt: skip
 
     def _data(self, node: str, request: JobRequest, on_event: EngineListener) -> DataDescribed:

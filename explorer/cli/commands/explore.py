@@ -6,8 +6,6 @@ import asyncio
 import os
 import sys
 
-import typer
-
 from engine.contracts.errors import UsageError
 from explorer.session.named_files import check_data, is_store, model_path
 from explorer.session.open_run import Request
@@ -41,5 +39,7 @@ async def _run(app: ExplorerApp) -> int:
     finally:
         await app.release()
         if told := app.lifecycle.told_at_the_end:
-            typer.echo(f"pe-explore: {told}", err=True)
+            from explorer.cli.console import say
+
+            say(f"pe-explore: {told}", err=True)
     return app.return_code or 0

@@ -6,13 +6,11 @@ import uuid
 from pathlib import Path
 from typing import cast
 
-import typer
-
 from engine.contracts.errors import UsageError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import Export, Exported, JobRequest, Places
 from explorer.cli.commands.train import run_job
-from explorer.cli.console import find_run
+from explorer.cli.console import find_run, say
 from explorer.cli.json_types import NodeExported, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.temporary import temporary_folder
@@ -61,4 +59,4 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
     if as_json:
         print_json(exported)
     else:
-        typer.echo(f"{exported.path}: {node_name}, {exported.size_bytes / 1e6:.2f} MB")
+        say(f"{exported.path}: {node_name}, {exported.size_bytes / 1e6:.2f} MB")

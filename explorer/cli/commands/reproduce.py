@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import typer
-
 from engine.contracts.spool import log_path
-from explorer.cli.console import find_run
+from explorer.cli.console import find_run, say
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
@@ -23,7 +21,6 @@ from explorer.session.reproduce import (
     Remade,
     reexecute,
 )
-from explorer.views.safe_text import safe
 from store import TreeStore
 
 _HASH_DIGITS = 12
@@ -62,10 +59,10 @@ def shape_of(found: Reexecution) -> Reexecuted:
 def print_reexecution(found: Reexecution) -> None:
     """A line for each snapshot, and the verdict."""
     for one in found.remade:
-        typer.echo(f"{safe(found.node)} {one.phase}: {_outcome(one)}")
+        say(f"{found.node} {one.phase}: {_outcome(one)}")
         for name, pair in one.metrics.items():
-            typer.echo(f"  {safe(name)}: {_pair(pair)}")
-    typer.echo(f"{safe(found.node)}: {_sentence(found)}")
+            say(f"  {name}: {_pair(pair)}")
+    say(f"{found.node}: {_sentence(found)}")
 
 
 def _outcome(one: Remade) -> str:
@@ -76,7 +73,7 @@ def _outcome(one: Remade) -> str:
 
 
 def _sentence(found: Reexecution) -> str:
-    changed = "; ".join(f"{safe(key)}: {_pair(pair)}" for key, pair in found.environment.items())
+    changed = "; ".join(f"{key}: {_pair(pair)}" for key, pair in found.environment.items())
     if found.verdict == "identical":
         return "identical, bit for bit"
     if found.verdict == "equivalent":
@@ -88,5 +85,5 @@ def _sentence(found: Reexecution) -> str:
 
 
 def _pair(pair: Pair) -> str:
-    then, now = (safe("-" if value is None else str(value)) for value in pair)
+    then, now = ("-" if value is None else str(value) for value in pair)
     return f"{then} stored, {now} now"

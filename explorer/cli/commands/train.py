@@ -7,8 +7,6 @@ import uuid
 from pathlib import Path
 from typing import cast
 
-import typer
-
 from engine.contracts.codec import encode, encode_object
 from engine.contracts.jobs import (
     Diagnosis,
@@ -21,6 +19,7 @@ from engine.contracts.jobs import (
 )
 from engine.contracts.options import check_name, check_short_name
 from engine.contracts.spool import log_path
+from explorer.cli.console import say
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
@@ -70,7 +69,7 @@ def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> N
         f"{result.metrics.get('macs', 0) / 1e6:.2f} M multiply-accumulates",
         f"{with_unit('params', result.metrics.get('params'))} parameters",
     )
-    typer.echo(f"{output}: {', '.join(words)}")
+    say(f"{output}: {', '.join(words)}")
 
 
 def _as_printed(job: TrainFromScratch, result: Trained, output: Path) -> NetworkTrained:
@@ -90,7 +89,7 @@ def doctor(device: str, *, as_json: bool) -> None:
         print_json(found)
         return
     for name, value in encode_object(found).items():
-        typer.echo(f"{name.replace('_', ' '):18} {'-' if value is None else value}")
+        say(f"{name.replace('_', ' '):18} {'-' if value is None else value}")
 
 
 def _run_in_a_folder(request: JobRequest) -> Result:
