@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
-Path = str | os.PathLike[str]
+from store.opened_by import processes_with
 
 
 class StoreError(Exception):
@@ -25,6 +27,10 @@ class NotAStoreError(StoreError):
     """The file is something else: empty, no SQLite database, or another program's database."""
 
 
+class NotOurSchemaError(NotAStoreError):
+    """The file has tables, views, indexes or triggers that are not those of a store."""
+
+
 class NewerStoreError(StoreError):
     """The file has a format that only a newer version of this program knows."""
 
@@ -35,6 +41,10 @@ class OlderStoreError(StoreError):
 
 class DamagedStoreError(StoreError):
     """The database file is torn, truncated or overwritten somewhere."""
+
+
+class TooMuchWorkError(DamagedStoreError):
+    """A query took many times the steps that a file of this size can need."""
 
 
 class SnapshotDamagedError(DamagedStoreError):
@@ -107,9 +117,27 @@ class UnkeepableNodeError(StoreError, ValueError):
 
 def _full(path: Path) -> StoreError:
     return StoreFullError(
-        f"no room to write to {path}: the disk, a quota or a limit on the file's size is "
-        "exhausted. What was acknowledged is safe; make room and try again"
+        f"no room to write to {path}: the disk ({_free(path.parent)}), a quota or a limit on the "
+        f"file's size is exhausted, or the folder of SQLite's temporary files "
+        f"({_temporary_folder()}: {_free(_temporary_folder())}; TMPDIR names another). What was "
+        "acknowledged is safe; make room and try again"
     )
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB left"
+    except OSError:
+        return "unknown"
+
+
+def _temporary_folder() -> Path:
+    """Where SQLite puts what it sorts, and a file that it writes anew."""
+    named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
+    for folder in (*named, "/var/tmp", "/usr/tmp", "/tmp"):
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder)
+    return Path()
 
 
 def _damaged(path: Path) -> StoreError:
@@ -121,8 +149,9 @@ def _damaged(path: Path) -> StoreError:
 
 def _locked(path: Path) -> StoreError:
     return StoreLockedError(
-        f"another program holds the database lock of {path} (an SQLite tool with an open "
-        "transaction?). Close it and try again"
+        f"another program holds the database lock of {path}, in spite of some seconds' wait: "
+        f"{processes_with(path) or 'an SQLite tool with an open transaction?'}. Let it finish, or "
+        "close it, and try again"
     )
 
 
@@ -147,6 +176,29 @@ def _cannot_open(path: Path) -> StoreError:
     )
 
 
+def _too_much_work(path: Path) -> StoreError:
+    return TooMuchWorkError(
+        f"reading {path} took many times longer than a file of its size can need, and was given "
+        "up: its rows lead in circles or were made to be slow. `pe-explore verify` names what is "
+        "wrong; take another copy"
+    )
+
+
+def _too_big(path: Path) -> StoreError:
+    return DamagedStoreError(
+        f"{path} is damaged: it holds a value larger than any that pe-explore writes. "
+        "`pe-explore verify` names what is wrong; restore another copy"
+    )
+
+
+def damaged_rows(path: Path, what: str) -> DamagedStoreError:
+    """The error for rows that cannot be what was stored, as `what` says of them."""
+    return DamagedStoreError(
+        f"{path} is damaged: {what}. `pe-explore verify` names all that is wrong and what can be "
+        "used all the same; restore another copy"
+    )
+
+
 _BY_CODE: dict[int, Callable[[Path], StoreError]] = {
     sqlite3.SQLITE_FULL: _full,
     sqlite3.SQLITE_CORRUPT: _damaged,
@@ -156,6 +208,8 @@ _BY_CODE: dict[int, Callable[[Path], StoreError]] = {
     sqlite3.SQLITE_READONLY: _not_writable,
     sqlite3.SQLITE_IOERR: _input_output,
     sqlite3.SQLITE_CANTOPEN: _cannot_open,
+    sqlite3.SQLITE_INTERRUPT: _too_much_work,
+    sqlite3.SQLITE_TOOBIG: _too_big,
 }
 
 
@@ -167,5 +221,9 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> Excepti
     if isinstance(error, UnicodeDecodeError):
         return _damaged(path)
     code = getattr(error, "sqlite_errorcode", None)
+    if code is None and isinstance(error, sqlite3.OperationalError):
+        return damaged_rows(path, "a text in it is no text")  # "Could not decode to UTF-8"
+    if code == sqlite3.SQLITE_ERROR and "JSON" in str(error):
+        return damaged_rows(path, "a text that must be JSON is none")
     explain = _BY_CODE.get(code & 0xFF) if code is not None else None
     return error if explain is None else explain(path)

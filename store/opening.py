@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from store.errors import StoreNotFoundError
 from store.sqlite import store_file
 from store.sqlite.connection import Connection
 from store.tables import candidates, snapshots
@@ -13,7 +14,14 @@ from store.tables import candidates, snapshots
 
 def resolved(path: str | os.PathLike[str]) -> Path:
     """Where the file is, with links resolved: a store has one lock, however it is named."""
-    return Path(path).expanduser().resolve()
+    try:
+        # Loops of links and ~ without a home stay as they are: looking at them says what is wrong.
+        return Path(os.path.realpath(os.path.expanduser(path)))
+    except (OSError, ValueError) as error:
+        raise StoreNotFoundError(
+            f"cannot find {os.fspath(path)!r}: the current folder was deleted, or the name has a "
+            "zero byte. Go to another folder, or give the full path"
+        ) from error
 
 
 def open_store(

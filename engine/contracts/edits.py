@@ -45,5 +45,7 @@ class Edit:
                 )
                 return Edit("filter", filters=tuple(filters))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EditError(f"this edit cannot be read: {value!r}") from error
-        raise EditError(f"unknown structure {structure!r} in an edit; it is 'layer' or 'filter'")
+            raise EditError(f"this edit cannot be read: {repr(value)[:200]}") from error
+        raise EditError(
+            f"unknown structure {str(structure)[:80]!r} in an edit; it is 'layer' or 'filter'"
+        )

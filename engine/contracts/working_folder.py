@@ -70,9 +70,11 @@ def take_folder(folder: Path) -> None:
     except OSError as error:
         raise _not_writable(folder, error) from error
     try:
-        if not (folder / SIGN).exists():
+        if not os.path.lexists(folder / SIGN):
             write_text_atomically(folder / SIGN, _SIGN_TEXT)
     except OSError as error:
+        with contextlib.suppress(OSError):  # a full disk; where it is empty, it goes again
+            folder.rmdir()
         raise _not_writable(folder, error) from error
 
 

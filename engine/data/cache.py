@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.contracts.files import write_atomically
 from engine.data import sources
-from engine.data.folders import cache_folder
+from engine.data.folders import NoCacheFolderError, cache_folder
 from engine.data.images import Decoded
 
 Progress = Callable[[str, int, int], None]
@@ -31,7 +31,10 @@ def decoded(
 def _decoded(opened: sources.Source, on_progress: Progress | None) -> Decoded:
     if opened.key is None:
         return opened.decode(on_progress)
-    path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    try:
+        path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    except NoCacheFolderError:
+        return opened.decode(on_progress)  # each time
     found = _read(path)
     if found is None:
         found = opened.decode(on_progress)

@@ -12,6 +12,7 @@ from typing import Any
 from engine.contracts.codec import encode
 from engine.contracts.files import write_text_atomically
 from engine.contracts.jobs import (
+    DescribeData,
     Doctor,
     Export,
     Job,
@@ -38,6 +39,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     TrainFromScratch: handlers.train_from_scratch,
     Export: handlers.export,
     Doctor: handlers.doctor,
+    DescribeData: handlers.describe_data,
 }
 
 

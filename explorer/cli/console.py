@@ -1,24 +1,48 @@
-"""Trees and nodes as tables on a terminal."""
+"""What commands print, made harmless: lines, cells of tables, and the table of a tree.
+
+Names, notes, reasons and errors come from stores and files of others. All that a command prints
+goes through `say` or `cell` (`tests/contracts/test_printing.py`), JSON through `print_json`, and
+what is told meanwhile through `progress.Reporter`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import typer
+
 from engine.contracts.errors import UsageError
 from engine.contracts.metrics import measure
+from explorer.views.doubts import DoubtView
 from explorer.views.measured_text import interval_text
 from explorer.views.node_view import NodeView
+from explorer.views.safe_text import safe
 from explorer.views.tree_text import tree_lines
 from store import Run, TreeStore
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
+
+_LONGEST_LINE, _LONGEST_CELL = 100_000, 20_000  # characters
 
 COLUMNS = tuple(
     measure(key)
     for key in ("similarity", "val_accuracy", "test_accuracy", "macs_reduction", "params")
 )
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Prints one line, whatever is in it."""
+    typer.echo(safe(line, _LONGEST_LINE), err=err)
+
+
+def cell(text: str, style: str = "", *, longest: int = _LONGEST_CELL) -> Text:
+    """A cell of a table, or a line of a screen: never markup, and one line."""
+    from rich.text import Text
+
+    return Text(safe(text, longest), style)
 
 
 def find_run(store: TreeStore) -> Run:
@@ -32,7 +56,6 @@ def find_run(store: TreeStore) -> Run:
 def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
     """The tree as text: ● kept, ○ rejected, ◌ undecided or waiting, ◐ running, ✗ failed."""
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("node", no_wrap=True)
@@ -42,8 +65,14 @@ def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
         star = " ★" if node.name == best else ""
         gone = " (freed)" if node.freed else " (dropped)" if node.dropped else ""
         cells = (*(column.text(node.measure(column.key)) for column in COLUMNS), _margin(node))
-        table.add_row(Text(line + star + gone, style="" if node.kept else "dim"), *map(Text, cells))
+        table.add_row(cell(line + star + gone, "" if node.kept else "dim"), *map(cell, cells))
     wide_console().print(table)
+
+
+def print_doubts(doubts: Sequence[DoubtView]) -> None:
+    """What speaks against the figures above, one a line."""
+    for doubt in doubts:
+        say(f"doubt: {doubt.words}")
 
 
 def _margin(node: NodeView) -> str:

@@ -7,7 +7,8 @@ encoded, so that page, types and output say the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ import typer
 
 from engine.contracts.codec import encode
 from engine.contracts.json_values import JsonObject, JsonValue
+from explorer.views.doubts import DoubtView
 from explorer.views.node_diff import Decided
 from explorer.views.node_view import NodeView
 from explorer.views.run_diff import Difference
@@ -23,10 +25,24 @@ from explorer.views.shape_fields import absent, told, without_absent
 
 def print_json(value: object, *, one_line: bool = False) -> None:
     """Prints a shape as one JSON object."""
-    typer.echo(json.dumps(encode(value), indent=None if one_line else 2))
+    text = json.dumps(_finite(encode(value)), indent=None if one_line else 2, allow_nan=False)
+    typer.echo(text.replace("\x7f", "\\u007f"))  # all else that is harmful is escaped already
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    """The same with null for numbers that JSON has no form for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_finite(item) for item in value]
+    return value
 
 
 # ------------------------------------------------------------ trees
+
+_DOUBTS = "what speaks against its figures, seen when its root was opened"
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class TreeSummary:
 
     store: str = told("the store's path")
     run: str = told("the run's name")
+    is_new: bool = told("whether this command began the run")
+    why_new: str | None = told("what is new about it, in a store that has others")
     path: tuple[str, ...] = told("the structures along the kept path, from the root down")
     settings: JsonObject = told("the run's settings, in the sections of settings.md")
     notes: tuple[str, ...] = told("what was noted of the checkpoint and the data at the beginning")
@@ -42,6 +60,7 @@ class TreeSummary:
     root: NodeView = told("the root")
     best: NodeView = told("the smallest kept node that is accurate enough")
     nodes: tuple[NodeView, ...] = told("every node, in the order they were made")
+    doubts: tuple[DoubtView, ...] = told(_DOUBTS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,7 @@ class TreeLog:
 
     run: str = told("the run's name")
     nodes: tuple[NodeView, ...] = told("its nodes, or the newest ones with `--limit`")
+    doubts: tuple[DoubtView, ...] = told(_DOUBTS)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
 from types import TracebackType
@@ -16,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.prompt import Confirm
 from rich.text import Text
 
 from engine.contracts.events import Progress
@@ -64,6 +67,23 @@ class Reporter:
         if not self.quiet:
             self.console.print(Text(safe(line)), soft_wrap=True)
 
+    def asks(self, question: str) -> bool:
+        """Whether a person at a terminal says yes; no where there is none."""
+        if not (self.console.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
+            return False
+        if self.bars is not None:
+            self.bars.stop()
+        # asyncio's handler would only cancel its task, and the question go on waiting.
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return Confirm.ask(Text(question), console=self.console, default=False)
+        except EOFError:
+            return False
+        finally:
+            signal.signal(signal.SIGINT, handler)
+            if self.bars is not None:
+                self.bars.start()
+
     def __call__(self, event: SessionEvent) -> None:
         if isinstance(event, JobTold) and isinstance(event.event, Progress):
             self._progress(event.node, event.event)
@@ -75,7 +95,7 @@ class Reporter:
             self._forget(event.node)
 
     def _progress(self, node: str, event: Progress) -> None:
-        what = f"{node} {event.phase}".strip()
+        what = safe(f"{node} {event.phase}".strip())
         figures = _figures(event)
         if self.bars is not None:
             self._move_bar(self.bars, node, what, event, figures)
@@ -149,7 +169,11 @@ class ByteProgress:
             self._print_lines(console)
 
     def _draw(self, console: Console) -> None:
-        columns = TextColumn("{task.description}"), BarColumn(24), TimeRemainingColumn()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            TimeRemainingColumn(),
+        )
         with Bars(*columns, console=console, transient=True) as bars:
             task = bars.add_task(self.before, total=None)
             while not self._ended.wait(0.2):
@@ -168,7 +192,7 @@ class ByteProgress:
                 rate = (self.done - begun) / max(time.monotonic() - started, 1e-3)
                 left = f", {duration((self.total - self.done) / rate)} left" if rate else ""
                 line = f"{self._amount()} {self.what}{left}"
-            console.print(Text(line), soft_wrap=True)
+            console.print(Text(safe(line)), soft_wrap=True)
             if self._ended.wait(self.LINE_SECONDS):
                 return
 

@@ -7,18 +7,21 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from explorer.executors.kinds import workers
+from explorer.session.accepting import Accept, whatever_it_is
 from explorer.session.events import Emit
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Session
 
 
 @asynccontextmanager
-async def session_of(request: Request, emit: Emit) -> AsyncIterator[Session]:
+async def session_of(
+    request: Request, emit: Emit, accept: Accept = whatever_it_is
+) -> AsyncIterator[Session]:
     """The session that a request means; afterwards store and workers are closed, however it ends.
 
-    Raises what opening one does: UsageError, StoreError, JobFailedError.
+    Raises what opening one does: UsageError, StoreError, JobFailedError, DoubtfulRootError.
     """
-    session = await open_session(request, workers, emit)
+    session = await open_session(request, workers, emit, accept)
     try:
         yield session
     finally:

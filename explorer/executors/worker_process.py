@@ -139,7 +139,7 @@ class WorkerProcess:
         await self._connect(messages)
 
     def _spawn(self, write_fd: int) -> None:
-        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=os.getcwd())
+        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=_current_folder())
         with self._open_log() as output, _interrupts_held_back():
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
@@ -148,6 +148,7 @@ class WorkerProcess:
                 [sys.executable, "-P", "-c", program, str(write_fd), str(self.spool)],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
                 pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
+                cwd=_current_folder(),
             )  # fmt: skip
         self._started = self._ready = False
 
@@ -367,3 +368,11 @@ class WorkerProcess:
             lines = file.read().decode(errors="replace").strip().splitlines()
             return f": {lines[-1]}" if lines else ""
         return ""
+
+
+def _current_folder() -> str:
+    """The current folder; one that was deleted holds no module of anybody's."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep

@@ -142,6 +142,7 @@ class BackgroundGrower:
         self.session.emit(CandidatesMeasured(parent.name))
 
     async def _branch(self, node: Node, request: BranchRequest) -> None:
+        await self.session.jobs.places()  # a decision is to follow: not where nothing can grow
         if not await self._tuned(node):
             return
         if isinstance(request.take, CandidateRequest):

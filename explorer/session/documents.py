@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.contracts.codec import FormatError, decode, encode, encode_object
+from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
+from engine.contracts.errors import EditError, EngineError, UserError
 from engine.contracts.jobs import Proposed
 from engine.contracts.json_values import JsonObject, JsonValue
 from engine.contracts.networks import (
@@ -25,6 +27,22 @@ from engine.contracts.networks import (
 from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveUnits
 from engine.contracts.settings import Settings, read_settings
 from store import Node, Phase, Proposal, Run, TreeStore
+
+
+class UnreadableRowError(FormatError):
+    """A row of a store that says what no version of this program would write."""
+
+    def __init__(self, row: str, why: object) -> None:
+        super().__init__(
+            f"{row} cannot be read: {str(why)[:300]}. The store was damaged, or written by another "
+            "program; `pe-explore verify STORE` names all such rows. Take another copy of it"
+        )
+
+
+class ForeignFactoryError(UserError):
+    """A run whose network would be made by a function that its store names."""
+
+    code = "foreign-factory"
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Origin:
     trusted_pickle: bool = False
     notes: tuple[str, ...] = ()
     forked_from: ForkedFrom | None = None
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,15 +77,20 @@ class RunDocument:
 
     @staticmethod
     def of(run: Run) -> RunDocument:
-        """The documents of a run. Raises FormatError."""
-        return RunDocument(
-            run=run,
-            settings=read_settings(run.settings),
-            origin=_read_origin(run.settings),
-            architecture=decode(Architecture, {"factory": "", **run.architecture}, "architecture"),
-            data=decode(DataDescription, run.data, "data"),
-            environment=decode(Environment, run.environment, "environment"),
-        )
+        """The documents of a run. Raises UnreadableRowError."""
+        try:
+            return RunDocument(
+                run=run,
+                settings=read_settings(run.settings),
+                origin=origin_of(run),
+                architecture=decode(
+                    Architecture, {"factory": "", **run.architecture}, "architecture"
+                ),
+                data=decode(DataDescription, run.data, "data"),
+                environment=decode(Environment, run.environment, "environment"),
+            )
+        except (FormatError, EngineError) as error:
+            raise UnreadableRowError(f"run {run.id} ({run.name})", error) from error
 
     @property
     def data_ref(self) -> DataRef:
@@ -80,20 +104,35 @@ def settings_document(settings: Settings, origin: Origin) -> dict[str, JsonValue
     return {**encode_object(settings), "origin": encode(origin)}
 
 
-def _read_origin(settings: Mapping[str, object]) -> Origin:
+def origin_of(run: Run) -> Origin:
+    """Where a run comes from. Raises FormatError."""
+    settings: Mapping[str, object] = run.settings
     if "origin" in settings:
         return decode(Origin, settings["origin"], "origin")
     return decode(Origin, settings, "origin")  # its fields lay among the settings
 
 
 def edit_of(node: Node) -> Edit | None:
-    """What was removed from a node's parent; None for the root. Raises EditError."""
-    return None if node.edit is None else Edit.from_json(node.edit)
+    """What was removed from a node's parent; None for the root. Raises UnreadableRowError."""
+    try:
+        return None if node.edit is None else Edit.from_json(node.edit)
+    except EditError as error:
+        raise UnreadableRowError(f"the edit of {node.name}", error) from error
 
 
 def architecture_of(store: TreeStore, document: RunDocument, node: Node) -> Architecture:
-    """The root's factory and arguments with the edits from the root down to this node."""
+    """The root's factory and arguments with the edits from the root down to this node.
+
+    Raises ForeignFactoryError, UnreadableRowError.
+    """
     root = document.architecture
+    if ":" in root.factory:
+        raise ForeignFactoryError(
+            f"the network of run {document.run.id} ({document.run.name}) is made by "
+            f"{root.factory[:200]!r}, which is code: a store never has code imported or called. "
+            "Look at it with log, show, replay and compare; to grow or export it, open the "
+            "checkpoint itself with --arch"
+        )
     edits = [edit for each in store.lineage(node.id) if (edit := edit_of(each)) is not None]
     return Architecture(root.factory, root.arguments, (*root.edits, *edits))
 
@@ -131,8 +170,14 @@ def proposal_content(result: Proposed) -> dict[str, JsonValue]:
 
 
 def read_proposal(proposal: Proposal) -> ProposalDocument:
-    """The proposal of a row. Raises FormatError."""
-    content: JsonObject = proposal.content
+    """The proposal of a row. Raises UnreadableRowError."""
+    try:
+        return _read_proposal(proposal.content)
+    except FormatError as error:
+        raise UnreadableRowError(f"proposal {proposal.id}", error) from error
+
+
+def _read_proposal(content: JsonObject) -> ProposalDocument:
     document = decode(ProposalDocument, content, "proposal")
     wish = content.get("wish")  # the name of a request before format 6
     if wish is None:

@@ -34,6 +34,7 @@ from engine.contracts.requests import EditRequest
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import describer, find, moved
 from explorer.session.documents import (
     RunDocument,
     edit_of,
@@ -52,6 +53,7 @@ from explorer.session.events import (
     PhaseFinished,
     StateChanged,
 )
+from explorer.session.known_run import with_settings
 from store import Node, Phase, State, TreeStore
 
 T = TypeVar("T")
@@ -76,6 +78,8 @@ class JobRunner:
         self.emit = emit
         self._running: set[int] = set()
         self._preparing = asyncio.Lock()
+        self._finding = asyncio.Lock()
+        self._data: str | None = None
 
     # ------------------------------------------------------------ the jobs
 
@@ -130,18 +134,36 @@ class JobRunner:
         threads = max(1, environment.num_threads // environment.candidates_at_once)
         return replace(environment.execution, num_threads=threads)
 
-    @property
-    def places(self) -> Places:
-        """Where this run's data lie here."""
-        return Places(data=self.document.settings.data.source)
+    async def places(self) -> Places:
+        """Where this run's images lie here: looked for once, and remembered where that is news.
 
-    def _request(self, job: Job, key: str, node: Node) -> JobRequest:
+        Raises DataNotFoundError, OtherDataError, JobFailedError.
+        """
+        async with self._finding:
+            if self._data is None:
+                describe = describer(self.executor, self.emit)
+                self._data = await find(self.document, self.artifacts.data, describe)
+                self._remember(self._data)
+        return Places(data=self._data)
+
+    def _remember(self, place: str) -> None:
+        settings = self.document.settings
+        if place == settings.data.source:
+            return
+        there = replace(settings, data=replace(settings.data, source=place))
+        if self.store.read_only:
+            self.document = replace(self.document, settings=there)
+        else:
+            self.document = with_settings(self.store, self.document, there)
+        self.emit(moved(self.document))
+
+    def _request(self, job: Job, key: str, node: Node, places: Places) -> JobRequest:
         beside = isinstance(job, Recover) and self.document.environment.candidates_at_once > 1
         return JobRequest(
             id=uuid.uuid4().hex,
             job=job,
             label=f"{job.KIND} {node.name}",
-            places=self.places,
+            places=places,
             key=key,
             slots=1 if beside else None,
         )
@@ -224,9 +246,10 @@ class JobRunner:
             self.emit(JobAnswered(node.name, job.KIND))
 
     async def _tried(self, job: Job, key: str, node: Node, on_event: EngineListener) -> Result:
+        places = await self.places()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self.executor.run(self._request(job, key, node), on_event)
+                return await self.executor.run(self._request(job, key, node, places), on_event)
             except JobFailedError as error:
                 changed = error.error == WeightsChangedError.code
                 if not changed and not isinstance(error, WorkerDiedError):

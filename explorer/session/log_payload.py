@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.contracts.codec import decode
+from engine.contracts.codec import FormatError, decode
+from explorer.session.documents import UnreadableRowError
 from store import Event
 
 
@@ -33,6 +34,14 @@ class LogPayload:
 
 
 def payload_of(event: Event) -> LogPayload:
-    """What an event that the store itself wrote tells. Raises FormatError for any other."""
+    """What an event that the store itself wrote tells. Raises UnreadableRowError for any other."""
     given = dict(event.payload)
-    return decode(LogPayload, {**given, "came_from": given.get("from", "")}, event.kind)
+    try:
+        return decode(LogPayload, {**given, "came_from": given.get("from", "")}, event.kind)
+    except FormatError as error:
+        raise unreadable_line(event, error) from error
+
+
+def unreadable_line(event: Event, why: object) -> UnreadableRowError:
+    """The error for a line of the log that cannot have been written here."""
+    return UnreadableRowError(f"line {event.id} of the log ({event.kind[:40]})", why)

@@ -107,7 +107,7 @@ async def _environment(stored: Environment, executor: Executor, emit: Emit) -> E
 async def _remake(jobs: JobRunner, node: Node, phase: Phase) -> Remade:
     job: Job = jobs.recover_job(node) if phase == "recovered" else jobs.tune_job(node)
     jobs.prepare(job)
-    request = JobRequest("", job, f"{job.KIND} {node.name}", jobs.places)
+    request = JobRequest("", job, f"{job.KIND} {node.name}", await jobs.places())
     result = cast(Recovered | Tuned, await _run(request, jobs.executor, jobs.emit, node.name))
     differences = _differences(jobs.store.metrics_of(node.id, phase), result.metrics)
     return Remade(

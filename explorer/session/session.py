@@ -43,11 +43,15 @@ class Session:
         emit: Emit = ignore,
     ) -> None:
         self.store = store
-        self.document = document
         self.executor = executor
         self.artifacts = artifacts
         self.emit = emit
         self.jobs = JobRunner(store, document, executor, artifacts, emit)
+
+    @property
+    def document(self) -> RunDocument:
+        """The run's documents as they are now."""
+        return self.jobs.document
 
     @property
     def run(self) -> Run:

@@ -101,6 +101,8 @@ KEYS: tuple[Key, ...] = (
     Key("app.help", "?", "Help", "Show every key", "App", True),
     Key("app.palette", "ctrl+p", "Palette",
         "Find an action by its name", "App"),
+    Key("app.suspend", "ctrl+z", "To the shell",
+        "Go to the shell, where fg comes back; the work stands still meanwhile", "App"),
     Key("app.quit", "q", "Quit",
         "Leave; where jobs are live, it is asked what becomes of them", "App", True),
     Key("tree.parent", "up,k", "Parent", "Go to the parent", "Tree"),

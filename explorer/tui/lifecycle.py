@@ -8,12 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.doubts import Doubt
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
-from explorer.session.errors import MENDABLE
-from explorer.session.open_run import Request, is_store, open_read_only, open_session, store_of
+from explorer.session.accepting import DoubtfulRootError
+from explorer.session.data_places import DATA_CODES
+from explorer.session.errors import MENDABLE, code_of
+from explorer.session.known_run import AnotherRunError
+from explorer.session.named_files import is_store
+from explorer.session.open_run import Request, open_read_only, open_session, store_of
 from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui import presenter, recents
@@ -25,8 +29,11 @@ from store import StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
-# What another answer to the question for the data may mend.
-_DATA_CODES = (DataNotNamedError.code, DataError.code)
+# What a dialog about the data is called, by the code of what went wrong.
+DATA_TITLES = {
+    "data-not-found": "Where are its images now?",
+    "other-data": "Other images are there",
+}
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
 
@@ -39,6 +46,7 @@ class Lifecycle:
         self._make_executor = make_executor
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
+        self._doubtful: str | None = None  # what was answered about a doubtful root
         self.told_at_the_end = ""  # for whoever is at the terminal again
 
     # ------------------------------------------------------------ opening
@@ -58,6 +66,11 @@ class Lifecycle:
                 at.screen.paint_title()
             try:
                 state.session = await self._open(state.request)
+            except DoubtfulRootError:
+                if self._doubtful != "data":
+                    at.app.exit()
+                    return
+                await self._ask_for_data("The data that it was trained on:", state.request)
             except MENDABLE as error:
                 if not await self._opening_failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
@@ -70,7 +83,8 @@ class Lifecycle:
         return Request(model, device=config.device, overrides={} if fixed else config.overrides)
 
     async def _open(self, request: Request) -> Session:
-        opening = open_session(request, self._make_executor, self._state.live.on_event)
+        emit = self._state.live.on_event
+        opening = open_session(request, self._make_executor, emit, self._accept)
         self._opening = asyncio.ensure_future(opening)
         try:
             return await self._opening
@@ -88,17 +102,37 @@ class Lifecycle:
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import DataDialog
+        from explorer.tui.screens.dialogs import ConfirmDialog
 
-        if isinstance(error, JobFailedError) and error.error in _DATA_CODES:
-            # Without an answer: back to where something else can be opened.
-            data = await self._at.ask(DataDialog(str(error), _named(request)))
-            overrides = {**request.overrides, "data": data}
-            self._state.request = None if data is None else replace(request, overrides=overrides)
+        code = error.error if isinstance(error, JobFailedError) else code_of(error)
+        if code in DATA_CODES:
+            await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
+            return True
+        if isinstance(error, AnotherRunError):
+            question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
+            begins = await self._at.ask(question)
+            self._state.request = replace(request, new_run=True) if begins else None
             return True
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
+
+    async def _ask_for_data(self, why: str, request: Request, title: str | None = None) -> None:
+        """Other data for the next try; without an answer, where something else can be opened."""
+        from explorer.tui.screens.dialogs import DataDialog
+
+        data = await self._at.ask(DataDialog(why, _named(request), title=title))
+        overrides = {**request.overrides, "data": data}
+        self._state.request = None if data is None else replace(request, overrides=overrides)
+
+    async def _accept(self, doubts: tuple[Doubt, ...]) -> bool:
+        """Asks whether a tree is grown of a doubtful root."""
+        from explorer.tui.screens.dialogs import DoubtDialog
+
+        words = [doubt.words for doubt in doubts]
+        dialog = DoubtDialog(presenter.model_name(self._state), words)
+        self._doubtful = await self._at.ask(dialog)
+        return self._doubtful == "grow"
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""

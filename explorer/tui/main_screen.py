@@ -281,6 +281,7 @@ class MainScreen(Screen[None]):
             paused=shown.paused,
             device=shown.device,
             past=shown.past,
+            num_doubts=shown.num_doubts,
         )
 
     def _best_node(self) -> NodeView | None:

@@ -40,6 +40,7 @@ class TitleView:
     paused: bool = False
     device: str = ""
     past: bool = False
+    num_doubts: int = 0  # about the root, and so about every figure
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
@@ -58,6 +59,7 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         paused=steering.paused if steering else False,
         device=state.live.device,
         past=state.moment is not None,
+        num_doubts=len(session.document.origin.doubts),
     )
 
 

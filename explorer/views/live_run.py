@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from engine.contracts.events import EpochEnded, Progress
+from explorer.session.documents import UnreadableRowError
 from explorer.session.events import (
     Annotated,
     CandidatesProposed,
@@ -150,14 +151,19 @@ class LiveRun:
         assert self.store is not None and self.run is not None
         said = self.store.annotations(self.run.id)
         macs = self._root_macs
-        return {
-            o.name: TreeNode(
-                o.name, o.name.rpartition(".")[0] or None, o.structure, o.state, o.kept,
+        found: dict[str, TreeNode] = {}
+        for o in summaries:
+            parent = o.name.rpartition(".")[0] or None
+            if (parent not in found) if parent else (o.name != "R" or bool(found)):
+                raise UnreadableRowError(
+                    f"node {o.id}", f"{o.name[:60]!r} has no place in the tree"
+                )
+            found[o.name] = TreeNode(
+                o.name, parent, o.structure, o.state, o.kept,
                 o.similarity, o.val_accuracy, macs_reduction(o.macs, macs),
                 o.id in said and bool(said[o.id].tags),
-            )
-            for o in summaries
-        }  # fmt: skip
+            )  # fmt: skip
+        return found
 
     def _brief(self, node: Node, said: Annotation | None) -> TreeNode:
         metrics = node.metrics

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.contracts.codec import encode
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject, JsonValue
 from engine.contracts.metrics import measure
 from explorer.session.policy import Margin
+from explorer.views.doubts import DoubtView
 from explorer.views.shape_fields import ShapeField, absent, without_absent
 
 # The measures that a NODE prints, in this order, and those of them that are counts.
@@ -21,7 +24,7 @@ COUNTS = ("macs", "params")
 
 def printed(key: str, value: float) -> float:
     """A measure as JSON has it: whole where it counts something."""
-    return int(value) if key in COUNTS else value
+    return int(value) if key in COUNTS and math.isfinite(value) else value
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ class NodeDetails:
     epochs: tuple[EpochView, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by phase
     created_at: str = ""
+    doubts: tuple[DoubtView, ...] = ()  # about the run's root
 
     def as_json(self) -> dict[str, JsonValue]:
         """The NODE, and below it what else is known."""
@@ -234,6 +238,7 @@ class NodeDetails:
             "epochs": [epoch.as_json() for epoch in self.epochs],
             "snapshots": dict(self.snapshots),
             "created_at": self.created_at,
+            "doubts": [encode(doubt) for doubt in self.doubts],
         }
 
     @staticmethod
@@ -245,4 +250,5 @@ class NodeDetails:
             ShapeField("epochs", tuple[EpochView, ...], "every epoch of its training"),
             ShapeField("snapshots", Mapping[str, str], "SHA-256 of its weights, by phase"),
             ShapeField("created_at", str, "when it was proposed, UTC"),
+            ShapeField("doubts", tuple[DoubtView, ...], "what speaks against its run's figures"),
         ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, cast
 
 from engine.contracts.metrics import measure
-from explorer.session.log_payload import LogPayload, payload_of
+from explorer.session.log_payload import LogPayload, payload_of, unreadable_line
 from explorer.views.node_view import NodeView
 from explorer.views.removed import removed, stored_edit
 from explorer.views.stored_nodes import node_view
@@ -170,7 +170,7 @@ class Replay:
             past.phases.append((number, "root"))
             self._add(event, f"opened {payload.name}", past.node.id)
         elif event.kind == "candidates":
-            ids = [self._ids[name] for name in payload.nodes]
+            ids = [self._id_of(event, name) for name in payload.nodes]
             for i in ids:
                 self._pasts[i].born = number
             self._add(event, _proposed(payload, [self._pasts[i].node for i in ids]), *ids)
@@ -179,14 +179,30 @@ class Replay:
             past.phases.append((number, phase))
             self._add(event, self._measured(past.node, phase), past.node.id)
         elif event.kind == "decision":
-            past.decisions.append((number, self._decisions[payload.decision]))
-            self._add(event, _decided(payload), past.node.id, *self._children[past.node.id])
+            decision = self._decisions.get(payload.decision)
+            if decision is None or decision.parent_id != past.node.id:
+                raise unreadable_line(
+                    event, f"it names decision {payload.decision}, not of its node"
+                )
+            past.decisions.append((number, decision))
+            children = self._children.get(past.node.id, ())
+            self._add(event, _decided(payload), past.node.id, *children)
         elif event.kind in _SAID:
             before = past.said[-1][1] if past.said else Annotation()
-            past.said.append((number, before.after(event.kind, event.payload)))
+            try:
+                past.said.append((number, before.after(event.kind, event.payload)))
+            except KeyError as error:
+                raise unreadable_line(event, f"it lacks {error}") from error
             self._add(event, _said(event.kind, payload), past.node.id)
         else:
             self._hear_state(event, payload, past)
+
+    def _id_of(self, event: Event, name: str) -> int:
+        """The id of a candidate that an event names. Raises UnreadableRowError."""
+        found = self._ids.get(name)
+        if found is None or self._pasts[found].node.parent_id != event.node_id:
+            raise unreadable_line(event, f"it names {name!r}, no candidate of its node")
+        return found
 
     def _hear_state(self, event: Event, payload: LogPayload, past: _Past) -> None:
         if payload.to in _STATES:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from engine.contracts.codec import FormatError, decode
 from engine.contracts.edits import Edit
+from engine.contracts.errors import EditError
 from engine.contracts.json_values import JsonObject
 
 FAMILY = "cifar_resnet"
@@ -47,5 +48,5 @@ def root_network(architecture: Mapping[str, object]) -> RootNetwork | None:
             return None
         edits = tuple(Edit.from_json(edit) for edit in stored.edits)
         return RootNetwork(decode(ResNetArguments, stored.arguments), edits)
-    except FormatError:
+    except (FormatError, EditError):
         return None

@@ -115,7 +115,7 @@ class _Tree:
         return Side(
             candidates=candidates,
             kept=self.kept(parent),
-            suggested=None if decision.suggested is None else self.names[decision.suggested],
+            suggested=None if decision.suggested is None else self.names.get(decision.suggested),
             actor=decision.actor,
             reason=decision.reason,
             margin=decision.margin,

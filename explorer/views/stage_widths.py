@@ -69,9 +69,10 @@ def _edited(widths: _Widths, edits: Sequence[Edit]) -> _Widths:
     left = dict(widths)
     for edit in edits:
         for block in edit.blocks:
-            del left[block]
+            left.pop(block, None)  # one that is not there: `verify` tells of such an edit
         for conv, indices in edit.filters:
-            left[conv.removesuffix(".conv1")] -= len(indices)
+            if (block := conv.removesuffix(".conv1")) in left:
+                left[block] = max(left[block] - len(indices), 0)
     return left
 
 

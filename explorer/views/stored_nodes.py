@@ -10,6 +10,7 @@ from engine.contracts.json_values import JsonObject
 from explorer.session.deciding import margin_between
 from explorer.session.documents import RunDocument
 from explorer.session.policy import Margin
+from explorer.views.doubts import doubts_about
 from explorer.views.node_view import DecisionView, EpochView, NodeDetails, NodeView
 from explorer.views.removed import removed, stored_edit
 from store import (
@@ -78,6 +79,7 @@ def with_details(store: TreeStore, node: Node, view: NodeView) -> NodeDetails:
         epochs=epoch_views(store, node.id),
         snapshots={phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
         created_at=node.created_at,
+        doubts=doubts_about(store.run(node.run_id)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -149,8 +148,9 @@ def evaluations(connection: sqlite3.Connection) -> Iterator[Problem]:
         return
     told = "SELECT node_id, payload FROM event WHERE kind = 'evaluation'"
     keys = {
-        (node_id, *(json.loads(payload).get(name) for name in ("phase", "kind", "settings")))
-        for node_id, payload in connection.execute(told)
+        (node_id, *(payload.get(name) for name in ("phase", "kind", "settings")))
+        for node_id, text in connection.execute(told)
+        if isinstance(payload := canonical_json.from_text(text), dict)
     }
     for row in connection.execute(
         "SELECT evaluation.*, node.name, node.run_id FROM evaluation"

@@ -8,14 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from store.errors import InvalidValueError
-from store.records import JsonObject, JsonValue
+from store.records import JsonValue
 
 _NUMBER = "$number"
 _MAX_DEPTH = 200
+LONGEST = 16 * 2**20  # characters of one document; the scores of a million filters
+_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
+
+class UnreadableJsonError(ValueError):
+    """A text of a store that is no JSON, or none that can have been written here."""
 
 
 def number_name(value: float) -> str | None:
@@ -56,7 +63,10 @@ def to_text(value: object, what: str) -> str:
 
     Raises InvalidValueError, naming the place inside `what` that JSON cannot hold.
     """
-    return json.dumps(_writable(value, what), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_writable(value, what), sort_keys=True, separators=(",", ":"))
+    if len(text) > LONGEST:
+        raise InvalidValueError(f"{what} has {len(text):,} characters as JSON; at most {LONGEST:,}")
+    return text
 
 
 def object_text(value: object, what: str) -> str:
@@ -66,31 +76,50 @@ def object_text(value: object, what: str) -> str:
     return to_text(value, what)
 
 
-def _readable(item: dict[str, str]) -> object:
-    return float(item[_NUMBER]) if item.keys() == {_NUMBER} else item
+def _readable(item: dict[str, JsonValue]) -> JsonValue:
+    if item.keys() != {_NUMBER}:
+        return item
+    name = item[_NUMBER]
+    if not isinstance(name, str) or name not in _NOT_FINITE:
+        raise ValueError(f"{name!r} is no number that is not finite")
+    return _NOT_FINITE[name]
 
 
 def from_text(text: str) -> JsonValue:
-    """The value that `to_text` wrote, as new objects."""
-    value: JsonValue = (
-        json.loads(text, object_hook=_readable) if _NUMBER in text else json.loads(text)
-    )
-    return value
-
-
-def from_object_text(text: str) -> JsonObject:
-    """The object that `object_text` wrote."""
-    return cast(JsonObject, from_text(text))
+    """The value that `to_text` wrote, as new objects. Raises UnreadableJsonError for any text that
+    it could not have written."""
+    return from_texts((text,))[0]
 
 
 def from_texts(texts: Sequence[str]) -> list[JsonValue]:
     """The values of many texts; one reading of all is several times as quick as one of each."""
-    return cast(list[JsonValue], from_text(f"[{','.join(texts)}]"))
+    for text in texts:
+        _check_bounds(text)
+    whole = f"[{','.join(texts)}]"
+    try:
+        values: list[JsonValue] = (
+            json.loads(whole, object_hook=_readable) if _NUMBER in whole else json.loads(whole)
+        )
+    except (ValueError, RecursionError) as error:
+        raise UnreadableJsonError(f"it is no JSON ({error})") from error
+    if len(values) != len(texts):
+        raise UnreadableJsonError("it is more than one value")
+    return values
 
 
-def from_object_texts(texts: Sequence[str]) -> list[JsonObject]:
-    """As `from_texts`, of texts that `object_text` wrote."""
-    return cast(list[JsonObject], from_texts(texts))
+def _check_bounds(text: str) -> None:
+    """Raises UnreadableJsonError for what is too long or too deep, before it is read."""
+    if len(text) <= 2 * _MAX_DEPTH:
+        return  # as nearly every one
+    if len(text) > LONGEST:
+        raise UnreadableJsonError(f"it has {len(text):,} characters, more than {LONGEST:,}")
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return
+    depth = 0
+    for found in _STRINGS_AND_BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > _MAX_DEPTH + 1:
+            raise UnreadableJsonError(f"it is nested deeper than {_MAX_DEPTH}")
 
 
 def text_hash(text: str) -> str:

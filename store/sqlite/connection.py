@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
 
-from store.errors import ReadOnlyStoreError, StoreClosedError, translated
+from store.errors import (
+    DamagedStoreError,
+    ReadOnlyStoreError,
+    StoreClosedError,
+    damaged_rows,
+    translated,
+)
 from store.sqlite import file_checks as checks
 from store.sqlite import schema
+from store.sqlite.bounds import BoundedConnection
+from store.sqlite.typed_rows import wrong_column
 from store.sqlite.writer_lock import WriterLock
 
 SqlValue = str | int | float | bytes | memoryview | None
@@ -63,13 +71,28 @@ class Connection:
     def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._mutex, self._translating():
-            return self._open_sqlite().execute(sql, parameters).fetchall()
+            cursor = self._open_sqlite().execute(sql, parameters)
+            found = cursor.fetchall()
+        self._check_types(cursor, found)
+        return found
 
     def row(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """The first row of a query, None where there is none."""
         with self._mutex, self._translating():
-            row: sqlite3.Row | None = self._open_sqlite().execute(sql, parameters).fetchone()
-            return row
+            cursor = self._open_sqlite().execute(sql, parameters)
+            row: sqlite3.Row | None = cursor.fetchone()
+        if row is not None:
+            self._check_types(cursor, [row])
+        return row
+
+    def damaged(self, what: str) -> DamagedStoreError:
+        """The error for rows that cannot be what was stored, as `what` says of them."""
+        return damaged_rows(self.path, what)
+
+    def _check_types(self, cursor: sqlite3.Cursor, rows: Sequence[sqlite3.Row]) -> None:
+        columns = [column[0] for column in cursor.description or ()]
+        if (wrong := wrong_column(columns, rows)) is not None:
+            raise self.damaged(f"a value in a column {wrong!r} is of another type than it declares")
 
     def insert(self, table: str, **columns: SqlValue) -> int:
         """The id of a new row. Only inside `writing`."""
@@ -98,8 +121,13 @@ class Connection:
         Raises ReadOnlyStoreError, StoreFullError, StoreLockedError, …
         """
         self._check_writable()
-        with self._transaction("BEGIN IMMEDIATE"):
-            yield
+        try:
+            with self._transaction("BEGIN IMMEDIATE"):
+                yield
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                raise
+            raise self.damaged("a row in it belongs to one that is not there") from error
 
     @contextmanager
     def writing_ahead(self) -> Iterator[None]:
@@ -172,16 +200,17 @@ def raise_translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> N
 
 
 def connect(path: Path, query: str) -> sqlite3.Connection:
-    """A plain connection to an existing file, with what each of ours needs."""
+    """A connection to a file, with the bounds that each of ours has."""
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?{query}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         timeout=_BUSY_MILLISECONDS / 1000,
+        factory=BoundedConnection,
     )
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA foreign_keys = ON")
+    connection.bound(path)
     return connection
 
 
@@ -189,7 +218,7 @@ def reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, not even from a folder where nothing can be written."""
     connection = connect(path, "mode=ro")
     try:
-        connection.execute("SELECT count(*) FROM sqlite_schema")
+        connection.execute("SELECT count(*) FROM sqlite_master")
     except sqlite3.OperationalError as error:
         connection.close()
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from pathlib import Path
 
 from store.errors import (
@@ -13,7 +14,7 @@ from store.errors import (
     StoreInputOutputError,
     StoreNotFoundError,
 )
-from store.sqlite import schema
+from store.sqlite import our_schema, schema
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -29,13 +30,38 @@ def wal_path(path: Path) -> Path:
 
 
 def check_exists(path: Path) -> None:
-    """Raise StoreNotFoundError or NotAStoreError where there is no file at `path`."""
-    if path.is_dir():
-        raise NotAStoreError(f"{path} is a folder; name the store's .db file inside it")
-    if not path.exists():
+    """Raise StoreNotFoundError or NotAStoreError where there is no ordinary file at `path`."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreNotFoundError(
-            f"there is no file {path}. Check its name, or make a new store with create=True"
-        )
+            f"there is no file {path}. Check its name; `pe-explore auto MODEL` makes a new store"
+        ) from error
+    except (OSError, ValueError) as error:  # a loop of links, a name too long, a folder of others
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreNotFoundError(f"cannot look at {path} ({cause}). Check its name") from error
+    if stat.S_ISDIR(mode):
+        raise NotAStoreError(f"{path} is a folder; name the store's .db file inside it")
+    if not stat.S_ISREG(mode):
+        # Opening a pipe would wait for whoever writes to it.
+        raise NotAStoreError(f"{path} is a pipe, a socket or a device; name a store's .db file")
+
+
+def is_unfinished_store(path: Path) -> bool:
+    """Whether a file is what is left of making a store, or is not there; else it is somebody's."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    ours = schema.APPLICATION_ID.to_bytes(4, "big")
+    is_store = header.startswith(_MAGIC) and header[68:72] == ours
+    return is_store or not header.strip(b"\0")
 
 
 def check_header(path: Path) -> None:
@@ -94,18 +120,19 @@ def _check_length(header: bytes, num_bytes: int, path: Path) -> None:
 
 
 def check_content(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    """Refuse a store whose tables are missing, torn, or of a format that cannot be read now.
+    """Refuse a store whose tables are not ours, torn, or of a format that cannot be read now.
 
-    Raises NewerStoreError, OlderStoreError, DamagedStoreError.
+    Raises NewerStoreError, NotOurSchemaError, OlderStoreError, DamagedStoreError.
     """
     number = schema.format_of(connection)
     _check_format(number, path)
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    if number < 1 or "event" not in tables:
+    has_log = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'event'").fetchone()
+    if number < 1 or has_log is None:
         raise DamagedStoreError(
             f"{path} is marked as a store but its tables are missing. Restore a copy; this one "
             "was left as it is"
         )
+    our_schema.check(connection, path)
     if number < schema.OLDEST_READABLE and read_only:
         raise OlderStoreError(
             f"{path} has format {number}, older than {schema.OLDEST_READABLE}. Open it once for "
@@ -117,7 +144,7 @@ def check_content(connection: sqlite3.Connection, path: Path, *, read_only: bool
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
-    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     for (name,) in names:
         if name in _UNCHECKED or name.startswith("sqlite_"):
             continue

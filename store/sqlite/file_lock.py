@@ -28,7 +28,7 @@ _THE_RIGHT = 2**62
 _HOLDERS = _THE_RIGHT + 1
 _NUM_HOLDERS = 2**32  # more than any process number
 _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
-_UNKNOWN_HERE = (errno.EINVAL, errno.ENOSYS)  # a kernel without them
+_UNKNOWN_HERE = (errno.EINVAL, errno.ENOSYS, errno.EOVERFLOW)  # a system without them
 
 
 class HeldElsewhereError(Exception):
@@ -39,8 +39,14 @@ class HeldElsewhereError(Exception):
         self.pid = pid
 
 
+class NoLocksError(OSError):
+    """The file system knows no locks."""
+
+
 class FileLock:
-    """The lock, held until `close`. Raises HeldElsewhereError, and OSError where there are none.
+    """The lock, held until `close`.
+
+    Raises HeldElsewhereError, NoLocksError, and OSError where the file cannot be opened to write.
 
     To be closed after the last SQLite connection of this process to the file: closing any
     descriptor drops the locks that SQLite has on it.
@@ -67,7 +73,7 @@ class FileLock:
                 return
             if error.errno in _HELD_BY_ANOTHER:
                 raise HeldElsewhereError(_holder(self._descriptor)) from None
-            raise
+            raise NoLocksError(error.errno, error.strerror) from error
 
     def close(self) -> None:
         """Let go of the lock, but not for the process that this one was forked from."""

@@ -111,7 +111,8 @@ def _writer(path: Path) -> sqlite3.Connection:
             f"{path} may not be written to. Open it with read_only=True, or change its permissions"
         )
     # What a process that died while it made this store has left, the lock is ours.
-    new_file.remove(_unfinished(path))
+    if file_checks.is_unfinished_store(_unfinished(path)):
+        new_file.remove(_unfinished(path))
     connection = connect(path, "mode=rw")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -142,6 +143,11 @@ def _unfinished(path: Path) -> Path:
 
 def _make(path: Path, fill: Fill) -> None:
     unfinished = _unfinished(path)
+    if not file_checks.is_unfinished_store(unfinished):
+        raise StoreNotWritableError(
+            f"{unfinished} is in the way: {path} is written there until it is whole. Move that "
+            "file away, or give the store another name (--store)"
+        )
     try:
         new_file.remove(unfinished)
         _write(unfinished, path, fill)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from store.errors import StoreLockedError, StoreNotWritableError
-from store.sqlite.file_lock import FileLock, HeldElsewhereError, identity_of
+from store.sqlite.file_lock import FileLock, HeldElsewhereError, NoLocksError, identity_of
 
 _held: weakref.WeakSet[WriterLock] = weakref.WeakSet()
 _MOST_BYTES = 4096  # of a lock's file
@@ -70,10 +70,10 @@ class WriterLock:
             holder = "another process" if error.pid is None else f"process {error.pid}"
             whose = f"{holder} (under another name, or its {self.path.name} was removed)"
             raise self._is_locked(whose) from None
-        except PermissionError:
-            return  # who cannot open it for writing writes nothing to it
-        except OSError as error:
+        except NoLocksError as error:
             raise _no_locks(self._store, error) from error
+        except OSError:
+            return  # who cannot open it for writing writes nothing to it
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK

@@ -6,7 +6,7 @@ from store.errors import InvalidValueError
 from store.records import Annotation, Event, JsonObject
 from store.sqlite import canonical_json
 from store.sqlite.connection import Connection
-from store.tables import events, nodes
+from store.tables import events, nodes, stored
 
 
 def tag(connection: Connection, node_id: int, text: str, on: bool) -> Event | None:
@@ -54,15 +54,18 @@ def _of_node(connection: Connection, node_id: int) -> Annotation:
 
 def _select(connection: Connection, condition: str, parameter: int) -> dict[int, Annotation]:
     rows = connection.rows(
-        f"SELECT node_id, kind, payload FROM event WHERE {condition}"
+        f"SELECT id, node_id, kind, payload FROM event WHERE {condition}"
         " AND kind IN ('tag', 'note', 'drop') ORDER BY id",
         (parameter,),
     )
     found: dict[int, Annotation] = {}
     for row in rows:
         said = found.get(row["node_id"], Annotation())
-        payload = canonical_json.from_object_text(row["payload"])
-        found[row["node_id"]] = said.after(row["kind"], payload)
+        payload = stored.json_object(connection, row["payload"], f"line {row['id']} of the log")
+        try:
+            found[row["node_id"]] = said.after(row["kind"], payload)
+        except KeyError as error:
+            raise connection.damaged(f"line {row['id']} of the log lacks {error}") from error
     return {node_id: said for node_id, said in found.items() if said != Annotation()}
 
 

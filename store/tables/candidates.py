@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import get_args
 
 from store.errors import IllegalStateError, InvalidValueError
 from store.records import JsonObject, Node, Proposal, State, Structure
 from store.sqlite import canonical_json
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection
-from store.tables import events, nodes, structures
+from store.tables import events, nodes, stored, structures
 
-STATES: tuple[State, ...] = get_args(State)
+STATES = nodes.STATES
 # By `set_state`; that a queued or running node becomes ready is for `node_results.finish` alone.
 _LEGAL_CHANGES: dict[State, set[State]] = {
     "queued": {"running", "failed", "cancelled"},
@@ -91,7 +90,7 @@ def proposals(connection: Connection, parent_id: int) -> list[Proposal]:
             id=row["id"],
             run_id=row["run_id"],
             parent_id=row["parent_id"],
-            content=canonical_json.from_object_text(row["content"]),
+            content=stored.json_object(connection, row["content"], f"proposal {row['id']}"),
             created_at=row["created_at"],
         )
         for row in rows

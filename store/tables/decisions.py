@@ -17,9 +17,12 @@ _DECISIONS = """
 SELECT decision.*,
   (SELECT json_group_array(id) FROM
     (SELECT id FROM node WHERE node.parent_id = decision.parent_id
-     AND node.id <= decision.newest_candidate ORDER BY id)) AS candidates,
+     AND node.run_id = decision.run_id AND node.id <= decision.newest_candidate
+     ORDER BY id)) AS candidates,
   (SELECT json_group_array(node_id) FROM
-    (SELECT node_id FROM decision_kept WHERE decision_id = decision.id ORDER BY node_id)) AS kept
+    (SELECT node_id FROM decision_kept WHERE decision_id = decision.id
+     ORDER BY node_id)) AS kept_ids,
+  (SELECT node.run_id FROM node WHERE node.id = decision.parent_id) AS parents_run
 FROM decision
 """
 
@@ -155,8 +158,23 @@ def _keepable(
 def _select(connection: Connection, condition: str, *parameters: SqlValue) -> list[Decision]:
     rows = connection.rows(_DECISIONS + condition, parameters)
     candidates = _ids([row["candidates"] for row in rows])
-    kept = _ids([row["kept"] for row in rows])
-    return [_decision(*parts) for parts in zip(rows, candidates, kept, strict=True)]
+    kept = _ids([row["kept_ids"] for row in rows])
+    found = [_decision(*parts) for parts in zip(rows, candidates, kept, strict=True)]
+    for row, decision in zip(rows, found, strict=True):
+        if (wrong := _why_impossible(decision, row["parents_run"])) is not None:
+            raise connection.damaged(f"decision {decision.id} {wrong}")
+    return found
+
+
+def _why_impossible(decision: Decision, parents_run: int | None) -> str | None:
+    """What is wrong with a decision as a row tells it; None where it can have been made."""
+    if decision.run_id != parents_run:
+        return f"is on node {decision.parent_id}, which is not in its run"
+    if not set(decision.kept) <= set(decision.candidates):
+        return f"keeps nodes that are no candidates of its parent: {decision.kept[:5]}"
+    if decision.supersedes is not None and decision.supersedes >= decision.id:
+        return f"supersedes decision {decision.supersedes}, which is no earlier one"
+    return None
 
 
 def _ids(texts: list[str]) -> list[list[int]]:

@@ -21,5 +21,6 @@ def keep(connection: Connection, table: Table, text: str) -> str:
 def copy(source: Connection, into: Connection, table: Table, address: str) -> None:
     """Have a document of another store here too. Only inside `writing`."""
     row = source.row(f"SELECT json FROM {table} WHERE hash = ?", (address,))
-    assert row is not None, "foreign keys hold"
+    if row is None:
+        raise source.damaged(f"the {table} document {address[:12]} is not there")
     into.execute(f"INSERT OR IGNORE INTO {table}(hash, json) VALUES (?, ?)", (address, row["json"]))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import cast
 
 from store.errors import EvaluatedError
 from store.records import Evaluation, JsonObject, Phase
 from store.sqlite import canonical_json, formats
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection
-from store.tables import documents, events, node_results, nodes
+from store.tables import documents, events, node_results, nodes, stored
 
 _EVALUATIONS = """
 SELECT evaluation.*, settings.json AS settings FROM evaluation
@@ -58,7 +57,7 @@ def add(
             )
         found = _row(connection, key)
         assert found is not None, "it was there or has just been written"
-        return _evaluation(found)
+        return _evaluation(connection, found)
 
 
 def of_node(connection: Connection, node_id: int) -> list[Evaluation]:
@@ -69,7 +68,7 @@ def of_node(connection: Connection, node_id: int) -> list[Evaluation]:
     rows = connection.rows(
         _EVALUATIONS + " WHERE evaluation.node_id = ? ORDER BY evaluation.id", (node_id,)
     )
-    return [_evaluation(row) for row in rows]
+    return [_evaluation(connection, row) for row in rows]
 
 
 def _row(connection: Connection, key: tuple[int, Phase, str, str]) -> sqlite3.Row | None:
@@ -78,13 +77,14 @@ def _row(connection: Connection, key: tuple[int, Phase, str, str]) -> sqlite3.Ro
     )
 
 
-def _evaluation(row: sqlite3.Row) -> Evaluation:
+def _evaluation(connection: Connection, row: sqlite3.Row) -> Evaluation:
+    where = f"evaluation {row['id']}"
     return Evaluation(
         id=row["id"],
         node_id=row["node_id"],
         phase=row["phase"],
         kind=row["kind"],
-        settings=canonical_json.from_object_text(row["settings"]),
-        metrics=cast(dict[str, float], canonical_json.from_text(row["metrics"])),
+        settings=stored.json_object(connection, row["settings"], f"the settings of {where}"),
+        metrics=stored.measured(connection, row["metrics"], f"the metrics of {where}"),
         created_at=row["created_at"],
     )

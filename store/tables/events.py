@@ -7,7 +7,7 @@ from store.records import Event, JsonObject
 from store.sqlite import canonical_json
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection
-from store.tables import hash_chain, nodes, runs
+from store.tables import hash_chain, nodes, runs, stored
 
 
 def append(
@@ -44,7 +44,11 @@ def read(connection: Connection, run_id: int, after: int = 0, limit: int = -1) -
         "SELECT * FROM event WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?",
         (run_id, after, limit),
     )
-    payloads = canonical_json.from_object_texts([row["payload"] for row in rows])
+    payloads = stored.json_objects(
+        connection,
+        [row["payload"] for row in rows],
+        lambda place: f"line {rows[place]['id']} of the log",
+    )
     return [
         Event(
             id=row["id"],
@@ -65,5 +69,5 @@ def by_id(connection: Connection, run_id: int, event_id: int) -> Event:
 
 def last_id(connection: Connection, run_id: int) -> int:
     """The newest line of a run's log; 0 in a run without any."""
-    row = connection.row("SELECT max(id) AS id FROM event WHERE run_id = ?", (run_id,))
-    return 0 if row is None or row["id"] is None else int(row["id"])
+    row = connection.row("SELECT max(id) AS last FROM event WHERE run_id = ?", (run_id,))
+    return 0 if row is None or row["last"] is None else int(row["last"])

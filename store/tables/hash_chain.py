@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 
 from store.errors import DamagedStoreError
-from store.sqlite import formats
+from store.sqlite import canonical_json, formats
 from store.sqlite.connection import Connection, SqlValue
 
 Parameters = Mapping[str, SqlValue]
@@ -71,7 +71,7 @@ def digest_of(rows: Rows, event: sqlite3.Row, previous: str | None) -> str:
 
 
 def _told(rows: Rows, event: sqlite3.Row) -> Iterator[list[sqlite3.Row]]:
-    payload = json.loads(event["payload"])
+    payload = canonical_json.from_text(event["payload"])
     if not isinstance(payload, dict):
         raise ValueError("the payload of an event is an object")
     number = payload.get(_NUMBERS.get(event["kind"], ""))
@@ -110,7 +110,7 @@ def broken(rows: Rows, number: int) -> Iterator[Problem]:
     was a chain are not in it."""
     if number < formats.WITH_HASH_CHAIN:
         return
-    first = rows("SELECT min(event_id) AS id FROM seal", {})[0]["id"]
+    first = rows("SELECT min(event_id) AS first FROM seal", {})[0]["first"]
     previous, after = None, (first or 0) - 1
     while first is not None and (events := rows(_EVENTS, {"after": after})):
         for event in events:

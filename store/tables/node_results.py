@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from store.errors import (
     FinishedNodeError,
@@ -18,7 +17,7 @@ from store.records import EpochRow, JsonObject, Node, Phase
 from store.sqlite import canonical_json
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection
-from store.tables import events, nodes, snapshots
+from store.tables import events, nodes, snapshots, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,9 @@ def metrics(connection: Connection, node_id: int, phase: Phase) -> dict[str, flo
         "SELECT * FROM metric WHERE node_id = ? AND phase = ? ORDER BY name", (node_id, phase)
     )
     return {
-        row["name"]: float(row["value"] if row["nonfinite"] is None else row["nonfinite"])
+        row["name"]: stored.number(
+            connection, row["value"], row["nonfinite"], f"{row['name']!r} of node {node_id}"
+        )
         for row in rows
     }
 
@@ -177,7 +178,9 @@ def epochs(connection: Connection, node_id: int, phase: Phase | None = None) -> 
             node_id=row["node_id"],
             phase=row["phase"],
             number=row["number"],
-            values=canonical_json.from_object_text(row["content"]),
+            values=stored.json_object(
+                connection, row["content"], f"epoch {row['number']} of node {row['node_id']}"
+            ),
         )
         for row in rows
     ]
@@ -186,7 +189,8 @@ def epochs(connection: Connection, node_id: int, phase: Phase | None = None) -> 
 def resamples(connection: Connection, node_id: int, phase: Phase) -> list[float] | None:
     """The similarities on the seeded resamples, None where the phase measured none."""
     text = row_of(connection, node_id, phase)["resamples"]
-    return None if text is None else cast(list[float], canonical_json.from_text(text))
+    where = f"the resamples of node {node_id} ({phase})"
+    return None if text is None else stored.numbers(connection, text, where)
 
 
 def snapshot_hash(connection: Connection, node_id: int, phase: Phase) -> str:

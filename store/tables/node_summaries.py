@@ -35,11 +35,12 @@ SELECT node.id,
 FROM node LEFT JOIN decision ON decision.id =
   (SELECT max(newest.id) FROM decision newest WHERE newest.parent_id = node.parent_id)
 """
-# From the root down along every parent's newest kept child, with the siblings on the way.
+# From the root down along every parent's newest kept child, with the siblings on the way. UNION
+# ends where rows lead in a circle.
 _KEPT_PATH = """
 WITH RECURSIVE path(id) AS (
   SELECT id FROM node WHERE run_id = :run_id AND name = 'R'
-  UNION ALL
+  UNION
   SELECT (SELECT max(node.id) FROM node JOIN outline ON outline.node_id = node.id
           WHERE node.parent_id = path.id AND outline.kept = 1)
   FROM path WHERE path.id IS NOT NULL
@@ -105,9 +106,10 @@ def measured(connection: Connection, run_id: int, metric: str, most: int) -> dic
 
 def tip(connection: Connection, run_id: int) -> int:
     """The id of the last node of the kept path."""
-    row = connection.row(_KEPT_PATH + "SELECT max(id) AS id FROM path", {"run_id": run_id})
-    assert row is not None
-    return int(row["id"])
+    row = connection.row(_KEPT_PATH + "SELECT max(id) AS tip FROM path", {"run_id": run_id})
+    if row is None or row["tip"] is None:
+        raise connection.damaged(f"run {run_id} has no root")
+    return int(row["tip"])
 
 
 def open_parents(connection: Connection, run_id: int) -> list[int]:

@@ -6,13 +6,14 @@ import difflib
 import json
 import sqlite3
 from collections.abc import Collection
+from typing import get_args
 
 from store.errors import UnknownNodeError
-from store.records import JsonObject, Node, Phase, PhaseMetrics, PhaseSeconds
-from store.sqlite import canonical_json
+from store.records import JsonObject, Node, Phase, PhaseMetrics, PhaseSeconds, State
 from store.sqlite.connection import Connection, SqlValue
-from store.tables import runs
+from store.tables import lineages, runs, stored
 
+STATES: tuple[State, ...] = get_args(State)
 PHASES: tuple[Phase, ...] = ("root", "recovered", "tuned")  # in the order of a node's life
 # The same order for SQL; phases that a later program added come last.
 PHASE_ORDER = "phase <> 'root', phase <> 'recovered', phase <> 'tuned', phase"
@@ -52,7 +53,7 @@ wanted AS (
 _LINEAGE = """
 WITH RECURSIVE way(id, parent_id) AS (
   SELECT id, parent_id FROM node WHERE id = ?
-  UNION ALL
+  UNION
   SELECT node.id, node.parent_id FROM node JOIN way ON node.id = way.parent_id
 )
 SELECT id FROM way
@@ -62,8 +63,7 @@ _LISTED = "WITH wanted AS (SELECT value AS id FROM json_each(?))"
 
 def of_run(connection: Connection, run_id: int) -> list[Node]:
     """The nodes of a run in the order they were made. Raises UnknownRunError."""
-    runs.by_id(connection, run_id)
-    return select(connection, _OF_RUN, run_id)
+    return by_phase(connection, run_id)[0]
 
 
 def newest(connection: Connection, run_id: int, limit: int) -> list[Node]:
@@ -112,7 +112,9 @@ def lineage(connection: Connection, node_id: int) -> list[Node]:
         by_id(connection, node_id)
         # Followed up once, not in each of the queries for nodes, results and metrics.
         way = [row["id"] for row in connection.rows(_LINEAGE, (node_id,))]
-        return select(connection, _LISTED, json.dumps(way))
+        found = select(connection, _LISTED, json.dumps(way))
+    lineages.check_way(connection, found, node_id)
+    return found
 
 
 def by_phase(
@@ -122,7 +124,9 @@ def by_phase(
     after the given one speaks of, and their new candidates. Raises UnknownRunError."""
     runs.by_id(connection, run_id)
     if not after_event:
-        return _select_by_phase(connection, _OF_RUN, run_id)
+        found = _select_by_phase(connection, _OF_RUN, run_id)
+        lineages.check_tree(connection, found[0], run_id)
+        return found
     return _select_by_phase(connection, _SPOKEN_OF, run_id, after_event)
 
 
@@ -149,12 +153,22 @@ def _select_by_phase(
         seconds.setdefault(node_id, {})[phase] = spent
     values: PhaseMetrics = {}
     for node_id, phase, name, value, nonfinite in metrics:
-        number = value if nonfinite is None else float(nonfinite)
-        values.setdefault(node_id, {}).setdefault(phase, {})[name] = number
-    edits = canonical_json.from_object_texts([row["edit"] or "null" for row in rows])
+        if value is None:
+            value = stored.number(connection, value, nonfinite, f"{name!r} of node {node_id}")
+        values.setdefault(node_id, {}).setdefault(phase, {})[name] = value
+    with_edits = [row for row in rows if row["edit"] is not None]
+    edits = stored.json_objects(
+        connection,
+        [row["edit"] for row in with_edits],
+        lambda place: f"the edit of node {with_edits[place]['id']}",
+    )
+    edit_of = {row["id"]: edit for row, edit in zip(with_edits, edits, strict=True)}
+    for row in rows:
+        if row["state"] not in STATES:
+            raise connection.damaged(f"node {row['id']} is in the state {row['state'][:40]!r}")
     found = [
-        _node(row, edit, seconds.get(row["id"], {}), values.get(row["id"], {}))
-        for row, edit in zip(rows, edits, strict=True)
+        _node(row, edit_of.get(row["id"]), seconds.get(row["id"], {}), values.get(row["id"], {}))
+        for row in rows
     ]
     return found, seconds, values
 

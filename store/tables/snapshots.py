@@ -95,7 +95,7 @@ def read(connection: Connection, snapshot_hash: str) -> bytes:
     for position in range(header["num_chunks"]):
         try:
             row = connection.row(
-                "SELECT data FROM snapshot_chunk WHERE hash = ? AND position = ?",
+                "SELECT data AS part FROM snapshot_chunk WHERE hash = ? AND position = ?",
                 (snapshot_hash, position),
             )
         except DamagedStoreError as error:
@@ -108,7 +108,7 @@ def read(connection: Connection, snapshot_hash: str) -> bytes:
                     "candidate again from its parent"
                 )
             raise _damaged(connection, snapshot_hash, f"its part {position} is missing")
-        chunks.append(row["data"])
+        chunks.append(row["part"])
         digest.update(chunks[-1])
     if digest.hexdigest() != snapshot_hash:
         raise _damaged(connection, snapshot_hash, "its bytes have changed since they were stored")

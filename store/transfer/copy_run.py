@@ -14,7 +14,7 @@ from store.records import JsonObject, Phase
 from store.sqlite import canonical_json, formats
 from store.sqlite.clock import timestamp
 from store.sqlite.connection import Connection, SqlValue
-from store.tables import documents, hash_chain, nodes, snapshots, structures
+from store.tables import documents, hash_chain, nodes, snapshots, stored, structures
 
 _RESULTS = f"""
 SELECT result.*, freed.created_at AS freed_at FROM result LEFT JOIN freed USING (node_id, phase)
@@ -81,7 +81,18 @@ class RunCopy:
         return num_bytes
 
     def insert(self, into_run: int | None = None) -> int:
-        """Writes all other rows, as a new run or behind those of one that is there; its id."""
+        """Writes all other rows, as a new run or behind those of one that is there; its id.
+
+        Raises DamagedStoreError where the source's rows break a rule of stores.
+        """
+        try:
+            return self._insert(into_run)
+        except sqlite3.IntegrityError as error:
+            raise self.source.damaged(
+                f"run {self.source_run} breaks a rule of stores ({error})"
+            ) from error
+
+    def _insert(self, into_run: int | None) -> int:
         run_id = self._insert_run() if into_run is None else into_run
         self._insert_settings(run_id)
         known = {
@@ -185,6 +196,14 @@ class RunCopy:
     def _has_weights(self, old_id: int) -> bool:
         return self.part is None or old_id in self.part.with_weights
 
+    def _new_node(self, old_id: int) -> int:
+        """The id there of a node. Raises DamagedStoreError for one that was not copied."""
+        if old_id not in self._nodes:
+            raise self.source.damaged(
+                f"a row of run {self.source_run} names node {old_id}, not its"
+            )
+        return self._nodes[old_id]
+
     def _set_state(self, new_id: int, state: str, error: str | None) -> None:
         self.into.execute(
             "UPDATE node SET state = ?, error = ? WHERE id = ?", (state, error, new_id)
@@ -195,8 +214,9 @@ class RunCopy:
             return None
         if old_id not in self._proposals:
             row = self.source.row("SELECT * FROM proposal WHERE id = ?", (old_id,))
-            assert row is not None, "foreign keys hold"
-            ids = {"run_id": run_id, "parent_id": self._nodes[row["parent_id"]]}
+            if row is None:
+                raise self.source.damaged(f"proposal {old_id} is not there")
+            ids = {"run_id": run_id, "parent_id": self._new_node(row["parent_id"])}
             self._proposals[old_id] = self.into.insert("proposal", **_without(row, "id") | ids)
         return self._proposals[old_id]
 
@@ -212,7 +232,7 @@ class RunCopy:
         for row, known in zip(rows, there, strict=False):
             self._decisions[row["id"]] = known["id"]
         for row in rows[len(there) :]:
-            parent_id = self._nodes[row["parent_id"]]
+            parent_id = self._new_node(row["parent_id"])
             ids = {
                 "run_id": run_id,
                 "parent_id": parent_id,
@@ -229,7 +249,7 @@ class RunCopy:
                     "decision_kept",
                     decision_id=decision_id,
                     parent_id=parent_id,
-                    node_id=self._nodes[kept["node_id"]],
+                    node_id=self._new_node(kept["node_id"]),
                 )
 
     def _insert_events(self, run_id: int) -> None:
@@ -270,14 +290,17 @@ class RunCopy:
         return self.part is None or old_id in self.part.parents
 
     def _payload(self, event: sqlite3.Row) -> str:
+        where = f"line {event['id']} of the log"
+        payload = dict(stored.json_object(self.source, event["payload"], where))
         if event["kind"] not in ("candidates", "decision"):
             return str(event["payload"])
-        payload = dict(canonical_json.from_object_text(event["payload"]))
         if event["kind"] == "candidates":
-            payload["proposal"] = self._proposals[_id(payload, "proposal")]
+            payload["proposal"] = self._proposals.get(_id(payload, "proposal"))
         else:
-            payload["decision"] = self._decisions[_id(payload, "decision")]
+            payload["decision"] = self._decisions.get(_id(payload, "decision"))
             payload["supersedes"] = self._decisions.get(_id(payload, "supersedes"))
+        if payload.get("proposal", payload.get("decision")) is None:
+            raise self.source.damaged(f"{where} tells of a row that is not there")
         return canonical_json.object_text(payload, "payload")
 
     def _rows(self, sql: str) -> Iterator[sqlite3.Row]:
@@ -286,7 +309,7 @@ class RunCopy:
 
 def _id(payload: JsonObject, name: str) -> int:
     """The id that the payload of an event names; 0, which nothing has, where it names none."""
-    found = payload[name]
+    found = payload.get(name)
     return found if isinstance(found, int) else 0
 
 

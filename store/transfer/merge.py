@@ -22,7 +22,7 @@ _CHUNK_EVENTS = 5_000
 # What a run's log says, without what is one store's own: ids, work that started or was interrupted,
 # weights that were freed.
 _HISTORY = """
-SELECT event.id, event.kind, event.created_at, node.name,
+SELECT event.id, event.kind, event.created_at, node.name AS of_node,
   json_remove(payload, '$.decision', '$.supersedes', '$.proposal') AS payload,
   CASE kind
     WHEN 'result' THEN (SELECT digest FROM result WHERE result.node_id = event.node_id
@@ -31,7 +31,7 @@ SELECT event.id, event.kind, event.created_at, node.name,
                             WHERE child.parent_id = event.node_id
                             AND child.proposal_id = json_extract(payload, '$.proposal'))
     {evaluated}
-  END AS content
+  END AS told
 FROM event LEFT JOIN node ON node.id = event.node_id
 WHERE event.run_id = ? AND event.id > ? AND kind NOT IN ('interrupted', 'freed')
 AND (kind <> 'state' OR json_extract(payload, '$.to') IN ('failed', 'cancelled')
@@ -146,4 +146,4 @@ def _said(event: sqlite3.Row) -> tuple[object, ...]:
 
 
 def _words(event: sqlite3.Row) -> str:
-    return f"{event['kind']} of {event['name'] or 'the run'} ({event['created_at'][:19]})"
+    return f"{event['kind']} of {event['of_node'] or 'the run'} ({event['created_at'][:19]})"

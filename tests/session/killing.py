@@ -68,6 +68,12 @@ class Auto:
                 return True
         return False
 
+    def rest(self) -> str:
+        """All that was told, once the process has ended."""
+        while self._news.get(timeout=120.0) is not None:
+            pass
+        return "".join(self.lines)
+
     def workers(self) -> dict[int, int]:
         """The workers that run, and when they started."""
         found: dict[int, int] = {}
@@ -247,4 +253,4 @@ def _alive(workers: dict[int, int], spool: Path) -> list[int]:
 def auto_command(program: list[str], network: Path, store: Path, **options: object) -> list[str]:
     """The command line of `auto` with settings as options."""
     given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-    return [sys.executable, *program, "auto", str(network), "--store", str(store), *given]
+    return [sys.executable, *program, "auto", str(network), "--store", str(store), "--yes", *given]

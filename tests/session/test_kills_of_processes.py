@@ -3,10 +3,21 @@ same bit for bit."""
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
-from killing import BLOWS, VICTIMS, Findings, Killing, auto_command
+from killing import (
+    BLOWS,
+    VICTIMS,
+    Auto,
+    Findings,
+    Killing,
+    auto_command,
+    snapshots,
+    spool_of,
+)
 from small import OPTIONS, write_data, write_network
 
 QUICK = [str(Path(__file__).with_name("quick_worker.py"))]
@@ -44,6 +55,25 @@ def test_every_blow_to_session_worker_and_both_loses_nothing(tmp_path):
     found = kill(tmp_path, len(EVERY_BLOW), seed=8)
     assert found.problems == []
     assert set(found.blows) == EVERY_BLOW and found.grown
+
+
+@pytest.mark.parametrize("under_nohup", [True, False])
+def test_a_terminal_that_is_closed_ends_auto_in_order_but_not_under_nohup(tmp_path, under_nohup):
+    network, store = tmp_path / "net.pt", tmp_path / "tree.pex.db"
+    network.write_bytes(b"a checkpoint")
+    command = auto_command(QUICK, network, store, data="cifar10", iterations=2)
+    if under_nohup:
+        command = ["nohup", *command]
+    auto = Auto(command, spool_of(store), {**os.environ})
+    assert auto.next_stored()
+    auto.process.send_signal(signal.SIGHUP)
+    code = auto.process.wait(60)
+    if under_nohup:
+        assert code == 0 and len(snapshots(store)) == 7
+    else:
+        assert code == 130 and len(snapshots(store)) < 7
+        assert not spool_of(store).exists() and not store.with_name("tree.pex.db.lock").exists()
+        assert "interrupted; what was finished is kept" in auto.rest()
 
 
 @pytest.mark.soak

@@ -149,6 +149,29 @@ def test_what_a_crash_leaves_of_a_lock_is_in_nobody_s_way(path: Path, content: b
     assert not lock_of(path).exists()
 
 
+@pytest.mark.parametrize("kind", ["link", "file", "folder", "database"])
+def test_a_file_of_somebody_s_where_a_store_is_made_is_left_alone(path: Path, kind: str) -> None:
+    mine, unfinished = path.with_name("mine.txt"), path.with_name(path.name + ".new")
+    mine.write_text("mine")
+    if kind == "link":
+        unfinished.symlink_to(mine)
+    elif kind == "file":
+        unfinished.write_text("a newer version of mine")
+    elif kind == "folder":
+        unfinished.mkdir()
+    else:
+        sqlite3.connect(unfinished).executescript("CREATE TABLE mine(x)").close()
+    before = sorted(path.parent.iterdir())
+    with pytest.raises(StoreNotWritableError, match=f"{unfinished.name} is in the way"):
+        TreeStore.create(path, make_run)
+    assert sorted(path.parent.iterdir()) == before and mine.read_text() == "mine"
+    unfinished.rename(path.with_name("moved"))  # the remedy
+    TreeStore.create(path, make_run).close()
+    path.with_name("moved").rename(unfinished)
+    TreeStore.open(path).close()  # nor is it in the way of a store that is there
+    assert os.path.lexists(unfinished)
+
+
 # ---------------------------------------------------------------- before there is a file
 
 

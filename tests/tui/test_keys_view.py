@@ -150,6 +150,21 @@ def test_help_and_palette_open_and_the_palette_runs_an_action(tmp_path):
     start(tmp_path, play)
 
 
+@covers("app.suspend")
+def test_where_no_shell_is_ctrl_z_says_so_and_work_goes_on(tmp_path):
+    async def play(seat):
+        seat.worker.hold("tune R.F")
+        await seat.press("a")
+        await seat.until(lambda: "tune R.F" in seat.worker.running, "the tuning")
+        await seat.press("ctrl+z")
+        await seat.told("this terminal has no shell to go to")
+        assert not seat.worker.paused
+        seat.worker.release()
+        await seat.idle()
+
+    start(tmp_path, play)
+
+
 @covers("app.quit")
 def test_quitting_an_idle_app_asks_nothing_and_frees_the_store(tmp_path):
     async def play(seat):

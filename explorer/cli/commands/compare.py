@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-
-import typer
+from typing import TYPE_CHECKING
 
 from engine.contracts.errors import UsageError
 from engine.contracts.json_values import JsonValue
 from engine.contracts.settings import read_settings
-from explorer.cli.console import find_run, wide_console
+from explorer.cli.console import cell, find_run, say, wide_console
 from explorer.cli.json_types import NodesCompared, RunsCompared, RunSide, print_json
 from explorer.views.best_node import best
 from explorer.views.measured_text import interval_text, labelled, with_unit
@@ -35,6 +35,9 @@ from explorer.views.safe_text import safe
 from explorer.views.stored_nodes import node_views, some_node_views
 from store import Run, TreeStore
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 _BELOW = ("margin", "reason", "tags", "note")  # rows of words that come below the figures
 _KINDS = {
     "root": "the weights of their roots differ",
@@ -54,7 +57,7 @@ def compare(
         if names:
             raise UsageError("--runs compares runs of one store; leave out the nodes")
         compare_two(path, path, runs, as_json=as_json)
-    elif len(names) == 1 and (names[0].endswith(".db") or Path(names[0]).is_file()):
+    elif len(names) == 1 and (names[0].endswith(".db") or os.path.isfile(names[0])):
         compare_two(path, Path(names[0]), () if run is None else (run,), as_json=as_json)
     elif names:
         compare_nodes(path, names, run, as_json=as_json)
@@ -125,20 +128,22 @@ def _run(store: TreeStore, wanted: str | None) -> Run:
 
 def _print_nodes(nodes: Sequence[NodeView]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for node in nodes:
-        table.add_column(Text(safe(node.name)), justify="right")
-    words = [(r.title, [safe(w) if w is not None else "–" for w in r.words])
-             for r in word_rows(nodes)]  # fmt: skip
+        table.add_column(cell(node.name), justify="right")
+    words = [(r.title, [w if w is not None else "–" for w in r.words]) for r in word_rows(nodes)]
     figures = [(r.measure.heading, [_figure(r, f) for f in r.figures]) for r in figure_rows(nodes)]
     above = [row for row in words if row[0] not in _BELOW]
     below = [row for row in words if row[0] in _BELOW]
     for title, cells in (*above, *figures, *below):
-        table.add_row(Text(title, "bold"), *map(Text, cells))
+        table.add_row(cell(title, "bold"), *map(_short_cell, cells))
     wide_console().print(table)
+
+
+def _short_cell(text: str) -> Text:
+    return cell(text, longest=2_000)
 
 
 def _figure(row: FigureRow, figure: Figure) -> str:
@@ -152,37 +157,35 @@ def _figure(row: FigureRow, figure: Figure) -> str:
 
 def _print_runs(about: RunsCompared) -> None:
     for letter, side in zip("AB", about.runs, strict=True):
-        typer.echo(f"{letter}: {safe(side.name)}, run {side.run} of {safe(side.store)}")
+        say(f"{letter}: {side.name}, run {side.run} of {side.store}")
     for what, (ours, theirs) in about.conditions.items():
-        typer.echo(f"   {safe(what)}: A {_short(ours)}, B {_short(theirs)}")
+        say(f"   {what}: A {_short(ours)}, B {_short(theirs)}")
     if about.agreed:
         gap = about.largest_gap
         close = "" if gap is None else f", similarities at most {gap:.2g} apart"
-        typer.echo(f"they kept the same at {', '.join(about.agreed)}{close}")
+        say(f"they kept the same at {', '.join(about.agreed)}{close}")
     if about.difference is None:
-        typer.echo("they never decided differently")
+        say("they never decided differently")
     else:
         _print_difference(about.difference)
 
 
 def _print_difference(difference: Difference) -> None:
-    typer.echo(f"they part at {difference.parent}: {_KINDS[difference.kind]}")
+    say(f"they part at {difference.parent}: {_KINDS[difference.kind]}")
     for letter, side in zip("AB", difference.sides, strict=True):
         for candidate in side.candidates:
             figures = (
                 labelled("similarity", candidate.similarity),
                 labelled("val_accuracy", candidate.val_accuracy),
             )
-            typer.echo(
-                f"   {letter}  {safe(candidate.name)} (without {candidate.removes}): "
-                f"{', '.join(figures)}"
+            say(
+                f"   {letter}  {candidate.name} (without {candidate.removes}): {', '.join(figures)}"
             )
-        typer.echo(f"   {letter}  {_verdict(side)}")
+        say(f"   {letter}  {_verdict(side)}")
 
 
 def _print_decisions(rows: Sequence[tuple[Decided | None, Decided | None]]) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     if not rows:
         return
@@ -191,7 +194,7 @@ def _print_decisions(rows: Sequence[tuple[Decided | None, Decided | None]]) -> N
     for letter in "AB":
         table.add_column(letter)
     for depth, row in enumerate(rows, 1):
-        table.add_row(Text(f"decision {depth}"), *(Text(_decided(each)) for each in row))
+        table.add_row(cell(f"decision {depth}"), *(cell(_decided(each)) for each in row))
     wide_console().print(table)
 
 
@@ -199,14 +202,14 @@ def _decided(each: Decided | None) -> str:
     if each is None:
         return "–"
     by = f" by {each.actor}" if each.actor else ""
-    return safe(f"{' and '.join(each.kept) or 'none'}{by}{_margin(each)}")
+    return f"{' and '.join(each.kept) or 'none'}{by}{_margin(each)}"
 
 
 def _print_bests(sides: Sequence[RunSide]) -> None:
     for letter, side in zip("AB", sides, strict=True):
         best = side.best
-        typer.echo(
-            f"best of {letter}: {safe(best.name)}, {labelled('val_accuracy', best.val_accuracy)}, "
+        say(
+            f"best of {letter}: {best.name}, {labelled('val_accuracy', best.val_accuracy)}, "
             f"{labelled('test_accuracy', best.test_accuracy)}, "
             f"{with_unit('macs_reduction', best.macs_reduction)} fewer MACs, "
             f"{with_unit('params', best.measure('params'))} parameters"
@@ -216,8 +219,8 @@ def _print_bests(sides: Sequence[RunSide]) -> None:
 def _verdict(side: Side) -> str:
     if side.kept is None:
         return "undecided"
-    kept = safe(" and ".join(side.kept) or "none")
-    return f"{kept} kept by {safe(side.actor or '')}: {safe(side.reason or '')}{_margin(side)}"
+    kept = " and ".join(side.kept) or "none"
+    return f"{kept} kept by {side.actor or ''}: {side.reason or ''}{_margin(side)}"
 
 
 def _margin(said: Side | Decided) -> str:

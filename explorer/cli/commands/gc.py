@@ -9,8 +9,9 @@ from pathlib import Path
 import typer
 
 from engine.contracts.errors import UsageError
+from explorer.cli.console import say
 from explorer.cli.json_types import FreedResult, StoreFreed, print_json
-from explorer.views.safe_text import safe
+from explorer.session.named_files import expanded
 from store import Freeable, TreeStore
 
 _MOST_NAMES = 20
@@ -18,11 +19,11 @@ _MOST_NAMES = 20
 
 def gc(path: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Frees what can be freed, once a person has agreed."""
-    path = path.expanduser()
+    path = expanded(path)
     with TreeStore.open(path, read_only=dry_run) as store:
         found, several_runs = store.freeable(), len(store.runs()) > 1
         if not as_json:
-            typer.echo(_told(found, several_runs))
+            say(_told(found, several_runs))
         freed, before = False, path.stat().st_size
         if found.results and not dry_run:
             _ask(found, yes)
@@ -33,7 +34,7 @@ def gc(path: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(_shape(path, found, freed, before, after))
     elif freed:
-        typer.echo(f"freed; {safe(path.name)} has {after / 1e6:,.1f} MB, from {before / 1e6:,.1f}")
+        say(f"freed; {path.name} has {after / 1e6:,.1f} MB, from {before / 1e6:,.1f}")
 
 
 def _told(found: Freeable, several_runs: bool) -> str:
@@ -41,8 +42,7 @@ def _told(found: Freeable, several_runs: bool) -> str:
         return "nothing to free: no dropped node has weights (drop nodes first: pe-explore drop)"
     names = list(
         dict.fromkeys(
-            f"{safe(r.name)} (run {r.run_id})" if several_runs else safe(r.name)
-            for r in found.results
+            f"{r.name} (run {r.run_id})" if several_runs else r.name for r in found.results
         )
     )
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
@@ -66,8 +66,8 @@ def _shrink(store: TreeStore, path: Path) -> None:
     """Makes the file smaller where the disk has room for writing it anew."""
     room = shutil.disk_usage(path.parent).free
     if room < 2 * path.stat().st_size:
-        typer.echo(
-            f"pe-explore: {safe(path.name)} keeps its size, for the disk has no room to write it "
+        say(
+            f"pe-explore: {path.name} keeps its size, for the disk has no room to write it "
             "anew; what is free in it is used by the next weights",
             err=True,
         )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import typer
-
 from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonValue
-from explorer.cli.console import find_run, print_tree, wide_console
+from explorer.cli.console import cell, find_run, print_doubts, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
+from explorer.views.doubts import doubts_about
 from explorer.views.node_view import EpochView, NodeDetails
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
 from store import TreeStore
@@ -22,7 +21,7 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
     """Prints the newest run's tree, or its newest nodes."""
     with TreeStore.open(path, read_only=True) as store:
         run = find_run(store)
-        count = store.num_nodes(run.id)
+        count, doubts = store.num_nodes(run.id), doubts_about(run)
         if limit is None and count > LONG and not as_json:
             limit = LONG
         if limit is None or limit >= count:
@@ -31,11 +30,12 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
             names = [node.name for node in store.newest(run.id, limit)]
             nodes = some_node_views(store, run.id, names)
     if as_json:
-        print_json(TreeLog(run.name, tuple(nodes)))
+        print_json(TreeLog(run.name, tuple(nodes), doubts))
         return
     if len(nodes) < count:
-        typer.echo(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
+        say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
     print_tree(nodes)
+    print_doubts(doubts)
 
 
 def show(path: Path, name: str, *, as_json: bool) -> None:
@@ -49,13 +49,18 @@ def show(path: Path, name: str, *, as_json: bool) -> None:
 
 
 def _print_node(found: NodeDetails) -> None:
+    from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in encode_object(found).items():
-        text = "\n".join(map(_epoch, found.epochs)) if key == "epochs" else _cell(value)
-        table.add_row(Text(key.replace("_", " "), style="bold"), Text(text))
+        if key == "epochs":
+            lines = list(map(_epoch, found.epochs))
+        elif key == "doubts":
+            lines = [doubt.words for doubt in found.doubts] or ["-"]
+        else:
+            lines = [_cell(value)]
+        table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))
     wide_console().print(table)
 
 

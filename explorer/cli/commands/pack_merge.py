@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
-from explorer.cli.console import find_run
+from explorer.cli.console import find_run, say
 from explorer.cli.json_types import RunMerged, StorePacked, StoresMerged, print_json
 from explorer.cli.progress import ByteProgress
-from explorer.views.safe_text import safe
+from explorer.session.named_files import check_output, expanded
 from store import TreeStore
 from store.transfer import merge as merging
 from store.transfer import pack as packing
@@ -25,7 +24,8 @@ _OUTCOMES = {
 
 def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json: bool) -> None:
     """Writes a store, or some nodes of its newest run, to a new file."""
-    path, out = path.expanduser(), out.expanduser()
+    path, out = expanded(path), expanded(out)
+    check_output(out, "OUT")
     if nodes:
         with TreeStore.open(path, read_only=True) as store:
             run_id = find_run(store).id
@@ -40,15 +40,18 @@ def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json:
     if as_json:
         print_json(StorePacked(str(out), len(runs), num_nodes, num_bytes, num_bytes_before))
         return
-    typer.echo(
-        f"{safe(str(out))}: {len(runs)} run{'s' if len(runs) != 1 else ''}, {num_nodes} nodes, "
+    say(
+        f"{out}: {len(runs)} run{'s' if len(runs) != 1 else ''}, {num_nodes} nodes, "
         f"{num_bytes / 1e6:,.1f} MB (of {num_bytes_before / 1e6:,.1f} MB)"
     )
 
 
 def merge(into: Path, source: Path, *, as_json: bool) -> int:
     """Takes the runs of `source` over into `into`; 1 where a run was refused, else 0."""
-    merged = merging.merge(into.expanduser(), source.expanduser())
+    into, source = expanded(into), expanded(source)
+    if not os.path.lexists(into):
+        check_output(into, "INTO")
+    merged = merging.merge(into, source)
     if as_json:
         runs = (
             RunMerged(m.run_id, m.uuid, m.name, m.outcome, m.num_bytes, m.why or None)
@@ -59,8 +62,7 @@ def merge(into: Path, source: Path, *, as_json: bool) -> int:
         for each in merged:
             why = f": {each.why}" if each.why else f", {each.num_bytes / 1e6:,.1f} MB of weights"
             why = "" if each.outcome == "held" else why
-            line = f"{each.name} ({each.uuid[:8]}): {_OUTCOMES[each.outcome]}{why}"
-            typer.echo(safe(line))
+            say(f"{each.name} ({each.uuid[:8]}): {_OUTCOMES[each.outcome]}{why}")
         if not merged:
-            typer.echo(f"{safe(source.name)} holds no run")
+            say(f"{source.name} holds no run")
     return 1 if any(each.outcome == "refused" for each in merged) else 0

@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from engine.contracts.errors import UsageError
-from explorer.cli.console import find_run, print_tree
+from explorer.cli.console import cell, find_run, print_tree, say
 from explorer.cli.json_types import MomentLine, MomentShown, print_json
 from explorer.views.replay import Moment, Replay
-from explorer.views.safe_text import safe
 from explorer.views.tree_text import tree_lines
 from store import TreeStore
 
@@ -36,7 +33,7 @@ def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
         _animate(past, speed)
     else:
         for moment in past.moments:
-            typer.echo(f"{moment.event_id:>6}  {_clock(moment)}  {safe(moment.text)}")
+            say(f"{moment.event_id:>6}  {_clock(moment)}  {moment.text}")
 
 
 def _line_of(moment: Moment) -> MomentLine:
@@ -46,6 +43,8 @@ def _line_of(moment: Moment) -> MomentLine:
 def _print_moment(past: Replay, event_id: int, run: str, as_json: bool) -> None:
     """The tree as it stood once that event had come."""
     before = [moment for moment in past.moments if moment.event_id <= event_id]
+    if not past.moments:
+        raise UsageError("the run's log tells of nothing; leave --at out")
     if not before or event_id > past.moments[-1].event_id:
         first, last = past.moments[0].event_id, past.moments[-1].event_id
         raise UsageError(f"--at {event_id}: the run's events go from {first} to {last}")
@@ -53,7 +52,7 @@ def _print_moment(past: Replay, event_id: int, run: str, as_json: bool) -> None:
     if as_json:
         print_json(MomentShown(run, _line_of(before[-1]), tuple(nodes)))
         return
-    typer.echo(safe(before[-1].text))
+    say(before[-1].text)
     print_tree(nodes)
 
 
@@ -79,10 +78,10 @@ def _frames(past: Replay) -> Iterator[tuple[Moment, list[tuple[str, bool | None]
 def _frame(moment: Moment, lines: list[tuple[str, bool | None]], count: int) -> Text:
     from rich.text import Text
 
-    header = f"{moment.number + 1}/{count}  {_clock(moment)}  {safe(moment.text)}"
-    shown = [Text(header, "bold", no_wrap=True, overflow="ellipsis"), Text()]
-    shown += [Text(safe(line), "" if kept else "dim", no_wrap=True) for line, kept in lines]
-    return Text("\n").join(shown)
+    header = f"{moment.number + 1}/{count}  {_clock(moment)}  {moment.text}"
+    shown = [cell(header, "bold"), cell("")]
+    shown += [cell(line, "" if kept else "dim") for line, kept in lines]
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(shown)
 
 
 def _clock(moment: Moment) -> str:

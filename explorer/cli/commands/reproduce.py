@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 
-import typer
-
 from engine.contracts.spool import log_path
-from explorer.cli.console import find_run
+from explorer.cli.console import find_run, say
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
+from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import DataPlaces, folders_of
 from explorer.session.documents import RunDocument
 from explorer.session.reproduce import (
     Pair,
@@ -22,24 +21,24 @@ from explorer.session.reproduce import (
     Remade,
     reexecute,
 )
-from explorer.views.safe_text import safe
 from store import TreeStore
 
 _HASH_DIGITS = 12
 
 
-def reexecute_node(path: Path, name: str) -> Reexecution:
+def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
     """A node of the newest run made again, in a worker and a folder that are gone afterwards."""
 
     async def work(reporter: Reporter) -> Reexecution:
         with (
             TreeStore.open(path, read_only=True) as store,
-            tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
+            temporary_folder() as spool,
         ):
-            spool = Path(folder)
             executor = WorkerPool(spool, log=log_path(spool))
             try:
-                artifacts, document = Artifacts(store, spool), RunDocument.of(find_run(store))
+                places = DataPlaces(data, folders_of(store.path))
+                artifacts = Artifacts(store, spool, places)
+                document = RunDocument.of(find_run(store))
                 return await reexecute(artifacts, document, name, executor, reporter)
             finally:
                 await executor.close()
@@ -60,10 +59,10 @@ def shape_of(found: Reexecution) -> Reexecuted:
 def print_reexecution(found: Reexecution) -> None:
     """A line for each snapshot, and the verdict."""
     for one in found.remade:
-        typer.echo(f"{safe(found.node)} {one.phase}: {_outcome(one)}")
+        say(f"{found.node} {one.phase}: {_outcome(one)}")
         for name, pair in one.metrics.items():
-            typer.echo(f"  {safe(name)}: {_pair(pair)}")
-    typer.echo(f"{safe(found.node)}: {_sentence(found)}")
+            say(f"  {name}: {_pair(pair)}")
+    say(f"{found.node}: {_sentence(found)}")
 
 
 def _outcome(one: Remade) -> str:
@@ -74,7 +73,7 @@ def _outcome(one: Remade) -> str:
 
 
 def _sentence(found: Reexecution) -> str:
-    changed = "; ".join(f"{safe(key)}: {_pair(pair)}" for key, pair in found.environment.items())
+    changed = "; ".join(f"{key}: {_pair(pair)}" for key, pair in found.environment.items())
     if found.verdict == "identical":
         return "identical, bit for bit"
     if found.verdict == "equivalent":
@@ -86,5 +85,5 @@ def _sentence(found: Reexecution) -> str:
 
 
 def _pair(pair: Pair) -> str:
-    then, now = (safe("-" if value is None else str(value)) for value in pair)
+    then, now = ("-" if value is None else str(value) for value in pair)
     return f"{then} stored, {now} now"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import uuid
 from pathlib import Path
 from typing import cast
-
-import typer
 
 from engine.contracts.codec import encode, encode_object
 from engine.contracts.jobs import (
@@ -20,14 +17,21 @@ from engine.contracts.jobs import (
     Trained,
     TrainFromScratch,
 )
+from engine.contracts.options import check_name, check_short_name
 from engine.contracts.spool import log_path
+from explorer.cli.console import say
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
+from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
+from explorer.session.data_places import full_path
 from explorer.session.events import JobTold
+from explorer.session.named_files import check_data, check_output, expanded
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import printed
+
+SHORTCUTS = ("A", "B", "conv")
 
 
 def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
@@ -47,8 +51,12 @@ def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
 
 def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> None:
     """Trains a network and writes it."""
-    path = Path(data).expanduser()
-    places = Places(data=str(path.resolve()) if path.exists() else data, output=str(output))
+    check_short_name(job.arch)
+    check_name("shortcut", job.shortcut, SHORTCUTS)
+    check_data(data)
+    output = expanded(output).absolute()
+    check_output(output, "--output")
+    places = Places(data=full_path(data), output=str(output))
     result = cast(
         Trained, _run_in_a_folder(JobRequest(uuid.uuid4().hex, job, f"train {job.arch}", places))
     )
@@ -61,7 +69,7 @@ def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> N
         f"{result.metrics.get('macs', 0) / 1e6:.2f} M multiply-accumulates",
         f"{with_unit('params', result.metrics.get('params'))} parameters",
     )
-    typer.echo(f"{output}: {', '.join(words)}")
+    say(f"{output}: {', '.join(words)}")
 
 
 def _as_printed(job: TrainFromScratch, result: Trained, output: Path) -> NetworkTrained:
@@ -81,10 +89,10 @@ def doctor(device: str, *, as_json: bool) -> None:
         print_json(found)
         return
     for name, value in encode_object(found).items():
-        typer.echo(f"{name.replace('_', ' '):18} {'-' if value is None else value}")
+        say(f"{name.replace('_', ' '):18} {'-' if value is None else value}")
 
 
 def _run_in_a_folder(request: JobRequest) -> Result:
     """The result of a job that leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder, Reporter() as reporter:
-        return run_job(request, Path(folder), reporter)
+    with temporary_folder() as folder, Reporter() as reporter:
+        return run_job(request, folder, reporter)

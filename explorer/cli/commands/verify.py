@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
+from engine.contracts.errors import UsageError
+from explorer.cli.console import say
 from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVerified, print_json
 from explorer.cli.progress import ByteProgress
-from explorer.views.safe_text import safe
+from explorer.session.named_files import expanded
 from store.audit.verify import (
     KINDS,
     Verification,
@@ -21,14 +21,19 @@ from store.audit.verify import (
 _MOST_NAMES = 20
 
 
-def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> int:
+def verify_store(
+    path: Path, *, reexecute: str | None = None, data: str | None = None, as_json: bool
+) -> int:
     """Prints what is wrong with a store; 0 where nothing is, else 1.
 
-    With `reexecute`, the name of a node of the newest run, that node is made again too.
+    With `reexecute`, the name of a node of the newest run, that node is made again too, on the
+    images that lie at `data` where their place is not known.
     """
+    if data is not None and reexecute is None:
+        raise UsageError("--data is for --reexecute NODE: the rest is checked without the images")
     started = time.monotonic()
     with ByteProgress("checking pages", "read") as progress:
-        found = verify(path.expanduser(), progress)
+        found = verify(expanded(path), progress)
     seconds = time.monotonic() - started
     if not as_json:
         _print(path, found, seconds)
@@ -36,7 +41,7 @@ def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> 
     if reexecute is not None:
         from explorer.cli.commands.reproduce import print_reexecution, reexecute_node, shape_of
 
-        again = reexecute_node(path, reexecute)
+        again = reexecute_node(path, reexecute, data)
         remade = shape_of(again)
         sound = sound and again.verdict != "different"
         if not as_json:
@@ -70,20 +75,20 @@ def _nodes(nodes: Sequence[Who]) -> tuple[NodeOfRun, ...]:
 
 def _print(path: Path, found: Verification, seconds: float) -> None:
     for kind, what in KINDS.items():
-        typer.echo(_line_of(kind, what, found))
+        say(_line_of(kind, what, found))
     for finding in found.findings:
-        typer.echo(f"{finding.kind}: {safe(finding.text)}")
+        say(f"{finding.kind}: {finding.text}")
     count = len(found.findings)
     verdict = "sound" if not count else f"{count} finding{'s' if count > 1 else ''}"
-    typer.echo(
-        f"{safe(path.name)}: {verdict}; {found.num_snapshots} snapshots, "
+    say(
+        f"{path.name}: {verdict}; {found.num_snapshots} snapshots, "
         f"{found.num_bytes / 1e6:,.1f} MB, {len(found.usable) + len(found.unusable)} nodes with "
         f"weights, {len(found.freed)} freed ({seconds:.1f} s)"
     )
     if count:
         several_runs = len({run for run, _ in (*found.usable, *found.unusable)}) > 1
-        typer.echo(f"can be used: {_names(found.usable, several_runs)}")
-        typer.echo(f"cannot be used: {_names(found.unusable, several_runs)}")
+        say(f"can be used: {_names(found.usable, several_runs)}")
+        say(f"cannot be used: {_names(found.unusable, several_runs)}")
 
 
 def _line_of(kind: str, what: str, found: Verification) -> str:
@@ -96,6 +101,6 @@ def _line_of(kind: str, what: str, found: Verification) -> str:
 
 
 def _names(nodes: Sequence[Who], with_run: bool) -> str:
-    shown = [f"{safe(name)} (run {run})" if with_run else safe(name) for run, name in nodes]
+    shown = [f"{name} (run {run})" if with_run else name for run, name in nodes]
     more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
     return (", ".join(shown[:_MOST_NAMES]) + more) or "none"

@@ -357,7 +357,9 @@ def _without_candidates(
         return [bottom]
     room = max(height - 2, 0)
     lines += [[(fig.pad(label, _LABEL), "dim"), (text, "")] for label, text in about[:room]]
-    return [*lines, bottom]
+    for words in card.doubts:
+        lines += [[(text, "warning")] for text in fig.wrapped(safe(f"! {words}"), width)]
+    return [*lines[: max(height - 1, 1)], bottom]
 
 
 def _mark(node: NodeView, card: Card) -> str:

@@ -104,6 +104,40 @@ def _job_line(job: JobView) -> str:
     return f"{job.node} {job.kind}: {job.state}{epoch}{share}"
 
 
+class DoubtDialog(Dialog[str]):
+    """Whether a tree is grown of a root whose figures are doubtful: "grow" or "data"."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "dismiss('grow')", "Grow"),
+        Binding("d", "dismiss('data')", "Other data"),
+    ]
+    cancel_label = "Quit"
+
+    def __init__(self, model: str, doubts: Sequence[str]) -> None:
+        super().__init__(f"Grow a tree of {model}?")
+        self.doubts = tuple(doubts)
+
+    def body(self) -> ComposeResult:
+        for words in self.doubts:
+            yield line(words)
+        yield line("Nothing is stored yet.")
+
+    def buttons(self) -> list[PushButton]:
+        return [
+            PushButton("Grow anyway", "g", id="grow"),
+            PushButton("Other data", "d", id="data"),
+        ]
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel").focus()
+
+    def pressed(self, id: str) -> None:
+        if id in ("grow", "data"):
+            self.dismiss(id)
+        else:
+            super().pressed(id)
+
+
 class ErrorDialog(Dialog[str]):
     """What went wrong, why, and what helps; "retry" where that is offered."""
 
