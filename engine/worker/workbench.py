@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import DataError, EngineError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
-from engine.contracts.message_text import plain
+from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -99,7 +99,7 @@ class Workbench:
                 )
                 return data
         raise DataError(
-            f"{plain(source)} is not the data that this tree was grown on (its images or "
+            f"{plain(source, LONGEST_MESSAGE)} is not the data that this tree was grown on (its images or "
             "labels differ); bring back the original, or start a new tree"
         )
 
