@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from explorer.cli.console import say
 from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVerified, print_json
 from explorer.cli.progress import ByteProgress
+from explorer.session.readable import unreadable_rows
 from store.audit.verify import (
     KINDS,
     Verification,
@@ -26,7 +28,7 @@ def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> 
     """
     started = time.monotonic()
     with ByteProgress("checking pages", "read") as progress:
-        found = verify(path.expanduser(), progress)
+        found = _with_unreadable(verify(path.expanduser(), progress), path.expanduser())
     seconds = time.monotonic() - started
     if not as_json:
         _print(path, found, seconds)
@@ -42,6 +44,13 @@ def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> 
     if as_json:
         print_json(_shape(path, found, seconds, remade))
     return 0 if sound else 1
+
+
+def _with_unreadable(found: Verification, path: Path) -> Verification:
+    """What was found, and the rows whose documents say nothing that can be used."""
+    if any(finding.kind in ("schema", "pages") for finding in found.findings):
+        return found  # it cannot be opened
+    return replace(found, findings=(*found.findings, *unreadable_rows(path)))
 
 
 def _shape(
