@@ -1,5 +1,6 @@
 """The store: runs, nodes, decisions, events and snapshots of a project in one SQLite file."""
 
+from store.claim import StoreClaim
 from store.errors import (
     DamagedStoreError,
     EvaluatedError,
@@ -76,6 +77,7 @@ __all__ = [
     "SnapshotDamagedError",
     "SnapshotFreedError",
     "State",
+    "StoreClaim",
     "StoreClosedError",
     "StoreError",
     "StoreExistsError",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
-Path = str | os.PathLike[str]
+from store.opened_by import processes_with
 
 
 class StoreError(Exception):
@@ -115,9 +117,27 @@ class UnkeepableNodeError(StoreError, ValueError):
 
 def _full(path: Path) -> StoreError:
     return StoreFullError(
-        f"no room to write to {path}: the disk, a quota or a limit on the file's size is "
-        "exhausted. What was acknowledged is safe; make room and try again"
+        f"no room to write to {path}: the disk ({_free(path.parent)}), a quota or a limit on the "
+        f"file's size is exhausted, or the folder of SQLite's temporary files "
+        f"({_temporary_folder()}: {_free(_temporary_folder())}; TMPDIR names another). What was "
+        "acknowledged is safe; make room and try again"
     )
+
+
+def _free(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(folder).free / 1e6:,.0f} MB left"
+    except OSError:
+        return "unknown"
+
+
+def _temporary_folder() -> Path:
+    """Where SQLite puts what it sorts, and a file that it writes anew."""
+    named = (os.environ.get(name) for name in ("SQLITE_TMPDIR", "TMPDIR"))
+    for folder in (*named, "/var/tmp", "/usr/tmp", "/tmp"):
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder)
+    return Path()
 
 
 def _damaged(path: Path) -> StoreError:
@@ -129,8 +149,9 @@ def _damaged(path: Path) -> StoreError:
 
 def _locked(path: Path) -> StoreError:
     return StoreLockedError(
-        f"another program holds the database lock of {path} (an SQLite tool with an open "
-        "transaction?). Close it and try again"
+        f"another program holds the database lock of {path}, in spite of some seconds' wait: "
+        f"{processes_with(path) or 'an SQLite tool with an open transaction?'}. Let it finish, or "
+        "close it, and try again"
     )
 
 
@@ -200,6 +221,8 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> Excepti
     if isinstance(error, UnicodeDecodeError):
         return _damaged(path)
     code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_ERROR and "unsupported file format" in str(error):
+        return _damaged(path)
     if code is None and isinstance(error, sqlite3.OperationalError):
         return damaged_rows(path, "a text in it is no text")  # "Could not decode to UTF-8"
     if code == sqlite3.SQLITE_ERROR and "JSON" in str(error):

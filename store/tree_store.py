@@ -217,6 +217,10 @@ class TreeStore:
         """The nodes of the kept path with their siblings, parents first; at most `most`."""
         return node_summaries.kept_path(self._connection, run_id, most)
 
+    def measured(self, run_id: int, metric: str, most: int) -> dict[str, float]:
+        """A metric by the names of the newest nodes that have it; at most `most` values."""
+        return node_summaries.measured(self._connection, run_id, metric, most)
+
     def tip(self, run_id: int) -> int:
         """The id of the last node of the kept path."""
         return node_summaries.tip(self._connection, run_id)

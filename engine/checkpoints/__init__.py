@@ -47,9 +47,11 @@ from engine.checkpoints.time_limit import within
 from engine.contracts.errors import CheckpointError, UnknownFamilyError
 from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES, architecture_of_name
+from engine.pruning.structure import structure_of
 
 LOAD_SECONDS = 60.0
 LOAD_BYTES_PER_SECOND = 10e6
+_LIBRARIES = ("torchvision", "timm", "torch", "transformers", "segmentation_models_pytorch")
 
 __all__ = [
     "ArchitectureError",
@@ -74,6 +76,7 @@ class LoadedNetwork:
     metrics: Mapping[str, Any]  # numbers that stood beside the weights, as they were called there
     notes: tuple[str, ...]  # what was stripped, chosen, converted or inferred, for the user
     digest: str  # the SHA-256 of the file
+    inferred: bool = False  # from the tensors, which show no layout (`trials.py`)
 
 
 def load(
@@ -119,7 +122,8 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     else:
         architecture, model, notes = _into_family(arch, found.state)
     notes = content.notes + found.notes + notes
-    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest)
+    inferred = architecture.factory in FAMILIES
+    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest, inferred)
 
 
 _Result = tuple[Architecture, nn.Module, tuple[str, ...]]
@@ -156,7 +160,14 @@ def _check_name(arch: str, arguments: Mapping[str, Any], state: Mapping[str, Ten
 
 def _into_factory(reference: str, state: Mapping[str, Any]) -> _Result:
     """The network that a person's own factory makes, loaded strictly."""
+    package = reference.partition(":")[0].partition(".")[0]
+    if package in _LIBRARIES:  # some take long to import, and none has a network that is known
+        raise ArchitectureError(
+            f"the networks of {package} cannot be pruned here so far; a CIFAR ResNet can, of any "
+            "number of blocks and widths (docs/networks.md)"
+        )
     model = from_factory(reference)
+    structure_of(model)  # before any weight is looked at
     own = model.state_dict()
     expected = shapes_of(own)
     # The network's own names may begin like a wrapper's, so the closest stripping is taken.

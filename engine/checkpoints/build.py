@@ -64,6 +64,21 @@ def rebuilt(factory: str, arguments: Mapping[str, Any], edits: Any = ()) -> nn.M
         ) from error
 
 
+@torch.inference_mode()
+def check_same_function(model: nn.Module, architecture: Architecture) -> None:
+    """Raises ArchitectureError where a person's network computes something else than what our
+    architecture of its shape does: every figure of its tree would be that one's."""
+    ours = rebuilt(architecture.factory, architecture.arguments)
+    ours.load_state_dict(model.state_dict())
+    channels = next(model.parameters()).shape[1]
+    images_BCHW = torch.rand((2, channels, 32, 32), generator=torch.Generator().manual_seed(0))
+    if not torch.allclose(ours.eval()(images_BCHW), model(images_BCHW), rtol=1e-3, atol=1e-4):
+        raise ArchitectureError(
+            f"{type(model).__name__} has the tensors of a CIFAR ResNet but computes something "
+            "else; leave --arch out to have its layout found on training images"
+        )
+
+
 def from_factory(reference: str) -> nn.Module:
     """The network that a person's `package.module:factory` makes. Raises UnknownFamilyError."""
     try:

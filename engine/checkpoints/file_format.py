@@ -11,8 +11,9 @@ from pathlib import Path
 
 from engine.checkpoints.errors import DamagedFileError, NotACheckpointError, UnsupportedFormatError
 from engine.checkpoints.message_text import shown
+from engine.contracts.outside import MOST_CHECKPOINT_BYTES
 
-MAX_FILE_BYTES = 4 * 2**30
+MAX_FILE_BYTES = MOST_CHECKPOINT_BYTES
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # pickled by torch before 1.6
 
 _EXPORT_REMEDY = (
@@ -57,7 +58,10 @@ def read_file(path: Path) -> FileBytes:
             raise NotACheckpointError("this is a directory; give the checkpoint file inside it")
         if not stat.S_ISREG(mode):
             raise NotACheckpointError("not a regular file; give a checkpoint file")
-        with open(path, "rb") as file:
+        # Whatever stands there by now: opening a pipe would wait for somebody who writes to it.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise NotACheckpointError("not a regular file; give a checkpoint file")
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise NotACheckpointError(

@@ -1,8 +1,8 @@
 """The arguments of a CIFAR ResNet, read off its tensors.
 
 What the family cannot express is refused, with the reason, and never guessed. Not in the tensors
-are strides and what a shortcut without parameters does: they are taken as He et al. have them
-(1 in the first stage, 2 at the start of each other; option A).
+is the layout (strides, what a shortcut without parameters does): it is taken as He et al. have it
+here, and tried on images where there are some (`trials.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from engine.checkpoints.build import outline
 from engine.checkpoints.errors import ArchitectureError
+from engine.checkpoints.masks import refuse_masks
 from engine.checkpoints.message_text import listed, shown
 from engine.checkpoints.tensor_names import (
     SHORTCUT_CONV,
@@ -25,7 +26,7 @@ from engine.checkpoints.tensor_names import (
 )
 from engine.checkpoints.tensors import mismatches, shapes_of
 
-REMEDY = "give --arch package.module:factory, a function that makes the network"
+REMEDY = "only networks that docs/networks.md describes are pruned here so far"
 _FAMILY = "our CIFAR ResNets"
 
 
@@ -58,8 +59,6 @@ def infer(state: Mapping[str, Any]) -> Inferred:
         _refuse(f"with {describe(arguments)}, {listed(differences)}")
     if foreign:
         notes.append("renamed the tensors to our names (conv1, layer1.0.conv1, …, fc)")
-    if shortcut == "A" and len(numbering) > 1:
-        notes.append("its shortcuts have no parameters: taken as option A, padded on both sides")
     return Inferred(arguments, renamed, (f"inferred {describe(arguments)}", *notes))
 
 
@@ -90,11 +89,7 @@ def _by_place(state: Mapping[str, Any]) -> dict[Place, Tensor]:
 
 
 def _refuse_unknown(unknown: list[str], has_blocks: bool) -> NoReturn:
-    if any(name.endswith(("_orig", "_mask")) for name in unknown):
-        raise ArchitectureError(
-            "it holds masks (weight_orig, weight_mask); call torch.nn.utils.prune.remove on every "
-            "pruned module and save it again"
-        )
+    refuse_masks(unknown)
     joined = " ".join(unknown)
     if any(word in joined for word in ("attn", "attention", "qkv", "pos_embed", "cls_token")):
         _refuse("it looks like a transformer")
@@ -114,12 +109,36 @@ def _refuse_other_families(tensors: Mapping[Place, Tensor]) -> None:
         _refuse("it has no first convolution or no classifier by any name that is known")
     if stem.dim() == 4 and tuple(stem.shape[2:]) == (7, 7):
         _refuse(
-            "its first convolution is 7×7: this is a ResNet for ImageNet, with a stride and a "
-            f"pooling after it that {_FAMILY} do not have (for example --arch "
-            "torchvision.models:resnet18)"
+            "its first convolution is 7×7: this is a ResNet for ImageNet (torchvision's, timm's), "
+            f"which {_FAMILY} are not, and --arch does not help"
+        )
+    _refuse_other_norms(tensors)
+
+
+def _refuse_other_norms(tensors: Mapping[Place, Tensor]) -> None:
+    """Raises where batch norms are not there, or stand before their convolutions."""
+    norms = [place for place in tensors if place.part.startswith("bn")]
+    biases = [place for place in tensors if place.part == "conv1" and place.leaf == "bias"]
+    if not norms and biases:
+        raise ArchitectureError(
+            "its batch norms were folded into its convolutions (these have biases, and there is no "
+            "batch norm): it cannot be fine-tuned as it was trained. Save the state_dict before "
+            "the network is fused, quantised or exported"
+        )
+    before = [
+        place for place, tensor in tensors.items()
+        if place.stage is not None and (place.part, place.leaf) == ("bn1", "weight")
+        and (conv := tensors.get(Place(place.stage, place.block, "conv1", "weight"))) is not None
+        and conv.dim() == 4 and tensor.shape[:1] == conv.shape[1:2] != conv.shape[:1]
+    ]  # fmt: skip
+    if before:
+        place = before[0]
+        _refuse(
+            f"the batch norm of layer{place.stage}.{place.block} stands before its convolution: "
+            f"this is a pre-activation ResNet, which {_FAMILY} are not"
         )
     if not any(place.part == "bn1" and place.stage is None for place in tensors):
-        _refuse("no batch norm follows its first convolution (a pre-activation ResNet?)")
+        _refuse("no batch norm follows its first convolution, as in a pre-activation ResNet")
 
 
 Numbering = dict[int, dict[int, int]]  # stage in the file -> block in the file -> block here

@@ -1,65 +1,140 @@
-"""Which mean and standard deviation a network was trained with."""
+"""Which layout, mean and standard deviation a network was trained with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
+from torch import nn
 
 from engine.checkpoints import LoadedNetwork, preset_normalisations
+from engine.checkpoints.layouts import OTHER_EPS, plausible
+from engine.checkpoints.trials import NOISE, Chosen, Scaling, Trials, differs, p_value
+from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError
 from engine.contracts.networks import Architecture, DataDescription, Execution
 from engine.data import ImageData
-from engine.data.splits import num_shared, stratified_sample
-from engine.measures.accuracy import evaluate
+from engine.models.cifar_resnet import PadShortcut
+from engine.models.resnet_layout import USUAL
 from engine.runtime.progress import Monitor
 
-TRIAL_IMAGES = 1_000
-TRIAL_SEED = 0
+MOST_TIED = 3
 
 
-@dataclass(frozen=True)
-class Normalisation:
-    """Mean and std a channel, where they come from, and what the user should know about it."""
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """How a network is to be read: its layout and normalisation, and what was seen on the way."""
 
-    name: str
+    model: nn.Module
+    architecture: Architecture
+    name: str  # of the normalisation
     mean: tuple[float, ...]
     std: tuple[float, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 def choose(
-    loaded: LoadedNetwork, data: ImageData, execution: Execution, monitor: Monitor
-) -> Normalisation:
-    """What the checkpoint says; else the usual preset with the best accuracy on training images.
-
-    Training images, so that neither validation nor test images had a part in the choice.
-    """
+    loaded: LoadedNetwork,
+    architecture: Architecture,
+    data: ImageData,
+    execution: Execution,
+    monitor: Monitor,
+) -> Choice:
+    """What the checkpoint says; else the layout and the usual normalisation with which most
+    training images are right."""
     if loaded.data is not None and loaded.data.mean:
-        return Normalisation("checkpoint", loaded.data.mean, loaded.data.std)
-    count = min(TRIAL_IMAGES, len(data.train))
-    chosen_N = stratified_sample(data.train.labels_N.numpy(), count, TRIAL_SEED)
-    images = data.train.take(torch.from_numpy(chosen_N))
+        given = loaded.data
+        return Choice(loaded.model, architecture, "checkpoint", given.mean, given.std)
+    scalings = _scalings(data)
+    arguments = architecture.arguments if loaded.inferred else None
+    trials = Trials(loaded.model, arguments, scalings, data, execution, monitor)
+    layouts = plausible(arguments) if arguments is not None else (USUAL,)
+    chosen = trials.choose(layouts)
+    if arguments is not None:
+        chosen = _with_best_eps(chosen, trials)
+    best = chosen.best
+    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen))
+    for note in notes:
+        monitor.note(note)
+    if best.layout != USUAL:
+        read = {**architecture.arguments, **best.layout.arguments()}
+        architecture = replace(architecture, arguments=read)
+    mean, std = scalings[best.scaling]
+    doubts = _doubts(chosen, data)
+    model = trials.model(best.layout)
+    return Choice(model, architecture, best.scaling, tuple(mean), tuple(std), notes, doubts)
+
+
+def _scalings(data: ImageData) -> dict[str, Scaling]:
     channels = data.image_shape_HWC[2]
-    presets = {
+    known = {
         name: values
         for name, values in preset_normalisations().items()
         if len(values[0]) == channels
     }
-    presets[f"{data.name} statistics"] = (data.mean, data.std)
-    accuracies = {}
-    for name, (mean, std) in presets.items():
-        trial = data.with_normalisation(tuple(mean), tuple(std))
-        accuracies[name] = evaluate(
-            loaded.model, images, trial, execution, monitor=monitor, phase="normalisation"
-        ).accuracy
-    best = max(accuracies, key=accuracies.__getitem__)
-    table = ", ".join(f"{name} {value:.1f} %" for name, value in accuracies.items())
-    note = f"the checkpoint names no normalisation; took {best}, the best of: {table}"
-    monitor.note(note)
-    mean, std = presets[best]
-    return Normalisation(best, tuple(mean), tuple(std), (note,))
+    return {**known, f"{data.name} statistics": (data.mean, data.std)}
+
+
+def _with_best_eps(chosen: Chosen, trials: Trials) -> Chosen:
+    """The choice with the other usual epsilon of batch norms, where that is clearly better."""
+    best = chosen.best
+    if best.layout.bn_eps == OTHER_EPS:
+        return chosen
+    other = trials.with_other(best, replace(best.layout, bn_eps=OTHER_EPS))
+    if other.accuracy > best.accuracy and differs(other, best):
+        return Chosen(other, chosen.table, [*chosen.others, best])
+    return chosen
+
+
+def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
+    if not loaded.inferred:
+        return ()
+    layout = chosen.best.layout
+    if layout == USUAL:
+        if not any(isinstance(each, PadShortcut) for each in loaded.model.modules()):
+            return ()
+        return ("its shortcuts have no parameters: taken as option A, padded on both sides",)
+    first = next(trial for trial in chosen.others if trial.layout == USUAL)
+    return (
+        f"its tensors do not show its layout; took {layout.describe()}, in which "
+        f"{chosen.best.accuracy:.1f} % of {len(chosen.best.right_N):,} training images are right "
+        f"(in the usual layout {first.accuracy:.1f} % of {len(first.right_N):,})",
+    )
+
+
+def _scaling_notes(chosen: Chosen) -> tuple[str, ...]:
+    best = chosen.best
+    table = ", ".join(f"{each.scaling} {each.as_given:.1f} %" for each in chosen.table)
+    taken = f"the checkpoint names no normalisation; took {best.scaling}, the best of: {table}"
+    tied = [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
+    if not tied:
+        return (taken,)
+    names = ", ".join(trial.scaling for trial in tied)
+    return (
+        taken,
+        f"a tie: on {len(best.right_N):,} training images {names} cannot be told from "
+        f"{best.scaling}: the differences are within the noise",
+    )
+
+
+def _doubts(chosen: Chosen, data: ImageData) -> tuple[Doubt, ...]:
+    best = chosen.best
+    found = []
+    if best.order is not None:
+        found.append(Doubt("class-order", best.order.words(data.classes), asks=True))
+    tied = [
+        trial for trial in chosen.others
+        if len(trial.right_N) == len(best.right_N) and p_value(best, trial) >= NOISE
+    ]  # fmt: skip
+    if tied:
+        others = " or ".join(trial.layout.describe() for trial in tied[:MOST_TIED])
+        words = (
+            f"its tensors do not show its layout: took {best.layout.describe()}, but it could as "
+            f"well be {others}; on {len(best.right_N):,} training images the difference "
+            f"({best.accuracy:.1f} % and {tied[0].accuracy:.1f} %) is within the noise"
+        )
+        found.append(Doubt("layout", words))
+    return tuple(found)
 
 
 def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:
@@ -81,26 +156,3 @@ def check_fit(architecture: Architecture, known: DataDescription | None, data: I
             f"the classes of {data.name} are not those the network was trained with "
             f"({', '.join(known.classes[:3])}, …); give the data it was trained on with --data"
         )
-
-
-def notes_on_accuracy(accuracy: float, data: ImageData) -> tuple[str, ...]:
-    """A warning where an accuracy in percent is about that of guessing."""
-    chance = 100 / len(data.classes)
-    if accuracy >= 1.5 * chance:
-        return ()
-    return (
-        f"its accuracy ({accuracy:.1f} %) is no better than chance ({chance:.1f} %): "
-        "wrong data, another order of the classes, or an untrained network?",
-    )
-
-
-def notes_on_splits(data: ImageData) -> tuple[str, ...]:
-    """A warning where test images are training or validation images too."""
-    ours_NHWC = np.concatenate([split.pixels_NHWC.cpu() for split in (data.train, data.validation)])
-    shared = num_shared(data.test.pixels_NHWC.cpu().numpy(), ours_NHWC)
-    if shared == 0:
-        return ()
-    return (
-        f"{shared:,} of the {len(data.test):,} test images of {data.name} are among its training "
-        "images: test accuracy will be too high",
-    )

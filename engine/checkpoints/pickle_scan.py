@@ -15,10 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar
 
+import numpy as np
 import torch
 
 from engine.checkpoints.errors import DamagedFileError, UnsafeCheckpointError
 from engine.checkpoints.message_text import shown
+from engine.checkpoints.passive_classes import PASSIVE_CLASSES
+from engine.checkpoints.stand_ins import Elements, Inert, PlainTensor, Storage, Unsupported
 from engine.contracts.errors import CheckpointError
 
 MAX_DEPTH = 32
@@ -26,47 +29,12 @@ MAX_NODES = 2_000_000
 MAX_READS = 4_000_000  # of the pickle, one or more an opcode; ResNet-110 needs 60,000
 
 
-class Inert:
-    """Stands for an object of a class that is not known to be harmless; takes in anything."""
-
-    __slots__ = ("class_name",)
-
-    def __init__(self, class_name: str) -> None:
-        self.class_name = class_name
-
-    def append(self, _: Any) -> None:
-        """Ignored."""
-
-    extend = add = update = append
-
-    def __setitem__(self, _: Any, __: Any) -> None:
-        """Ignored."""
-
-
-@dataclass(frozen=True)
-class Unsupported:
-    """Stands for a tensor of a kind that is no weight here (`what`: "a sparse tensor")."""
-
-    what: str
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Stands for the storage of one or more tensors."""
-
-    itemsize: int
-    num_bytes: int
-
-
-@dataclass(frozen=True)
-class PlainTensor:
-    """Stands for a dense tensor whose elements all lie in its storage, each but once."""
-
-    shape: tuple[int, ...]
-
-
+@dataclass
 class _NumpyDtype:
-    """Stands for the dtype of a NumPy scalar."""
+    """Stands for the dtype of a NumPy scalar; None: of what is no number."""
+
+    code: str | None
+    order: str = "<"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +43,19 @@ class _Global:
 
     name: str
     build: Callable[..., Any] | None
-    value: Any = None
+    value: Elements | None = None
 
 
 @dataclass
 class Survey:
-    """What was found: the content, the unknown classes, the storages and the pickle protocol."""
+    """What was found: the content, classes, the storages and the pickle protocol.
+
+    `passive` are classes of mere values, which are left out; torch's reader knows them not.
+    """
 
     content: Any = None
     unknown_globals: dict[str, None] = field(default_factory=dict)  # ordered, each once
+    passive: dict[str, None] = field(default_factory=dict)
     storages: dict[str, Storage] = field(default_factory=dict)
     protocol: int = 0
 
@@ -154,7 +126,9 @@ class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index i
         if name in _VALUES:
             return _Global(name, None, _VALUES[name])
         build = _BUILDERS.get(name)
-        if build is None:
+        if name in PASSIVE_CLASSES or name == _DEFAULTDICT:
+            self.found.passive[name] = None
+        elif build is None:
             self.found.unknown_globals[name] = None
         return _Global(name, build)
 
@@ -168,16 +142,17 @@ class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index i
                 "its tensors are stored in a way that torch.save stopped using in 2018; "
                 "load it with the torch that wrote it and save it again"
             )
-        itemsize = storage_type.value
-        num_bytes = _natural(num_elements) * itemsize
+        elements = storage_type.value
+        num_bytes = _natural(num_elements) * elements.itemsize
         in_file = num_bytes if self.storage_bytes is None else self.storage_bytes.get(key, -1)
-        known = self.found.storages.setdefault(key, Storage(itemsize, num_bytes))
+        storage = Storage(elements, num_bytes, key)
+        known = self.found.storages.setdefault(key, storage)
         if num_bytes != in_file or num_bytes != known.num_bytes:
             raise UnsafeCheckpointError(
                 f"refused: the storage {shown(key)} claims {num_bytes:,} bytes, and the file does "
                 "not hold that many; fetch it again"
             )
-        return Storage(itemsize, num_bytes)
+        return storage
 
     def call(self, function: Any, arguments: Any) -> Any:
         if isinstance(function, Inert):
@@ -186,7 +161,10 @@ class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index i
             raise pickle.UnpicklingError("calls what is no class")
         if function.build is None:
             return Inert(function.name)
-        return function.build(*arguments)
+        made = function.build(*arguments)
+        if isinstance(made, Inert) and made.class_name not in self.found.unknown_globals:
+            self.found.passive[made.class_name] = None
+        return made
 
     # The opcodes that call or change an object, so that only our stand-ins are ever touched.
 
@@ -208,7 +186,7 @@ class _Reader(pickle._Unpickler):  # the C one allocates whatever a memo index i
         state = self.stack.pop()
         target = self.stack[-1]
         if isinstance(target, _NumpyDtype):
-            _check_numpy_state(state)
+            _set_numpy_state(target, state)
         elif not isinstance(target, Inert | collections.OrderedDict | PlainTensor):
             raise pickle.UnpicklingError("sets the state of what has none")
 
@@ -229,42 +207,45 @@ def _natural(value: Any) -> int:
 
 
 def _tensor(
-    storage: Any, offset: Any, shape: Any, stride: Any, itemsize: int | None = None
-) -> PlainTensor | Inert:
+    storage: Any, offset: Any, shape: Any, stride: Any, elements: Elements | None = None
+) -> PlainTensor | Inert | Unsupported:
     """Checks that the elements lie in the storage and that no two share a place."""
     if isinstance(storage, Inert):  # read on, to find all that is unknown
         return storage
     sizes, strides = [_natural(v) for v in shape], [_natural(v) for v in stride]
-    itemsize = storage.itemsize if itemsize is None else itemsize
+    elements = storage.elements if elements is None else elements
+    if elements.dtype is None:
+        return Unsupported("a quantised tensor")
+    place = (tuple(sizes), tuple(strides), _natural(offset), storage.key, elements.dtype)
     if len(sizes) != len(strides):
         raise DamagedFileError("corrupt: a tensor has more sizes than strides; fetch it again")
     if 0 in sizes:
-        return PlainTensor(tuple(sizes))
+        return PlainTensor(*place)
     last, overlaps = 0, False
     for step, size in sorted((s, n) for n, s in zip(sizes, strides, strict=True) if n != 1):
         overlaps |= step <= last  # a place that smaller steps reach is reached again
         last += step * (size - 1)
-    if overlaps or (_natural(offset) + last + 1) * itemsize > storage.num_bytes:
+    if overlaps or (_natural(offset) + last + 1) * elements.itemsize > storage.num_bytes:
         raise UnsafeCheckpointError(
             f"refused: a tensor of shape {_shape(sizes)} with strides {_shape(strides)} has "
             f"elements outside its storage of {storage.num_bytes:,} bytes, or several at one "
             "place; save it again with tensor.contiguous()"
         )
-    return PlainTensor(tuple(sizes))
+    return PlainTensor(*place)
 
 
 def _shape(sizes: list[int]) -> str:
     return "(" + ", ".join(map(str, sizes[:8])) + (", …)" if len(sizes) > 8 else ")")
 
 
-def _tensor_v2(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> PlainTensor | Inert:
+def _tensor_v2(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Any:
     return _tensor(storage, offset, shape, stride)
 
 
 def _tensor_v3(
     storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, dtype: Any,
     *_: Any,
-) -> PlainTensor | Inert:  # fmt: skip
+) -> Any:  # fmt: skip
     return _tensor(storage, offset, shape, stride, dtype.value)
 
 
@@ -273,12 +254,13 @@ def _parameter(data: Any, *_: Any) -> Any:
 
 
 def _numpy_dtype(code: Any, *_: Any) -> _NumpyDtype:
-    if code not in ("b1", "f2", "f4", "f8", *(f"{s}{n}" for s in "iu" for n in (1, 2, 4, 8))):
-        raise UnsafeCheckpointError(f"refused: a NumPy scalar of dtype {shown(code)}; save numbers")
-    return _NumpyDtype()
+    """A dtype of numbers, or of what is left out (text, objects, times)."""
+    return _NumpyDtype(code if type(code) is str and code in _NUMBER_CODES else None)
 
 
-def _check_numpy_state(state: Any) -> None:
+def _set_numpy_state(dtype: _NumpyDtype, state: Any) -> None:
+    if dtype.code is None:
+        return
     usual = (3, None, None, None, -1, -1, 0)
     if (
         type(state) is not tuple
@@ -286,12 +268,17 @@ def _check_numpy_state(state: Any) -> None:
         or state[1] not in ("<", ">", "|")
     ):
         raise UnsafeCheckpointError("refused: a NumPy dtype with unusual contents; save numbers")
+    dtype.order = state[1].replace("|", "<")
 
 
-def _numpy_scalar(dtype: Any, content: Any, *_: Any) -> float:
-    if not isinstance(dtype, _NumpyDtype) or type(content) is not bytes:
+def _numpy_scalar(dtype: Any, content: Any = b"", *_: Any) -> Any:
+    if not isinstance(dtype, _NumpyDtype):
         raise UnsafeCheckpointError("refused: a NumPy scalar that is no number; save numbers")
-    return 0.0
+    if dtype.code is None:
+        return Inert("numpy.generic")
+    if type(content) is not bytes or len(content) != int(dtype.code[1]):
+        raise UnsafeCheckpointError("refused: a NumPy scalar that is no number; save numbers")
+    return np.frombuffer(content, dtype.order + dtype.code)[0].item()
 
 
 def _encode(text: Any, encoding: Any = "latin1", *_: Any) -> bytes:
@@ -302,19 +289,31 @@ def _unsupported(what: str) -> Callable[..., Any]:
     return lambda *_: Unsupported(what)
 
 
-_STORAGE_ITEMSIZE = {
-    "Byte": 1, "Char": 1, "Bool": 1, "Short": 2, "Half": 2, "BFloat16": 2, "Int": 4, "Float": 4,
-    "Long": 8, "Double": 8, "ComplexFloat": 8, "ComplexDouble": 16, "QInt8": 1, "QUInt8": 1,
-    "QInt32": 4,
+_STORAGE_DTYPE = {
+    "Byte": torch.uint8, "Char": torch.int8, "Bool": torch.bool, "Short": torch.int16,
+    "Half": torch.float16, "BFloat16": torch.bfloat16, "Int": torch.int32, "Float": torch.float32,
+    "Long": torch.int64, "Double": torch.float64, "ComplexFloat": torch.complex64,
+    "ComplexDouble": torch.complex128,
 }  # fmt: skip
+_QUANTISED_ITEMSIZE = {"QInt8": 1, "QUInt8": 1, "QInt32": 4}
+_NUMBER_CODES = ("b1", "f2", "f4", "f8", *(f"{s}{n}" for s in "iu" for n in (1, 2, 4, 8)))
+_DEFAULTDICT = "collections.defaultdict"
 
-# What naming a global means, as a value: the bytes of one element (0: of no use here).
-_VALUES: dict[str, int] = {
-    **{f"torch.{name}Storage": size for name, size in _STORAGE_ITEMSIZE.items()},
-    **{f"torch.cuda.{name}Storage": size for name, size in _STORAGE_ITEMSIZE.items()},
-    "torch.storage.UntypedStorage": 1,
-    **{str(d): 0 for d in vars(torch).values() if isinstance(d, torch.qscheme)},
-    **{str(d): d.itemsize for d in vars(torch).values() if isinstance(d, torch.dtype)},
+# What naming a global means, as a value: what one element is (of 0 bytes: of no use here).
+_VALUES: dict[str, Elements] = {
+    f"torch.{place}{name}Storage": elements
+    for place in ("", "cuda.")
+    for name, elements in (
+        *((name, Elements(dtype.itemsize, dtype)) for name, dtype in _STORAGE_DTYPE.items()),
+        *((name, Elements(size)) for name, size in _QUANTISED_ITEMSIZE.items()),
+    )
+} | {
+    "torch.storage.UntypedStorage": Elements(1, torch.uint8),
+    **{str(d): Elements(0) for d in vars(torch).values() if isinstance(d, torch.qscheme)},
+    **{
+        str(d): Elements(d.itemsize, None if str(d).startswith("torch.q") else d)
+        for d in vars(torch).values() if isinstance(d, torch.dtype)
+    },
 }  # fmt: skip
 
 # What calling a global means. Each of these is also on the list of torch's own safe unpickler,
@@ -322,6 +321,7 @@ _VALUES: dict[str, int] = {
 _BUILDERS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": lambda *items: collections.OrderedDict(*items),
     "collections.Counter": lambda *items: dict(*items),
+    _DEFAULTDICT: lambda *_: {},
     "builtins.set": lambda *items: list(*items),
     "builtins.complex": lambda *_: Unsupported("a complex number"),
     "builtins.bytearray": lambda *_: b"",

@@ -7,7 +7,7 @@ import io
 import json
 import pickle
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,18 +26,25 @@ from engine.checkpoints.errors import (
 )
 from engine.checkpoints.file_format import FileBytes, kind_of
 from engine.checkpoints.message_text import listed, plain, shown
-from engine.checkpoints.pickle_scan import (
-    Inert,
-    Survey,
-    Unsupported,
-    leaves,
-    survey_pickle,
+from engine.checkpoints.passive_classes import is_told
+from engine.checkpoints.pickle_scan import Survey, leaves, survey_pickle
+from engine.checkpoints.stand_ins import Inert, Unsupported
+from engine.checkpoints.without_pickle import (
+    ReadStorage,
+    content_of,
+    storages_of_legacy,
+    storages_of_zip,
 )
+from engine.contracts.errors import CheckpointError
 from engine.models.user_modules import users_modules_first
 
 _MAX_LEGACY_PICKLES = 5  # magic number, protocol, system, content, keys of the storages
 _SAVE_LINE = 'torch.save(model.state_dict(), "weights.pt")'
 _safe_globals_lock = threading.Lock()  # torch keeps its list of safe globals for the whole process
+
+
+class ClassesMissingError(UnsafeCheckpointError):
+    """A trusted checkpoint whose classes are not installed here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +68,7 @@ def read_content(file: FileBytes, *, trust_pickle: bool = False) -> Content:
         return Content(tensors, (), _safetensors_metadata(file.data))
     found = Survey()
     try:
-        if kind == "zip":
-            entries = archive.scan(file.data)
-            survey_pickle(io.BytesIO(entries.pickled), found, entries.storage_bytes)
-        elif kind == "legacy":
-            _survey_legacy(file.data, found)
-        else:
-            survey_pickle(io.BytesIO(file.data), found)
+        read_storage = _surveyed(kind, file.data, found)
     except (DamagedFileError, UnsafeCheckpointError):
         # What an unknown class does may look like damage; its name says more.
         if found.unknown_globals and not trust_pickle:
@@ -81,12 +82,60 @@ def read_content(file: FileBytes, *, trust_pickle: bool = False) -> Content:
             f"and save it again: {_SAVE_LINE}"
         )
     _check_leaves(found.content)
-    value = _torch_load(file.data, found, trust_pickle)
-    return Content(value, _trust_notes(found))
+    if found.passive and not found.unknown_globals:
+        return Content(_without_pickle(found, read_storage), _left_out_notes(found.passive))
+    try:
+        return Content(_torch_load(file.data, found, trust_pickle), _trust_notes(found))
+    except ClassesMissingError:
+        if isinstance(found.content, Inert):
+            raise
+    note = (
+        f"the classes {_names(found.unknown_globals)} cannot be imported here: took the tensors "
+        "without them, and ran no code"
+    )
+    return Content(_without_pickle(found, read_storage), (note,))
 
 
-def _survey_legacy(data: bytes, found: Survey) -> None:
-    """Surveys the format of torch before 1.6: five pickles, then the storages."""
+def _surveyed(kind: str, data: bytes, found: Survey) -> ReadStorage:
+    """Surveys a file of a kind; gives what reads its storages."""
+    if kind == "zip":
+        entries = archive.scan(data)
+        survey_pickle(io.BytesIO(entries.pickled), found, entries.storage_bytes)
+        return storages_of_zip(data, entries)
+    if kind == "legacy":
+        keys, start = _survey_legacy(data, found)
+        return storages_of_legacy(data, found, keys, start)
+    survey_pickle(io.BytesIO(data), found)
+    return lambda _: b""
+
+
+def _without_pickle(found: Survey, read_storage: ReadStorage) -> Any:
+    try:
+        return content_of(found, read_storage)
+    except CheckpointError:
+        raise
+    except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
+        # Values that are damaged in a way that no check above has seen.
+        raise DamagedFileError(
+            f"its tensors cannot be read ({type(error).__name__}: {plain(str(error))}); fetch it "
+            "again"
+        ) from error
+
+
+def _left_out_notes(classes: Iterable[str]) -> tuple[str, ...]:
+    told = [name for name in classes if is_told(name)]
+    if not told:
+        return ()
+    return (f"left out, beside the weights: values of {_names(told)}; no code was run",)
+
+
+def _names(classes: Iterable[str]) -> str:
+    return listed(shown(name) for name in classes)
+
+
+def _survey_legacy(data: bytes, found: Survey) -> tuple[list[str], int]:
+    """Surveys the format of torch before 1.6: five pickles, then the storages. Gives the keys of
+    these in their order, and where the first begins."""
     stream = io.BytesIO(data)
     contents = []
     for _ in range(_MAX_LEGACY_PICKLES):
@@ -97,7 +146,8 @@ def _survey_legacy(data: bytes, found: Survey) -> None:
         found.storages
     ) or len(keys) != len(found.storages):  # fmt: skip
         raise DamagedFileError("corrupt: the list of its storages is wrong; fetch it again")
-    end = stream.tell() + sum(8 + found.storages[key].num_bytes for key in keys)
+    start = stream.tell()
+    end = start + sum(8 + found.storages[key].num_bytes for key in keys)
     if end > len(data):
         raise DamagedFileError(
             f"truncated: {len(data):,} bytes of {end:,} are there; fetch it again"
@@ -106,6 +156,7 @@ def _survey_legacy(data: bytes, found: Survey) -> None:
         raise DamagedFileError(
             f"corrupt: {len(data) - end:,} bytes follow the end of the checkpoint; fetch it again"
         )
+    return keys, start
 
 
 def _refuse_globals(found: Survey) -> None:
@@ -162,8 +213,10 @@ def _torch_load(data: bytes, found: Survey, trust_pickle: bool) -> Any:
             torch.serialization.safe_globals(_numpy_scalar_globals()),
         ):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=not trusted)
-    except ImportError as error:
-        raise UnsafeCheckpointError(
+    except (ImportError, AttributeError) as error:  # AttributeError: the module lacks the class
+        if isinstance(error, AttributeError) and not trusted:
+            raise DamagedFileError(_cannot_read(error)) from error
+        raise ClassesMissingError(
             f"the classes in it cannot be imported here ({plain(str(error))}); install what "
             f"defines them, or save the weights alone: {_SAVE_LINE}",
             tuple(found.unknown_globals),
@@ -176,9 +229,11 @@ def _torch_load(data: bytes, found: Survey, trust_pickle: bool) -> Any:
     # Bytes of which the survey could not tell that they are wrong make torch raise nearly
     # anything: RuntimeError, AssertionError, AttributeError, TypeError, KeyError, …
     except Exception as error:
-        raise DamagedFileError(
-            f"torch cannot read it ({type(error).__name__}: {plain(str(error))}); fetch it again"
-        ) from error
+        raise DamagedFileError(_cannot_read(error)) from error
+
+
+def _cannot_read(error: Exception) -> str:
+    return f"torch cannot read it ({type(error).__name__}: {plain(str(error))}); fetch it again"
 
 
 def _numpy_scalar_globals() -> list[Any]:

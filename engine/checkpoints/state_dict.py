@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from torch import Tensor, nn
 
 from engine.checkpoints.errors import NotACheckpointError, UnsuitableValueError
 from engine.checkpoints.message_text import is_clean, listed, shown
+from engine.checkpoints.stand_ins import Inert
 
 MAX_NAME_LENGTH = 512
 MAX_WRAPPERS = 4
+MOST_INSIDE = 100  # entries of a mapping that is looked through for numbers
+LEAST_SHARE = 0.5  # of the tensors are a wrapped network's: what has no prefix is its training's
 
 # Averaged twins come first: they are what training reports its accuracy for (as timm does).
 _AVERAGED = ("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema")
@@ -24,6 +27,7 @@ _WRAPPERS = (
 )  # fmt: skip
 _PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "encoder.", "_orig_mod.")
 _AVERAGED_PREFIXES = ("model_ema.", "ema_model.", "ema.", "module_ema.")
+_MEASURED = ("metric", "metrics", "result", "results", "score", "scores", "best")
 _HEADS = ("fc.", "linear.", "classifier.", "head.")
 
 
@@ -58,12 +62,31 @@ def find_state(content: Any) -> Found:
         metrics.update(numbers_in(content))
         content = content[key]
     if not any(isinstance(value, Tensor) for value in content.values()):
-        inside = listed(shown(key) for key in content) or "nothing"
+        _refuse_without_weights(content)
+    # Left out as what stands beside the weights is elsewhere; no weight has so short a name.
+    named = {k: v for k, v in content.items() if "." in str(k) or not isinstance(v, Inert)}
+    return Found(checked_names(named), metrics, tuple(notes))
+
+
+def _refuse_without_weights(content: Mapping[Any, Any]) -> NoReturn:
+    inside = listed(shown(key) for key in content) or "nothing"
+    several = [key for key, value in content.items() if _holds_weights(value)]
+    if len(several) > 1:
+        names = listed(map(shown, several))
         raise NotACheckpointError(
-            f"holds no weights, but {inside}; put them under 'state_dict': "
-            'torch.save({"state_dict": model.state_dict()}, "weights.pt")'
+            f"holds the weights of several networks ({names}); save one of them alone: "
+            f'torch.save(torch.load(path)[{shown(several[0])}], "weights.pt")'
         )
-    return Found(checked_names(content), metrics, tuple(notes))
+    if any(isinstance(value, Inert) for value in content.values()):
+        raise NotACheckpointError(
+            f"holds no tensors, but {inside}, among them NumPy arrays or other objects; make "
+            "tensors of the weights: torch.save({k: torch.as_tensor(v) for k, v in "
+            'weights.items()}, "weights.pt")'
+        )
+    raise NotACheckpointError(
+        f"holds no weights, but {inside}; give another file, or save the network where it was "
+        'made: torch.save(model.state_dict(), "weights.pt")'
+    )
 
 
 def _wrapper_in(content: Mapping[Any, Any], notes: list[str]) -> str | None:
@@ -93,20 +116,26 @@ def _holds_weights(value: Any, depth: int = 0) -> bool:
     return depth < MAX_WRAPPERS and any(_holds_weights(value[k], depth + 1) for k in inner_keys)
 
 
-def numbers_in(content: Mapping[Any, Any]) -> dict[str, float | int]:
-    """The finite numbers that stand directly in a mapping, NumPy's and 0-d tensors included."""
-    return {
-        key: number
-        for key, value in content.items()
-        if isinstance(key, str) and is_clean(key) and len(key) <= MAX_NAME_LENGTH
-        for number in _number(value)
-    }
+def numbers_in(content: Mapping[Any, Any], prefix: str = "") -> dict[str, float | int]:
+    """The finite numbers in a mapping and in one of figures inside it (`metrics.acc1`), NumPy's
+    and tensors of one element included."""
+    found: dict[str, float | int] = {}
+    for key, value in content.items():
+        if not isinstance(key, str) or not is_clean(key) or len(key) > MAX_NAME_LENGTH:
+            continue
+        if isinstance(value, Mapping):
+            if not prefix and key.lower().endswith(_MEASURED) and len(value) <= MOST_INSIDE:
+                found |= numbers_in(value, f"{key}.")
+            continue
+        for number in _number(value):
+            found[f"{prefix}{key}"] = number
+    return found
 
 
 def _number(value: Any) -> Iterator[float | int]:
     """The value as one Python number, or nothing."""
     if isinstance(value, np.generic) or (
-        isinstance(value, Tensor) and value.dim() == 0 and value.device.type == "cpu"
+        isinstance(value, Tensor) and value.numel() == 1 and value.device.type == "cpu"
     ):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -170,10 +199,21 @@ def _strip_once(state: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
         others_are_heads = all(k.startswith((prefix, *_HEADS)) for k in state)
         if own and others_are_heads:
             return _renamed(state, prefix), f"took {prefix!r} off the names"
+        if len(own) > LEAST_SHARE * len(state) and _is_network(own, prefix):
+            left_out = listed(shown(key) for key in state if not key.startswith(prefix))
+            inside = {key: state[key] for key in own}
+            note = f"took {prefix!r} off the names, and left out what has it not: {left_out}"
+            return _renamed(inside, prefix), note
     if any("._orig_mod." in key for key in state):
         renamed = _without_duplicates(state, {k: k.replace("._orig_mod.", ".") for k in state})
         return renamed, "took '_orig_mod.' out of the names (torch.compile)"
     return None
+
+
+def _is_network(names: list[str], prefix: str) -> bool:
+    """Whether the tensors below a prefix are a whole network's, its classifier included."""
+    bare = [name.removeprefix(prefix) for name in names]
+    return any(".0." in name for name in bare) and any(name.startswith(_HEADS) for name in bare)
 
 
 def _renamed(state: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from engine.checkpoints.errors import ArchitectureError, UnsuitableValueError
 from engine.checkpoints.message_text import listed, shown
+from engine.checkpoints.stand_ins import Inert
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WHOLE = (torch.int64, torch.int32, torch.uint8, torch.bool)
@@ -57,6 +58,12 @@ def as_weights(
 
 
 def _dense(name: str, value: Any) -> Tensor:
+    if isinstance(value, Inert):
+        _refuse(
+            name,
+            f"of the class {shown(value.class_name)}, not a tensor",
+            "make a tensor of it (torch.as_tensor for a NumPy array) and save it again",
+        )
     if not isinstance(value, Tensor):
         _refuse(name, f"{shown(value)}, not a tensor", "save model.state_dict() alone")
     tensor = value.detach()

@@ -25,10 +25,14 @@ _END_RECORD_BYTES = 22
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """What a checkpoint archive holds: its pickle, and the size of every storage by its key."""
+    """What a checkpoint archive holds: its pickle, and the size of every storage by its key.
+
+    Storages are the entries `{prefix}data/{key}`.
+    """
 
     pickled: bytes
     storage_bytes: dict[str, int]
+    prefix: str
 
 
 def scan(data: bytes) -> Archive:
@@ -53,7 +57,7 @@ def scan(data: bytes) -> Archive:
         ) from error
     start = f"{prefix}data/"
     sizes = {e.filename[len(start) :]: e.file_size for e in entries if e.filename.startswith(start)}
-    return Archive(pickled, sizes)
+    return Archive(pickled, sizes, prefix)
 
 
 def _check_ends(data: bytes) -> None:

@@ -37,6 +37,12 @@ class EngineError(UserError):
     code = "engine"
 
 
+class WeightsChangedError(EngineError):
+    """Weights that a job was given are no longer those of their name; they are written anew."""
+
+    code = "weights-changed"
+
+
 class SettingsError(EngineError):
     """A setting outside its range."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from engine.contracts.codec import TaggedUnion, content_hash
+from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
 from engine.contracts.networks import (
@@ -129,9 +130,19 @@ class Doctor:
     device: str = "auto"
 
 
-Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor
+@dataclass(frozen=True)
+class DescribeData:
+    """Say which images lie at a place: those of a digest, where they may be read so. Gives
+    DataDescribed."""
+
+    KIND: ClassVar = "data"
+    digest: str
+    train_limit: int | None = None
+
+
+Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor | DescribeData
 JOBS: TaggedUnion[Job] = TaggedUnion(
-    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor
+    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData
 )
 
 
@@ -168,6 +179,7 @@ class Opened:
     notes: tuple[str, ...]
     metrics: Metrics
     seconds: float = 0.0
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,9 +248,18 @@ class Diagnosis:
     seconds: float = 0.0
 
 
-Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis
+@dataclass(frozen=True)
+class DataDescribed:
+    """The images at a place; their digest says whether they are those of a run."""
+
+    KIND: ClassVar = "described"
+    data: DataDescription
+    seconds: float = 0.0
+
+
+Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis | DataDescribed
 RESULTS: TaggedUnion[Result] = TaggedUnion(
-    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis
+    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed
 )
 ResultT = TypeVar("ResultT", bound=Result)
 

@@ -7,12 +7,15 @@ written opens it here, so that every room says the same of what cannot be read.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from engine.contracts.errors import UnusableFileError
+
+MOST_CHECKPOINT_BYTES = 4 * 2**30
 
 _KINDS = (
     (stat.S_ISDIR, "is a folder"),
@@ -59,10 +62,25 @@ def check_regular(path: Path) -> os.stat_result:
 def read_bounded(path: Path, most_bytes: int) -> bytes:
     """The content of an ordinary file. Raises UnusableFileError where it has more bytes."""
     with open_regular(path) as file:
-        content = file.read(most_bytes + 1)
+        try:
+            content = file.read(most_bytes + 1)
+        except OSError as error:
+            raise UnusableFileError(f"{path} {_reason(error)}") from error
     if len(content) > most_bytes:
         raise UnusableFileError(f"{path} has more than {most_bytes:,} bytes")
     return content
+
+
+def digest_of(path: Path, most_bytes: int) -> str:
+    """The SHA-256 of an ordinary file. Raises UnusableFileError where it has more bytes."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most_bytes:
+            raise UnusableFileError(f"{path} has {size:,} bytes; at most {most_bytes:,} are read")
+        digest = hashlib.sha256()
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+        return digest.hexdigest()
 
 
 def _check_kind(path: Path, mode: int) -> None:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from engine.contracts.files import write_atomically
 from engine.data import sources
-from engine.data.folders import cache_folder
+from engine.data.folders import NoCacheFolderError, cache_folder
 from engine.data.images import Decoded
 
 Progress = Callable[[str, int, int], None]
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 
-def decoded(source: str, on_progress: Progress | None = None) -> Decoded:
+def decoded(
+    source: str, on_progress: Progress | None = None, *, as_before: bool = False
+) -> Decoded:
     """The decoded data set of `source`: from the cache if its content is known, else decoded."""
-    opened = sources.open_source(source)
+    opened = sources.open_source(source, on_progress, as_before=as_before)
+    found = _decoded(opened, on_progress)
+    return replace(found, notes=(*opened.notes, *found.notes))
+
+
+def _decoded(opened: sources.Source, on_progress: Progress | None) -> Decoded:
     if opened.key is None:
         return opened.decode(on_progress)
-    path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    try:
+        path = cache_folder() / f"{opened.key}-{CACHE_FORMAT}.npz"
+    except NoCacheFolderError:
+        return opened.decode(on_progress)  # each time
     found = _read(path)
     if found is None:
         found = opened.decode(on_progress)
@@ -35,13 +47,22 @@ def _read(path: Path) -> Decoded | None:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             arrays = {key: file[key] for key in file.files if key != "about"}
-    except (OSError, ValueError, KeyError, EOFError):  # absent, or cut short by a crash
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+    ):  # absent, damaged, or cut short by a crash
         return None
-    return Decoded(about["name"], tuple(about["classes"]), about["flips"], arrays)
+    notes = tuple(about["notes"])
+    return Decoded(about["name"], tuple(about["classes"]), about["flips"], arrays, notes)
 
 
 def _write(path: Path, data: Decoded) -> None:
-    about = json.dumps({"name": data.name, "classes": data.classes, "flips": data.flips})
+    about = json.dumps(
+        {"name": data.name, "classes": data.classes, "flips": data.flips, "notes": data.notes}
+    )
     arrays = dict(data.arrays)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,8 @@ class ImageData:
     """A data set ready for use; mean and std are a channel's, of pixels scaled to [0, 1].
 
     `flips` says whether a mirrored image is still of its class (not so for digits and letters).
-    `digest` is the SHA-256 of everything a result depends on, the splits included.
+    `digest` is the SHA-256 of everything a result depends on, the splits included. `notes` is what
+    a person should know of how it was read: left out, converted, taken for something.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ImageData:
     validation: Images
     test: Images
     digest: str
+    notes: tuple[str, ...] = ()
 
     @property
     def image_shape_HWC(self) -> tuple[int, int, int]:
@@ -86,6 +88,7 @@ class Decoded:
     classes: tuple[str, ...]
     flips: bool
     arrays: Mapping[str, np.ndarray]  # x_train, y_train, x_test, y_test and maybe x_val, y_val
+    notes: tuple[str, ...] = ()  # what was converted
 
     @property
     def digest(self) -> str:

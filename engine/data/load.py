@@ -9,29 +9,41 @@ import numpy as np
 import torch
 
 from engine.contracts.errors import DataError
+from engine.contracts.message_text import plain
 from engine.data.cache import decoded
-from engine.data.images import Decoded, ImageData, Images
+from engine.data.checks import check
+from engine.data.images import ImageData, Images
 from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
 
 
 def load(
-    source: str, *, train_limit: int | None = None, on_progress: Progress | None = None
+    source: str,
+    *,
+    train_limit: int | None = None,
+    on_progress: Progress | None = None,
+    as_before: bool = False,
 ) -> ImageData:
     """The data set that `source` names: a known name, a folder or .zip of images, or an .npz.
 
     `train_limit` keeps a stratified subset of the training images; the validation split is cut
-    off first, so that it stays the same at every limit. Raises DataError.
+    off first, so that it stays the same at every limit. `as_before` reads folders and zips as
+    earlier versions did, for trees that were grown on them. Raises DataError.
     """
-    raw = decoded(source, on_progress)
-    _check(raw)
+    raw = decoded(source, on_progress, as_before=as_before)
+    check(raw)
     x_train, y_train = raw.arrays["x_train"], raw.arrays["y_train"]
     if "x_val" in raw.arrays:
         x_val, y_val = raw.arrays["x_val"], raw.arrays["y_val"]
     else:
         keep, held_out = hold_out_validation(y_train)
         x_val, y_val = x_train[held_out], y_train[held_out]
+        if not len(keep):
+            raise DataError(
+                f"{plain(raw.name)} has {len(y_train)} training images, and none are left when "
+                "validation images are taken out of them; add some, or a split val"
+            )
         x_train, y_train = x_train[keep], y_train[keep]
     mean, std = _channel_statistics(x_train)
     if train_limit is not None and train_limit < len(y_train):
@@ -48,6 +60,7 @@ def load(
         validation=_images(x_val, y_val),
         test=_images(raw.arrays["x_test"], raw.arrays["y_test"]),
         digest=digest.hexdigest(),
+        notes=raw.notes,
     )
 
 
@@ -69,29 +82,3 @@ def _channel_statistics(pixels_NHWC: np.ndarray) -> tuple[tuple[float, ...], tup
         means.append(round(mean, 6))
         stds.append(round(max(variance**0.5, 1e-3), 6))
     return tuple(means), tuple(stds)
-
-
-def _check(raw: Decoded) -> None:
-    num_classes = len(raw.classes)
-    if num_classes < 2:
-        raise DataError(f"{raw.name} has {num_classes} class; at least two are needed")
-    shapes = {key: raw.arrays[key].shape[1:] for key in raw.arrays if key.startswith("x_")}
-    if len(set(shapes.values())) > 1:
-        raise DataError(f"the splits of {raw.name} differ in image size: {shapes}")
-    for key, labels_N in raw.arrays.items():
-        if not key.startswith("y_"):
-            continue
-        split = key[2:]
-        if len(labels_N) < num_classes:
-            raise DataError(
-                f"split {split!r} of {raw.name} has {len(labels_N)} images, fewer than "
-                f"its {num_classes} classes"
-            )
-        if len(labels_N) != len(raw.arrays[f"x_{split}"]):
-            raise DataError(f"split {split!r} of {raw.name}: as many labels as images are needed")
-        low, high = int(labels_N.min()), int(labels_N.max())
-        if low < 0 or high >= num_classes:
-            raise DataError(
-                f"labels of split {split!r} run from {low} to {high}, but {raw.name} has "
-                f"{num_classes} classes; labels must be 0 to {num_classes - 1}"
-            )

@@ -25,11 +25,13 @@ EVALUATION_BATCH = 128  # larger ones fall out of a CPU's cache
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy in percent, mean cross-entropy, and the input of the final classifier."""
+    """Accuracy in percent, mean cross-entropy, the input of the final classifier, and what each
+    image was taken for."""
 
     accuracy: float
     loss: float
     features_ND: Tensor
+    predicted_N: Tensor
 
 
 def fold_batchnorm(model: nn.Module) -> nn.Module:
@@ -71,9 +73,9 @@ def evaluate(
     device = torch_device(execution)
     inference = fold_batchnorm(model).to(device)
     images = images.to(device)
-    features, correct, loss_sum = [], 0, 0.0
+    features, predicted, correct, loss_sum = [], [], 0, 0.0
 
-    def task(offset: int) -> tuple[Tensor, int, float]:
+    def task(offset: int) -> tuple[Tensor, Tensor, int, float]:
         monitor.check()
         batch = slice(offset, offset + EVALUATION_BATCH)
         inputs_BCHW = normalise(images.pixels_NHWC[batch], data.mean, data.std)
@@ -81,12 +83,14 @@ def evaluate(
         features_BD = inference.features(inputs_BCHW)  # type: ignore[operator]
         logits_BK = inference.classify(features_BD)  # type: ignore[operator]
         loss = F.cross_entropy(logits_BK.double(), labels_B, reduction="sum")
-        return features_BD, int((logits_BK.argmax(1) == labels_B).sum()), float(loss)
+        predicted_B = logits_BK.argmax(1)
+        return features_BD, predicted_B, int((predicted_B == labels_B).sum()), float(loss)
 
-    def take(found: tuple[Tensor, int, float]) -> None:
+    def take(found: tuple[Tensor, Tensor, int, float]) -> None:
         nonlocal correct, loss_sum
-        features_BD, num_correct, loss = found
+        features_BD, predicted_B, num_correct, loss = found
         features.append(features_BD)
+        predicted.append(predicted_B)
         correct += num_correct
         loss_sum += loss
         monitor.step(phase, min(EVALUATION_BATCH * len(features), len(images)), len(images))
@@ -97,4 +101,5 @@ def evaluate(
         accuracy=100 * correct / len(images),
         loss=loss_sum / len(images),
         features_ND=torch.cat(features),
+        predicted_N=torch.cat(predicted).cpu(),
     )

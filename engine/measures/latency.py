@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -18,21 +20,51 @@ MEASURING_SECONDS = 0.12
 FEWEST_PASSES, MOST_PASSES = 3, 200
 
 
+@dataclass(frozen=True)
+class LatencyRatio:
+    """One network's time over another's, with its 95 % interval where there were passes enough."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
 def latency_ms(
     model: nn.Module, image_shape_HWC: tuple[int, int, int], execution: Execution
 ) -> float:
     """The median milliseconds of a forward pass of one image, batch norms folded."""
-    return latencies_ms([model], image_shape_HWC, execution)[0]
+    return statistics.median(_passes([model], image_shape_HWC, execution)[0])
+
+
+def latency_beside(
+    model: nn.Module, other: nn.Module, image_shape_HWC: tuple[int, int, int], execution: Execution
+) -> tuple[float, LatencyRatio]:
+    """The median milliseconds of the first model, and how they relate to the second one's.
+
+    The ratio is that of passes that followed one another, so that it holds on a busy machine too.
+    """
+    own, others = _passes([model, other], image_shape_HWC, execution)
+    ratios = sorted(a / b for a, b in zip(own, others, strict=True))
+    return statistics.median(own), LatencyRatio(statistics.median(ratios), *_interval(ratios))
+
+
+def _interval(ordered: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % interval of a median, from order statistics: no shape of the values is assumed."""
+    count = len(ordered)
+    outside, tail = -1, 0.0  # so many values may lie outside at either end
+    while (tail := tail + math.comb(count, outside + 1) / 2**count) <= 0.025:
+        outside += 1
+    return (ordered[outside], ordered[-1 - outside]) if outside >= 0 else (None, None)
 
 
 @torch.inference_mode()
-def latencies_ms(
+def _passes(
     models: Sequence[nn.Module], image_shape_HWC: tuple[int, int, int], execution: Execution
-) -> list[float]:
-    """The median milliseconds of a forward pass of one image by each model, batch norms folded.
+) -> list[tuple[float, ...]]:
+    """The milliseconds of forward passes of one image by each model, batch norms folded.
 
-    They take turns, so that their ratios hold on a busy machine too. Takes about 0.15 s a model,
-    more only where a few passes take longer. The models are left as they were.
+    They take turns. Takes about 0.15 s a model, more only where a few passes take longer. The
+    models are left as they were.
     """
     device = torch_device(execution)
     networks = [fold_batchnorm(model).to(device) for model in models]
@@ -53,5 +85,5 @@ def latencies_ms(
     passes: list[list[float]] = []
     end = time.perf_counter() + MEASURING_SECONDS * len(networks)
     while len(passes) < FEWEST_PASSES or (len(passes) < MOST_PASSES and time.perf_counter() < end):
-        passes.append([seconds_of_one_pass(network) for network in networks])
-    return [1000 * statistics.median(times) for times in zip(*passes, strict=True)]
+        passes.append([1000 * seconds_of_one_pass(network) for network in networks])
+    return list(zip(*passes, strict=True))

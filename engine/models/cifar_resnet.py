@@ -7,35 +7,43 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.contracts.errors import UnknownFamilyError
 from engine.contracts.json_values import JsonValue
+from engine.models.resnet_layout import USUAL, Layout
 
 SHORTCUTS = ("A", "B", "conv")
 
 
 class PadShortcut(nn.Module):
-    """Option A: every second pixel, the missing channels padded with zeros on both sides."""
+    """Option A: every second pixel (or the mean of four), the missing channels zeros."""
 
-    def __init__(self, in_width: int, out_width: int, stride: int) -> None:
+    def __init__(self, in_width: int, out_width: int, stride: int, layout: Layout) -> None:
         super().__init__()
-        self.stride = stride
-        self.before = (out_width - in_width) // 2
-        self.after = out_width - in_width - self.before
+        self.stride, self.averages = stride, layout.subsampling == "average" and stride > 1
+        missing = out_width - in_width
+        self.before = 0 if layout.padding == "behind" else missing // 2
+        self.after = missing - self.before
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        strided_BCHW = x_BCHW[:, :, :: self.stride, :: self.stride]
+        if self.averages:  # odd sizes are rounded up, as the strided convolutions do
+            strided_BCHW = F.avg_pool2d(x_BCHW, self.stride, ceil_mode=True)
+        else:
+            strided_BCHW = x_BCHW[:, :, :: self.stride, :: self.stride]
         return F.pad(strided_BCHW, (0, 0, 0, 0, self.before, self.after))
 
 
-def _shortcut(kind: str, in_width: int, out_width: int, stride: int, conv_bias: bool) -> nn.Module:
+def _shortcut(
+    kind: str, in_width: int, out_width: int, stride: int, conv_bias: bool, layout: Layout
+) -> nn.Module:
     if stride == 1 and in_width == out_width:
         return nn.Identity()
     if kind == "A":
-        return PadShortcut(in_width, out_width, stride)
+        return PadShortcut(in_width, out_width, stride, layout)
     conv = nn.Conv2d(in_width, out_width, 1, stride=stride, bias=conv_bias)
     return conv if kind == "conv" else nn.Sequential(conv, nn.BatchNorm2d(out_width))
 
@@ -54,13 +62,14 @@ class BasicBlock(nn.Module):
         stride: int = 1,
         shortcut: str = "A",
         conv_bias: bool = False,
+        layout: Layout = USUAL,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_width, inner_width, 3, stride=stride, padding=1, bias=conv_bias)
         self.bn1 = nn.BatchNorm2d(inner_width)
         self.conv2 = nn.Conv2d(inner_width, out_width, 3, padding=1, bias=conv_bias)
         self.bn2 = nn.BatchNorm2d(out_width)
-        self.shortcut = _shortcut(shortcut, in_width, out_width, stride, conv_bias)
+        self.shortcut = _shortcut(shortcut, in_width, out_width, stride, conv_bias, layout)
 
     def hidden(self, x_BCHW: Tensor) -> Tensor:
         """The inner activations, one channel a prunable filter."""
@@ -79,7 +88,8 @@ class CifarResNet(nn.Module):
     """A CIFAR ResNet: a 3×3 stem, stages of basic blocks, global average pooling, a classifier.
 
     `inner_widths[s][b]` is the number of filters of block b of stage s; `stage_widths[s]` the
-    width of its residual stream. Blocks are named `layer1.0`, `layer1.1`, … and keep their names
+    width of its residual stream. `layout` holds what tensors do not show (resnet_layout.Layout).
+    Blocks are named `layer1.0`, `layer1.1`, … and keep their names
     when others are removed, so that an edit means the same at every depth of a tree.
     """
 
@@ -93,29 +103,36 @@ class CifarResNet(nn.Module):
         conv_bias: bool = False,
         num_classes: int = 10,
         in_channels: int = 3,
+        **layout: Any,
     ) -> None:
         super().__init__()
+        self.layout = Layout.of(layout, len(stage_widths))
         if shortcut not in SHORTCUTS:
             raise ValueError(f"shortcut is {shortcut!r}; it must be one of {', '.join(SHORTCUTS)}")
         if len(stage_widths) != len(inner_widths):
             raise ValueError(
                 f"{len(stage_widths)} stage widths but inner widths of {len(inner_widths)} stages"
             )
-        self.conv1 = nn.Conv2d(in_channels, stem_width, 3, padding=1, bias=conv_bias)
+        self.conv1 = nn.Conv2d(
+            in_channels, stem_width, 3, self.layout.stem_stride, padding=1, bias=conv_bias
+        )
         self.bn1 = nn.BatchNorm2d(stem_width)
         in_width = stem_width
         for stage, (out_width, inner) in enumerate(zip(stage_widths, inner_widths, strict=True)):
             blocks: OrderedDict[str, nn.Module] = OrderedDict()
             for index, inner_width in enumerate(inner):
-                stride = 2 if stage > 0 and index == 0 else 1
+                stride = self.layout.stride(stage) if index == 0 else 1
                 blocks[str(index)] = BasicBlock(
-                    in_width, inner_width, out_width, stride, shortcut, conv_bias
+                    in_width, inner_width, out_width, stride, shortcut, conv_bias, self.layout
                 )
                 in_width = out_width
             self.add_module(f"layer{stage + 1}", nn.Sequential(blocks))
         self.fc = nn.Linear(in_width, num_classes)
         self.num_stages = len(stage_widths)
         self.apply(_initialise)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = self.layout.bn_eps
 
     def stages(self) -> list[tuple[str, nn.Sequential]]:
         """The stages in order, with their names."""
@@ -133,7 +150,8 @@ class CifarResNet(nn.Module):
 
     def stem(self, images_BCHW: Tensor) -> Tensor:
         """What the first block sees."""
-        return F.relu(self.bn1(self.conv1(images_BCHW)))
+        maps_BCHW = F.relu(self.bn1(self.conv1(images_BCHW)))
+        return F.max_pool2d(maps_BCHW, 3, 2, 1) if self.layout.stem_pool else maps_BCHW
 
     def pool(self, maps_BCHW: Tensor) -> Tensor:
         """The features (B, D): the last block's maps averaged over their pixels."""
@@ -207,4 +225,5 @@ def arguments_of(model: CifarResNet) -> dict[str, JsonValue]:
         "conv_bias": model.conv1.bias is not None,
         "num_classes": model.fc.out_features,
         "in_channels": model.conv1.in_channels,
+        **model.layout.arguments(),
     }

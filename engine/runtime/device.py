@@ -13,6 +13,7 @@ import torch
 from engine.contracts.errors import SettingsError
 from engine.contracts.networks import Environment, Execution
 
+MOST_THREADS = 4096  # of OMP_NUM_THREADS; a larger number is a mistake
 MEMORY_FOR_TWO = 6 * 2**30  # bytes of the machine
 
 
@@ -49,8 +50,9 @@ def choose(device: str = "auto", num_threads: int | None = None) -> Execution:
 
 def num_usable_cores() -> int:
     """The cores this process may use: OMP_NUM_THREADS where set, else its affinity mask."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
+    # A list is of nested levels, the outermost first; what is no number counts as not set.
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if wanted.isdecimal() and 0 < int(wanted) <= MOST_THREADS:
         return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

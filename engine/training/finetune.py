@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,7 @@ from engine.data import Augmenter, ImageData
 from engine.runtime.device import autocast_dtype, torch_device
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
+from engine.training.batches import batches_of
 
 
 class DivergedError(EngineError):
@@ -78,15 +79,19 @@ def train(
 ) -> list[Epoch]:
     """Trains `model` in place and returns its figures an epoch.
 
-    Same plan, data, execution and machine: same bits. Raises DivergedError, Cancelled.
+    Same plan, data, execution and machine: same bits. Raises EngineError where batches are too
+    small for the network, DivergedError, Cancelled.
     """
     device = torch_device(execution)
+    batches = batches_of(model, data, plan.batch_size)
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimiser = optimiser or optimiser_of(model, plan)
     augmenter = Augmenter(data.train.to(device), data.mean, data.std, data.flips)
     history = []
     for epoch in range(plan.first_epoch, plan.last_epoch):
-        figures = _epoch(model, augmenter, optimiser, plan, epoch, execution, monitor, phase)
+        figures = _epoch(
+            model, augmenter, batches, optimiser, plan, epoch, execution, monitor, phase
+        )
         if not math.isfinite(figures.loss):
             raise DivergedError(
                 f"the loss became {figures.loss} in epoch {epoch + 1} of {phase} at learning rate "
@@ -102,6 +107,7 @@ def train(
 def _epoch(
     model: nn.Module,
     augmenter: Augmenter,
+    batches: Sequence[slice],
     optimiser: torch.optim.SGD,
     plan: TrainPlan,
     epoch: int,
@@ -120,9 +126,9 @@ def _epoch(
     steps_before = (epoch - plan.first_epoch) * num_images
     steps_in_all = (plan.last_epoch - plan.first_epoch) * num_images
     rate = plan.learning_rate
-    for offset in range(0, num_images, plan.batch_size):
-        indices_B = order_N[offset : offset + plan.batch_size]
-        rate = plan.learning_rate_at(epoch, offset / num_images)
+    for batch in batches:
+        indices_B = order_N[batch]
+        rate = plan.learning_rate_at(epoch, batch.start / num_images)
         for group in optimiser.param_groups:
             group["lr"] = rate
         images_BCHW, labels_B = augmenter.batch(indices_B, draw)
@@ -136,7 +142,7 @@ def _epoch(
         optimiser.step()
         loss_sum += loss.detach().double() * len(labels_B)
         correct += (logits_BK.argmax(1) == labels_B).sum()
-        done = offset + len(indices_B)
+        done = batch.start + len(indices_B)
         monitor.step(
             phase,
             steps_before + done,

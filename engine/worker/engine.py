@@ -12,6 +12,7 @@ from typing import Any
 from engine.contracts.codec import encode
 from engine.contracts.files import write_text_atomically
 from engine.contracts.jobs import (
+    DescribeData,
     Doctor,
     Export,
     Job,
@@ -24,6 +25,7 @@ from engine.contracts.jobs import (
     Tune,
 )
 from engine.contracts.spool import result_path
+from engine.contracts.working_folder import make_folder
 from engine.runtime.progress import Monitor
 from engine.worker import handlers
 from engine.worker.workbench import Workbench
@@ -37,6 +39,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     TrainFromScratch: handlers.train_from_scratch,
     Export: handlers.export,
     Doctor: handlers.doctor,
+    DescribeData: handlers.describe_data,
 }
 
 
@@ -54,7 +57,7 @@ class Engine:
         result = replace(found, seconds=round(time.perf_counter() - started, 3))
         if request.key is not None:
             # Finished work outlives a session that dies before it has stored it.
-            self.bench.spool.mkdir(parents=True, exist_ok=True)
+            make_folder(self.bench.spool)
             path = result_path(self.bench.spool, request.key)
             write_text_atomically(path, json.dumps(encode(result)))
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,15 @@ import torch
 
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
+from engine.checkpoints.build import check_same_function
+from engine.checkpoints.root_doubts import doubts_of, doubts_on_splits
 from engine.contracts import seeds
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.doubts import Doubt
+from engine.contracts.errors import DataError, DataNotNamedError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
+    DataDescribed,
+    DescribeData,
     Diagnosis,
     Doctor,
     Export,
@@ -29,21 +35,20 @@ from engine.contracts.jobs import (
     Tune,
     Tuned,
 )
-from engine.contracts.networks import Architecture, Execution
+from engine.contracts.networks import Architecture, DataRef, Execution
 from engine.contracts.settings import TrainingSettings
 from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
-from engine.measures.latency import latencies_ms, latency_ms
+from engine.measures.latency import LatencyRatio, latency_beside, latency_ms
 from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models import FAMILIES, architecture_of_name
 from engine.models.cifar_resnet import CifarResNet, arguments_of
 from engine.pruning import candidates, requests, surgery
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
-from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.training.finetune import TrainPlan, train
@@ -59,36 +64,38 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
         monitor.note(note)
     architecture = _known_architecture(loaded)
     named = None if places.data else _data_named_by(loaded)
-    data = bench.images(places.data or named or "", job.train_limit, monitor)
+    data = bench.images_for(loaded.data, places.data or named or "", job.train_limit, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
-    chosen = normalisation.choose(loaded, data, execution, monitor)
-    data = data.with_normalisation(chosen.mean, chosen.std)
+    chosen = normalisation.choose(loaded, architecture, data, execution, monitor)
+    model, data = chosen.model, data.with_normalisation(chosen.mean, chosen.std)
     validation = evaluate(
-        loaded.model, data.validation, data, execution, monitor=monitor, phase="validation"
+        model, data.validation, data, execution, monitor=monitor, phase="validation"
     )
-    doubts = (
-        *normalisation.notes_on_splits(data),
-        *normalisation.notes_on_accuracy(validation.accuracy, data),
+    test = evaluate(model, data.test, data, execution, monitor=monitor, phase="test")
+    doubts = _each_once(
+        *doubts_on_splits(data),
+        *chosen.doubts,
+        *doubts_of(loaded.metrics, loaded.data is None, data, validation, test),
     )
-    for note in doubts:
-        monitor.note(note)
-    test = evaluate(loaded.model, data.test, data, execution, monitor=monitor, phase="test")
-    cost = cost_of(loaded.model, data.image_shape_HWC)
+    for doubt in doubts:
+        monitor.note(doubt.words)
+    cost = cost_of(model, data.image_shape_HWC)
     return Opened(
-        architecture=architecture,
-        snapshot=bench.keep(loaded.model),
+        architecture=chosen.architecture,
+        snapshot=bench.keep(model),
         data=replace(data.describe(), normalisation=chosen.name),
         data_name=named,
         environment=device.environment_of(execution),
-        notes=(*loaded.notes, *chosen.notes, *doubts),
+        notes=(*loaded.notes, *data.notes, *chosen.notes, *(doubt.words for doubt in doubts)),
         metrics={
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
             "test_accuracy": test.accuracy,
             "macs": cost.num_macs,
             "params": cost.num_params,
-            "latency_ms": latency_ms(loaded.model, data.image_shape_HWC, execution),
+            "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
         },
+        doubts=doubts,
     )
 
 
@@ -138,7 +145,7 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
     if split is data.test:
         compared = evaluate(model, split, data, execution, monitor=monitor, phase="comparing")
     measure = SIMILARITIES[job.similarity.measure]
-    own_ms, parents_ms = latencies_ms([model, parent], data.image_shape_HWC, execution)
+    own_ms, ratio = latency_beside(model, parent, data.image_shape_HWC, execution)
     return Recovered(
         snapshot=bench.keep(model),
         epochs=tuple(history),
@@ -159,9 +166,18 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
             "macs": cost.num_macs,
             "params": cost.num_params,
             "latency_ms": own_ms,
-            "latency_ratio": own_ms / parents_ms,
+            **_ratio_metrics(ratio),
         },
     )
+
+
+def _ratio_metrics(ratio: LatencyRatio) -> dict[str, float]:
+    found = {
+        "latency_ratio": ratio.value,
+        "latency_ratio_low": ratio.low,
+        "latency_ratio_high": ratio.high,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned:
@@ -192,7 +208,7 @@ def train_from_scratch(
 ) -> Trained:
     """A network trained from scratch and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images(places.data, job.train_limit, monitor)
+    data = bench.images_for(None, places.data, job.train_limit, monitor)
     architecture = architecture_of_name(
         job.arch,
         width=job.width,
@@ -222,17 +238,32 @@ def doctor(job: Doctor, bench: Workbench, places: Places, monitor: Monitor) -> D
     return Diagnosis(device.environment_of(execution), torch.cuda.device_count())
 
 
+def describe_data(
+    job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
+) -> DataDescribed:
+    """Which images lie at a place; the next job there need not read them again."""
+    wanted = DataRef(job.digest, (), (), job.train_limit)
+    with contextlib.suppress(DataError):  # others, if any
+        return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
+    return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
+
+
 # ------------------------------------------------------------ what they share
+
+
+def _each_once(*doubts: Doubt) -> tuple[Doubt, ...]:
+    """The doubts, the first of each kind: a kind may be seen on training and validation images."""
+    return tuple({doubt.code: doubt for doubt in reversed(doubts)}.values())[::-1]
 
 
 def _known_architecture(loaded: LoadedNetwork) -> Architecture:
     """The architecture as one of our families: a store's factory is never called."""
     if loaded.architecture.factory in FAMILIES:
         return loaded.architecture
-    if not isinstance(loaded.model, CifarResNet):
-        structure_of(loaded.model)  # raises, saying which networks are known
-        raise AssertionError("a structure without a family")
-    return Architecture("cifar_resnet", arguments_of(loaded.model))
+    assert isinstance(loaded.model, CifarResNet)  # no other has a structure
+    architecture = Architecture("cifar_resnet", arguments_of(loaded.model))
+    check_same_function(loaded.model, architecture)
+    return architecture
 
 
 def _data_named_by(loaded: LoadedNetwork) -> str:

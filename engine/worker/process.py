@@ -9,7 +9,6 @@ engine.contracts.spool).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -27,6 +26,7 @@ from engine.contracts.codec import encode
 from engine.contracts.errors import Cancelled, UserError
 from engine.contracts.events import EngineEvent, EpochEnded, Progress, WorkerReady, WorkerStarted
 from engine.contracts.jobs import JobRequest
+from engine.contracts.marker import write_marker
 from engine.contracts.messages import (
     COMMANDS,
     CancelJob,
@@ -38,13 +38,14 @@ from engine.contracts.messages import (
     RunJob,
     Told,
 )
+from engine.contracts.working_folder import make_folder, open_own
+from engine.worker import orphan
 
 if TYPE_CHECKING:
     from engine.worker.engine import Engine
 
 NICENESS = 10  # keeps the terminal's keys quick while all cores compute
 DETACHED_PROGRESS_INTERVAL = 1.0  # seconds between two progress events that nobody may ever read
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(eq=False)
@@ -59,9 +60,12 @@ class Task:
 class Worker:
     """Reads commands on a thread of its own, so that a cancel is heard while a job runs."""
 
-    def __init__(self, messages: IO[str], folder: Path) -> None:
+    def __init__(self, messages: IO[str], folder: Path, *, own_process: bool = False) -> None:
+        """`own_process`: whether the process is the worker's, and ends with its session."""
         self.messages = messages
         self.spool = folder
+        self.own_process = own_process
+        self.listening = threading.Event()
         self.lock = threading.Condition()  # of everything below, and of writing
         self.pending: deque[Task] = deque()
         self.current: Task | None = None
@@ -73,6 +77,9 @@ class Worker:
 
     def listen(self) -> None:
         """Takes commands until standard input closes: the session is gone, so the work ends."""
+        if self.own_process:
+            orphan.end_with_parent()  # of this thread, which hears of being detached
+        self.listening.set()
         try:
             for line in sys.stdin:
                 command = COMMANDS.decode(json.loads(line))
@@ -89,6 +96,8 @@ class Worker:
             traceback.print_exc()
         with self.lock:
             self.end()
+        if self.own_process:
+            orphan.end_soon()  # the job may be where it does not look whether it is to stop
 
     def cancel(self, job_id: str) -> None:
         """Stops that job if it runs or waits; one that is over stays as it ended."""
@@ -111,15 +120,18 @@ class Worker:
         try:
             if task is None or key is None:
                 raise OSError("there is no job that could be found again")
-            self.spool.mkdir(parents=True, exist_ok=True)
-            file = open(spool.events_path(self.spool, key), "w", encoding="utf-8")  # noqa: SIM115
+            make_folder(self.spool)
+            path, flags = spool.events_path(self.spool, key), os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            file = os.fdopen(open_own(path, flags), "w", encoding="utf-8")
             file.writelines(json.dumps(encode(told)) + "\n" for told in task.epochs)
             file.flush()
-            spool.write_marker(self.spool, key, task.request.id)
+            write_marker(self.spool, key, task.request.id)
         except OSError as error:
             self.end()
             self.write(Detached(None, str(error)))
             return
+        if self.own_process:
+            orphan.end_with_parent(False)
         pipe, self.messages, self.detached_key = self.messages, file, key
         self.pending = deque(waiting for waiting in self.pending if waiting is task)
         with contextlib.suppress(BrokenPipeError), pipe:
@@ -154,6 +166,9 @@ class Worker:
     def serve(self) -> None:
         """Runs jobs in the order they came."""
         threading.Thread(target=self.listen, daemon=True).start()
+        self.listening.wait()
+        if self.own_process:
+            orphan.end_with_parent(False)  # of this thread; that of the other one holds
         self.tell(WorkerStarted(os.getpid()))
         from engine.worker.engine import Engine  # seconds of import: after the first sign of life
 
@@ -215,8 +230,7 @@ def main() -> None:
     os.nice(NICENESS)
     # Ctrl-C reaches the whole terminal; the session decides what it means for the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        # A session that dies cannot wake the worker that it had paused: the kernel does.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
+    orphan.end_with_parent()
+    orphan.end_children_too()
     messages = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
-    Worker(messages, Path(sys.argv[2])).serve()
+    Worker(messages, Path(sys.argv[2]), own_process=True).serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import NamedTuple
 import safetensors.torch
 from torch import Tensor, nn
 
-from engine.contracts.errors import DataError, EngineError
+from engine.contracts.errors import DataError, EngineError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
+from engine.contracts.message_text import plain
 from engine.contracts.networks import (
     Architecture,
+    DataDescription,
     DataRef,
     Execution,
     NetworkRef,
     SnapshotRef,
 )
 from engine.contracts.spool import snapshot_path
+from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.models import FAMILIES
@@ -41,35 +45,90 @@ class Workbench:
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
-        self._data: tuple[tuple[str, int | None], ImageData] | None = None
+        self._data: tuple[tuple[str, int | None, bool], ImageData] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
-    def images(self, source: str, train_limit: int | None, monitor: Monitor) -> ImageData:
-        """The data set of a source. Raises DataError."""
-        key = (source, train_limit)
+    def images(
+        self, source: str, train_limit: int | None, monitor: Monitor, *, as_before: bool = False
+    ) -> ImageData:
+        """The data set of a source, or as earlier versions read it. Raises DataError."""
+        key = (source, train_limit, as_before)
         if self._data is None or self._data[0] != key:
             self._data = None  # room for the next one
-            self._data = (key, load(source, train_limit=train_limit, on_progress=monitor.step))
+            data = load(
+                source, train_limit=train_limit, on_progress=monitor.step, as_before=as_before
+            )
+            self._data = (key, data)
         return self._data[1]
+
+    def images_for(
+        self, known: DataDescription | None, source: str, train_limit: int | None, monitor: Monitor
+    ) -> ImageData:
+        """The data set of a source in the order of classes that a checkpoint names.
+
+        What a person should know of it is told. Raises DataError.
+        """
+        data = self.images(source, train_limit, monitor)
+        as_text = tuple(sorted(data.classes))
+        if known is not None and known.classes == as_text != data.classes:
+            # Trained when earlier versions sorted class folders named by numbers as text.
+            data = self.images(source, train_limit, monitor, as_before=True)
+        for note in data.notes:
+            monitor.note(note)
+        return data
 
     def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
         """The very images that a job is about. Raises DataError where the source has others."""
-        data = self.images(source, ref.train_limit, monitor)
+        if self._data is not None and self._data[1].digest == ref.digest:
+            data = self._data[1]
+        else:
+            data = self.images(source, ref.train_limit, monitor)
         if data.digest != ref.digest:
-            raise DataError(
-                f"{source} is not the data that this tree was grown on (its images or "
-                "labels differ); bring back the original, or start a new tree"
-            )
+            data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)
+
+    def _images_as_before(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
+        """The images of a tree that an earlier version grew, which read folders in other ways."""
+        with contextlib.suppress(DataError):
+            data = self.images(source, ref.train_limit, monitor, as_before=True)
+            if data.digest == ref.digest:
+                monitor.note(
+                    f"this tree was grown when {plain(data.name)} was read in another way (classes "
+                    "named by numbers sorted as text, other spellings of val/ and folders below "
+                    "classes passed over): it keeps that"
+                )
+                return data
+        raise DataError(
+            f"{plain(source)} is not the data that this tree was grown on (its images or "
+            "labels differ); bring back the original, or start a new tree"
+        )
 
     def network(self, ref: NetworkRef) -> nn.Module:
         """A node's network with its weights. Raises EngineError."""
         _refuse_foreign_factory(ref.architecture)
         model = surgery.rebuild(ref.architecture)
-        model.load_state_dict(
-            safetensors.torch.load_file(snapshot_path(self.spool, ref.snapshot.sha256))
-        )
+        model.load_state_dict(safetensors.torch.load(self._weights(ref.snapshot)))
         return model
+
+    def _weights(self, ref: SnapshotRef) -> bytes:
+        """The very bytes of a snapshot, read once: what was checked is what is used.
+
+        Raises WeightsChangedError.
+        """
+        path = snapshot_path(self.spool, ref.sha256)
+        try:
+            content = read_own(path)
+        except OSError as error:
+            raise WeightsChangedError(
+                f"cannot read the weights {path} ({error.strerror}); try again, and they are "
+                "written anew"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != ref.sha256:
+            raise WeightsChangedError(
+                f"the weights {path} are not those of their name, something changed them; try "
+                "again, and they are written anew"
+            )
+        return content
 
     def features(
         self,
@@ -96,7 +155,7 @@ class Workbench:
         }
         content = safetensors.torch.save(state)
         sha256 = hashlib.sha256(content).hexdigest()
-        self.spool.mkdir(parents=True, exist_ok=True)
+        make_folder(self.spool)
         write_bytes_atomically(snapshot_path(self.spool, sha256), content)
         return SnapshotRef(sha256)
 

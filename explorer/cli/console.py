@@ -14,6 +14,7 @@ import typer
 
 from engine.contracts.errors import UsageError
 from engine.contracts.metrics import measure
+from explorer.views.doubts import DoubtView
 from explorer.views.measured_text import interval_text
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
@@ -66,6 +67,12 @@ def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
         cells = (*(column.text(node.measure(column.key)) for column in COLUMNS), _margin(node))
         table.add_row(cell(line + star + gone, "" if node.kept else "dim"), *map(cell, cells))
     wide_console().print(table)
+
+
+def print_doubts(doubts: Sequence[DoubtView]) -> None:
+    """What speaks against the figures above, one a line."""
+    for doubt in doubts:
+        say(f"doubt: {doubt.words}")
 
 
 def _margin(node: NodeView) -> str:

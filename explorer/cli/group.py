@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
+import typer
 from typer.core import TyperGroup
 
 P = ParamSpec("P")
 T = TypeVar("T")
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+# What typer's parser raises; newer versions have a copy of click of their own, with its own class.
+_ParserError: type[Exception] = typer.BadParameter.__bases__[0]
 _ROOT_OPTIONS = ("-h", "--help", "-V", "--version", "--install-completion", "--show-completion")
 
 
@@ -26,10 +30,15 @@ class DefaultCommandGroup(TyperGroup):
         if first not in self.commands and first not in _ROOT_OPTIONS:
             self._refuse_misspelling(first, args)
             args = [self.default_command, *args]
-        return super().parse_args(ctx, args)
+        with _harmless_words():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _harmless_words():
+            return super().invoke(ctx)
 
     def _refuse_misspelling(self, first: str, args: list[str]) -> None:
-        if not first or first == "sample" or first.startswith("-") or Path(first).exists():
+        if not first or first == "sample" or first.startswith("-") or os.path.exists(first):
             return
         from engine.contracts.near import did_you_mean
 
@@ -40,6 +49,18 @@ class DefaultCommandGroup(TyperGroup):
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         formatter.write_usage("pe-explore", "[MODEL|STORE] | COMMAND [ARGS]...")
+
+
+@contextmanager
+def _harmless_words() -> Iterator[None]:
+    """Errors of the parser quote what was typed, which may come from anywhere."""
+    try:
+        yield
+    except _ParserError as error:
+        from explorer.views.safe_text import safe
+
+        error.message = safe(error.message)  # type: ignore[attr-defined]
+        raise
 
 
 def guarded(command: Callable[P, T]) -> Callable[P, T]:
@@ -57,12 +78,23 @@ def guarded(command: Callable[P, T]) -> Callable[P, T]:
         except Exception as error:
             from explorer.session.errors import exit_code_of, is_mendable
 
+            if isinstance(error, OSError) and not _has_current_folder():
+                _complain("the current folder was deleted; go to another one, or give full paths")
+                raise SystemExit(USAGE) from None
             if not is_mendable(error):
                 raise
             _complain(str(error))
             raise SystemExit(exit_code_of(error)) from None
 
     return run
+
+
+def _has_current_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _complain(message: str) -> None:

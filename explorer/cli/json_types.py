@@ -16,6 +16,7 @@ import typer
 
 from engine.contracts.codec import encode
 from engine.contracts.json_values import JsonObject, JsonValue
+from explorer.views.doubts import DoubtView
 from explorer.views.node_diff import Decided
 from explorer.views.node_view import NodeView
 from explorer.views.run_diff import Difference
@@ -41,6 +42,8 @@ def _finite(value: JsonValue) -> JsonValue:
 
 # ------------------------------------------------------------ trees
 
+_DOUBTS = "what speaks against its figures, seen when its root was opened"
+
 
 @dataclass(frozen=True)
 class TreeSummary:
@@ -48,12 +51,16 @@ class TreeSummary:
 
     store: str = told("the store's path")
     run: str = told("the run's name")
+    is_new: bool = told("whether this command began the run")
+    why_new: str | None = told("what is new about it, in a store that has others")
     path: tuple[str, ...] = told("the structures along the kept path, from the root down")
     settings: JsonObject = told("the run's settings, in the sections of settings.md")
+    notes: tuple[str, ...] = told("what was noted of the checkpoint and the data at the beginning")
     stopped: str = told("why it ended")
     root: NodeView = told("the root")
     best: NodeView = told("the smallest kept node that is accurate enough")
     nodes: tuple[NodeView, ...] = told("every node, in the order they were made")
+    doubts: tuple[DoubtView, ...] = told(_DOUBTS)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class TreeLog:
 
     run: str = told("the run's name")
     nodes: tuple[NodeView, ...] = told("its nodes, or the newest ones with `--limit`")
+    doubts: tuple[DoubtView, ...] = told(_DOUBTS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import typer
 
 from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
+from explorer.cli import output
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
@@ -17,6 +18,7 @@ from explorer.cli.options import (
     Device,
     Json,
     Model,
+    NewRun,
     NodeName,
     Protocol,
     Store,
@@ -66,14 +68,18 @@ def auto(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    new_run: NewRun = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
-    request = Request(model, store, device, arch, trust_pickle, protocol, settings)
-    run(request, as_json=json)
+    request = Request(model, store, device, arch, trust_pickle, protocol, settings, new_run)
+    run(request, as_json=json, yes=yes)
 
 
 @app.command("train")
@@ -105,8 +111,7 @@ def train(
 
     recipe = Recipe(epochs, learning_rate, batch_size, weight_decay, seed)
     job = TrainFromScratch(arch, recipe, width, shortcut, device, threads)
-    destination = (output or Path(f"{arch}.pt")).expanduser().resolve()
-    run(job, data, destination, as_json=json)
+    run(job, data, output or Path(f"{arch}.pt"), as_json=json)
 
 
 @app.command("log")
@@ -173,12 +178,13 @@ def open_(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    new_run: NewRun = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
-    given = (store, device, arch, trust_pickle, protocol, settings)
+    given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     raise typer.Exit(explore(Request(model, *given) if model else None))
 
 
@@ -189,7 +195,8 @@ cli_exchange.add_commands(app)
 
 def main() -> None:
     """The entry point."""
-    app()
+    output.prepare()
+    guarded(app)()
 
 
 if __name__ == "__main__":

@@ -65,3 +65,15 @@ Allocation = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(help="Of the filters: uniform or global"),
 ]
+
+
+NewRun = Annotated[
+    bool,
+    typer.Option("--new-run", help="Begin another run where the store has none begun so"),
+]
+
+
+DataPlace = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--data", metavar="PLACE", help="Where the run's images lie now, if they moved"),
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
 from types import TracebackType
@@ -16,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.prompt import Confirm
 from rich.text import Text
 
 from engine.contracts.events import Progress
@@ -63,6 +66,23 @@ class Reporter:
         """One line, above the bars where there are any."""
         if not self.quiet:
             self.console.print(Text(safe(line)), soft_wrap=True)
+
+    def asks(self, question: str) -> bool:
+        """Whether a person at a terminal says yes; no where there is none."""
+        if not (self.console.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
+            return False
+        if self.bars is not None:
+            self.bars.stop()
+        # asyncio's handler would only cancel its task, and the question go on waiting.
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return Confirm.ask(Text(question), console=self.console, default=False)
+        except EOFError:
+            return False
+        finally:
+            signal.signal(signal.SIGINT, handler)
+            if self.bars is not None:
+                self.bars.start()
 
     def __call__(self, event: SessionEvent) -> None:
         if isinstance(event, JobTold) and isinstance(event.event, Progress):

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from explorer.executors.kinds import workers
-from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import WorkerPool
+from explorer.session.accepting import Accept, whatever_it_is
 from explorer.session.events import Emit
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Session
 
 
 @asynccontextmanager
-async def session_of(request: Request, emit: Emit) -> AsyncIterator[Session]:
+async def session_of(
+    request: Request, emit: Emit, accept: Accept = whatever_it_is
+) -> AsyncIterator[Session]:
     """The session that a request means; afterwards store and workers are closed, however it ends.
 
-    Raises what opening one does: UsageError, StoreError, JobFailedError.
+    Raises what opening one does: UsageError, StoreError, JobFailedError, DoubtfulRootError.
     """
-    executors: list[WorkerPool] = []
-
-    def make(spool: Path) -> WorkerPool:
-        executors.append(workers(spool))
-        return executors[0]
-
+    session = await open_session(request, workers, emit, accept)
     try:
-        session = await open_session(request, make, emit)
-        try:
-            yield session
-        finally:
-            session.store.close()
+        yield session
     finally:
-        for executor in executors:
-            await executor.close()
-            clear_spool(executor.spool)
+        await session.close()
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """What asks the process to end is taken as Ctrl-C is: the same command goes on another time.
+
+    Schedulers send SIGTERM, a terminal that is closed SIGHUP; under nohup that one stays ignored.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+    for number in heard:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)

@@ -8,7 +8,15 @@ import typer
 
 from engine.contracts.settings import CRITERIA
 from explorer.cli.group import guarded
-from explorer.cli.options import Allocation, Block, Filters, Json, NodeName, StoreFile
+from explorer.cli.options import (
+    Allocation,
+    Block,
+    DataPlace,
+    Filters,
+    Json,
+    NodeName,
+    StoreFile,
+)
 from explorer.cli.settings_options import Given, takes_settings
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ def branch(
     fork: Annotated[
         bool, typer.Option("--fork", help="Start another run there, with the settings given")
     ] = False,
+    data: DataPlace = None,
     json: Json = False,
 ) -> None:
     """Grow on from any earlier node, beside what is kept there; or fork the run there."""
@@ -69,14 +78,14 @@ def branch(
 
     if fork:
         given = settings if allocation is None else {**settings, "allocation": allocation}
-        run_fork(store, node, given, iterations, as_json=json)
+        run_fork(store, node, given, iterations, data=data, as_json=json)
         return
     if settings:
         fixed = flag(next(iter(settings)))
         raise UsageError(f"{fixed} is fixed for a run that exists; with --fork another one begins")
     check_name("take", take, ("layer", "filter", "both"))
     asked = _request(block, filters, allocation) or cast(Take, take)
-    run(store, node, BranchRequest(asked, iterations), as_json=json)
+    run(store, node, BranchRequest(asked, iterations), data=data, as_json=json)
 
 
 @guarded
@@ -90,6 +99,7 @@ def candidate(
         Optional[str],  # noqa: UP045
         typer.Option(help=f"Score anew by this one: {', '.join(CRITERIA)}"),
     ] = None,
+    data: DataPlace = None,
     json: Json = False,
 ) -> None:
     """Make one further candidate of a node, as you want it."""
@@ -99,7 +109,7 @@ def candidate(
     request = _request(block, filters, allocation, criterion)
     if request is None:
         raise UsageError("say what goes instead: --block PATH, or --filters N")
-    run(store, parent, request, as_json=json)
+    run(store, parent, request, data=data, as_json=json)
 
 
 @guarded
@@ -109,12 +119,13 @@ def decide(
     keep: Annotated[
         list[str], typer.Argument(metavar="KEEP...", help="suggested, other, both, or names")
     ],
+    data: DataPlace = None,
     json: Json = False,
 ) -> None:
     """Decide which candidates of a node are kept; `auto STORE` grows on from there."""
     from explorer.cli.commands.steer import decide as run
 
-    run(store, parent, keep, as_json=json)
+    run(store, parent, keep, data=data, as_json=json)
 
 
 @guarded

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.options import Json, StoreFile
+from explorer.cli.options import DataPlace, Json, StoreFile
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -40,12 +40,13 @@ def verify(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="NODE", help="Make this node again too, and compare its bits"),
     ] = None,
+    data: DataPlace = None,
     json: Json = False,
 ) -> None:
     """Check every page, hash, lineage, decision and edit; only reads. Findings: exit code 1."""
     from explorer.cli.commands.verify import verify_store
 
-    raise typer.Exit(verify_store(store, reexecute=reexecute, as_json=json))
+    raise typer.Exit(verify_store(store, reexecute=reexecute, data=data, as_json=json))
 
 
 @guarded

@@ -25,6 +25,11 @@ class Executor(Protocol):
         """Whether all work stands still."""
         ...
 
+    @property
+    def detachable(self) -> int:
+        """How many jobs `detach` would leave running now; those that wait for room are none."""
+        ...
+
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         """The job's result. Raises JobFailedError; CancelledError once closed or detached."""
         ...

@@ -9,12 +9,14 @@ import os
 import signal
 from pathlib import Path
 
+from engine.contracts import marker as markers
 from engine.contracts import spool as spool_files
-from engine.contracts.codec import FormatError
 from engine.contracts.events import EngineListener, Progress
 from engine.contracts.jobs import Result
 from engine.contracts.messages import MESSAGES, Failed, Message, Told
+from engine.contracts.working_folder import reading, remove_file
 from explorer.executors.errors import JobFailedError
+from explorer.executors.worker_signals import signal_group
 
 POLL_SECONDS = 0.2
 
@@ -23,10 +25,11 @@ class DetachedJob:
     """The marker, messages and result of one detached job, as files of a spool folder."""
 
     def __init__(self, spool: Path, key: str) -> None:
+        self.spool = spool
         self.marker_path = spool_files.marker_path(spool, key)
         self.events_path = spool_files.events_path(spool, key)
         self.result_path = spool_files.result_path(spool, key)
-        self.marker = spool_files.read_marker(self.marker_path)
+        self.marker = markers.read_marker(self.marker_path)
         self._offset = 0
         self._let_go = asyncio.Event()
 
@@ -36,12 +39,12 @@ class DetachedJob:
         if key is None:
             return None
         job = DetachedJob(spool, key)
-        return job if job.marker is not None or job.events_path.exists() else None
+        return job if job.marker is not None or os.path.lexists(job.events_path) else None
 
     @property
     def alive(self) -> bool:
         """Whether its worker still runs."""
-        return self.marker is not None and self.marker.alive
+        return self.marker is not None and self.marker.works_for(self.spool)
 
     async def follow(self, on_event: EngineListener) -> Result | None:
         """The job's result once it has ended; None where its worker died without one.
@@ -82,22 +85,21 @@ class DetachedJob:
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the worker and everything it started, if it still runs."""
-        if self.marker is not None and self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.marker.pid, number)
+        if self.marker is not None:
+            signal_group(self.marker, self.spool, number)
 
     def forget(self) -> None:
         """Removes the traces of detaching; a result stays until it is stored."""
-        self.marker_path.unlink(missing_ok=True)
-        self.events_path.unlink(missing_ok=True)
+        remove_file(self.marker_path)
+        remove_file(self.events_path)
 
     def _read(self) -> list[Message]:
         """The messages that were written since the last time, whole lines only."""
         try:
-            with open(self.events_path, "rb") as file:
+            with reading(self.events_path) as file:
                 file.seek(self._offset)
                 text, end, _ = file.read().rpartition(b"\n")
-        except FileNotFoundError:
+        except OSError:  # not there yet, or none of ours
             return []
         self._offset += len(text) + len(end)
         return [message for line in text.splitlines() if (message := _message(line)) is not None]
@@ -112,7 +114,7 @@ def _message(line: bytes) -> Message | None:
     """A line's message; None for one of another version, which says nothing here."""
     try:
         return MESSAGES.decode(json.loads(line))
-    except FormatError:
+    except (ValueError, RecursionError):  # FormatError is a ValueError
         return None
 
 

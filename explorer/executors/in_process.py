@@ -23,6 +23,7 @@ class InProcessExecutor:
     """
 
     can_pause = paused = False
+    detachable = 0
 
     def __init__(self, spool: Path) -> None:
         from engine.worker.engine import Engine  # PyTorch: only for whoever works in this process

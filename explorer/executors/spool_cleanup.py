@@ -1,39 +1,44 @@
-"""The spool folder beside a store: results that wait to be stored, and detached workers."""
+"""What becomes of a working folder when nobody works any more."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 from pathlib import Path
 
 from engine.contracts.jobs import Recovered, Tuned
-from engine.contracts.spool import read_marker, read_result
+from engine.contracts.marker import read_marker
+from engine.contracts.spool import log_path, read_result
+from engine.contracts.working_folder import is_ours, remove_own
+
+_ALWAYS = (".running", ".events", ".tmp")
 
 
 def clear_spool(spool: Path) -> None:
     """Removes what can be made again; results that wait to be stored and the log stay.
 
-    Nothing goes while a detached worker runs: it may still read its parent's tensors.
+    Only for who holds the lock of the store. Nothing goes while a detached worker runs: it may
+    still read its parent's tensors.
     """
-    if not spool.is_dir():
+    try:
+        names = [name for name in os.listdir(spool) if is_ours(name)]
+    except OSError:
         return
-    markers = [read_marker(path) for path in spool.glob("*.running")]
-    if any(marker is not None and marker.alive for marker in markers):
+    markers = [read_marker(spool / name) for name in names if name.endswith(".running")]
+    if any(marker is not None and marker.works_for(spool) for marker in markers):
         return
-    waiting = {_snapshot_of(path) for path in spool.glob("*.json")}
-    for path in spool.glob("*.safetensors"):
-        if path.stem not in waiting:
-            path.unlink(missing_ok=True)
-    for pattern in (".*.tmp", "*.running", "*.events"):
-        for path in spool.glob(pattern):
-            path.unlink(missing_ok=True)
-    log = spool / "worker.log"
-    if log.exists() and log.stat().st_size == 0:
-        log.unlink()
-    with contextlib.suppress(OSError):  # something is in it still
-        spool.rmdir()
+    results = [name for name in names if name.endswith(".json")]
+    waiting = {_snapshot_of(spool / name) for name in results}
+    gone = [name for name in names if name.endswith(_ALWAYS)]
+    gone += [
+        name for name in names
+        if name.endswith(".safetensors") and name.partition(".")[0] not in waiting
+    ]  # fmt: skip
+    log = log_path(spool)
+    if log.name in names and log.lstat().st_size == 0:
+        gone.append(log.name)
+    remove_own(spool, gone)
 
 
-def _snapshot_of(manifest: Path) -> str | None:
-    """The hash of the snapshot that a waiting result names, None for one that is not whole."""
-    result = read_result(manifest)
+def _snapshot_of(path: Path) -> str | None:
+    result = read_result(path)
     return result.snapshot.sha256 if isinstance(result, Recovered | Tuned) else None

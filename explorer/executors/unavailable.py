@@ -11,6 +11,7 @@ class UnavailableExecutor:
     """Refuses every job."""
 
     can_pause = paused = False
+    detachable = 0
 
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         raise UsageError("this store is open for reading only; no work can be done in it")

@@ -48,6 +48,10 @@ class WorkerPool:
     def paused(self) -> bool:
         return self._paused
 
+    @property
+    def detachable(self) -> int:
+        return sum(process.can_detach for process in self._all) + len(self._followed)
+
     def pause(self) -> None:
         self._paused = True
         for process in self._all:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,7 @@ from engine.contracts.messages import (
     RunJob,
     Told,
 )
+from engine.contracts.working_folder import make_folder, open_own, reading
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 
 CANCEL_SECONDS = 0.8  # a worker that has not stopped by then is replaced
@@ -57,8 +59,9 @@ class _Assignment:
     """The job that a worker has: `outcome` is what its session gets, `over` that the worker is
     free again."""
 
-    def __init__(self, job_id: str, on_event: EngineListener) -> None:
-        self.job_id = job_id
+    def __init__(self, request: JobRequest, on_event: EngineListener) -> None:
+        self.job_id = request.id
+        self.can_be_found_again = request.key is not None
         self.on_event = on_event
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
@@ -89,6 +92,16 @@ class _Assignment:
         """Whoever waits for the job is cancelled; the worker is no longer theirs."""
         self.outcome.cancel()
         self.over.set()
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A process that is started meanwhile hears of no Ctrl-C, from its first moment on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class WorkerProcess:
@@ -126,18 +139,27 @@ class WorkerProcess:
         await self._connect(messages)
 
     def _spawn(self, write_fd: int) -> None:
-        log = self.log or Path(os.devnull)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=os.getcwd())
-        with open(log, "ab") as output:
+        program = WORKER.format(ours=str(Path(__file__).parents[2]), current=_current_folder())
+        with self._open_log() as output, _interrupts_held_back():
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
+            # On the thread of the loop: a worker ends with the thread that started it.
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-c", program, str(write_fd), str(self.spool)],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
                 pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
+                cwd=_current_folder(),
             )  # fmt: skip
         self._started = self._ready = False
+
+    def _open_log(self) -> IO[bytes]:
+        if self.log is None:
+            return open(os.devnull, "ab")
+        make_folder(self.log.parent)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        output = os.fdopen(open_own(self.log, flags), "ab")
+        output.seek(0, os.SEEK_END)
+        return output
 
     async def _connect(self, pipe: IO[bytes]) -> None:
         assert self._child is not None
@@ -189,7 +211,7 @@ class WorkerProcess:
     async def run(self, request: JobRequest, on_event: EngineListener) -> Result:
         """The job's result. Raises JobFailedError; CancelledError once killed or detached."""
         await self.ensure_started()
-        assignment = self._assignment = _Assignment(request.id, on_event)
+        assignment = self._assignment = _Assignment(request, on_event)
         try:
             self._send(RunJob(request))
             await self._outcome(assignment)
@@ -230,6 +252,11 @@ class WorkerProcess:
         if self.paused:
             self.signal(signal.SIGSTOP)
 
+    @property
+    def can_detach(self) -> bool:
+        """Whether it has a job that it could finish without a session."""
+        return self._assignment is not None and self._assignment.can_be_found_again and self._runs()
+
     async def detach(self) -> bool:
         """Lets the worker finish its job without a session; False where it has none to finish."""
         if self._assignment is None or not self._runs():
@@ -248,7 +275,7 @@ class WorkerProcess:
     def pause(self) -> None:
         """Stops the process where it stands; one that starts later stops at once."""
         self.paused = True
-        # Not before its first sign of life: from there on it wakes if this process dies.
+        # Not before its first sign of life: from there on it ends if this process dies.
         if self._started:
             self.signal(signal.SIGSTOP)
 
@@ -321,7 +348,8 @@ class WorkerProcess:
             await asyncio.sleep(REAP_INTERVAL)
         else:  # it closed its events and lives on: of no use to anybody
             self.signal(signal.SIGKILL)
-            await asyncio.to_thread(child.wait)
+            while child.poll() is None:
+                await asyncio.sleep(REAP_INTERVAL)
         code = child.returncode
         where = f"; its output is in {self.log}" if self.log else ""
         if code > 0 and not self._ready:
@@ -335,8 +363,16 @@ class WorkerProcess:
         """The last line that this process printed, which names the error that ended it."""
         if self.log is None:
             return ""
-        with contextlib.suppress(OSError), open(self.log, "rb") as file:
+        with contextlib.suppress(OSError), reading(self.log) as file:
             file.seek(self._log_start)
             lines = file.read().decode(errors="replace").strip().splitlines()
             return f": {lines[-1]}" if lines else ""
         return ""
+
+
+def _current_folder() -> str:
+    """The current folder; one that was deleted holds no module of anybody's."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep

@@ -13,6 +13,7 @@ from typing import Literal
 
 from engine.contracts.requests import BranchRequest, CandidateRequest
 from explorer.executors.errors import JobFailedError
+from explorer.session.allowance import is_below
 from explorer.session.errors import NotNowError, code_of, is_mendable
 from explorer.session.events import CandidatesMeasured, Exhausted, WorkFailed
 from explorer.session.job_runner import is_tuned
@@ -68,13 +69,14 @@ class BackgroundGrower:
 
     def stop_below(self, nodes: Sequence[Node]) -> None:
         """Ends the work in subtrees that nobody wants for now."""
-        tops = tuple(node.name for node in nodes)
+        self.tasks.cancel_where(lambda work: any(self._is_below(work, top) for top in nodes))
 
-        def is_below(work: Work) -> bool:
-            name = self.store.node_by_id(work.node_id).name
-            return any(name == top or name.startswith(top + ".") for top in tops)
+    def works_below(self, top: Node) -> bool:
+        """Whether anything is done in the subtree of a node."""
+        return any(self._is_below(work, top) for work in self.tasks)
 
-        self.tasks.cancel_where(is_below)
+    def _is_below(self, work: Work, top: Node) -> bool:
+        return is_below(self.store.node_by_id(work.node_id).name, top.name)
 
     # ------------------------------------------------------------ starting
 
@@ -140,6 +142,7 @@ class BackgroundGrower:
         self.session.emit(CandidatesMeasured(parent.name))
 
     async def _branch(self, node: Node, request: BranchRequest) -> None:
+        await self.session.jobs.places()  # a decision is to follow: not where nothing can grow
         if not await self._tuned(node):
             return
         if isinstance(request.take, CandidateRequest):

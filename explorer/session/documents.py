@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.contracts.codec import FormatError, decode, encode, encode_object
+from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError, EngineError, UserError
 from engine.contracts.jobs import Proposed
@@ -60,6 +61,7 @@ class Origin:
     trusted_pickle: bool = False
     notes: tuple[str, ...] = ()
     forked_from: ForkedFrom | None = None
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class RunDocument:
             return RunDocument(
                 run=run,
                 settings=read_settings(run.settings),
-                origin=_read_origin(run.settings),
+                origin=origin_of(run),
                 architecture=decode(
                     Architecture, {"factory": "", **run.architecture}, "architecture"
                 ),
@@ -102,7 +104,9 @@ def settings_document(settings: Settings, origin: Origin) -> dict[str, JsonValue
     return {**encode_object(settings), "origin": encode(origin)}
 
 
-def _read_origin(settings: Mapping[str, object]) -> Origin:
+def origin_of(run: Run) -> Origin:
+    """Where a run comes from. Raises FormatError."""
+    settings: Mapping[str, object] = run.settings
     if "origin" in settings:
         return decode(Origin, settings["origin"], "origin")
     return decode(Origin, settings, "origin")  # its fields lay among the settings

@@ -55,10 +55,20 @@ class JobRetried:
 
 @dataclass(frozen=True)
 class RunResumed:
-    """A run that exists goes on."""
+    """A run that exists goes on; of how many in its store, and whether it is the newest one."""
 
     run: str
     store: str
+    num_runs: int = 1
+    is_newest: bool = True
+
+
+@dataclass(frozen=True)
+class RunBegun:
+    """A new run; `why` says what is new about it, where its store has others."""
+
+    run: str
+    why: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,7 @@ SessionEvent = (
     | JobTold
     | JobRetried
     | RunResumed
+    | RunBegun
     | Noted
     | StateChanged
     | CandidatesProposed

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from engine.contracts.codec import encode_object
+from engine.contracts.metrics import MEASURES
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import with_values
 from explorer.session.documents import (
@@ -18,7 +19,7 @@ from explorer.session.documents import (
 from explorer.session.session import Session
 from store import Node
 
-_NOT_THE_NETWORKS = ("similarity", "val_accuracy_before", "latency_ratio")  # but of its edit
+_NOT_THE_NETWORKS = frozenset(each.key for each in MEASURES if each.of == "edit")
 
 
 def fork(session: Session, node: Node, overrides: Mapping[str, SettingValue]) -> RunDocument:

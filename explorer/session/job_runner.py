@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 
 from engine.contracts import seeds
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import WeightsChangedError
 from engine.contracts.events import EngineEvent, EngineListener
 from engine.contracts.jobs import (
     Job,
@@ -33,6 +34,7 @@ from engine.contracts.requests import EditRequest
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import describer, find, moved
 from explorer.session.documents import (
     RunDocument,
     edit_of,
@@ -51,10 +53,11 @@ from explorer.session.events import (
     PhaseFinished,
     StateChanged,
 )
+from explorer.session.known_run import with_settings
 from store import Node, Phase, State, TreeStore
 
 T = TypeVar("T")
-ATTEMPTS = 3  # of a job whose worker died
+ATTEMPTS = 3  # of a job whose worker died, or whose weights were changed under its hands
 
 
 class JobRunner:
@@ -75,6 +78,8 @@ class JobRunner:
         self.emit = emit
         self._running: set[int] = set()
         self._preparing = asyncio.Lock()
+        self._finding = asyncio.Lock()
+        self._data: str | None = None
 
     # ------------------------------------------------------------ the jobs
 
@@ -129,18 +134,36 @@ class JobRunner:
         threads = max(1, environment.num_threads // environment.candidates_at_once)
         return replace(environment.execution, num_threads=threads)
 
-    @property
-    def places(self) -> Places:
-        """Where this run's data lie here."""
-        return Places(data=self.document.settings.data.source)
+    async def places(self) -> Places:
+        """Where this run's images lie here: looked for once, and remembered where that is news.
 
-    def _request(self, job: Job, key: str, node: Node) -> JobRequest:
+        Raises DataNotFoundError, OtherDataError, JobFailedError.
+        """
+        async with self._finding:
+            if self._data is None:
+                describe = describer(self.executor, self.emit)
+                self._data = await find(self.document, self.artifacts.data, describe)
+                self._remember(self._data)
+        return Places(data=self._data)
+
+    def _remember(self, place: str) -> None:
+        settings = self.document.settings
+        if place == settings.data.source:
+            return
+        there = replace(settings, data=replace(settings.data, source=place))
+        if self.store.read_only:
+            self.document = replace(self.document, settings=there)
+        else:
+            self.document = with_settings(self.store, self.document, there)
+        self.emit(moved(self.document))
+
+    def _request(self, job: Job, key: str, node: Node, places: Places) -> JobRequest:
         beside = isinstance(job, Recover) and self.document.environment.candidates_at_once > 1
         return JobRequest(
             id=uuid.uuid4().hex,
             job=job,
             label=f"{job.KIND} {node.name}",
-            places=self.places,
+            places=places,
             key=key,
             slots=1 if beside else None,
         )
@@ -223,13 +246,19 @@ class JobRunner:
             self.emit(JobAnswered(node.name, job.KIND))
 
     async def _tried(self, job: Job, key: str, node: Node, on_event: EngineListener) -> Result:
+        places = await self.places()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self.executor.run(self._request(job, key, node), on_event)
-            except WorkerDiedError as error:
+                return await self.executor.run(self._request(job, key, node, places), on_event)
+            except JobFailedError as error:
+                changed = error.error == WeightsChangedError.code
+                if not changed and not isinstance(error, WorkerDiedError):
+                    raise
                 self.emit(JobRetried(node.name, attempt, ATTEMPTS, str(error)))
                 if attempt == ATTEMPTS:
                     raise
+                if changed:  # since they were prepared: something else wrote to the spool
+                    await asyncio.to_thread(self.prepare, job)
         raise AssertionError("unreachable")
 
     def _finished_or_prepared(self, job: Job, key: str) -> Result | None:
@@ -248,25 +277,22 @@ class JobRunner:
     async def _finish(self, node: Node, phase: Phase, result: Recovered | Tuned, key: str) -> Node:
         """The node with its result, stored; a cancellation is heard only after that."""
         finished = await _to_the_end(asyncio.to_thread(self._store_result, node, phase, result))
-        self.artifacts.forget(key)
+        self.artifacts.forget(key, result.snapshot)
         self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
         return finished
 
     def _store_result(self, node: Node, phase: Phase, result: Recovered | Tuned) -> Node:
         """In a thread: writing a large snapshot takes seconds."""
-        made = self.artifacts.made(result.snapshot)
-        finished = self.store.finish(
+        return self.store.finish(
             node.id,
             phase,
-            snapshot=made.read_bytes(),
+            snapshot=self.artifacts.made(result.snapshot),
             snapshot_hash=result.snapshot.sha256,
             metrics=result.metrics,
             epochs=[encode_object(epoch) for epoch in result.epochs],
             resamples=result.resamples if isinstance(result, Recovered) else None,
             seconds=result.seconds,
         )
-        made.unlink(missing_ok=True)
-        return finished
 
     def set_state(self, node: Node, state: State, error: str | None = None) -> None:
         """The node's new state, stored and told."""

@@ -1,20 +1,113 @@
-"""Which run of a store is meant: that of a checkpoint and its settings, or the newest."""
+"""Which run of a store is meant: that of a checkpoint, its settings and its images, or the newest.
+
+A path says nothing: what a run was begun with is known by its content.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.contracts.errors import UsageError
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
-from engine.contracts.settings import Settings, all_settings, value_of
+from engine.contracts.settings import Settings, all_settings, value_of, with_values
+from explorer.session.data_places import DataPlaces, Describe, find, is_path
 from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
 from store import TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
 STOPPING = tuple(each.option.name for each in all_settings() if each.option.stops)
+_FIXED = tuple(each.option.name for each in all_settings() if not each.option.stops)
+_MOST_NAMED = 6  # settings that differ
+
+
+class AnotherRunError(UsageError):
+    """A new run would begin beside one of the same checkpoint, which nobody asked for; `why` says
+    what would be new about it."""
+
+    code = "another-run"
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The run to go on with; without one a new run begins, and `why` says what is new about it,
+    where the store has others."""
+
+    known: RunDocument | None = None
+    why: str | None = None
+
+
+async def choose_run(
+    store: TreeStore,
+    wanted: Settings,
+    checkpoint: FileRef,
+    places: DataPlaces,
+    describe: Describe,
+    tell: Callable[[str], object],
+    *,
+    may_begin: bool,
+) -> Choice:
+    """The newest run that was begun with the same checkpoint, settings and images; where these were
+    looked at, their place is kept in `places`. `tell` gets word of runs that cannot be read.
+
+    Raises AnotherRunError where only other runs of that checkpoint are there, unless a new one
+    `may_begin`; JobFailedError where the images that are wanted cannot be read.
+    """
+    runs = _readable(store, tell)
+    if not runs:
+        return Choice()
+    same = [known for known in runs if _checkpoint_of(known) == checkpoint.sha256]
+    if not same:
+        others = ", ".join(dict.fromkeys(_named(known) for known in runs[:_MOST_NAMED]))
+        return Choice(why=f"the store has none of {checkpoint.name} as it is now, but of {others}")
+    grown_so = [known for known in same if not _differing(wanted, known.settings)]
+    found = await _with_the_images(grown_so, wanted, places, describe, look=may_begin)
+    if found is not None:
+        return Choice(found)
+    nearest = min(same, key=lambda known: len(_differences(wanted, known)))
+    changes = _differences(wanted, nearest)
+    if may_begin:
+        return Choice(why=_instead(changes))
+    raise AnotherRunError(
+        _refusal(store, nearest, changes),
+        f"beside run {nearest.run.name} of the same checkpoint: {_instead(changes)}",
+    )
+
+
+async def _with_the_images(
+    runs: Sequence[RunDocument],
+    wanted: Settings,
+    places: DataPlaces,
+    describe: Describe,
+    *,
+    look: bool,
+) -> RunDocument | None:
+    """The newest of these runs that has the images that are wanted: left out, any are right.
+
+    The same place is believed to hold the same images (before it works, a session looks), unless
+    that would leave a choice.
+    """
+    source, limit = wanted.data.source, wanted.data.train_limit
+    if not source:
+        return runs[0] if runs else None
+    if len(runs) == 1 and runs[0].settings.data.source == source and not look:
+        return runs[0]
+    if not runs:
+        return None
+    for known in runs:
+        found = await describe(source, known.data.digest, limit)
+        places.found[found.digest] = source
+        if found.digest == known.data.digest:
+            return known
+    return None
 
 
 def newest_run(store: TreeStore) -> RunDocument:
@@ -27,45 +120,129 @@ def newest_run(store: TreeStore) -> RunDocument:
 
 def check_resumable(path: Path, overrides: Mapping[str, SettingValue]) -> None:
     """Raises UsageError where a store is resumed with settings that its run has fixed."""
-    fixed = sorted(set(overrides) - set(STOPPING))
+    fixed = sorted(set(overrides) - {*STOPPING, "data"})
     if fixed:
         raise UsageError(
             f"{flag(fixed[0])} is fixed for a run that exists; leave it out to resume "
-            f"{path.name}, or give the checkpoint instead of the store to start another run"
+            f"{path.name}, or give the checkpoint instead of the store, with --new-run, to begin "
+            "another run"
         )
 
 
-def resumed(store: TreeStore, known: RunDocument, wanted: Settings) -> RunDocument:
-    """A run with the reasons to stop that are wanted now; all else stays as it began."""
+async def resumed(
+    store: TreeStore, known: RunDocument, wanted: Settings, places: DataPlaces, describe: Describe
+) -> RunDocument:
+    """A run with the reasons to stop that are wanted now; all else stays as it began.
+
+    Where that changes it, or a place was given for its images, these are looked for before anything
+    is stored. Raises what `find` raises.
+    """
     stopping = {name: getattr(wanted.search, name) for name in STOPPING}
     settings = replace(known.settings, search=replace(known.settings.search, **stopping))
+    was_found = known.data.digest in places.found
+    if settings == known.settings and places.given is None and not was_found:
+        return known
+    source = await find(known, places, describe)
+    return with_settings(
+        store, known, replace(settings, data=replace(settings.data, source=source))
+    )
+
+
+def with_settings(store: TreeStore, known: RunDocument, settings: Settings) -> RunDocument:
+    """A run with settings that hold from now on; equal ones store nothing."""
     if settings == known.settings:
         return known
     written = settings_document(settings, known.origin)
     return RunDocument.of(store.extend_run_settings(known.run.id, written))
 
 
-def known_run(
-    store: TreeStore, settings: Settings, checkpoint: FileRef, tell: Callable[[str], object]
-) -> RunDocument | None:
-    """The newest run that was begun with the same checkpoint and settings. A run that cannot be
-    read is told of, and is in nobody's way."""
+def _readable(store: TreeStore, tell: Callable[[str], object]) -> list[RunDocument]:
+    """The store's runs, the newest first. One that cannot be read is told of, and is in nobody's
+    way."""
+    found = []
     for run in reversed(store.runs()):
         try:
-            known = RunDocument.of(run)
+            found.append(RunDocument.of(run))
         except UnreadableRowError as error:
             tell(f"run {run.id} is passed over: {error}")
-            continue
-        found = known.origin.checkpoint
-        same_file = found is not None and found.sha256 == checkpoint.sha256
-        if same_file and _grows_the_same(settings, known.settings):
-            return known
-    return None
+    return found
 
 
-def _grows_the_same(wanted: Settings, known: Settings) -> bool:
-    """Whether nodes would be the same; data that are left out are those that the run has."""
-    names = [each.option.name for each in all_settings() if not each.option.stops]
-    if not wanted.data.source:
-        names.remove("data")
-    return all(value_of(wanted, name) == value_of(known, name) for name in names)
+# ------------------------------------------------------------ what differs, in words
+
+
+@dataclass(frozen=True)
+class _Difference:
+    name: str
+    wanted: SettingValue
+    known: SettingValue
+
+
+def _checkpoint_of(known: RunDocument) -> str | None:
+    # A fork began with a node's weights, not with those of the checkpoint.
+    origin = known.origin
+    return origin.checkpoint.sha256 if origin.checkpoint and not origin.forked_from else None
+
+
+def _named(known: RunDocument) -> str:
+    checkpoint = known.origin.checkpoint
+    return checkpoint.name if checkpoint else known.run.name
+
+
+def _differing(wanted: Settings, known: Settings) -> list[_Difference]:
+    """The settings, but for the images' place, by which nodes would be others."""
+    pairs = ((name, value_of(wanted, name), value_of(known, name)) for name in _FIXED)
+    return [_Difference(*pair) for pair in pairs if pair[0] != "data" and pair[1] != pair[2]]
+
+
+def _differences(wanted: Settings, known: RunDocument) -> list[_Difference]:
+    """All of them. The images' place too, where the images are others, or may be: where other
+    settings differ nobody has looked, and a place that is gone is no difference."""
+    found = _differing(wanted, known.settings)
+    source, theirs = wanted.data.source, known.settings.data.source
+    if source and (not found or (source != theirs and _is_there(theirs))):
+        found.append(_Difference("data", source, theirs))
+    return found
+
+
+def _is_there(source: str) -> bool:
+    return not is_path(source) or os.path.exists(source)
+
+
+def _instead(changes: Sequence[_Difference]) -> str:
+    words = [_one_instead(each) for each in changes[:_MOST_NAMED]]
+    more = len(changes) - len(words)
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+
+
+def _one_instead(each: _Difference) -> str:
+    if each.name == "data" and each.wanted == each.known:
+        return f"{each.wanted} holds other images than before"
+    wanted, known = ("none" if v is None else v for v in (each.wanted, each.known))
+    return f"{flag(each.name)} {wanted} instead of {known}"
+
+
+def _refusal(store: TreeStore, nearest: RunDocument, changes: Sequence[_Difference]) -> str:
+    restored = [each for each in changes if each.wanted != each.known and _can_be_said(each)]
+    said = [
+        f"{flag(each.name)} {shlex.quote(str(each.known))}"
+        for each in restored
+        if each.known is not None
+    ]
+    left = [f"without {flag(each.name)}" for each in restored if each.known is None]
+    all_said = restored and len(restored) == len(changes)
+    back = f"Say {' '.join([*said, *left])} to go on with it, or " if all_said else "Say "
+    return (
+        f"{store.path.name} has run {nearest.run.name} of this checkpoint, and with these options "
+        f"a new one would begin: {_instead(changes)}. {back}--new-run to begin another"
+    )
+
+
+def _can_be_said(each: _Difference) -> bool:
+    return each.name != "data" or _is_there(str(each.known))
+
+
+def settings_with(known: RunDocument, overrides: Mapping[str, SettingValue]) -> Settings:
+    """A run's settings with what is given on a resume; the images are looked for apart."""
+    given = {name: value for name, value in overrides.items() if name != "data"}
+    return with_values(known.settings, given)

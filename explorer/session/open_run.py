@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
-from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
-from engine.contracts.near import nearest
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
+from engine.contracts.outside import (
+    MOST_CHECKPOINT_BYTES,
+    digest_of,
+)
 from engine.contracts.settings import (
     Settings,
     preset,
     with_values,
 )
-from engine.contracts.spool import snapshot_path
+from engine.contracts.working_folder import take_folder
 from explorer.executors.base import Executor
+from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.unavailable import UnavailableExecutor
-from explorer.session.artifacts import Artifacts
+from explorer.session.accepting import Accept, check_accepted, whatever_it_is
+from explorer.session.artifacts import Artifacts, made_in
+from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
 from explorer.session.documents import Origin, RunDocument, settings_document
-from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunResumed
-from explorer.session.known_run import check_resumable, known_run, newest_run, resumed
+from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunBegun, RunResumed
+from explorer.session.known_run import (
+    Choice,
+    check_resumable,
+    choose_run,
+    newest_run,
+    resumed,
+    settings_with,
+)
+from explorer.session.named_files import (
+    check_data,
+    check_new_store,
+    default_store,
+    expanded,
+    is_store,
+    model_path,
+)
 from explorer.session.session import Session
-from store import Run, TreeStore
-
-SQLITE_MAGIC = b"SQLite format 3\x00"
+from store import Run, StoreClaim, TreeStore
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked to open. `overrides` holds only the settings that were given."""
+    """What the user asked to open. `overrides` holds only the settings that were given; a
+    `new_run` may begin where the store has others of the checkpoint."""
 
     model: str
     store: Path | None = None
@@ -47,42 +64,18 @@ class Request:
     trust_pickle: bool = False
     protocol: str = "default"
     overrides: Mapping[str, SettingValue] = field(default_factory=dict)
+    new_run: bool = False
+
+    @property
+    def data(self) -> str | None:
+        """The place of the images that was given."""
+        given = self.overrides.get("data")
+        return None if given is None else str(given)
 
 
-def is_store(path: Path) -> bool:
-    """Whether the file is an SQLite one (whose, the store itself finds out)."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(16) == SQLITE_MAGIC
-    except OSError:
-        return False
-
-
-def model_path(model: str) -> Path:
-    """The file that MODEL names. Raises UsageError with the nearest name."""
-    path = sample_path() if model == "sample" else Path(model).expanduser()
-    if path.is_file():
-        return path
-    if path.is_dir():
-        raise UsageError(f"{model} is a folder; give a checkpoint file or a store")
-    folder = path.parent if path.parent.is_dir() else Path()
-    near = nearest(path.name, (p.name for p in folder.iterdir()))
-    hint = "" if near is None else f"; did you mean {str(path.with_name(near))!r}?"
-    raise UsageError(f"there is no file {model!r}{hint} (the bundled network is called 'sample')")
-
-
-def sample_path() -> Path:
-    """The bundled network."""
-    return Path(str(resources.files("sample_checkpoints") / "sample.pt"))
-
-
-def default_store(model: str) -> Path:
-    """Beside the checkpoint; in the current folder for the sample, or where that is read-only."""
-    path = Path(model).expanduser()
-    folder = path.parent
-    if model == "sample" or not os.access(folder, os.W_OK):
-        folder = Path()
-    return folder / f"{path.stem}.pex.db"
+def store_of(request: Request) -> Path:
+    """The store that a request for a checkpoint means."""
+    return expanded(request.store or default_store(request.model))
 
 
 def spool_of(store: Path) -> Path:
@@ -92,64 +85,140 @@ def spool_of(store: Path) -> Path:
 
 def settings_of(request: Request) -> Settings:
     """The settings of a new run: presets first, then what was given."""
-    data = str(request.overrides.get("data") or ("sample" if request.model == "sample" else ""))
+    data = request.data or ("sample" if request.model == "sample" else "")
     values = {**preset(request.protocol, data), **request.overrides}
     settings = with_values(Settings(), values)
-    path = Path(data).expanduser()
-    if data and path.exists():
-        data = str(path.resolve())
-    return replace(settings, data=replace(settings.data, source=data))
+    return replace(settings, data=replace(settings.data, source=full_path(data)))
 
 
 async def open_session(
-    request: Request, make_executor: Callable[[Path], Executor], emit: Emit
+    request: Request,
+    make_executor: Callable[[Path], Executor],
+    emit: Emit,
+    accept: Accept = whatever_it_is,
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
-    Raises UsageError, StoreError, JobFailedError.
+    The right to write the store is taken before anything is made beside it: who comes second is
+    refused, and has touched nothing. `Session.close` gives it back. `accept` is asked before
+    anything is stored of a new root that hours should not be spent on unasked.
+    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
     path = model_path(request.model)
+    check_data(request.data or "")
     if is_store(path):
-        return _resume_store(path, request, make_executor, emit)
+        check_resumable(path, request.overrides)
+        opening = _Opening(request, StoreClaim(path), emit, accept)
+        return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
-    store_path = (request.store or default_store(request.model)).expanduser()
-    checkpoint = FileRef(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    spool = spool_of(store_path.resolve())
-    executor = make_executor(spool)
-    store = TreeStore.open(store_path) if store_path.exists() else None
+    check_new_store(store_of(request), path.stat().st_size)
+    checkpoint = FileRef(path.name, digest_of(path, MOST_CHECKPOINT_BYTES))
+    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept)
+    return await opening.with_executor(
+        make_executor,
+        lambda executor: opening.resume_or_begin(path, checkpoint, settings, executor),
+    )
 
-    def tell(text: str) -> None:
-        emit(Noted(text))
 
-    try:
-        known = known_run(store, settings, checkpoint, tell) if store else None
-        if store and known:
-            document = resumed(store, known, settings)
-            _tell_resuming(store, document, request, emit)
-        else:
-            root = await _open_root(path, checkpoint, request, settings, executor, emit)
+class _Opening:
+    """A session that is being opened, by who has the right to write its store."""
 
-            def begin(new: TreeStore) -> Run:
-                weights = snapshot_path(spool, root.snapshot.sha256).read_bytes()
-                return _new_run(new, weights, checkpoint, request, settings, root)
+    def __init__(self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept) -> None:
+        self.request = request
+        self.claim = claim
+        self.emit = emit
+        self.accept = accept
+        self.spool = spool_of(claim.path)
+        self.store: TreeStore | None = None
+        self.places = DataPlaces(folders=folders_of(claim.path))
 
-            if store:
-                document = RunDocument.of(begin(store))
-            else:
-                # Only now, and with its first run: a checkpoint that cannot be opened leaves no
-                # store behind, nor does a crash leave one without a run.
-                store = TreeStore.create(store_path, begin)
-                document = newest_run(store)
-    except BaseException:
+    async def with_executor(
+        self,
+        make_executor: Callable[[Path], Executor],
+        work: Callable[[Executor], Awaitable[Session]],
+    ) -> Session:
+        """The session that `work` opens; where it fails, nothing is left behind.
+
+        The right to the store is given up last: until then nobody else may be in its folder.
+        """
+        async with AsyncExitStack() as undo:
+            undo.callback(self._release)
+            take_folder(self.spool)
+            undo.callback(clear_spool, self.spool)
+            executor = make_executor(self.spool)
+            undo.push_async_callback(executor.close)
+            session = await work(executor)
+            undo.pop_all()
+        return session
+
+    def _note(self, text: str) -> None:
+        self.emit(Noted(text))
+
+    def _release(self) -> None:
+        if self.store is not None:
+            self.store.close()
+        self.claim.release()
+
+    async def resume(self, executor: Executor) -> Session:
+        """A session on the newest run of a store."""
+        store = self.store = self.claim.open()
+        known = newest_run(store)
+        self.places.given = self.request.data
+        return await self._resumed(
+            store, known, settings_with(known, self.request.overrides), executor
+        )
+
+    async def resume_or_begin(
+        self, path: Path, checkpoint: FileRef, settings: Settings, executor: Executor
+    ) -> Session:
+        """A session on the run of a checkpoint: the one that is known, or a new one."""
+        self.places.folders = folders_of(self.claim.path, path)
+        store = self.store = self.claim.open() if self.claim.exists else None
+        request, choice = self.request, Choice()
         if store:
-            store.close()
-        raise
-    return _session(store, document, executor, emit)
+            describe = describer(executor, self.emit)
+            choice = await choose_run(
+                store, settings, checkpoint, self.places, describe, self._note,
+                may_begin=request.new_run,
+            )  # fmt: skip
+        if store and choice.known:
+            return await self._resumed(store, choice.known, settings, executor)
+        root = await _open_root(path, checkpoint, request, settings, executor, self.emit)
+        await check_accepted(root.doubts, self.accept)
+        weights = made_in(self.spool, root.snapshot)
+
+        def begin(new: TreeStore) -> Run:
+            return _new_run(new, weights, checkpoint, request, settings, root)
+
+        if store:
+            document = RunDocument.of(begin(store))
+        else:
+            # Only now, and with its first run: a checkpoint that cannot be opened leaves no store
+            # behind, nor does a crash leave one without a run.
+            store = self.store = self.claim.create(begin)
+            document = newest_run(store)
+        self.places.found[document.data.digest] = document.settings.data.source
+        self.emit(RunBegun(document.run.name, choice.why))
+        return self._session(store, document, executor)
+
+    async def _resumed(
+        self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
+    ) -> Session:
+        describe = describer(executor, self.emit)
+        document = await resumed(store, known, wanted, self.places, describe)
+        _tell_resuming(store, known, document, self.request, self.emit)
+        return self._session(store, document, executor)
+
+    def _session(self, store: TreeStore, document: RunDocument, executor: Executor) -> Session:
+        artifacts = Artifacts(store, self.spool, self.places)
+        session = Session(store, document, executor, artifacts, self.emit)
+        session.jobs.sweep()
+        return session
 
 
 def open_read_only(path: Path, emit: Emit) -> Session:
     """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
-    store = TreeStore.open(path.expanduser(), read_only=True)
+    store = TreeStore.open(expanded(path), read_only=True)
     try:
         document = newest_run(store)
     except BaseException:
@@ -159,30 +228,14 @@ def open_read_only(path: Path, emit: Emit) -> Session:
     return Session(store, document, UnavailableExecutor(), artifacts, emit)
 
 
-def _session(store: TreeStore, document: RunDocument, executor: Executor, emit: Emit) -> Session:
-    session = Session(store, document, executor, Artifacts(store, spool_of(store.path)), emit)
-    session.jobs.sweep()
-    return session
-
-
-def _resume_store(
-    path: Path, request: Request, make_executor: Callable[[Path], Executor], emit: Emit
-) -> Session:
-    check_resumable(path, request.overrides)
-    store = TreeStore.open(path)
-    try:
-        document = newest_run(store)
-        settings = with_values(document.settings, request.overrides)
-        document = resumed(store, document, settings)
-    except BaseException:
-        store.close()
-        raise
-    _tell_resuming(store, document, request, emit)
-    return _session(store, document, make_executor(spool_of(store.path)), emit)
-
-
-def _tell_resuming(store: TreeStore, document: RunDocument, request: Request, emit: Emit) -> None:
-    emit(RunResumed(document.run.name, str(store.path)))
+def _tell_resuming(
+    store: TreeStore, known: RunDocument, document: RunDocument, request: Request, emit: Emit
+) -> None:
+    runs = store.runs()
+    is_newest = runs[-1].id == document.run.id
+    emit(RunResumed(document.run.name, str(store.path), len(runs), is_newest))
+    if document.settings.data.source != known.settings.data.source:
+        emit(moved(document))
     device = document.environment.device
     if request.device not in ("auto", device):
         emit(Noted(f"the run keeps its device, {device}: bits depend on it"))
@@ -225,7 +278,7 @@ def _new_run(
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
-    origin = Origin(checkpoint, request.trust_pickle, root.notes)
+    origin = Origin(checkpoint, request.trust_pickle, root.notes, doubts=root.doubts)
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,

@@ -26,7 +26,7 @@ Value = float | str | None
 Verdict = Literal["identical", "equivalent", "different"]
 Pair = tuple[Value, Value]  # a value as it is stored, and as it is now
 # A clock measures these: they differ every time.
-_TIMES = ("latency_ms", "latency_ratio")
+_TIMES = ("latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ async def _environment(stored: Environment, executor: Executor, emit: Emit) -> E
 async def _remake(jobs: JobRunner, node: Node, phase: Phase) -> Remade:
     job: Job = jobs.recover_job(node) if phase == "recovered" else jobs.tune_job(node)
     jobs.prepare(job)
-    request = JobRequest("", job, f"{job.KIND} {node.name}", jobs.places)
+    request = JobRequest("", job, f"{job.KIND} {node.name}", await jobs.places())
     result = cast(Recovered | Tuned, await _run(request, jobs.executor, jobs.emit, node.name))
     differences = _differences(jobs.store.metrics_of(node.id, phase), result.metrics)
     return Remade(

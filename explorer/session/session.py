@@ -13,6 +13,7 @@ from engine.contracts.metrics import needed
 from engine.contracts.requests import CandidateRequest
 from engine.contracts.settings import Settings
 from explorer.executors.base import Executor
+from explorer.executors.spool_cleanup import clear_spool
 from explorer.session.artifacts import Artifacts
 from explorer.session.deciding import Suggestion, suggest, to_recover
 from explorer.session.documents import RunDocument, read_proposal
@@ -42,11 +43,15 @@ class Session:
         emit: Emit = ignore,
     ) -> None:
         self.store = store
-        self.document = document
         self.executor = executor
         self.artifacts = artifacts
         self.emit = emit
         self.jobs = JobRunner(store, document, executor, artifacts, emit)
+
+    @property
+    def document(self) -> RunDocument:
+        """The run's documents as they are now."""
+        return self.jobs.document
 
     @property
     def run(self) -> Run:
@@ -63,6 +68,18 @@ class Session:
     def on_run(self, document: RunDocument) -> Session:
         """The same store and executor, on another of its runs."""
         return Session(self.store, document, self.executor, self.artifacts, self.emit)
+
+    async def close(self) -> None:
+        """Ends all work but what was detached, and lets go of the store.
+
+        In this order: the working folder is touched only while nobody else may write the store.
+        """
+        try:
+            await self.executor.close()
+            if not self.store.read_only:
+                clear_spool(self.artifacts.spool)
+        finally:
+            self.store.close()
 
     # ------------------------------------------------------------ Algorithm 1
 

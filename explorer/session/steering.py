@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.contracts.requests import BranchRequest, CandidateRequest
+from explorer.session.allowance import Allowance, is_below
 from explorer.session.background import BackgroundGrower
 from explorer.session.deciding import Suggestion
 from explorer.session.errors import NotNowError
@@ -24,16 +25,18 @@ from explorer.session.undo_stack import UndoStack, undo_stack_of
 from store import Decision, Node
 
 USER = "user"
+LAST_EVENTS = 200  # in which the newest decision of a growing tree is found
 
 
 class Steering:
-    """A session steered by a person; `alone` counts the decisions it may make itself."""
+    """A session steered by a person; `alone` holds the decisions that it may make itself."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.store = session.store
         self.grower = BackgroundGrower(session, self.decide_alone, self._keep_branches)
-        self.alone = 0
+        self.alone = Allowance()
+        self._undone_next: tuple[int, int | None] | None = None  # at which event, whose decision
 
     # ------------------------------------------------------------ what is going on
 
@@ -60,9 +63,19 @@ class Steering:
         parents = self.store.open_parents(self.session.run.id)
         return [self.store.node_by_id(parent_id) for parent_id in parents]
 
+    def awaited(self, parent: Node) -> list[Node]:
+        """A parent's candidates that are still to be measured before it can be decided."""
+        return [n for n in self.store.children(parent.id) if self.grower.is_unfinished(n)]
+
     def tip(self) -> Node:
         """The last node of the kept path."""
         return self.store.node_by_id(self.store.tip(self.session.run.id))
+
+    def end_of(self, node: Node) -> Node:
+        """Where growing goes on from a node: at the end of what is kept below it."""
+        while kept := [n for n in self.store.children(node.id) if n.kept]:
+            node = kept[-1]  # the newest, as the kept path goes
+        return node
 
     # ------------------------------------------------------------ work
 
@@ -104,7 +117,7 @@ class Steering:
 
     async def stop(self) -> None:
         """Ends all work; what was finished is stored."""
-        self.alone = 0
+        self.alone.clear()
         await self.grower.tasks.stop()
 
     # ------------------------------------------------------------ deciding
@@ -148,15 +161,18 @@ class Steering:
                 self.cancel(node)
         self._keep(parent, chosen, "chose " + ", ".join(names) if names else "kept none")
 
-    def let_decide(self, count: int) -> None:
-        """Decides the next `count` nodes alone, by the run's policy."""
-        self.alone = count
-        waiting = self.waiting()
-        if waiting:
-            for parent in waiting:
-                self.decide_alone(parent)
-        elif not self.busy:
-            self.grow(self.tip())
+    def let_decide(self, count: int, top: Node) -> None:
+        """Decides the next `count` nodes from `top` on alone, by the run's policy; 0: none
+        anywhere."""
+        if count <= 0:
+            self.alone.clear()
+            return
+        self.alone.grant(top.name, count)
+        waiting = [parent for parent in self.waiting() if is_below(parent.name, top.name)]
+        for parent in waiting:
+            self.decide_alone(parent)
+        if not waiting and not self.grower.works_below(top):
+            self.grow(self.end_of(top))
 
     def decide_alone(self, parent: Node) -> None:
         """Decides by the policy while it may; a kept node that lost too much is where it ends."""
@@ -164,15 +180,14 @@ class Steering:
         open_ones = [n for n in children if n.kept is None]
         ready = [n for n in open_ones if n.state == "ready"]
         # A candidate that failed is a question for a person.
-        if self.alone <= 0 or not ready or len(ready) < len(open_ones):
+        if not ready or len(ready) < len(open_ones) or not self.alone.spend(parent.name):
             return
-        self.alone -= 1
         suggestion = self.session.suggest(parent, ready)
         policy = self.session.settings.search.policy
         self.session.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
         for node in map(self._newest, suggestion.kept):
             if (stopped := self.session.not_worth_it(node)) is not None:
-                self.alone = 0
+                self.alone.end(node.name)
                 self.session.emit(Stopped(node.name, stopped))
             else:
                 self.grower.grow_if_new(node)
@@ -189,21 +204,17 @@ class Steering:
         kept = [n for n in self.store.children(node.id) if n.kept or n.id in ids]
         names = ", ".join(candidate.name for candidate in chosen)
         self.session.keep(node, kept, self.suggestion(node), USER, f"branched: {names}")
-        self.alone += iterations * len(chosen)
         for candidate in chosen:
+            self.alone.grant(candidate.name, iterations)
             if iterations > 0:
                 self.grow(self._newest(candidate))
             else:
                 self.grower.tune(candidate)
 
     def _decidable(self, parent: Node) -> Suggestion:
-        unfinished = [
-            n.name for n in self.store.children(parent.id) if self.grower.is_unfinished(n)
-        ]
-        if unfinished:
-            raise NotNowError(
-                f"{', '.join(unfinished)}: not measured yet; wait, or cancel it with x first"
-            )
+        if awaited := self.awaited(parent):
+            names = ", ".join(node.name for node in awaited)
+            raise NotNowError(f"{names}: not measured yet; wait, or cancel it with x first")
         suggestion = self.suggestion(parent)
         if suggestion is None:
             raise NotNowError(f"{parent.name} has no candidates yet; g makes them")
@@ -214,6 +225,25 @@ class Steering:
     def undo_stack(self) -> UndoStack:
         """What can be undone and redone."""
         return undo_stack_of(self.store.events(self.session.run.id))
+
+    def undoes(self, parent: Node) -> bool:
+        """Whether undoing now would take back the decision on this node's candidates."""
+        newest = self.store.last_event_id(self.session.run.id)
+        if self._undone_next is None or self._undone_next[0] != newest:
+            self._undone_next = newest, self._next_to_undo(newest)
+        return self._undone_next[1] == parent.id
+
+    def _next_to_undo(self, newest: int) -> int | None:
+        """The parent whose decision is the next to be undone. Mostly that is the newest one, so
+        that the log of a large tree need not be read."""
+        last = self.store.events(self.session.run.id, after=newest - LAST_EVENTS)
+        for event in reversed(last):
+            if event.kind in ("decision", "redo"):
+                return event.node_id
+            if event.kind == "undo":
+                break
+        undoable = self.undo_stack().undoable
+        return self.store.decision(undoable[-1]).parent_id if undoable else None
 
     def undo(self) -> Decision:
         """Takes back the newest decision; finished weights stay. Raises NotNowError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -26,6 +26,9 @@ class TaskTable(Generic[K]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._tasks
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(list(self._tasks))
 
     def __bool__(self) -> bool:
         """Whether anything is under way."""

@@ -6,7 +6,6 @@ it is told and left out, and the rest counts: a broken configuration stops nothi
 
 from __future__ import annotations
 
-import os
 import reprlib
 import tomllib
 from collections.abc import Collection, Mapping
@@ -16,9 +15,10 @@ from typing import Any
 
 import platformdirs
 
-from engine.contracts.errors import SettingsError
+from engine.contracts.errors import SettingsError, UnusableFileError
 from engine.contracts.near import did_you_mean
 from engine.contracts.options import SettingValue
+from engine.contracts.outside import read_bounded
 from engine.contracts.settings import Settings, all_settings, with_values
 from explorer.tui.keys import (
     KEY_NAMES,
@@ -30,12 +30,14 @@ from explorer.tui.keys import (
     rebound,
     shown,
 )
+from explorer.tui.own_files import own_file
 
 UI_THEMES = ("dark", "light", "ansi", "none")
 ZOOMS = ("dots", "chips", "cards")
 SECTIONS = ("ui", "keys", "defaults")
 _RESERVED = ("tab", "shift+tab", "ctrl+c", "ctrl+q")  # the way out, and the way on
 _LARGEST_BYTES = 1_000_000
+_MOST_PROBLEMS, _LONGEST_PROBLEM = 20, 500  # that are told, and characters of one
 
 
 class ConfigError(Exception):
@@ -61,25 +63,22 @@ class Config:
         return rebound(self.keymap)
 
 
-def config_path() -> Path:
-    """The file to configure the app with."""
-    named = os.environ.get("PE_EXPLORE_CONFIG")
-    return Path(named) if named else platformdirs.user_config_path("pe-explore") / "config.toml"
+def config_path() -> Path | None:
+    """The file to configure the app with; None for a user who has no folder for such files."""
+    return own_file("PE_EXPLORE_CONFIG", platformdirs.user_config_path, "config.toml")
 
 
 def load_config(path: Path | None = None) -> Config:
     """The configuration of a file; the defaults where there is none. Never raises."""
     given = path or config_path()
-    try:
-        with open(given, "rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
-    except FileNotFoundError:
+    if given is None:
         return Config()
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        return Config(problems=(f"{given}: cannot be read ({cause}); defaults are used",))
-    if len(content) > _LARGEST_BYTES:
-        return Config(problems=(f"{given}: larger than 1 MB, no configuration; defaults are used",))
+    try:
+        content = read_bounded(given, _LARGEST_BYTES)
+    except UnusableFileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return Config()
+        return Config(problems=(f"{error}; defaults are used",))
     try:
         values = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -110,10 +109,15 @@ class _Reader:
             found |= {"ui": self._ui, "keys": self._keys, "defaults": self._defaults}[section](
                 content
             )
-        return Config(**found, problems=tuple(self.problems))
+        shown = self.problems[:_MOST_PROBLEMS]
+        if more := len(self.problems) - len(shown):
+            shown.append(f"{self.name}: and {more} more that are left out")
+        return Config(**found, problems=tuple(shown))
 
     def _leave_out(self, error: ConfigError) -> None:
-        self.problems.append(f"{self.name}: {error}")
+        words = str(error)
+        cut = words if len(words) <= _LONGEST_PROBLEM else words[:_LONGEST_PROBLEM] + "…"
+        self.problems.append(f"{self.name}: {cut}")
 
     def _ui(self, content: Mapping[str, Any]) -> dict[str, Any]:
         found = {}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.doubts import Doubt
+from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
-from explorer.executors.spool_cleanup import clear_spool
-from explorer.executors.worker_pool import WorkerPool
-from explorer.session.errors import MENDABLE
-from explorer.session.open_run import Request, default_store, is_store, open_read_only, open_session
+from explorer.session.accepting import DoubtfulRootError
+from explorer.session.data_places import DATA_CODES
+from explorer.session.errors import MENDABLE, code_of
+from explorer.session.known_run import AnotherRunError
+from explorer.session.named_files import is_store
+from explorer.session.open_run import Request, open_read_only, open_session, store_of
 from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui import presenter, recents
@@ -25,17 +29,25 @@ from store import StoreLockedError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
-MakeExecutor = Callable[[Path], WorkerPool]  # from the spool
+# What a dialog about the data is called, by the code of what went wrong.
+DATA_TITLES = {
+    "data-not-found": "Where are its images now?",
+    "other-data": "Other images are there",
+}
+
+MakeExecutor = Callable[[Path], Executor]  # from the spool
 
 
 class Lifecycle:
-    """Opens what the app's state asks for; owns the workers, the session and its store."""
+    """Opens what the app's state asks for; owns the session with its workers and its store."""
 
     def __init__(self, at: Context, make_executor: MakeExecutor = workers) -> None:
         self._at, self._state = at, at.state
         self._make_executor = make_executor
-        self._executor: WorkerPool | None = None
+        self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
+        self._doubtful: str | None = None  # what was answered about a doubtful root
+        self.told_at_the_end = ""  # for whoever is at the terminal again
 
     # ------------------------------------------------------------ opening
 
@@ -54,6 +66,11 @@ class Lifecycle:
                 at.screen.paint_title()
             try:
                 self._attach(await self._open(state.request))
+            except DoubtfulRootError:
+                if self._doubtful != "data":
+                    at.app.exit()
+                    return
+                await self._ask_for_data("The data that it was trained on:", state.request)
             except MENDABLE as error:
                 if not await self._opening_failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
@@ -78,37 +95,56 @@ class Lifecycle:
         return Request(model, device=config.device, overrides={} if fixed else config.overrides)
 
     async def _open(self, request: Request) -> Session:
+        emit = self._state.live.on_event
+        opening = open_session(request, self._make_executor, emit, self._accept)
+        self._opening = asyncio.ensure_future(opening)
         try:
-            return await open_session(request, self._executor_of, self._state.live.on_event)
+            return await self._opening
         except StoreLockedError as error:
             path = Path(request.model)
             if not is_store(path):
-                path = request.store or default_store(request.model)
+                path = store_of(request)
+            if not path.exists():  # who makes it has not stored its first run yet
+                raise
             session = open_read_only(path, self._state.live.on_event)
             self._at.notify(
                 f"{error} Shown for reading; it follows what is stored there", "warning"
             )
             return session
 
-    def _executor_of(self, spool: Path) -> WorkerPool:
-        """The workers, started once however often it is tried to open something."""
-        if self._executor is None:
-            self._executor = self._make_executor(spool)
-        return self._executor
-
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import DataDialog
+        from explorer.tui.screens.dialogs import ConfirmDialog
 
-        if isinstance(error, JobFailedError) and error.error == DataNotNamedError.code:
-            data = await self._at.ask(DataDialog(str(error), ()))
-            if data is not None:
-                overrides = {**request.overrides, "data": data}
-                self._state.request = replace(request, overrides=overrides)
-            return data is not None
+        code = error.error if isinstance(error, JobFailedError) else code_of(error)
+        if code in DATA_CODES:
+            await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
+            return True
+        if isinstance(error, AnotherRunError):
+            question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
+            begins = await self._at.ask(question)
+            self._state.request = replace(request, new_run=True) if begins else None
+            return True
         return await self._at.show_error(
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
+
+    async def _ask_for_data(self, why: str, request: Request, title: str | None = None) -> None:
+        """Other data for the next try; without an answer, where something else can be opened."""
+        from explorer.tui.screens.dialogs import DataDialog
+
+        data = await self._at.ask(DataDialog(why, _named(request), title=title))
+        overrides = {**request.overrides, "data": data}
+        self._state.request = None if data is None else replace(request, overrides=overrides)
+
+    async def _accept(self, doubts: tuple[Doubt, ...]) -> bool:
+        """Asks whether a tree is grown of a doubtful root."""
+        from explorer.tui.screens.dialogs import DoubtDialog
+
+        words = [doubt.words for doubt in doubts]
+        dialog = DoubtDialog(presenter.model_name(self._state), words)
+        self._doubtful = await self._at.ask(dialog)
+        return self._doubtful == "grow"
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""
@@ -162,14 +198,17 @@ class Lifecycle:
 
         steering = self._state.steering
         if steering is not None and steering.busy:
-            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs))
+            detachable = steering.session.executor.detachable
+            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs, detachable))
             if answer is None:
                 return
             if answer == "wait":
-                steering.alone = 0
+                steering.alone.clear()
                 self._at.notify("quits when the work is done")
                 await steering.idle()
             self._detaching = answer == "leave"
+        if self._state.session is not None:
+            self._remember(self._state.session)  # as it is now, not as it was when it was opened
         self._at.app.exit()
 
     async def release(self) -> None:
@@ -177,16 +216,34 @@ class Lifecycle:
 
         Jobs are left before their tasks end: a task that is cancelled ends its job.
         """
-        state, executor = self._state, self._executor
+        session = await self._opened()
+        if session is None:
+            return
         try:
-            if self._detaching and executor is not None:
-                await executor.detach()
-            if state.steering is not None:
-                await state.steering.stop()
+            if self._detaching:
+                self.told_at_the_end = _left_running(await session.executor.detach())
+            if self._state.steering is not None:
+                await self._state.steering.stop()
         finally:
-            if executor is not None:
-                await executor.close()
-            if state.session is not None:
-                state.session.store.close()
-            if executor is not None:
-                await asyncio.to_thread(clear_spool, executor.spool)
+            await session.close()
+
+    async def _opened(self) -> Session | None:
+        """The session, also one that is being opened: that ends first, and leaves nothing."""
+        if self._state.session is not None or self._opening is None:
+            return self._state.session
+        if not self._opening.cancelling():  # once: its end is not to be interrupted
+            self._opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError, *MENDABLE):
+            return await self._opening
+        return None
+
+
+def _left_running(num: int) -> str:
+    if num == 0:
+        return "no job was left running; the next start goes on from what is stored"
+    return f"{num} job{'s' if num != 1 else ''} left running; the next start takes what they give"
+
+
+def _named(request: Request) -> str:
+    """The data that were asked for."""
+    return str(request.overrides.get("data") or "")

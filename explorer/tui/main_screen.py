@@ -310,6 +310,7 @@ class MainScreen(Screen[None]):
             paused=shown.paused,
             device=shown.device,
             past=shown.past,
+            num_doubts=shown.num_doubts,
         )
 
     def _best_node(self) -> NodeView | None:
@@ -392,7 +393,7 @@ class MainScreen(Screen[None]):
     def _paint_pareto(self) -> None:
         shown = presenter.pareto(self.state)
         self.query_one(ParetoPlot).set_points(
-            shown.nodes, shown.published, best=shown.best, root_accuracy=shown.root_accuracy
+            shown.nodes, shown.published, best=shown.best, test_changes=shown.test_changes
         )
 
     def _paint_node(self) -> None:
@@ -402,5 +403,5 @@ class MainScreen(Screen[None]):
         shown = presenter.blocks(self.state)
         self.query_one(StagesPane).show(shown.stages)
         self.query_one(RankingPane).show(
-            shown.scores, shown.removed_in.keys(), shown.removed_in, shown.filters
+            shown.scores, shown.removed_in.keys(), shown.removed_in, shown.filters, shown.staying
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Scores
-from explorer.tui.state import AppState, about_the_past
+from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
 from explorer.views.job_view import JobView
@@ -17,7 +17,7 @@ from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.proposed_scores import newest_scores
 from explorer.views.published_results import published_for
 from explorer.views.safe_text import safe
-from explorer.views.stage_widths import StageView, stages
+from explorer.views.stage_widths import StageView, stages, staying
 from explorer.views.stored_nodes import with_details
 from explorer.views.tree.node import TreeNode
 
@@ -40,6 +40,7 @@ class TitleView:
     paused: bool = False
     device: str = ""
     past: bool = False
+    num_doubts: int = 0  # about the root, and so about every figure
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
@@ -54,10 +55,11 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         policy=session.settings.search.policy,
         best=best,
         read_only=session.store.read_only,
-        alone=steering.alone if steering else 0,
+        alone=steering.alone.total if steering else 0,
         paused=steering.paused if steering else False,
         device=state.live.device,
         past=state.moment is not None,
+        num_doubts=len(session.document.origin.doubts),
     )
 
 
@@ -151,7 +153,8 @@ def card(state: AppState) -> CardView:
     if subject is None or state.steering is None:
         return CardView()
     if state.moment is None:
-        return CardView(live_card(state.live, state.steering, subject), state.selected)
+        live = live_card(state.live, state.steering, subject)
+        return CardView(live, state.selected, READ_ONLY if state.steering.store.read_only else "")
     past = past_card(state.shown, subject, _edits_below(state, subject))
     return CardView(past, state.selected, about_the_past(state.config))
 
@@ -192,28 +195,43 @@ def _names_of_curves(state: AppState) -> list[str]:
 
 @dataclass(frozen=True)
 class ParetoView:
-    """The nodes to be plotted, the published results beside them, and what to measure from."""
+    """The nodes to be plotted and the published results beside them.
+
+    Beside published changes of test accuracy stands the change of test accuracy of those nodes
+    that have one, and nothing else; without them every node's validation accuracy.
+    """
 
     nodes: Sequence[TreeNode]
-    published: Sequence[Point]  # removed multiply-accumulates and change of accuracy, in percent
     best: str
-    root_accuracy: float | None  # None: no published changes to compare with
+    published: Sequence[Point] = ()  # removed multiply-accumulates and change, in percent
+    test_changes: Mapping[str, float] | None = None  # from the root's, in points, by node
 
 
 def pareto(state: AppState) -> ParetoView:
     """The nodes that are shown: the newest ones of very many."""
-    published = [
-        (row.macs_reduction, row.delta_accuracy)
-        for row in published_for(state.open_session.run.architecture)
-    ]
+    session = state.open_session
+    rows = published_for(session.run.architecture, session.document.data.name)
+    published = [(row.macs_reduction, row.delta_accuracy) for row in rows]
     kept = [node for node in state.briefs.values() if node.kept]
     others = [node for node in state.briefs.values() if not node.kept]
     return ParetoView(
         [*others[-MOST_POINTS:], *kept[-MOST_POINTS:]],
-        published,
         best_of_shown(state),
-        state.briefs["R"].val_accuracy if published else None,
+        published,
+        _test_changes(state) if published else None,
     )
+
+
+def _test_changes(state: AppState) -> Mapping[str, float]:
+    """How much each node's test accuracy differs from the root's; empty where that is unknown."""
+    session, key = state.open_session, "test_accuracy"
+    root = session.node("R").metrics.get(key)
+    if state.moment is None:
+        measured = session.store.measured(session.run.id, key, 2 * MOST_POINTS)
+    else:
+        values = ((name, node.test_accuracy) for name, node in state.shown.items())
+        measured = {name: value for name, value in values if value is not None}
+    return {} if root is None else {name: value - root for name, value in measured.items()}
 
 
 def node_details(state: AppState) -> NodeDetails:
@@ -228,13 +246,15 @@ class BlocksView:
     """What is left of the selected node's network, and what its parent's candidates take away.
 
     `removed_in` holds by block the name of the candidate without it, `filters` what a filter
-    candidate removes; `scores` is None while the parent has no proposal.
+    candidate removes, `staying` why blocks are never proposed; `scores` is None while the parent
+    has no proposal.
     """
 
     stages: Sequence[StageView]
     scores: Scores | None = None
     removed_in: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, Sequence[int]] | None = None
+    staying: Mapping[str, str] = field(default_factory=dict)
 
 
 def blocks(state: AppState) -> BlocksView:
@@ -247,7 +267,9 @@ def blocks(state: AppState) -> BlocksView:
     edits = _edits_below(state, parent)
     removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
     filters = next((dict(edit.filters) for edit in edits.values() if edit.filters), None)
-    return BlocksView(left, proposed.scores, removed_in, filters)
+    way = list(edits_of(session.store.lineage(session.node(parent).id)).values())
+    stay = staying(session.run.architecture, way, session.settings.scoring.min_blocks)
+    return BlocksView(left, proposed.scores, removed_in, filters, stay)
 
 
 def stages_of(state: AppState, name: str) -> Sequence[StageView]:

@@ -17,7 +17,10 @@ from typing import Any
 import platformdirs
 
 from engine.contracts.codec import FormatError, decode, encode
+from engine.contracts.errors import UnusableFileError
 from engine.contracts.files import write_text_atomically
+from engine.contracts.outside import read_bounded
+from explorer.tui.own_files import own_file
 from explorer.views.node_view import NodeView
 
 LONGEST = 20  # recent stores
@@ -45,10 +48,9 @@ class Recent:
     best: Star | None = None
 
 
-def state_path() -> Path:
-    """The file that remembers."""
-    named = os.environ.get("PE_EXPLORE_STATE")
-    return Path(named) if named else platformdirs.user_state_path("pe-explore") / "state.json"
+def state_path() -> Path | None:
+    """The file that remembers; None for a user who has no folder for such files."""
+    return own_file("PE_EXPLORE_STATE", platformdirs.user_state_path, "state.json")
 
 
 def recents() -> list[Recent]:
@@ -91,13 +93,15 @@ def set_sizes(changed: Mapping[str, int]) -> str | None:
 def _read() -> tuple[dict[str, Any], str | None]:
     """What the file holds, and a warning where it is damaged."""
     path = state_path()
-    try:
-        with open(path, "rb") as file:
-            text = file.read(_LARGEST_BYTES + 1)
-        state = json.loads(text)
-    except FileNotFoundError:
+    if path is None:
         return {}, None
-    except (OSError, ValueError, RecursionError) as error:
+    try:
+        state = json.loads(read_bounded(path, _LARGEST_BYTES))
+    except UnusableFileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return {}, None
+        return {}, f"{error}; recent stores and pane sizes start anew"
+    except (ValueError, RecursionError) as error:
         return {}, f"{path}: {_cause(error)}; recent stores and pane sizes start anew"
     if not isinstance(state, dict):
         return {}, f"{path}: not an object; recent stores and pane sizes start anew"
@@ -107,6 +111,8 @@ def _read() -> tuple[dict[str, Any], str | None]:
 def _write(state: Mapping[str, Any]) -> str | None:
     """Replaces the file in one step, so that a crash leaves the old one or the new one."""
     path = state_path()
+    if path is None:
+        return None  # nobody to remember it for, each time
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text_atomically(path, json.dumps(state))

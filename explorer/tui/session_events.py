@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.events import Noted
-from explorer.session.errors import remedy_of
+from explorer.session.errors import MENDABLE, code_of, remedy_of
 from explorer.session.events import (
     CandidatesMeasured,
     Decided,
@@ -16,6 +16,7 @@ from explorer.session.events import (
 )
 from explorer.session.steering import USER
 from explorer.tui.context import Context, Severity
+from explorer.tui.lifecycle import DATA_TITLES
 from explorer.views.event_messages import line_of
 
 
@@ -48,12 +49,38 @@ def _follow(at: Context, decided: Decided) -> None:
 
 async def _show_problem(at: Context, failed: WorkFailed) -> None:
     """A dialog about work that failed; the app stays."""
+    if failed.error in DATA_TITLES:
+        await _ask_for_the_data(at, failed)
+        return
     remedy = remedy_of(failed.error, "g on the node tries again; the log has the details")
     if failed.detail:
         remedy = "this is a bug of ours: please report it with the details below"
     title = f"{failed.node}: the work failed"
     if await at.show_error(title, failed.cause, remedy, retry=True, detail=failed.detail):
         _retry(at, failed.node)
+
+
+async def _ask_for_the_data(at: Context, failed: WorkFailed) -> None:
+    """Asks where the run's images lie now, until they are found; then the work goes on."""
+    from explorer.tui.screens.dialogs import DataDialog
+
+    steering, cause, code = at.steering(), failed.cause, failed.error
+    while steering is not None:
+        place = await at.ask(DataDialog(cause, title=DATA_TITLES.get(code)))
+        if place is None:
+            return
+        jobs = steering.session.jobs
+        jobs.artifacts.data.given = place
+        try:
+            await jobs.places()
+        except MENDABLE as error:
+            cause, code = str(error), code_of(error)
+            continue
+        if failed.work in ("branch", "request"):  # what was asked for is not known any more
+            at.notify("the images are found; ask for it again")
+        else:
+            _retry(at, failed.node)
+        return
 
 
 def _retry(at: Context, name: str) -> None:

@@ -81,12 +81,15 @@ class AppState:
             self.selected = self.selected.rpartition(".")[0] or "R"
 
 
+READ_ONLY = "open for reading only: nothing can be decided here"
+
+
 def steering_or_refuse(state: AppState) -> Steering:
     """The steering, where this tree can be changed now; else NotNowError says why not."""
     if state.steering is None:
         raise NotNowError("no tree is open yet")
     if state.steering.store.read_only:
-        raise NotNowError("this store is open for reading only: another process grows it")
+        raise NotNowError(READ_ONLY)
     if state.moment is not None:
         raise NotNowError(about_the_past(state.config))
     return state.steering

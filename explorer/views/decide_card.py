@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from engine.contracts.edits import Edit
 from explorer.session.policy import Margin
 from explorer.session.steering import Steering
+from explorer.views.doubts import doubts_about
 from explorer.views.job_view import JobView
 from explorer.views.live_run import LiveRun
 from explorer.views.node_view import NodeView
@@ -32,7 +33,10 @@ class Card:
     reason: str = ""
     kept: tuple[str, ...] | None = None  # None while undecided
     decided_by: str | None = None
+    undoable: bool = False  # whether undo takes back this very decision
+    awaited: tuple[str, ...] = ()  # candidates that are still to be measured
     step: int = 0  # the parent's depth + 1
+    doubts: tuple[str, ...] = ()  # about the run's figures; on the root's card only
 
 
 def subject_of(nodes: Mapping[str, NodeView], selected: str, has_children: bool) -> str:
@@ -60,7 +64,12 @@ def live_card(live: LiveRun, steering: Steering, parent: str) -> Card:
         for kind in ("tune", "propose", "recover")
         if (job := live.jobs.get(f"{name} {kind}")) is not None
     }
-    card = replace(card, edits=edits_of(children), jobs=jobs)
+    about_root = doubts_about(live.run) if parent == "R" else ()
+    doubts = tuple(doubt.words for doubt in about_root)
+    card = replace(card, edits=edits_of(children), jobs=jobs, doubts=doubts)
+    if card.kept is None and (awaited := steering.awaited(node)):
+        return replace(card, awaited=tuple(candidate.name for candidate in awaited))
+    card = replace(card, undoable=card.kept is not None and steering.undoes(node))
     suggestion = steering.suggestion(node)
     if suggestion is None:
         return card

@@ -13,6 +13,7 @@ from explorer.session.events import (
     JobRetried,
     JobTold,
     PhaseFinished,
+    RunBegun,
     RunResumed,
     SessionEvent,
     Stopped,
@@ -27,8 +28,10 @@ def line_of(event: SessionEvent) -> str | None:
             return _told(event)
         case Noted(text):
             return f"note: {text}"
-        case RunResumed(run, store):
-            return f"resuming run {run} in {store}"
+        case RunResumed():
+            return _resumed(event)
+        case RunBegun(run, why) if why is not None:
+            return f"a new run begins, {run}: {why}"
         case JobAdopted(node):
             return f"{node}: took over finished work that had not been stored"
         case JobRetried(node, attempt, attempts, reason):
@@ -64,6 +67,12 @@ def _told(event: JobTold) -> str | None:
         case TrainingResumed(epoch, total_epochs):
             return f"going on after epoch {epoch} of {total_epochs}"
     return None
+
+
+def _resumed(event: RunResumed) -> str:
+    which = "the newest" if event.is_newest else "one"
+    among = f", {which} of {event.num_runs}," if event.num_runs > 1 else ""
+    return f"resuming run {event.run}{among} in {event.store}"
 
 
 def _finished(event: PhaseFinished) -> str:

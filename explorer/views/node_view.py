@@ -6,16 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.contracts.codec import encode
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject, JsonValue
 from engine.contracts.metrics import measure
 from explorer.session.policy import Margin
+from explorer.views.doubts import DoubtView
 from explorer.views.shape_fields import ShapeField, absent, without_absent
 
 # The measures that a NODE prints, in this order, and those of them that are counts.
 PRINTED = (
     "similarity", "val_accuracy", "val_accuracy_before", "test_accuracy", "macs", "params",
-    "macs_reduction", "latency_ms", "latency_ratio",
+    "macs_reduction", "latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
 )  # fmt: skip
 COUNTS = ("macs", "params")
 
@@ -35,21 +37,23 @@ class DecisionView:
 
     def as_json(self) -> dict[str, JsonValue]:
         """What a NODE says of it, beside its own fields."""
-        margin = self.margin
-        return {
-            "decision": self.kept,
-            "reason": self.reason,
-            "margin": margin.value if margin else None,
-            "margin_low": margin.low if margin else None,
-            "margin_high": margin.high if margin else None,
-            "too_close": margin.too_close if margin else None,
-        }
+        return {"decision": self.kept, "reason": self.reason, **_margin_json(self.margin)}
+
+
+def _margin_json(margin: Margin | None) -> dict[str, JsonValue]:
+    return {
+        "margin": margin.value if margin else None,
+        "margin_low": margin.low if margin else None,
+        "margin_high": margin.high if margin else None,
+        "too_close": margin.too_close if margin else None,
+    }
 
 
 @dataclass(frozen=True)
 class NodeView:
     """One node. `metrics` holds its measures by key, `macs_reduction` (percent of the root's)
-    among them; `kept` is None while undecided; `removes` says what its edit took."""
+    among them; `kept` is None while undecided; `removes` says what its edit took; `open_margin`
+    is that of its candidates while nothing is decided of them."""
 
     name: str
     parent: str | None
@@ -66,6 +70,7 @@ class NodeView:
     seconds: float = 0.0
     error: str | None = None
     decision: DecisionView | None = None
+    open_margin: Margin | None = None
 
     def measure(self, key: str) -> float | None:
         """A measure by its key, whole where it counts something; None where it was not taken."""
@@ -92,8 +97,8 @@ class NodeView:
 
     @property
     def margin(self) -> Margin | None:
-        """Of the decision on its candidates."""
-        return None if self.decision is None else self.decision.margin
+        """That of its candidates: as it was decided on, or as it stands."""
+        return self.open_margin if self.decision is None else self.decision.margin
 
     @property
     def last_name(self) -> str:
@@ -121,6 +126,8 @@ class NodeView:
             value["error"] = self.error
         if self.decision is not None:
             value |= self.decision.as_json()
+        elif self.open_margin is not None:
+            value |= _margin_json(self.open_margin)
         return value
 
     @staticmethod
@@ -221,6 +228,7 @@ class NodeDetails:
     epochs: tuple[EpochView, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by phase
     created_at: str = ""
+    doubts: tuple[DoubtView, ...] = ()  # about the run's root
 
     def as_json(self) -> dict[str, JsonValue]:
         """The NODE, and below it what else is known."""
@@ -230,6 +238,7 @@ class NodeDetails:
             "epochs": [epoch.as_json() for epoch in self.epochs],
             "snapshots": dict(self.snapshots),
             "created_at": self.created_at,
+            "doubts": [encode(doubt) for doubt in self.doubts],
         }
 
     @staticmethod
@@ -241,4 +250,5 @@ class NodeDetails:
             ShapeField("epochs", tuple[EpochView, ...], "every epoch of its training"),
             ShapeField("snapshots", Mapping[str, str], "SHA-256 of its weights, by phase"),
             ShapeField("created_at", str, "when it was proposed, UTC"),
+            ShapeField("doubts", tuple[DoubtView, ...], "what speaks against its run's figures"),
         ]

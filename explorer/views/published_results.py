@@ -60,9 +60,11 @@ _BY_DEPTH: dict[int, tuple[Published, ...]] = {
 }
 
 
-def published_for(architecture: Mapping[str, object]) -> list[Published]:
-    """What is published for a run's root: an unpruned ResNet32, 44, 56 or 110 of CIFAR-10's
-    shape; nothing for any other network."""
+def published_for(architecture: Mapping[str, object], data_name: str) -> list[Published]:
+    """What is published for a run's root: an unpruned ResNet32, 44, 56 or 110 on CIFAR-10;
+    nothing for any other network or data."""
+    if not data_name.lower().replace("-", "").startswith("cifar10") or "100" in data_name:
+        return []
     network = root_network(architecture)
     if network is None or network.edits:
         return []

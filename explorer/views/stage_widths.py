@@ -38,6 +38,25 @@ def stages(architecture: Mapping[str, object], edits: Sequence[Edit]) -> list[St
     return [_stage(name, _of_stage(root, name), _of_stage(left, name)) for name in names]
 
 
+def staying(
+    architecture: Mapping[str, object], edits: Sequence[Edit], min_blocks: int
+) -> dict[str, str]:
+    """Why blocks that are left after `edits` are never proposed for removal, by their paths."""
+    network = root_network(architecture)
+    if network is None:
+        return {}
+    left = _edited(_edited(_built(network.arguments), network.edits), edits)
+    stages: dict[str, list[str]] = {}
+    for path in left:
+        stages.setdefault(path.rpartition(".")[0], []).append(path)
+    reasons: dict[str, str] = {}
+    for paths in stages.values():
+        if len(paths) <= min_blocks:
+            reasons |= dict.fromkeys(paths, f"a stage keeps {min_blocks}")
+        reasons[paths[0]] = "first of its stage"
+    return reasons | dict.fromkeys(shape_changing(architecture), "changes the shape")
+
+
 def _built(arguments: ResNetArguments) -> _Widths:
     return {
         f"layer{n + 1}.{index}": width

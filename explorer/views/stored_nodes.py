@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from engine.contracts.json_values import JsonObject
+from explorer.session.deciding import margin_between
+from explorer.session.documents import RunDocument
 from explorer.session.policy import Margin
+from explorer.views.doubts import doubts_about
 from explorer.views.node_view import DecisionView, EpochView, NodeDetails, NodeView
 from explorer.views.removed import removed, stored_edit
 from store import (
@@ -25,8 +29,13 @@ def node_views(store: TreeStore, run_id: int) -> list[NodeView]:
     root = nodes[0]
     decisions = {d.parent_id: d for d in store.decisions(run_id)}  # the newest wins
     said = store.annotations(run_id)
-    return [
+    views = [
         node_view(node, root, names, decisions.get(node.id), said.get(node.id)) for node in nodes
+    ]
+    waiting = frozenset(store.open_parents(run_id))
+    return [
+        _with_margin(store, view, store.children(node.id)) if node.id in waiting else view
+        for node, view in zip(nodes, views, strict=True)
     ]
 
 
@@ -36,10 +45,24 @@ def some_node_views(store: TreeStore, run_id: int, names: Sequence[str]) -> list
     found = []
     for node in sorted((store.node(run_id, name) for name in names), key=lambda node: node.id):
         parent = None if node.parent_id is None else store.node_by_id(node.parent_id)
-        known = {i.id: i.name for i in (*([parent] if parent else []), *store.children(node.id))}
+        children = store.children(node.id)
+        known = {i.id: i.name for i in (*([parent] if parent else []), *children)}
         decision = store.decision_of(node.id)
-        found.append(node_view(node, root, known, decision, said.get(node.id)))
+        view = node_view(node, root, known, decision, said.get(node.id))
+        found.append(_with_margin(store, view, children) if view.decision is None else view)
     return found
+
+
+def _with_margin(store: TreeStore, view: NodeView, candidates: Sequence[Node]) -> NodeView:
+    """An undecided parent's view with the margin of its candidates as it stands."""
+    if sum(node.state == "ready" for node in candidates) < 2:
+        return view
+    settings = RunDocument.of(store.run(candidates[0].run_id)).settings
+
+    def resamples(node: Node) -> Sequence[float]:
+        return store.resamples(node.id, "recovered") or ()
+
+    return replace(view, open_margin=margin_between(candidates, settings, resamples))
 
 
 def node_details(store: TreeStore, run_id: int, name: str) -> NodeDetails:
@@ -56,6 +79,7 @@ def with_details(store: TreeStore, node: Node, view: NodeView) -> NodeDetails:
         epochs=epoch_views(store, node.id),
         snapshots={phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
         created_at=node.created_at,
+        doubts=doubts_about(store.run(node.run_id)),
     )
 
 

@@ -47,15 +47,16 @@ class Connection:
         self._sqlite: sqlite3.Connection | None = opened
         self._lock = lock
 
-    def close(self) -> None:
+    def close(self, *, keep_lock: bool = False) -> None:
         """Close the file and release the lock. Closing twice is the same as once."""
         with self._mutex:
             if self._sqlite is not None:
                 self._sqlite.close()
                 self._sqlite = None
-            if self._lock is not None:
+            # Only now: closing the lock's descriptor drops the locks that SQLite has on the file.
+            if self._lock is not None and not keep_lock:
                 self._lock.release()
-                self._lock = None
+            self._lock = None
 
     def _open_sqlite(self) -> sqlite3.Connection:
         if self._sqlite is None:

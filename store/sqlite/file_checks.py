@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from pathlib import Path
 
 from store.errors import (
@@ -29,13 +30,38 @@ def wal_path(path: Path) -> Path:
 
 
 def check_exists(path: Path) -> None:
-    """Raise StoreNotFoundError or NotAStoreError where there is no file at `path`."""
-    if path.is_dir():
-        raise NotAStoreError(f"{path} is a folder; name the store's .db file inside it")
-    if not path.exists():
+    """Raise StoreNotFoundError or NotAStoreError where there is no ordinary file at `path`."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreNotFoundError(
-            f"there is no file {path}. Check its name, or make a new store with create=True"
-        )
+            f"there is no file {path}. Check its name; `pe-explore auto MODEL` makes a new store"
+        ) from error
+    except (OSError, ValueError) as error:  # a loop of links, a name too long, a folder of others
+        cause = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreNotFoundError(f"cannot look at {path} ({cause}). Check its name") from error
+    if stat.S_ISDIR(mode):
+        raise NotAStoreError(f"{path} is a folder; name the store's .db file inside it")
+    if not stat.S_ISREG(mode):
+        # Opening a pipe would wait for whoever writes to it.
+        raise NotAStoreError(f"{path} is a pipe, a socket or a device; name a store's .db file")
+
+
+def is_unfinished_store(path: Path) -> bool:
+    """Whether a file is what is left of making a store, or is not there; else it is somebody's."""
+    try:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            return False
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    ours = schema.APPLICATION_ID.to_bytes(4, "big")
+    is_store = header.startswith(_MAGIC) and header[68:72] == ours
+    return is_store or not header.strip(b"\0")
 
 
 def check_header(path: Path) -> None:

@@ -34,11 +34,11 @@ def open_to_write(path: Path, *, create: bool = False) -> Connection:
     The writer's lock is taken first. Raises the typed errors of `file_checks` and `writer_lock`; a
     refused file is left as it is.
     """
-    lock = _writer_lock(path, create=create)
+    lock = lock_path(path, create=create)
     try:
         if create and not path.exists():
-            _make(path, lambda connection: None)
-        return _open_locked(path, lock)
+            return create_locked(path, lock, lambda connection: None)
+        return open_locked(path, lock)
     except BaseException:
         lock.release()
         raise
@@ -52,26 +52,47 @@ def create_filled(path: Path, fill: Fill) -> Connection:
     """
     if path.exists():
         raise _exists(path)
-    lock = _writer_lock(path, create=True)
+    lock = lock_path(path, create=True)
     try:
-        if path.exists():
-            raise _exists(path)
-        _make(path, fill)
-        return _open_locked(path, lock)
+        return create_locked(path, lock, fill)
     except BaseException:
         lock.release()
         raise
 
 
-def _exists(path: Path) -> StoreExistsError:
-    return StoreExistsError(f"{path} is there already; open it, or name another file")
+def lock_path(path: Path, *, create: bool) -> WriterLock:
+    """The right to write to `path`; with `create` also where there is no file yet."""
+    if not path.exists():
+        if not create:
+            file_checks.check_exists(path)
+        if not path.parent.is_dir():
+            raise StoreNotFoundError(
+                f"cannot make {path}: the folder {path.parent} does not exist. Make it first"
+            )
+    else:
+        file_checks.check_header(path)  # a foreign file gets no lock file beside it
+    return WriterLock(path)
 
 
-def _open_locked(path: Path, lock: WriterLock) -> Connection:
+def open_locked(path: Path, lock: WriterLock) -> Connection:
+    """The store at `path`, for whose writing a lock is held; closing it releases the lock."""
     file_checks.check_header(path)
+    lock.hold_file()
     with translating(path):
         _checked_reader(path, read_only=False).close()
         return Connection(path, _writer(path), read_only=False, lock=lock)
+
+
+def create_locked(path: Path, lock: WriterLock, fill: Fill) -> Connection:
+    """A new store as `create_filled` makes it, where the lock is held already."""
+    if path.exists():
+        raise _exists(path)
+    _make(path, fill)
+    return open_locked(path, lock)
+
+
+def _exists(path: Path) -> StoreExistsError:
+    return StoreExistsError(f"{path} is there already; open it, or name another file")
 
 
 def _checked_reader(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -90,7 +111,8 @@ def _writer(path: Path) -> sqlite3.Connection:
             f"{path} may not be written to. Open it with read_only=True, or change its permissions"
         )
     # What a process that died while it made this store has left, the lock is ours.
-    new_file.remove(_unfinished(path))
+    if file_checks.is_unfinished_store(_unfinished(path)):
+        new_file.remove(_unfinished(path))
     connection = connect(path, "mode=rw")
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -114,19 +136,6 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         ) from error
 
 
-def _writer_lock(path: Path, *, create: bool) -> WriterLock:
-    if not path.exists():
-        if not create:
-            file_checks.check_exists(path)
-        if not path.parent.is_dir():
-            raise StoreNotFoundError(
-                f"cannot make {path}: the folder {path.parent} does not exist. Make it first"
-            )
-    else:
-        file_checks.check_header(path)  # a foreign file gets no lock file beside it
-    return WriterLock(path)
-
-
 def _unfinished(path: Path) -> Path:
     """Where a store is written until it is whole. Only for who holds the writer's lock."""
     return path.with_name(path.name + ".new")
@@ -134,6 +143,11 @@ def _unfinished(path: Path) -> Path:
 
 def _make(path: Path, fill: Fill) -> None:
     unfinished = _unfinished(path)
+    if not file_checks.is_unfinished_store(unfinished):
+        raise StoreNotWritableError(
+            f"{unfinished} is in the way: {path} is written there until it is whole. Move that "
+            "file away, or give the store another name (--store)"
+        )
     try:
         new_file.remove(unfinished)
         _write(unfinished, path, fill)

@@ -92,6 +92,18 @@ def newest(connection: Connection, run_id: int, count: int) -> Iterator[list[Nod
     yield from after(connection, run_id, last)
 
 
+def measured(connection: Connection, run_id: int, metric: str, most: int) -> dict[str, float]:
+    """A metric by the names of the newest nodes that have it, as their last phase measured it."""
+    rows = connection.rows(
+        "SELECT node.name, metric.value FROM metric JOIN node ON node.id = metric.node_id"
+        f" WHERE node.run_id = ? AND metric.name = ? ORDER BY node.id DESC, {_NEWEST_PHASE}"
+        " LIMIT ?",
+        (run_id, metric, most),
+    )
+    # Of a node's phases the last one comes first, and that one stands.
+    return {str(row["name"]): float(row["value"]) for row in reversed(rows)}
+
+
 def tip(connection: Connection, run_id: int) -> int:
     """The id of the last node of the kept path."""
     row = connection.row(_KEPT_PATH + "SELECT max(id) AS tip FROM path", {"run_id": run_id})

@@ -44,7 +44,7 @@ def files(tmp_path_factory):
 def auto_arguments(files, store: Path, iterations: int = 2) -> list:
     model, data = files
     return ["auto", model, "--data", data, "--store", store, *GROWING,
-            "--iterations", iterations, "--json"]  # fmt: skip
+            "--iterations", iterations, "--json", "--yes"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -73,7 +73,7 @@ def test_their_factory_gets_their_modules_and_the_tree_is_that_of_our_engine(fol
     # The weights alone, so that nothing but the factory tells what they belong to.
     bare = "import torch; torch.save(torch.load('tiny.pt')['state_dict'], 'bare.pt')"
     subprocess.run([sys.executable, "-P", "-c", bare], cwd=folder, check=True)
-    auto = ["auto", "bare.pt", "--data", "bars.npz", *GROWING, "--json"]
+    auto = ["auto", "bare.pt", "--data", "bars.npz", *GROWING, "--json", "--yes"]
     ran([PROGRAM, *auto, "--store", "plain.pex.db"], folder)
     assert not (folder / "met").exists()
     ran([PROGRAM, *auto, "--arch", "mynets:make", "--store", "made.pex.db"], folder)
@@ -84,7 +84,16 @@ def test_their_factory_gets_their_modules_and_the_tree_is_that_of_our_engine(fol
 
 def test_started_as_a_module_the_commands_run_in_such_a_folder_too(folder):
     command = [sys.executable, "-m", "explorer.cli"]
-    auto = ["auto", "tiny.pt", "--data", "bars.npz", *GROWING[:-1], "--iterations=1", "--json"]
+    auto = [
+        "auto",
+        "tiny.pt",
+        "--data",
+        "bars.npz",
+        *GROWING[:-1],
+        "--iterations=1",
+        "--json",
+        "--yes",
+    ]
     told = ran([*command, *auto], folder)
     assert told["nodes"]
     shown = ran([*command, "show", "tiny.pex.db", "R", "--json"], folder)

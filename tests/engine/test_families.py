@@ -37,6 +37,9 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
          "shortcut": "B", "conv_bias": True, "num_classes": 3, "in_channels": 1},
         {"stem_width": 4, "stage_widths": [5], "inner_widths": [[4, 2, 3]], "shortcut": "conv",
          "num_classes": 3},
+        {"stem_width": 4, "stage_widths": [4, 6], "inner_widths": [[4, 3], [5, 2]],
+         "num_classes": 3, "padding": "behind", "subsampling": "average", "stem_pool": True,
+         "strides": [2, 2], "bn_eps": 1e-3},
     ],
 }  # fmt: skip
 EVERY = [(family, arguments) for family in EXAMPLES for arguments in EXAMPLES[family]]

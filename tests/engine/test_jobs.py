@@ -120,8 +120,9 @@ def test_a_job_that_went_to_another_process_has_the_same_key(job):
 # Every text in a job, and what it is: none of them is a path, or changes when a folder is moved.
 TEXTS = {
     "OpenRoot.arch", "OpenRoot.device", "TrainFromScratch.arch", "TrainFromScratch.shortcut",
-    "TrainFromScratch.device", "Doctor.device", "FileRef.name", "FileRef.sha256",
-    "SnapshotRef.sha256", "Architecture.factory", "Architecture.arguments", "Edit.structure",
+    "TrainFromScratch.device", "Doctor.device", "DescribeData.digest", "FileRef.name",
+    "FileRef.sha256", "SnapshotRef.sha256", "Architecture.factory", "Architecture.arguments",
+    "Edit.structure",
     "Edit.blocks", "Edit.filters", "DataRef.digest", "Execution.device", "Execution.autocast",
     "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
@@ -209,7 +210,7 @@ def grown(engine: Engine, places: Places, root: Opened) -> list[tuple[Job, Resul
     return done
 
 
-TIMED = {"latency_ms", "latency_ratio"}
+TIMED = {"latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high"}
 
 
 def without_times(result: Result) -> Result:

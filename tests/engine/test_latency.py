@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
+from random import Random
 from types import SimpleNamespace
 
+import pytest
 import torch
 from networks import CPU, network
 
 from engine.contracts.codec import encode
 from engine.contracts.events import Progress
-from engine.measures.latency import latency_ms
+from engine.measures import latency
+from engine.measures.latency import latency_beside, latency_ms
 from engine.models import architecture_of_name, build
 from engine.runtime.progress import Monitor, Running
 
@@ -34,6 +38,31 @@ def test_measuring_leaves_the_model_and_the_random_numbers_as_they_were():
     assert torch.initial_seed() == 3 and torch.equal(torch.rand(1), _first_number(3))
     assert model.training
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_a_network_beside_itself_takes_as_long_and_beside_a_larger_one_less():
+    small = build("cifar_resnet", architecture_of_name("resnet8", width=4).arguments)
+    large = build("cifar_resnet", architecture_of_name("resnet56").arguments)
+    _, itself = latency_beside(small, small, (16, 16, 3), CPU)
+    assert itself.low is not None and itself.low <= itself.value <= itself.high
+    _, smaller = latency_beside(small, large, (16, 16, 3), CPU)
+    assert smaller.value < 0.9
+    if smaller.high is not None:  # there were passes enough
+        assert smaller.high < 1
+
+
+@pytest.mark.parametrize("count", [6, 9, 25, 200])
+def test_the_interval_of_a_median_holds_it_in_at_least_95_of_100_cases(count):
+    random = Random(count)
+    held = 0
+    for _ in range(2000):
+        low, high = latency._interval(sorted(random.expovariate(1) for _ in range(count)))
+        held += low <= math.log(2) <= high
+    assert held / 2000 > 0.94
+
+
+def test_of_five_passes_no_interval_is_told():
+    assert latency._interval([1.0, 2.0, 3.0, 4.0, 5.0]) == (None, None)
 
 
 def _first_number(seed: int) -> torch.Tensor:

@@ -27,8 +27,9 @@ def changed(**tensors: Tensor | None) -> dict[str, Tensor]:
 @pytest.mark.parametrize(("state", "words"), [
     (changed(layer1__0__conv3__weight=torch.zeros(4, 4, 1, 1)),
      r"layer1\.0 has a third convolution: this is a bottleneck ResNet, which .*"
-     "give --arch package.module:factory"),
-    (changed(conv1__weight=torch.zeros(4, 3, 7, 7)), "7×7: this is a ResNet for ImageNet"),
+     "only networks that docs/networks.md describes"),
+    (changed(conv1__weight=torch.zeros(4, 3, 7, 7)), 
+     "7×7: this is a ResNet for ImageNet.*--arch does not"),
     (changed(bn1__weight=None, bn1__bias=None, bn1__running_mean=None, bn1__running_var=None,
              bn1__num_batches_tracked=None), "no batch norm follows"),
     (changed(layer1__0__shortcut__0__weight=torch.zeros(4, 4, 1, 1)),
@@ -43,7 +44,17 @@ def changed(**tensors: Tensor | None) -> dict[str, Tensor]:
     (changed(layer1__1__conv2__weight=torch.zeros(9, 5, 3, 3)), "9×5×3×3"),
     (changed(extra__weight=torch.zeros(1)), "ResNet of another kind: no place for 'extra.weight'"),
     (changed(blocks__0__attn__qkv__weight=torch.zeros(1)), "a transformer"),
-    (changed(layer1__0__conv1__weight_mask=torch.zeros(1)), "prune.remove"),
+    (changed(layer1__0__conv1__weight_orig=torch.zeros(1),
+             layer1__0__conv1__weight_mask=torch.zeros(1)), "prune.remove"),
+    (changed(layer1__0__conv1__module__weight=torch.zeros(1),
+             layer1__0__conv1__weight_mask=torch.zeros(1)), "NNI.*unwrap_model.*speedup_model"),
+    (changed(layer1__0__conv1__pre_ops__0__op___binary_mask=torch.zeros(1)), r"nncf\.strip"),
+    ({key.replace("weight", "weight"): value for key, value in changed(
+        conv1__bias=torch.zeros(4), layer1__0__conv1__bias=torch.zeros(3)).items()
+      if "bn" not in key and "shortcut.1" not in key}, "folded.*Save the state_dict before"),
+    (changed(layer2__0__bn1__weight=torch.zeros(4),
+             layer2__0__conv1__weight=torch.zeros(5, 4, 3, 3)),
+     r"layer2\.0 stands before its convolution: this is a pre-activation ResNet"),
     (changed(layer9__0__conv1__weight=torch.zeros(4, 4, 3, 3)), "only 1, 2, 9 are there"),
     ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "not a ResNet by its names"),
     ({"conv1.weight": torch.zeros(()), "fc.weight": torch.zeros(2, 2), "bn1.bias": torch.zeros(1),

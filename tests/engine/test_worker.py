@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from engine.contracts import spool
 from engine.contracts.codec import encode
 from engine.contracts.errors import EngineError
 from engine.contracts.events import EpochEnded, Progress
 from engine.contracts.jobs import Diagnosis, Doctor, JobRequest
+from engine.contracts.marker import read_marker
 from engine.contracts.messages import (
     MESSAGES,
     CancelledJob,
@@ -116,7 +116,7 @@ def test_a_worker_that_is_detached_before_it_began_keeps_the_first_job_only(work
     say(worker, monkeypatch, RunJob(job("a", "k")), RunJob(job("b", "l")), Detach())  # fmt: skip
     pipe = worker.messages
     engine = Recorder()
-    assert spool.read_marker(worker.spool / "k.running").job == "a"
+    assert read_marker(worker.spool / "k.running").job == "a"
     work(worker, engine)
     assert engine.ran == ["a"] and worker.next_task() is None
     assert not list(worker.spool.glob("l.*")) and pipe is not None

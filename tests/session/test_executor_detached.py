@@ -25,13 +25,14 @@ from executors import (
 )
 from small import OPTIONS, write_data, write_network
 
-from engine.contracts import spool
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EngineError
 from engine.contracts.events import EpochEnded, WorkerStarted
 from engine.contracts.jobs import JobRequest, OpenRoot, Places, Recover
+from engine.contracts.marker import read_marker, start_of
 from engine.contracts.networks import DataRef, FileRef, NetworkRef
 from engine.contracts.settings import Settings, with_values
+from engine.contracts.working_folder import SIGN, take_folder
 from explorer.executors.errors import JobFailedError
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import WorkerPool
@@ -66,7 +67,7 @@ def test_a_left_job_outlives_its_session_and_the_next_one_gets_its_result_and_it
     gate = tmp_path / "gate"
     pid = leave_a_job(tmp_path, steps=3, until=str(gate), id="first")
     marker = json.loads((stub / "k.running").read_text())
-    assert marker == {"pid": pid, "started": spool.start_of(pid), "job": "first"}
+    assert marker == {"pid": pid, "started": start_of(pid), "job": "first"}
 
     async def work(executor):
         job = await Started(executor, key="k", id="again").works()
@@ -123,7 +124,7 @@ def test_a_left_worker_that_was_killed_has_its_job_run_anew(tmp_path, stub):
 
 def test_a_marker_of_a_process_number_that_now_means_another_process_is_no_left_job(tmp_path, stub):
     stub.mkdir()
-    marker = {"pid": os.getpid(), "started": spool.start_of(os.getpid()) - 1, "job": "old"}
+    marker = {"pid": os.getpid(), "started": start_of(os.getpid()) - 1, "job": "old"}
     (stub / "k.running").write_text(json.dumps(marker))
 
     async def work(executor):
@@ -213,17 +214,24 @@ def test_what_cannot_be_found_again_is_not_left(tmp_path, stub):
     assert state_of(pid) == "" and not list(stub.glob("*.running"))
 
 
+KEY = "0123456789abcdef" * 2
+
+
 def test_the_spool_folder_stays_whole_while_a_left_worker_may_read_it(tmp_path):
     folder = tmp_path / "spool"
-    folder.mkdir()
+    take_folder(folder)
     tensors = folder / ("a" * 64 + ".safetensors")
     tensors.write_bytes(b"parent")
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    marker = {"pid": process.pid, "started": spool.start_of(process.pid), "job": "j"}
-    (folder / "k.running").write_text(json.dumps(marker))
-    (folder / "k.events").write_text("")
+    process = subprocess.Popen(
+        [sys.executable, "-c", "input()", str(folder)], stdin=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    marker = {"pid": process.pid, "started": start_of(process.pid), "job": "j"}
+    (folder / f"{KEY}.running").write_text(json.dumps(marker))
+    (folder / f"{KEY}.events").write_text("")
+    before = sorted(folder.iterdir())
     clear_spool(folder)
-    assert tensors.exists() and (folder / "k.running").exists() and (folder / "k.events").exists()
+    assert sorted(folder.iterdir()) == before
     process.kill()
     process.wait()
     clear_spool(folder)
@@ -231,12 +239,12 @@ def test_the_spool_folder_stays_whole_while_a_left_worker_may_read_it(tmp_path):
 
 
 def test_a_result_that_is_not_whole_does_not_stop_the_spool_from_being_cleared(tmp_path):
-    spool = tmp_path / "spool"
-    spool.mkdir()
-    (spool / "k.json").write_text('{"snap')
-    (spool / "b.safetensors").write_bytes(b"?")
-    clear_spool(spool)
-    assert [path.name for path in spool.iterdir()] == ["k.json"]
+    folder = tmp_path / "spool"
+    take_folder(folder)
+    (folder / f"{KEY}.json").write_text('{"snap')
+    (folder / f"{'b' * 64}.safetensors").write_bytes(b"?")
+    clear_spool(folder)
+    assert {path.name for path in folder.iterdir()} == {f"{KEY}.json", SIGN}
 
 
 # ---------------------------------------------------------------- with the real engine
@@ -262,7 +270,7 @@ def test_a_session_goes_on_with_what_the_last_one_detached(tmp_path):
         await under_way.wait()
         assert await session.executor.detach() == 1
         (marker,) = session.artifacts.spool.glob("*.running")
-        pid = spool.read_marker(marker).pid
+        pid = read_marker(marker).pid
         os.killpg(pid, signal.SIGSTOP)  # it does not end unheard
         ended = (await asyncio.gather(growing, return_exceptions=True))[0]
         assert isinstance(ended, asyncio.CancelledError)
@@ -342,7 +350,7 @@ def test_a_recovery_paused_and_detached_ends_in_the_same_bits_as_an_undisturbed_
         return started.pid
 
     pid = with_executor(tmp_path, detach)
-    assert spool.read_marker(tmp_path / "spool" / "k.running").pid == pid  # in mid-recovery
+    assert read_marker(tmp_path / "spool" / "k.running").pid == pid  # in mid-recovery
     clear_spool(tmp_path / "spool")
 
     async def follow(executor):

@@ -8,14 +8,10 @@ each time every acknowledged row must be there, every hash right, and the store 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import random
 import select
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -159,68 +155,3 @@ def test_fifty_kills_lose_nothing(files, tmp_path):
 @pytest.mark.timeout(3600)
 def test_two_hundred_kills_lose_nothing(files, tmp_path):
     assert kill_again_and_again(files, tmp_path, 200) >= 1
-
-
-COMMAND = [sys.executable, "-m", "explorer.cli"]
-
-
-def workers_of(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children]
-
-
-def command_of(files, store: Path) -> list[str]:
-    given = overrides(files)
-    options = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()
-               if key not in ("num_resamples",)]  # fmt: skip
-    return [*COMMAND, "auto", str(files[0]), "--store", str(store), *options, "--json"]
-
-
-def strike(process: subprocess.Popen, victim: str, draw: random.Random) -> bool:
-    """Kills the session, its worker or both in the middle of the work; False where it has ended."""
-    for line in process.stderr:
-        if ": CKA" in line or "tuned" in line:
-            break
-    else:
-        return False
-    time.sleep(draw.uniform(0, 0.5))  # the moment of the blow, not a wait for something
-    workers = workers_of(process.pid) if process.poll() is None else []
-    targets = {"session": [process.pid], "worker": workers, "both": [*workers, process.pid]}
-    for pid in targets[victim]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    if victim == "worker":  # the session replaces it, and goes on
-        process.terminate()
-    return True
-
-
-def kill_processes(files, folder: Path, rounds: int) -> int:
-    """Kills processes of the real command; returns how many trees were grown to their end."""
-    draw, kills, finished = random.Random(SEED), 0, 0
-    environment = {**os.environ, "PE_EXPLORE_STATE": str(folder / "state.json")}
-    whole = folder / "whole.pex.db"
-    subprocess.run(command_of(files, whole), check=True, capture_output=True, env=environment)
-    expected = snapshots(whole)
-    while kills < rounds or finished == 0:
-        store = folder / f"killed-{finished}.pex.db"
-        process = subprocess.Popen(
-            command_of(files, store), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=environment,
-        )  # fmt: skip
-        struck = kills < rounds and strike(process, ("session", "worker", "both")[kills % 3], draw)
-        kills += struck
-        output, _ = process.communicate(timeout=280)
-        assert [str(finding) for finding in verify(store).findings] == []
-        if not struck:
-            assert process.returncode == 0 and json.loads(output)["stopped"]
-            assert snapshots(store) == expected  # bit for bit, however often it was interrupted
-            assert not list(folder.glob(f"{store.name}.spool/*.json"))
-            finished += 1
-    return finished
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers through /proc")
-def test_session_and_worker_killed_in_turns(files, tmp_path):
-    assert kill_processes(files, tmp_path, 30) >= 2

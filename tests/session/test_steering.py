@@ -180,7 +180,7 @@ def test_undoing_an_override_brings_back_what_was_kept_before(files, tmp_path):
 
 def test_it_decides_the_next_nodes_alone_and_then_waits_again(files, tmp_path):
     async def play(table):
-        table.steering.let_decide(2)
+        table.steering.let_decide(2, table.node("R"))
         await table.steering.idle()
         decisions = table.store.decisions(table.session.run.id)
         assert [d.actor for d in decisions] == ["cka", "cka"]
@@ -190,11 +190,57 @@ def test_it_decides_the_next_nodes_alone_and_then_waits_again(files, tmp_path):
     steer(files, tmp_path / "t.pex.db", play)
 
 
+def test_decisions_are_made_alone_in_the_branch_they_were_granted_for(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        table.steering.keep_both(table.node("R"))
+        table.steering.let_decide(1, table.node("R.L"))
+        await table.steering.idle()
+        below = table.kept() - {"R.L", "R.F"}
+        assert len(below) == 1 and below.pop().startswith("R.L.")
+        assert table.steering.alone.total == 0
+        assert [node.name for node in table.steering.waiting()][:1] == ["R.F"]
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_what_an_undo_would_take_back_is_known_beforehand(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        root = table.node("R")
+        assert not table.steering.undoes(root)
+        kept = table.steering.approve(root)
+        assert table.steering.undoes(root)
+        await table.steering.idle()
+        table.steering.approve(kept)
+        assert table.steering.undoes(kept) and not table.steering.undoes(root)
+        table.steering.undo()
+        assert table.steering.undoes(root) and not table.steering.undoes(kept)
+        table.steering.redo()
+        assert table.steering.undoes(kept) and not table.steering.undoes(root)
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
+def test_the_margin_is_seen_before_the_decision_and_is_that_of_the_decision(files, tmp_path):
+    async def play(table):
+        await measured(table)
+        run = table.session.run.id
+        before = next(view for view in node_views(table.store, run) if view.name == "R")
+        assert before.decision is None and before.margin is not None
+        assert before.as_json()["margin"] == before.margin.value
+        table.steering.approve(table.node("R"))
+        after = next(view for view in node_views(table.store, run) if view.name == "R")
+        assert after.margin == before.margin
+
+    steer(files, tmp_path / "t.pex.db", play)
+
+
 def test_deciding_alone_gives_the_tree_that_auto_grows(files, tmp_path):
     trees = []
 
     async def alone(table):
-        table.steering.let_decide(2)
+        table.steering.let_decide(2, table.node("R"))
         await table.steering.idle()
         trees.append(node_views(table.store, table.session.run.id))
 

@@ -153,7 +153,7 @@ def test_read_only_folder_can_be_read_and_says_why_it_cannot_be_written() -> Non
                 if os.getuid() == 0:
                     os.setgid(65534)
                     os.setuid(65534)
-                with pytest.raises(StoreNotWritableError, match="read_only=True"):
+                with pytest.raises(StoreNotWritableError, match="--store"):
                     TreeStore.open(path)
                 with TreeStore.open(path, read_only=True) as store:
                     assert len(store.nodes(1)) == 3

@@ -31,10 +31,12 @@ ROOT = node("R", kept=True, metrics={"val_accuracy": 93.2, "macs": 125_486_000, 
                                       "macs_reduction": 0.0, "latency_ms": 4.0})  # fmt: skip
 LAYER = node("R.L", metrics={"similarity": 0.9565, "val_accuracy": 92.8,
                              "val_accuracy_before": 81.27, "macs": 116_600_000, "params": 779_000,
-                             "latency_ms": 3.71, "latency_ratio": 0.93})  # fmt: skip
+                             "latency_ms": 3.71, "latency_ratio": 0.93,
+                             "latency_ratio_low": 0.91, "latency_ratio_high": 0.95})  # fmt: skip
 FILTER = node("R.F", metrics={"similarity": 0.9733, "val_accuracy": 92.55,
                               "val_accuracy_before": 90.1, "macs": 115_900_000, "params": 801_000,
-                              "latency_ms": 3.98, "latency_ratio": 0.99})  # fmt: skip
+                              "latency_ms": 3.98, "latency_ratio": 0.99,
+                              "latency_ratio_low": 0.97, "latency_ratio_high": 1.02})  # fmt: skip
 EDITS = {
     "R.L": Edit("layer", blocks=("layer3.5",)),
     "R.F": Edit("filter", filters=tuple((f"layer1.{i}.conv1", (0, 1, 2)) for i in range(8))),

@@ -18,7 +18,8 @@ from unittest import mock
 from scripted import ScriptedExecutor
 from waiting import handled, until
 
-from explorer.session.open_run import Request, default_store
+from explorer.session.named_files import default_store
+from explorer.session.open_run import Request
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
 from explorer.tui.keys import KEYS, key_name

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.contracts.codec import encode
+from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.events import (
     EngineEvent,
@@ -22,7 +23,16 @@ from engine.contracts.events import (
     Progress,
     WorkerStarted,
 )
-from engine.contracts.jobs import Epoch, JobRequest, Opened, Proposed, Recovered, Result, Tuned
+from engine.contracts.jobs import (
+    DataDescribed,
+    Epoch,
+    JobRequest,
+    Opened,
+    Proposed,
+    Recovered,
+    Result,
+    Tuned,
+)
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -32,6 +42,7 @@ from engine.contracts.networks import (
 )
 from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.spool import result_path, snapshot_path
+from explorer.executors.errors import JobFailedError
 
 ARGUMENTS = {
     "stem_width": 16,
@@ -42,6 +53,7 @@ ARGUMENTS = {
     "num_classes": 10,
     "in_channels": 3,
 }
+DIGEST = "0" * 64  # of the images
 ROOT_MACS, ROOT_PARAMS = 125_485_706, 853_018
 # The values that a screen is best read with; other nodes take theirs from their names.
 FIGURES = {
@@ -74,6 +86,7 @@ class ScriptedExecutor:
         self.running: dict[str, asyncio.Event] = {}  # what is under way, to be let go
         self.ended = ""  # how the app parted: "detached" or "closed"
         self.paused = False
+        self.doubts: tuple[Doubt, ...] = ()  # about the root
         self.epochs = 3
         self._held: set[str] = set()
         self._errors: dict[str, list[Exception]] = {}
@@ -159,6 +172,10 @@ class ScriptedExecutor:
             result_path(self.spool, request.key).write_text(json.dumps(encode(result)))
         return result
 
+    @property
+    def detachable(self) -> int:
+        return len(self.running)
+
     def pause(self) -> None:
         self.paused = True
         self._going.clear()
@@ -195,17 +212,23 @@ class ScriptedExecutor:
         return Opened(
             architecture=Architecture("cifar_resnet", ARGUMENTS),
             snapshot=self._snapshot("R"),
-            data=DataDescription(
-                name=request.places.data or "cifar10", digest="0" * 64, mean=(0.5,), std=(0.2,),
-                classes=tuple(str(number) for number in range(10)),
-            ),
+            data=_described(request.places.data or "cifar10"),
             data_name=named,
             environment=Environment("cpu", 1, None),
             notes=(),
             metrics={"val_accuracy": 93.2, "val_loss": 0.31, "test_accuracy": 92.9,
                      "macs": ROOT_MACS, "params": ROOT_PARAMS, "latency_ms": 4.0},
             seconds=2.5,
+            doubts=self.doubts,
         )  # fmt: skip
+
+    def _data(self, node: str, request: JobRequest, on_event: EngineListener) -> DataDescribed:
+        """What lies at a place: a file's content is its digest here."""
+        try:
+            digest = Path(request.places.data).read_text()
+        except OSError:
+            raise JobFailedError("data", f"no data set is called {request.places.data!r}") from None
+        return DataDescribed(replace(_described("there"), digest=digest))
 
     def _propose(self, node: str, request: JobRequest, on_event: EngineListener) -> Proposed:
         job = request.job
@@ -235,6 +258,8 @@ class ScriptedExecutor:
             "params": int(ROOT_PARAMS * share),
             "latency_ms": round(4.0 * share, 3),
             "latency_ratio": round(share, 3),
+            "latency_ratio_low": round(share - 0.01, 3),
+            "latency_ratio_high": round(share + 0.015, 3),
             **self.figures.get(node, {}),
         }
         similarity, phase = metrics["similarity"], 7 * noise(node, "phase")
@@ -262,6 +287,11 @@ class ScriptedExecutor:
         for figures in epochs:
             on_event(EpochEnded(phase=phase, total_epochs=last, **vars(figures)))
         return epochs
+
+
+def _described(name: str) -> DataDescription:
+    classes = tuple(str(number) for number in range(10))
+    return DataDescription(name=name, digest=DIGEST, mean=(0.5,), std=(0.2,), classes=classes)
 
 
 def _trained_at(name: str, epoch: float) -> dict:

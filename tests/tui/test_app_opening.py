@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 
-from driver import Seat, checkpoint, explore, grown
+import pytest
+from driver import Seat, checkpoint, explore, grown, start
+from scripted import DIGEST
 from textual.widgets import Input
 
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.doubts import Doubt
+from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
+from explorer.session.open_run import spool_of
+from explorer.tui import presenter, recents
 from explorer.tui.screens.input_dialogs import DataDialog
-from explorer.tui.screens.message_dialogs import ErrorDialog, QuitDialog
+from explorer.tui.screens.message_dialogs import (
+    ConfirmDialog,
+    DoubtDialog,
+    ErrorDialog,
+    QuitDialog,
+)
 from explorer.tui.screens.start_screen import StartScreen
-from store import TreeStore
+from store import StoreClaim, TreeStore
 
 
 def kept_in(store_path) -> set[str]:
@@ -79,6 +91,101 @@ def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp
         worker.fail("open R", JobFailedError(DataNotNamedError.code, cause))
 
     explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_another_run_of_a_checkpoint_begins_only_when_the_person_says_so(tmp_path):
+    path = grown(tmp_path)
+
+    def num_runs():
+        with TreeStore.open(path, read_only=True) as store:
+            return len(store.runs())
+
+    async def refuse(seat):
+        await seat.dialog(ConfirmDialog)
+        await seat.sees("Begin another run?", "--batch-size 64", "instead of 128")
+        await seat.press("n")
+        await seat.dialog(StartScreen)
+
+    async def agree(seat):
+        await seat.dialog(ConfirmDialog)
+        await seat.press("y")
+        await seat.idle()
+        assert seat.state.session.settings.training.batch_size == 64
+
+    explore(tmp_path, refuse, overrides={"batch_size": 64})
+    assert num_runs() == 1
+    explore(tmp_path, agree, overrides={"batch_size": 64})
+    assert num_runs() == 2
+
+
+def test_images_that_moved_are_asked_for_when_work_needs_them(tmp_path):
+    place = tmp_path / "images.npz"
+    place.write_text(DIGEST)
+    right, wrong = tmp_path / "scratch.npz", tmp_path / "wrong.npz"
+
+    async def begin(seat):
+        await seat.idle()
+
+    explore(tmp_path, begin, overrides={"data": str(place)})
+    place.rename(right)
+    wrong.write_text("1" * 64)
+
+    async def play(seat):
+        await seat.idle()
+        assert seat.ready() == {"R", "R.L", "R.F"}  # to look at it needs no images
+        await seat.press("a")
+        await seat.dialog(DataDialog)
+        await seat.sees("Where are its images now?", "are not at")
+        await seat.press(*str(wrong), "enter")
+        await seat.sees("Other images are there")
+        await seat.press(*str(right), "enter")
+        await seat.idle()
+        assert seat.nodes()["R.F"].phases == ("recovered", "tuned")
+
+    explore(tmp_path, play, model=tmp_path / "resnet56.pex.db")
+
+
+def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):
+    cause = "no data set or file is called 'cifr10'; did you mean 'cifar10'?"
+
+    async def play(seat):
+        dialog = await seat.dialog(DataDialog)
+        await seat.sees("is called 'cifr10'")
+        assert dialog.query_one("#text").value == "cifr10", "what was named stands there"
+        dialog.query_one("#text").value = ""
+        await seat.press(*"cifar100", "enter")
+        await seat.idle()
+        assert seat.worker.jobs["open R"].places.data == "cifar100"
+
+    def script(worker):
+        worker.fail("open R", JobFailedError(DataError.code, cause))
+
+    explore(tmp_path, play, overrides={"data": "cifr10"}, script=script)
+
+
+def test_whoever_does_not_name_the_data_comes_back_to_the_start_screen(tmp_path):
+    async def play(seat):
+        await seat.dialog(DataDialog)
+        await seat.press("escape")
+        await seat.dialog(StartScreen)
+
+    def script(worker):
+        worker.fail("open R", JobFailedError(DataNotNamedError.code, "where are its data?"))
+
+    explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_a_store_is_remembered_as_it_was_left(tmp_path):
+    async def play(seat):
+        await seat.press("a")
+        await seat.idle()
+        left = seat.store.num_nodes(seat.state.session.run.id)
+        await seat.press("q")
+        await seat.until(lambda: seat.app._exit, "the end")
+        (recent,) = recents.recents()
+        assert recent.num_nodes == left == 5
+
+    start(tmp_path, play)
 
 
 def test_a_file_that_is_missing_is_told_and_opened_once_it_is_there(tmp_path):
@@ -154,6 +261,30 @@ def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, mon
     assert other.exitcode == 0 and kept_in(path) == {"R.F"}
 
 
+@pytest.mark.parametrize("named_by", ["its checkpoint", "its store"])
+def test_looking_at_a_tree_that_another_grows_and_quitting_deletes_nothing_of_it(
+    tmp_path, named_by
+):
+    path = grown(tmp_path)
+    claim = StoreClaim(path)  # as the one that grows it holds it
+    spool = spool_of(path)
+    take_folder(spool)
+    for name in (f"{'a' * 64}.safetensors", f"{'b' * 32}.events", "worker.log"):
+        (spool / name).write_bytes(b"")
+    before = set(tmp_path.rglob("*"))
+
+    async def play(seat):
+        await seat.idle()
+        await seat.sees("read-only")
+        await seat.press("q")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    app = explore(tmp_path, play, model=path if named_by == "its store" else "")
+    assert app.worker.ended == "" and app.worker.spool == Path(), "no workers were made"
+    assert before <= set(tmp_path.rglob("*"))
+    claim.release()
+
+
 def test_a_persons_own_keys_take_the_place_of_the_usual_ones(tmp_path):
     (tmp_path / "config.toml").write_text('[keys]\n"decide.approve" = "f5"\nnope = 1\n')
     path = grown(tmp_path)
@@ -222,6 +353,24 @@ def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
     assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
 
 
+def test_leaving_says_how_many_jobs_go_on_and_means_it(tmp_path):
+    async def play(seat):
+        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
+        seat.screen.paint()
+        await seat.press("q")
+        await seat.dialog(QuitDialog)
+        await seat.sees("Quit? 2 jobs are live", "1 of 2 goes on without the app")
+        await seat.press("l")
+        await seat.until(lambda: seat.app._exit, "the end")
+
+    def script(worker):
+        worker.hold("recover")
+        worker.queue("recover R.F")
+
+    app = explore(tmp_path, play, script=script)
+    assert app.lifecycle.told_at_the_end.startswith("1 job left running")
+
+
 def test_staying_changes_nothing(tmp_path):
     async def play(seat):
         await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
@@ -234,6 +383,78 @@ def test_staying_changes_nothing(tmp_path):
         assert {"R.L", "R.F"} <= seat.ready()
 
     explore(tmp_path, play, script=lambda worker: worker.hold("recover"))
+
+
+# ------------------------------------------------------------ a doubtful root
+
+FAR_BELOW = Doubt("below-claim", "its file says 91.8 % ('best_prec1'), here it has 18.3 %", True)
+SEEN = Doubt("trained-on-validation", "it was trained on the validation images: 100.0 %")
+
+
+def doubting(*doubts: Doubt):
+    def script(worker):
+        worker.doubts = doubts
+
+    return script
+
+
+def test_a_doubtful_root_waits_for_a_word_and_its_doubts_stay_in_sight(tmp_path):
+    async def play(seat):
+        await seat.dialog(DoubtDialog)
+        await seat.sees("Grow a tree of resnet56.pt?", "here it has 18.3 %", "Nothing is stored")
+        assert not (tmp_path / "resnet56.pex.db").exists()
+        await seat.press("g")
+        await seat.idle()
+        assert seat.ready() == {"R", "R.L", "R.F"}
+        await seat.sees("! 2 doubts")
+        await seat.select("R")
+        assert [d.code for d in presenter.node_details(seat.state).doubts] == [
+            "below-claim", "trained-on-validation",
+        ]  # fmt: skip
+
+    explore(tmp_path, play, script=doubting(FAR_BELOW, SEEN))
+
+    async def again(seat):  # a run that exists is not asked about
+        await seat.idle()
+        await seat.sees("! 2 doubts")
+
+    explore(tmp_path, again)
+
+
+def test_a_doubtful_root_can_be_left_and_nothing_is_stored(tmp_path):
+    async def play(seat):
+        await seat.dialog(DoubtDialog)
+        await seat.press("escape")
+        await seat.until(lambda: seat.app._exit, "the end of the app")
+
+    explore(tmp_path, play, script=doubting(FAR_BELOW))
+    assert not (tmp_path / "resnet56.pex.db").exists()
+
+
+def test_a_doubtful_root_can_be_tried_on_other_data(tmp_path):
+    async def play(seat):
+        await seat.dialog(DoubtDialog)
+        seat.worker.doubts = ()
+        await seat.press("d")
+        await seat.dialog(DataDialog)
+        await seat.press(*"sample", "enter")
+        await seat.idle()
+        assert seat.worker.jobs["open R"].places.data == "sample"
+
+    explore(tmp_path, play, script=doubting(FAR_BELOW))
+
+
+def test_doubts_that_do_not_ask_are_told_on_the_root_s_card(tmp_path):
+    async def play(seat):
+        await seat.sees("no candidates yet", "! it was trained on the validation images")
+        seat.worker.release()
+        await seat.idle()
+
+    def script(worker):
+        worker.doubts = (SEEN,)
+        worker.hold("propose")
+
+    explore(tmp_path, play, script=script)
 
 
 # ------------------------------------------------------------ recent stores

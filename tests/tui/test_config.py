@@ -145,7 +145,7 @@ def test_what_is_right_counts_beside_what_is_wrong(configured):
 
 def test_a_folder_in_place_of_the_file_is_told(tmp_path):
     config = load_config(tmp_path)
-    assert "cannot be read" in config.problems[0] and config.keymap == {}
+    assert "is a folder" in config.problems[0] and config.keymap == {}
 
 
 def test_every_key_of_the_table_can_be_written_in_a_configuration(configured):

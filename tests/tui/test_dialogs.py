@@ -87,6 +87,19 @@ def test_what_becomes_of_jobs_by_letter_by_arrows_and_by_click():
     assert drive(QuitDialog([job()] * 9), play).answer == "leave"
 
 
+@pytest.mark.parametrize(
+    ("num_detachable", "words"),
+    [
+        (3, "it goes on without the app"),
+        (2, "2 of 3 go on without the app;"),
+        (1, "1 of 3 goes on without the app;"),
+        (0, "none has begun yet, so none goes on"),
+    ],
+)
+def test_leaving_promises_no_more_than_goes_on(num_detachable, words):
+    assert words in text_of(QuitDialog([job(), job("R.L"), job("R.F")], num_detachable))
+
+
 def test_quitting_names_the_jobs_and_what_each_way_means():
     text = text_of(QuitDialog([job("R.F"), job("R.L"), job("R.L.L"), job("R.L.F")]))
     for part in ("4 jobs are live", "R.F recover: running epoch 3/10 30 %", "and 1 more",
@@ -300,7 +313,7 @@ ALL = {
     "confirm": lambda: ConfirmDialog(HOSTILE, f"{HOSTILE} " * 30, HOSTILE[:10]),
     "quit": lambda: QuitDialog([job(HOSTILE)] * 12),
     "error": lambda: ErrorDialog(HOSTILE, f"{HOSTILE} " * 40, HOSTILE, HOSTILE * 99, True),
-    "data": lambda: DataDialog(f"{HOSTILE} " * 20, [HOSTILE, *map(str, range(30))]),
+    "data": lambda: DataDialog(f"{HOSTILE} " * 20, HOSTILE, [HOSTILE, *map(str, range(30))]),
     "candidate": lambda: CandidateDialog(
         BAD, [(f"{HOSTILE}.{i}", i / 9, i > 0) for i in range(40)], 10**6, 99, ("kl", HOSTILE)
     ),

@@ -185,3 +185,19 @@ def test_resizing_ten_times_a_second_harms_nothing(grown):
         terminal.resize(120, 36)
         screen = terminal.wait_for("●")
         assert "Traceback" not in screen
+
+
+@pytest.mark.slow
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(tmp_path, grown):
+    command = " ".join(explorer(grown))
+    with Terminal(["bash", "--norc", "-i"], cwd=tmp_path) as terminal:
+        terminal.type(f"PS1='shell> '; {command}")
+        terminal.press("Enter")
+        terminal.wait_for("R.L", 60)
+        terminal.press("C-z")
+        terminal.wait_for("Stopped", 30)
+        terminal.type("fg")
+        terminal.press("Enter")
+        terminal.wait_for(lambda screen: "Decide" in screen and "Stopped" not in screen, 30)
+        terminal.press("q")
+        terminal.wait_for("shell> ", 60)

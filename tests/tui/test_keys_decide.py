@@ -108,6 +108,43 @@ def test_undo_takes_the_decision_back_and_redo_makes_it_again(tmp_path):
     start(tmp_path, play, approved)
 
 
+def test_undo_is_offered_on_the_card_whose_decision_it_takes_back(tmp_path):
+    async def play(seat):
+        await seat.press("home")
+        await seat.sees("●F .9733", "decided by user", "u undo")
+        await seat.select("R.F")
+        await seat.press("a")
+        await seat.idle()
+        await seat.press("home")
+        await seat.sees("Decide · step 1", "decided by user")
+        assert "u undo" not in "\n".join(seat.lines[:-1]), "it would undo the one below"
+        await seat.press("u")
+        await seat.told("the decision at R.F is undone")
+        await seat.press("home")
+        await seat.sees("Decide · step 1", "u undo")
+
+    start(tmp_path, play, approved)
+
+
+def test_auto_decides_in_the_branch_that_is_selected_and_nowhere_else(tmp_path):
+    def both(steering):
+        steering.keep_both(steering.session.node("R"))
+
+    async def play(seat):
+        await seat.select("R.L")
+        await seat.press("A")
+        dialog = await seat.dialog(NumberDialog)
+        await seat.sees("from R.L on")
+        dialog.query_one(Input).value = ""
+        await seat.press("2", "enter")
+        await seat.main()
+        await seat.idle()
+        kept = seat.kept() - {"R.L", "R.F"}
+        assert len(kept) == 2 and all(name.startswith("R.L.") for name in kept)
+
+    start(tmp_path, play, both)
+
+
 @covers("work.pause")
 def test_pausing_stops_the_work_and_going_on_ends_it(tmp_path):
     async def play(seat):

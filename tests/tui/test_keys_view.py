@@ -87,7 +87,7 @@ def test_without_following_the_selection_stays(tmp_path):
     async def play(seat):
         await seat.press("f")
         await seat.told("stays where you are")
-        seat.app.context.run_or_notify(lambda: seat.state.steering.let_decide(1))
+        seat.app.context.run_or_notify(lambda: seat.state.steering.let_decide(1, seat.node("R")))
         await seat.idle()
         assert seat.state.selected == "R" and seat.kept() == {"R.F"}
         await seat.press("f")
@@ -146,6 +146,21 @@ def test_help_and_palette_open_and_the_palette_runs_an_action(tmp_path):
         await seat.main()
         await seat.idle()
         await seat.until(lambda: seat.kept() == {"R.L", "R.F"}, "both kept")
+
+    start(tmp_path, play)
+
+
+@covers("app.suspend")
+def test_where_no_shell_is_ctrl_z_says_so_and_work_goes_on(tmp_path):
+    async def play(seat):
+        seat.worker.hold("tune R.F")
+        await seat.press("a")
+        await seat.until(lambda: "tune R.F" in seat.worker.running, "the tuning")
+        await seat.press("ctrl+z")
+        await seat.told("this terminal has no shell to go to")
+        assert not seat.worker.paused
+        seat.worker.release()
+        await seat.idle()
 
     start(tmp_path, play)
 

@@ -42,7 +42,7 @@ F         .94├█████████████████████�
 val acc   81.27→92.80 Δ−.40    90.10→92.55 Δ−.65
 MACs      −7.1% Δ−7.1          −7.6% Δ−7.6
 params    −8.7% Δ−8.7          −6.1% Δ−6.1
-latency   3.71 ms ×0.93        3.98 ms ×0.99
+latency   ×0.93 [.91, .95]     ×0.99 [.97, 1.02]
 margin L−F −.0168  [−.0206, −.0121]  → filter
 why CKA 0.9565 < 0.9733
 
@@ -55,7 +55,7 @@ CKA ├.94  .9565 ├██▏    .9733 ├████▏
 val acc   92.80 Δ−.40   92.55 Δ−.65
 MACs      −7.1% Δ−7.1   −7.6% Δ−7.6
 params    −8.7% Δ−8.7   −6.1% Δ−6.1
-latency   3.71 ms       3.98 ms
+latency   ×0.93         ×0.99
 L−F −.0168 [−.0206, −.0121] → filter
 why CKA 0.9565 < 0.9733
 a approve F   o take L   b both
@@ -67,7 +67,7 @@ CKA ├.94  .9565 ├███████            .9733 ├█████�
 val acc   81.27→92.80 Δ−.40         90.10→92.55 Δ−.65
 MACs      −7.1% Δ−7.1               −7.6% Δ−7.6
 params    −8.7% Δ−8.7               −6.1% Δ−6.1
-latency   3.71 ms ×0.93             3.98 ms ×0.99
+latency   ×0.93 [.91, .95]          ×0.99 [.97, 1.02]
 margin L−F −.0168  [−.0206, −.0121]  → filter   why CKA 0.9565 < 0.9733
 a approve F   o take L   b both   e another
 """
@@ -91,7 +91,7 @@ CKA       ✗ failed      .9733
 val acc   OutOfMemoryE  92.55 Δ−.65
 MACs      rror: [/foo]  −7.6% Δ−7.6
 params    \\x1b[31mTrie  −6.1% Δ−6.1
-latency   d to alloca…  3.98 ms
+latency   d to alloca…  ×0.99
 why only filters are left
 
 a approve F   e another
@@ -105,7 +105,7 @@ F         .94├█████████████████████�
 val acc   81.27→92.80 Δ−.40    90.10→92.55 Δ−.65
 MACs      −7.1% Δ−7.1          −7.6% Δ−7.6
 params    −8.7% Δ−8.7          −6.1% Δ−6.1
-latency   3.71 ms ×0.93        3.98 ms ×0.99
+latency   ×0.93 [.91, .95]     ×0.99 [.97, 1.02]
 margin L−F −.0168  [−.0206, −.0121]  → filter
 R.L tuning epoch 3/10 55% eta 1:40
 
@@ -121,7 +121,7 @@ L2        .94├█████████████████████�
 val acc   92.80 Δ−.40   92.55 Δ−.65   92.80 Δ−.40
 MACs      −7.1% Δ−7.1   −7.6% Δ−7.6   −7.1% Δ−7.1
 params    −8.7% Δ−8.7   −6.1% Δ−6.1   −8.7% Δ−8.7
-latency   3.71 ms       3.98 ms       3.71 ms
+latency   ×0.93         ×0.99         ×0.93
 margin L−F −.0168  [−.0206, −.0121]  → filter
 why CKA 0.9565 < 0.9733
 a approve F   o choose   b all   e another
@@ -133,7 +133,7 @@ CKA ├.94  .9733 ├████▏  .9800 ├█████
 val acc   92.55 Δ−.65   92.80 Δ−.40
 MACs      −7.6% Δ−7.6   −7.1% Δ−7.1
 params    −6.1% Δ−6.1   −8.7% Δ−8.7
-latency   3.98 ms       3.71 ms
+latency   ×0.99         ×0.93
 L−F −.0168 [−.0206, −.0121] → filter
 why CKA 0.9565 < 0.9733
 a approve F   o choose   b all
@@ -149,7 +149,7 @@ g grows this node
 running = card(
     candidates=(node("R.L", state="running"), node("R.F", state="queued")),
     jobs={"R.L": job(), "R.F": job("R.F", state="queued")},
-    suggested=None, margin=None, reason="",
+    suggested=None, margin=None, reason="", awaited=("R.L", "R.F"),
 )  # fmt: skip
 ERROR = "OutOfMemoryError: [/foo] \x1b[31mTried to allocate 2 GiB"
 failed = card(
@@ -158,8 +158,13 @@ failed = card(
 )  # fmt: skip
 decided = card(
     candidates=(replace(LAYER, kept=True), replace(FILTER, kept=False)),
-    kept=("R.L",), decided_by="user", reason="it is faster",
+    kept=("R.L",), decided_by="user", reason="it is faster", undoable=True,
     jobs={"R.L": job(kind="tune", phase="tuning")},
+)  # fmt: skip
+older = replace(decided, undoable=False, jobs={})
+half = card(
+    candidates=(LAYER, node("R.F", state="running")), jobs={"R.F": job("R.F")},
+    suggested=None, margin=None, reason="", awaited=("R.F",),
 )  # fmt: skip
 three = card(candidates=(LAYER, FILTER, measured(replace(LAYER, name="R.L2"), similarity=0.98)))
 close = card(margin=Margin(-0.0017, -0.005, 0.0021, True))
@@ -177,6 +182,18 @@ hostile = card(
 )  # fmt: skip
 EVERY = (None, card(), running, failed, decided, three, close, scoring, hostile,
          card(candidates=()), card(margin=None, suggested=None))  # fmt: skip
+
+
+def test_undo_is_offered_only_where_it_takes_back_this_very_decision():
+    assert "u undo" in shown(decided, 52, 13)
+    assert "u undo" not in shown(older, 52, 13)
+    assert "decided by user: it is faster" in shown(older, 52, 13)
+
+
+def test_nothing_is_suggested_while_a_candidate_is_measured():
+    text = shown(half, 52, 13)
+    assert "to be decided once measured: R.F" in text
+    assert "★" not in text and "why" not in text and "approve" not in text
 
 
 def shown(a_card, width, height, **more):

@@ -93,7 +93,9 @@ def test_a_family_without_known_stages_has_none():
 @pytest.mark.parametrize(("depth", "count"), [(32, 8), (44, 3), (56, 15), (110, 1), (20, 0)])
 def test_published_results_go_by_the_depth_of_the_root(depth, count):
     arguments = arguments_of_depth(depth)
-    found = published_for({"factory": "cifar_resnet", "arguments": arguments, "edits": []})
+    found = published_for(
+        {"factory": "cifar_resnet", "arguments": arguments, "edits": []}, "cifar10"
+    )
     assert len(found) == count
     assert found == sorted(found, key=lambda row: row.macs_reduction)
     assert all(0 < row.macs_reduction < 100 and abs(row.delta_accuracy) < 10 for row in found)
@@ -101,7 +103,7 @@ def test_published_results_go_by_the_depth_of_the_root(depth, count):
 
 def test_the_best_published_network_without_loss_is_among_them():
     arguments = arguments_of_depth(56)
-    found = published_for({"factory": "cifar_resnet", "arguments": arguments})
+    found = published_for({"factory": "cifar_resnet", "arguments": arguments}, "cifar10-jpeg")
     assert Published("Ours", 0.19, 72.67) in found
 
 
@@ -118,4 +120,4 @@ def test_the_best_published_network_without_loss_is_among_them():
 )
 def test_nothing_is_published_for_any_other_network(change):
     architecture = {"factory": "cifar_resnet", "arguments": arguments_of_depth(56), "edits": []}
-    assert published_for({**architecture, **change}) == []
+    assert published_for({**architecture, **change}, "cifar10") == []

@@ -142,10 +142,10 @@ def test_the_widgets_draw_and_follow_their_data():
             assert "[/x] loss 1" in shown and "val 91" in shown
             assert {curves.render_line(y).cell_length for y in range(curves.size.height)} == {80}
             assert "★" in str(pareto.render()) and "◆ published" in str(pareto.render())
-            pareto.set_points(small_tree(), root_accuracy=93.2)
+            pareto.set_points(small_tree(), test_changes={"R": 0.0, "R.L": -0.4})
             app.theme = "ansi-dark"
             await pilot.resize_terminal(40, 12)
             await pilot.pause()
-            assert "Δ acc (points)" in str(pareto.render())
+            assert "Δ test acc (points)" in str(pareto.render())
 
     asyncio.run(run())

@@ -20,10 +20,10 @@ from explorer.views.replay import Replay
 
 
 @contextmanager
-def opened(folder, *steps, selected="R"):
+def opened(folder, *steps, selected="R", overrides=None):
     """The state of an app that looks at a scripted run."""
     state = AppState(Request(str(checkpoint(folder))), Config())
-    session = open_read_only(grown(folder, steps), state.live.on_event)
+    session = open_read_only(grown(folder, steps, overrides=overrides), state.live.on_event)
     try:
         state.session, state.steering = session, Steering(session)
         state.live.attach(session.store, session.run)
@@ -152,7 +152,7 @@ def test_the_card_shows_the_undecided_parent_with_what_is_suggested(tmp_path):
         assert shown.card.parent.name == "R" and shown.selected == "R.L"
         assert [each.name for each in shown.card.candidates] == ["R.L", "R.F"]
         assert shown.card.suggested == "R.F" and shown.card.margin is not None
-        assert shown.now_what == "", "the card itself says which keys decide"
+        assert "nothing can be decided" in shown.now_what, "this store is open for reading only"
 
 
 def test_the_card_of_the_past_knows_nothing_of_what_came_later(tmp_path):
@@ -186,7 +186,16 @@ def test_the_pareto_plot_has_every_node_the_kept_ones_last(tmp_path):
         assert set(names) == set(state.shown) and names.index("R.F") > names.index("R.L")
         assert shown.best == "R.F"
         assert shown.published, "a ResNet56 has results to compare with"
-        assert shown.root_accuracy == state.briefs["R"].val_accuracy
+        tested = {name: node.test_accuracy for name, node in state.shown.items()}
+        assert tested["R.F"] is not None and tested["R.L"] is None, "only tuned nodes are tested"
+        expected = {"R": 0.0, "R.F": tested["R.F"] - tested["R"]}
+        assert shown.test_changes == pytest.approx(expected), "like with like: test with test"
+
+
+def test_of_other_data_nothing_is_published_and_validation_accuracy_is_plotted(tmp_path):
+    with opened(tmp_path, approved, overrides={"data": "cifar100"}) as state:
+        shown = presenter.pareto(state)
+        assert shown.published == [] and shown.test_changes is None
 
 
 def test_the_details_of_a_node_hold_its_edit_its_epochs_and_its_snapshots(tmp_path):

@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 
 from engine.contracts.codec import encode_object
+from engine.contracts.doubts import Doubt
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.cli.sessions import session_of
+from explorer.cli.sessions import ending_in_order, session_of
+from explorer.session.accepting import Accept
+from explorer.session.events import RunBegun, SessionEvent
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
+from explorer.views.doubts import doubts_about
 from explorer.views.kept_path import kept_path
 from explorer.views.stored_nodes import node_views
 
+GROW_ALL_THE_SAME = "Grow a tree of it all the same?"
 
-def auto(request: Request, *, as_json: bool) -> None:
-    """Grows the tree that the request means and prints it."""
-    # Schedulers end a job so; it ends as with Ctrl-C, and the same command goes on.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Reporter() as reporter:
-        settings, summary = asyncio.run(_grow(request, reporter))
+
+def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
+    """Grows the tree that the request means and prints it; `yes` accepts a doubtful root."""
+    with Reporter() as reporter, ending_in_order():
+
+        async def accept(_: tuple[Doubt, ...]) -> bool:
+            return yes or (not as_json and reporter.asks(GROW_ALL_THE_SAME))
+
+        settings, summary = asyncio.run(_grow(request, reporter, accept))
     if as_json:
         print_json(summary)
     else:
-        from explorer.cli.console import print_tree, say
+        from explorer.cli.console import print_doubts, print_tree, say
 
         print_tree(summary.nodes, best=summary.best.name)
+        print_doubts(summary.doubts)
         say(decided_by(settings))
         say(f"stopped: {summary.stopped}")
         say(f"best: {summary.best.name}   store: {summary.store}")
 
 
-async def _grow(request: Request, reporter: Reporter) -> tuple[Settings, TreeSummary]:
-    async with session_of(request, reporter) as session:
+async def _grow(
+    request: Request, reporter: Reporter, accept: Accept
+) -> tuple[Settings, TreeSummary]:
+    begun: list[RunBegun] = []
+
+    def listen(event: SessionEvent) -> None:
+        reporter(event)
+        if isinstance(event, RunBegun):
+            begun.append(event)
+
+    async with session_of(request, listen, accept) as session:
         outcome = await session.grow()
-        return session.settings, summary_of(session, outcome)
+        return session.settings, summary_of(session, outcome, *begun)
 
 
 def decided_by(settings: Settings) -> str:
@@ -47,16 +64,20 @@ def decided_by(settings: Settings) -> str:
     return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
 
 
-def summary_of(session: Session, outcome: Outcome) -> TreeSummary:
-    """What `auto --json` prints."""
+def summary_of(session: Session, outcome: Outcome, begun: RunBegun | None = None) -> TreeSummary:
+    """What `auto --json` prints; `begun` where the run is a new one."""
     nodes = node_views(session.store, session.run.id)
     return TreeSummary(
         store=str(session.store.path),
         run=session.run.name,
+        is_new=begun is not None,
+        why_new=begun.why if begun else None,
         path=tuple(node.structure for node in kept_path(nodes)[1:]),
         settings=encode_object(session.settings),
+        notes=session.document.origin.notes,
         stopped=outcome.stopped,
         root=nodes[0],
         best=best(nodes, session.settings),
         nodes=tuple(nodes),
+        doubts=doubts_about(session.run),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,7 +57,7 @@ def compare(
         if names:
             raise UsageError("--runs compares runs of one store; leave out the nodes")
         compare_two(path, path, runs, as_json=as_json)
-    elif len(names) == 1 and (names[0].endswith(".db") or Path(names[0]).is_file()):
+    elif len(names) == 1 and (names[0].endswith(".db") or os.path.isfile(names[0])):
         compare_two(path, Path(names[0]), () if run is None else (run,), as_json=as_json)
     elif names:
         compare_nodes(path, names, run, as_json=as_json)

@@ -7,7 +7,8 @@ import os
 import sys
 
 from engine.contracts.errors import UsageError
-from explorer.session.open_run import Request, is_store, model_path
+from explorer.session.named_files import check_data, is_store, model_path
+from explorer.session.open_run import Request
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
 
@@ -15,7 +16,9 @@ from explorer.tui.config import load_config
 def explore(request: Request | None) -> int:
     """Opens the app; without a terminal, a store's tree is printed instead."""
     if request is not None:
-        path = model_path(request.model)  # a misspelled name is told before the screen changes
+        # A misspelled name is told before the screen changes.
+        path = model_path(request.model)
+        check_data(request.data or "")
         if not sys.stdout.isatty() and is_store(path):
             from explorer.cli.commands.log_show import log
 
@@ -35,4 +38,8 @@ async def _run(app: ExplorerApp) -> int:
         await app.run_async()
     finally:
         await app.release()
+        if told := app.lifecycle.told_at_the_end:
+            from explorer.cli.console import say
+
+            say(f"pe-explore: {told}", err=True)
     return app.return_code or 0

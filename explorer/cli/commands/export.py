@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from pathlib import Path
 from typing import cast
@@ -14,8 +13,10 @@ from explorer.cli.commands.train import run_job
 from explorer.cli.console import find_run, say
 from explorer.cli.json_types import NodeExported, print_json
 from explorer.cli.progress import Reporter
+from explorer.cli.temporary import temporary_folder
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import RunDocument, network_of, newest_phase
+from explorer.session.named_files import check_output, expanded
 from explorer.views.best_node import best
 from explorer.views.stored_nodes import node_views
 from store import TreeStore
@@ -24,6 +25,8 @@ from store import TreeStore
 def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> None:
     """Writes a node of the store's newest run in the format that the suffix says."""
     check_suffix(output.suffix, output.name)
+    output = expanded(output).absolute()
+    check_output(output, "OUT")
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
         document = RunDocument.of(run)
@@ -36,8 +39,8 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
                 f"{node_name} is {node.state}; only a ready node has weights to export"
             )
         (described,) = [view for view in views if view.name == node_name]
-        with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder:
-            artifacts = Artifacts(store, Path(folder))
+        with temporary_folder() as folder:
+            artifacts = Artifacts(store, folder)
             network = network_of(store, document, node, newest_phase(node))
             artifacts.path(network.snapshot)
             job = Export(
@@ -46,12 +49,12 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
                 {**described.as_json(), "run": run.name, "store": store.path.name},
                 format=output.suffix,
             )
-            destination = str(output.expanduser().resolve())
+            destination = str(output)
             request = JobRequest(
                 uuid.uuid4().hex, job, f"export {node_name}", Places(output=destination)
             )
             with Reporter() as reporter:
-                result = cast(Exported, run_job(request, Path(folder), reporter))
+                result = cast(Exported, run_job(request, folder, reporter))
     exported = NodeExported(node_name, destination, result.size_bytes, result.seconds)
     if as_json:
         print_json(exported)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonValue
-from explorer.cli.console import cell, find_run, print_tree, say, wide_console
+from explorer.cli.console import cell, find_run, print_doubts, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
+from explorer.views.doubts import doubts_about
 from explorer.views.node_view import EpochView, NodeDetails
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
 from store import TreeStore
@@ -20,7 +21,7 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
     """Prints the newest run's tree, or its newest nodes."""
     with TreeStore.open(path, read_only=True) as store:
         run = find_run(store)
-        count = store.num_nodes(run.id)
+        count, doubts = store.num_nodes(run.id), doubts_about(run)
         if limit is None and count > LONG and not as_json:
             limit = LONG
         if limit is None or limit >= count:
@@ -29,11 +30,12 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
             names = [node.name for node in store.newest(run.id, limit)]
             nodes = some_node_views(store, run.id, names)
     if as_json:
-        print_json(TreeLog(run.name, tuple(nodes)))
+        print_json(TreeLog(run.name, tuple(nodes), doubts))
         return
     if len(nodes) < count:
         say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
     print_tree(nodes)
+    print_doubts(doubts)
 
 
 def show(path: Path, name: str, *, as_json: bool) -> None:
@@ -52,7 +54,12 @@ def _print_node(found: NodeDetails) -> None:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for key, value in encode_object(found).items():
-        lines = list(map(_epoch, found.epochs)) if key == "epochs" else [_cell(value)]
+        if key == "epochs":
+            lines = list(map(_epoch, found.epochs))
+        elif key == "doubts":
+            lines = [doubt.words for doubt in found.doubts] or ["-"]
+        else:
+            lines = [_cell(value)]
         table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))
     wide_console().print(table)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from explorer.cli.console import find_run, say
 from explorer.cli.json_types import RunMerged, StorePacked, StoresMerged, print_json
 from explorer.cli.progress import ByteProgress
+from explorer.session.named_files import check_output, expanded
 from store import TreeStore
 from store.transfer import merge as merging
 from store.transfer import pack as packing
@@ -22,7 +24,8 @@ _OUTCOMES = {
 
 def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json: bool) -> None:
     """Writes a store, or some nodes of its newest run, to a new file."""
-    path, out = path.expanduser(), out.expanduser()
+    path, out = expanded(path), expanded(out)
+    check_output(out, "OUT")
     if nodes:
         with TreeStore.open(path, read_only=True) as store:
             run_id = find_run(store).id
@@ -45,7 +48,10 @@ def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json:
 
 def merge(into: Path, source: Path, *, as_json: bool) -> int:
     """Takes the runs of `source` over into `into`; 1 where a run was refused, else 0."""
-    merged = merging.merge(into.expanduser(), source.expanduser())
+    into, source = expanded(into), expanded(source)
+    if not os.path.lexists(into):
+        check_output(into, "INTO")
+    merged = merging.merge(into, source)
     if as_json:
         runs = (
             RunMerged(m.run_id, m.uuid, m.name, m.outcome, m.num_bytes, m.why or None)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 
+from engine.contracts.spool import log_path
 from explorer.cli.console import find_run, say
 from explorer.cli.json_types import Reexecuted, RemadeLine
 from explorer.cli.progress import Reporter
+from explorer.cli.sessions import ending_in_order
+from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import DataPlaces, folders_of
 from explorer.session.documents import RunDocument
 from explorer.session.reproduce import (
     Pair,
@@ -23,23 +26,24 @@ from store import TreeStore
 _HASH_DIGITS = 12
 
 
-def reexecute_node(path: Path, name: str) -> Reexecution:
+def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
     """A node of the newest run made again, in a worker and a folder that are gone afterwards."""
 
     async def work(reporter: Reporter) -> Reexecution:
         with (
             TreeStore.open(path, read_only=True) as store,
-            tempfile.TemporaryDirectory(prefix="pe-explore-") as folder,
+            temporary_folder() as spool,
         ):
-            spool = Path(folder)
-            executor = WorkerPool(spool, log=spool / "worker.log")
+            executor = WorkerPool(spool, log=log_path(spool))
             try:
-                artifacts, document = Artifacts(store, spool), RunDocument.of(find_run(store))
+                places = DataPlaces(data, folders_of(store.path))
+                artifacts = Artifacts(store, spool, places)
+                document = RunDocument.of(find_run(store))
                 return await reexecute(artifacts, document, name, executor, reporter)
             finally:
                 await executor.close()
 
-    with Reporter() as reporter:
+    with Reporter() as reporter, ending_in_order():
         return asyncio.run(work(reporter))
 
 

@@ -14,9 +14,10 @@ from explorer.cli.commands.auto import summary_of
 from explorer.cli.console import print_tree
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
-from explorer.cli.sessions import session_of
+from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.errors import NotNowError, WorkFailedError
-from explorer.session.events import SessionEvent, WorkFailed
+from explorer.session.events import RunBegun, SessionEvent, WorkFailed
+from explorer.session.named_files import store_path
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.session.steering import Steering
@@ -25,7 +26,9 @@ from store import Node
 Play = Callable[[Steering], Any]
 
 
-def decide(store: Path, parent: str, keep: Sequence[str], *, as_json: bool) -> None:
+def decide(
+    store: Path, parent: str, keep: Sequence[str], *, data: str | None, as_json: bool
+) -> None:
     """Keeps candidates of a parent: those named, `suggested`, `other` or `both`."""
 
     def play(steering: Steering) -> None:
@@ -43,7 +46,7 @@ def decide(store: Path, parent: str, keep: Sequence[str], *, as_json: bool) -> N
                 raise UsageError(f"{name!r} is no candidate of {parent}; it has {known}")
         steering.choose(node, keep)
 
-    steer(store, play, as_json=as_json, work=False)
+    steer(store, play, data=data, as_json=as_json, work=False)
 
 
 def branch(
@@ -51,10 +54,11 @@ def branch(
     node: str,
     request: BranchRequest,
     *,
+    data: str | None,
     as_json: bool,
 ) -> None:
     """Grows on from any node."""
-    steer(store, lambda s: s.branch(s.session.node(node), request), as_json=as_json)
+    steer(store, lambda s: s.branch(s.session.node(node), request), data=data, as_json=as_json)
 
 
 def fork(
@@ -63,6 +67,7 @@ def fork(
     overrides: Mapping[str, SettingValue],
     iterations: int,
     *,
+    data: str | None,
     as_json: bool,
 ) -> None:
     """Starts another run at a node, with other settings, and grows it."""
@@ -71,16 +76,22 @@ def fork(
     async def play(steering: Steering) -> Session:
         session = steering.session
         given = {**overrides, "iterations": iterations}
-        forked = session.on_run(make(session, session.node(node), given))
+        root = session.node(node)
+        await session.jobs.places()  # else a run would begin that cannot grow
+        forked = session.on_run(make(session, root, given))
+        why = f"forked from {node} of run {session.run.name}"
+        session.emit(RunBegun(forked.run.name, why))
         await forked.grow()
         return forked
 
-    steer(path, play, as_json=as_json)
+    steer(path, play, data=data, as_json=as_json)
 
 
-def candidate(store: Path, parent: str, request: CandidateRequest, *, as_json: bool) -> None:
+def candidate(
+    store: Path, parent: str, request: CandidateRequest, *, data: str | None, as_json: bool
+) -> None:
     """Makes one further candidate of a parent."""
-    steer(store, lambda s: s.candidate(s.session.node(parent), request), as_json=as_json)
+    steer(store, lambda s: s.candidate(s.session.node(parent), request), data=data, as_json=as_json)
 
 
 def undo(store: Path, *, redo: bool, as_json: bool) -> None:
@@ -94,14 +105,22 @@ def annotate(store: Path, node: str, play: Callable[[Steering, Node], Any]) -> N
 
 
 def steer(
-    path: Path, play: Play, *, as_json: bool = False, work: bool = True, quiet: bool = False
+    path: Path,
+    play: Play,
+    *,
+    data: str | None = None,
+    as_json: bool = False,
+    work: bool = True,
+    quiet: bool = False,
 ) -> None:
     """Opens a store, lets `play` steer it, waits for the work, and prints the tree.
 
     Without `work` nothing is grown: what was decided is stored, and grows when it is asked for.
     """
-    with Reporter(quiet=quiet) as reporter:
-        summary = asyncio.run(_steer(path, play, reporter, work))
+    given = {} if data is None else {"data": data}
+    request = Request(str(store_path(path)), overrides=given)
+    with Reporter(quiet=quiet) as reporter, ending_in_order():
+        summary = asyncio.run(_steer(request, play, reporter, work))
     if quiet:
         return
     if as_json:
@@ -110,15 +129,18 @@ def steer(
         print_tree(summary.nodes, best=summary.best.name)
 
 
-async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> TreeSummary:
+async def _steer(request: Request, play: Play, reporter: Reporter, work: bool) -> TreeSummary:
     problems: list[str] = []
+    begun: list[RunBegun] = []
 
     def listen(event: SessionEvent) -> None:
         reporter(event)
         if isinstance(event, WorkFailed):
             problems.append(event.cause)
+        elif isinstance(event, RunBegun):
+            begun.append(event)
 
-    async with session_of(Request(str(path)), listen) as session:
+    async with session_of(request, listen) as session:
         steering = Steering(session)
         try:
             played = play(steering)
@@ -131,4 +153,4 @@ async def _steer(path: Path, play: Play, reporter: Reporter, work: bool) -> Tree
             await steering.stop()
         if problems:
             raise WorkFailedError("; ".join(dict.fromkeys(problems)))
-        return summary_of(session, Outcome(session.node("R"), "done"))
+        return summary_of(session, Outcome(session.node("R"), "done"), *begun)

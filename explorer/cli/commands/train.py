@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import uuid
 from pathlib import Path
 from typing import cast
@@ -18,13 +17,21 @@ from engine.contracts.jobs import (
     Trained,
     TrainFromScratch,
 )
+from engine.contracts.options import check_name, check_short_name
+from engine.contracts.spool import log_path
 from explorer.cli.console import say
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
 from explorer.cli.progress import Reporter
+from explorer.cli.sessions import ending_in_order
+from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
+from explorer.session.data_places import full_path
 from explorer.session.events import JobTold
+from explorer.session.named_files import check_data, check_output, expanded
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import printed
+
+SHORTCUTS = ("A", "B", "conv")
 
 
 def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
@@ -32,19 +39,24 @@ def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
     kind = request.job.KIND
 
     async def work() -> Result:
-        executor = WorkerPool(spool, log=spool / "worker.log")
+        executor = WorkerPool(spool, log=log_path(spool))
         try:
             return await executor.run(request, lambda event: reporter(JobTold("", kind, event)))
         finally:
             await executor.close()
 
-    return asyncio.run(work())
+    with ending_in_order():
+        return asyncio.run(work())
 
 
 def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> None:
     """Trains a network and writes it."""
-    path = Path(data).expanduser()
-    places = Places(data=str(path.resolve()) if path.exists() else data, output=str(output))
+    check_short_name(job.arch)
+    check_name("shortcut", job.shortcut, SHORTCUTS)
+    check_data(data)
+    output = expanded(output).absolute()
+    check_output(output, "--output")
+    places = Places(data=full_path(data), output=str(output))
     result = cast(
         Trained, _run_in_a_folder(JobRequest(uuid.uuid4().hex, job, f"train {job.arch}", places))
     )
@@ -82,5 +94,5 @@ def doctor(device: str, *, as_json: bool) -> None:
 
 def _run_in_a_folder(request: JobRequest) -> Result:
     """The result of a job that leaves nothing behind."""
-    with tempfile.TemporaryDirectory(prefix="pe-explore-") as folder, Reporter() as reporter:
-        return run_job(request, Path(folder), reporter)
+    with temporary_folder() as folder, Reporter() as reporter:
+        return run_job(request, folder, reporter)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from engine.contracts.errors import UsageError
 from explorer.cli.console import say
 from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVerified, print_json
 from explorer.cli.progress import ByteProgress
+from explorer.session.named_files import expanded
 from explorer.session.readable import unreadable_rows
 from store.audit.verify import (
     KINDS,
@@ -21,14 +23,19 @@ from store.audit.verify import (
 _MOST_NAMES = 20
 
 
-def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> int:
+def verify_store(
+    path: Path, *, reexecute: str | None = None, data: str | None = None, as_json: bool
+) -> int:
     """Prints what is wrong with a store; 0 where nothing is, else 1.
 
-    With `reexecute`, the name of a node of the newest run, that node is made again too.
+    With `reexecute`, the name of a node of the newest run, that node is made again too, on the
+    images that lie at `data` where their place is not known.
     """
+    if data is not None and reexecute is None:
+        raise UsageError("--data is for --reexecute NODE: the rest is checked without the images")
     started = time.monotonic()
     with ByteProgress("checking pages", "read") as progress:
-        found = _with_unreadable(verify(path.expanduser(), progress), path.expanduser())
+        found = _with_unreadable(verify(expanded(path), progress), expanded(path))
     seconds = time.monotonic() - started
     if not as_json:
         _print(path, found, seconds)
@@ -36,7 +43,7 @@ def verify_store(path: Path, *, reexecute: str | None = None, as_json: bool) -> 
     if reexecute is not None:
         from explorer.cli.commands.reproduce import print_reexecution, reexecute_node, shape_of
 
-        again = reexecute_node(path, reexecute)
+        again = reexecute_node(path, reexecute, data)
         remade = shape_of(again)
         sound = sound and again.verdict != "different"
         if not as_json:

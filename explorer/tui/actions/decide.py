@@ -54,15 +54,16 @@ def _decided(at: Context, kept: Sequence[Node]) -> None:
 async def let_decide(at: Context) -> None:
     from explorer.tui.screens.dialogs import NumberDialog
 
-    if (steering := at.steering()) is None:
+    if (there := at.steering_at_subject()) is None:
         return
-    count = await at.ask(
-        NumberDialog("Let it decide", "Decisions to make without asking", 3, 0, 1000)
-    )
+    steering, top = there
+    label = f"Decisions to make without asking, from {top.name} on (0: ask again, everywhere)"
+    count = await at.ask(NumberDialog("Let it decide", label, 3, 0, 1000))
     if count is not None:
-        at.run_or_notify(lambda: steering.let_decide(count))
+        at.run_or_notify(lambda: steering.let_decide(count, top))
         policy = steering.session.settings.search.policy
-        at.notify(f"decides {count} by {policy}" if count else "asks again from now on")
+        told = f"decides {count} by {policy}, from {top.name} on"
+        at.notify(told if count else "asks again from now on")
 
 
 def pause(at: Context) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from functools import partial
 from pathlib import Path
+
+from textual.app import SuspendNotSupported
 
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
@@ -74,6 +78,24 @@ def show_palette(at: Context) -> None:
     at.app.action_command_palette()
 
 
+def suspend(at: Context) -> None:
+    """Stops as every program at a terminal does; its workers too, whom no shell knows of."""
+    session = at.state.session
+    executor = None if session is None or session.executor.paused else session.executor
+    try:
+        with at.app.suspend():
+            if executor is not None:
+                executor.pause()
+            before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            os.kill(0, signal.SIGTSTP)  # the whole job; where no shell could go on with it, nothing
+            signal.signal(signal.SIGTSTP, before)
+    except SuspendNotSupported:
+        at.notify("this terminal has no shell to go to", "warning")
+    finally:
+        if executor is not None:
+            executor.resume()
+
+
 async def leave(at: Context) -> None:
     await at.app.action_quit()
 
@@ -92,5 +114,6 @@ ACTIONS: dict[str, Action] = {
     "view.screenshot": screenshot,
     "app.help": show_help,
     "app.palette": show_palette,
+    "app.suspend": suspend,
     "app.quit": leave,
 }

@@ -298,9 +298,8 @@ class _Table:
             return [(fig.cut(safe(self.now_what), self.width), "info")]
         if card.kept is not None:
             return _decided(card, self.width, self.keymap)
-        waiting = [c.name for c in card.candidates if c.state in ("queued", "running")]
-        if waiting:
-            names = ", ".join(safe(name) for name in waiting)
+        if card.awaited:
+            names = ", ".join(safe(name) for name in card.awaited)
             return [(fig.cut(f"to be decided once measured: {names}", self.width), "dim")]
         ready = [c for c in card.candidates if c.state == "ready"]
         if card.suggested is None or not ready:
@@ -324,15 +323,16 @@ def _choices(card: Card, ready: Sequence[NodeView]) -> list[tuple[str, str]]:
 
 
 def _decided(card: Card, width: int, keymap: Mapping[str, str]) -> Line:
-    undo = key_pieces([("history.undo", "undo")], width, keymap)
-    room = width - sum(cell_len(text) for text, _ in undo) - 3
+    undo = key_pieces([("history.undo", "undo")], width, keymap) if card.undoable else []
+    room = width - sum(cell_len(text) for text, _ in undo) - (3 if undo else 0)
     by = f"decided by {safe(card.decided_by or 'somebody')}"
     why = f": {safe(card.reason)}" if card.reason else ""
     if not card.kept:
         by = f"none kept, {by}"
     if room < 12:
         return [(fig.cut(f"{by}{why}", width), "good")]
-    return [(fig.cut(f"{by}{why}", room), "good"), ("   ", ""), *undo]
+    gap: Line = [("   ", "")] if undo else []
+    return [(fig.cut(f"{by}{why}", room), "good"), *gap, *undo]
 
 
 def _without_candidates(
@@ -357,7 +357,9 @@ def _without_candidates(
         return [bottom]
     room = max(height - 2, 0)
     lines += [[(fig.pad(label, _LABEL), "dim"), (text, "")] for label, text in about[:room]]
-    return [*lines, bottom]
+    for words in card.doubts:
+        lines += [[(text, "warning")] for text in fig.wrapped(safe(f"! {words}"), width)]
+    return [*lines[: max(height - 1, 1)], bottom]
 
 
 def _mark(node: NodeView, card: Card) -> str:

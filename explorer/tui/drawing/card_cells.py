@@ -147,10 +147,33 @@ def share_gone_text(node: NodeView, parent: NodeView, root: NodeView, what: str,
 
 
 def latency_text(node: NodeView, parent: NodeView | None, width: int) -> str:
-    """Milliseconds, and how many times the parent's, measured in turns with it."""
-    own, ratio = fig.number(node.measure("latency_ms")), fig.number(node.measure("latency_ratio"))
-    if own is None:
+    """How many times the parent's, with its interval; milliseconds where there is no parent.
+
+    Milliseconds of two nodes are of two moments of a machine and never stand beside each other.
+    """
+    ratio = ratio_texts(node)
+    if parent is not None and ratio:
+        return fig.first_fitting(ratio, width)
+    own = fig.number(node.measure("latency_ms"))
+    if own is None or parent is not None:
         return fig.NONE
-    text = f"{own:.2f} ms" if own < 100 else f"{own:.0f} ms"
-    times = f" ×{ratio:.2f}" if ratio and parent is not None else ""
-    return fig.first_fitting([text + times, text], width)
+    return fig.cut(f"{own:.2f} ms" if own < 100 else f"{own:.0f} ms", width)
+
+
+def ratio_texts(node: NodeView) -> list[str]:
+    """A latency over the parent's, as long and as short as it can be written; none without one."""
+    value, low, high = (
+        fig.number(node.measure(key))
+        for key in ("latency_ratio", "latency_ratio_low", "latency_ratio_high")
+    )
+    if value is None:
+        return []
+    short = f"×{value:.2f}"
+    if low is None or high is None:
+        return [short]
+    return [f"{short} [{_plain(low)}, {_plain(high)}]", short]
+
+
+def _plain(value: float) -> str:
+    """`.93`, `1.02`."""
+    return f"{value:.2f}".removeprefix("0")

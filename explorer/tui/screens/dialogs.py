@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from explorer.tui.screens.input_dialogs import DataDialog, NumberDialog, TextDialog
-from explorer.tui.screens.message_dialogs import ConfirmDialog, ErrorDialog, QuitDialog
+from explorer.tui.screens.message_dialogs import ConfirmDialog, DoubtDialog, ErrorDialog, QuitDialog
 from explorer.tui.screens.steering_dialogs import BranchDialog, CandidateDialog, ChooseDialog
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "ChooseDialog",
     "ConfirmDialog",
     "DataDialog",
+    "DoubtDialog",
     "ErrorDialog",
     "NumberDialog",
     "QuitDialog",

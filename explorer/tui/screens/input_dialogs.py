@@ -124,10 +124,17 @@ class TextDialog(Dialog[str]):
 class DataDialog(TextDialog):
     """The data of a network that names none: a known name, or a path."""
 
-    def __init__(self, message: str, suggestions: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        named: str = "",
+        suggestions: Sequence[str] = (),
+        title: str | None = None,
+    ) -> None:
         names = tuple(dict.fromkeys((*suggestions, *DATA_NAMES)))
         label = "A name, a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
-        super().__init__("Which data was it trained on?", label, "", names, _wrong_data)
+        title = title or "Which data was it trained on?"
+        super().__init__(title, label, named, names, _wrong_data)
         self.message = message
 
     def body(self) -> ComposeResult:

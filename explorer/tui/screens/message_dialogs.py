@@ -53,16 +53,18 @@ class QuitDialog(Dialog[str]):
         Binding("s", "dismiss('stop')", "Stop"),
         Binding("l", "dismiss('leave')", "Leave"),
     ]
-    WAYS = (
-        ("wait", "w", "Wait", "quit when the work is done; nothing new begins"),
-        ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
-        ("leave", "l", "Leave", "it goes on without the app; the next start takes its result"),
-    )
     LONGEST = 3  # jobs that are named
     cancel_label = "Stay"
 
-    def __init__(self, jobs: Sequence[JobView]) -> None:
+    def __init__(self, jobs: Sequence[JobView], num_detachable: int | None = None) -> None:
+        """`num_detachable` of the jobs would go on without the app; None means all."""
         num = len(jobs)
+        left = num if num_detachable is None else min(num_detachable, num)
+        self.ways = (
+            ("wait", "w", "Wait", "quit when the work is done; nothing new begins"),
+            ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
+            ("leave", "l", "Leave", _what_goes_on(left, num)),
+        )
         super().__init__(f"Quit? {num} job{'s are' if num != 1 else ' is'} live")
         self.jobs = tuple(jobs)
 
@@ -72,7 +74,7 @@ class QuitDialog(Dialog[str]):
             named.append(f"and {len(self.jobs) - self.LONGEST} more")
         yield Static(Text("\n".join(safe(each) for each in named)), markup=False)
         options = []
-        for name, key, word, meaning in self.WAYS:
+        for name, key, word, meaning in self.ways:
             prompt = Text(f"{key} ", "bold").append(f"{word}: ", "bold").append(meaning, "not bold")
             options.append(Option(prompt, id=name))
         yield PickList(*options)
@@ -86,10 +88,54 @@ class QuitDialog(Dialog[str]):
         return None if place is None else options.get_option_at_index(place).id
 
 
+def _what_goes_on(left: int, num: int) -> str:
+    """What becomes of so many jobs where so many of them are left running."""
+    if left == num:
+        return "it goes on without the app; the next start takes its result"
+    if left == 0:
+        return "none has begun yet, so none goes on; the next start begins them"
+    go = "goes" if left == 1 else "go"
+    return f"{left} of {num} {go} on without the app; the rest begins at the next start"
+
+
 def _job_line(job: JobView) -> str:
     share = "" if job.share is None else f" {100 * job.share:.0f} %"
     epoch = f" epoch {job.epoch}" if job.epoch else ""
     return f"{job.node} {job.kind}: {job.state}{epoch}{share}"
+
+
+class DoubtDialog(Dialog[str]):
+    """Whether a tree is grown of a root whose figures are doubtful: "grow" or "data"."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("g", "dismiss('grow')", "Grow"),
+        Binding("d", "dismiss('data')", "Other data"),
+    ]
+    cancel_label = "Quit"
+
+    def __init__(self, model: str, doubts: Sequence[str]) -> None:
+        super().__init__(f"Grow a tree of {model}?")
+        self.doubts = tuple(doubts)
+
+    def body(self) -> ComposeResult:
+        for words in self.doubts:
+            yield line(words)
+        yield line("Nothing is stored yet.")
+
+    def buttons(self) -> list[PushButton]:
+        return [
+            PushButton("Grow anyway", "g", id="grow"),
+            PushButton("Other data", "d", id="data"),
+        ]
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel").focus()
+
+    def pressed(self, id: str) -> None:
+        if id in ("grow", "data"):
+            self.dismiss(id)
+        else:
+            super().pressed(id)
 
 
 class ErrorDialog(Dialog[str]):

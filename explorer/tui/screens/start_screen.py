@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.contracts.errors import UsageError
-from explorer.session.open_run import model_path
+from explorer.session.named_files import model_path
 from explorer.tui.recents import Recent, Star
 from explorer.tui.screens.dialog import Dialog
 from explorer.tui.screens.form_widgets import (

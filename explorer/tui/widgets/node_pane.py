@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from engine.contracts.edits import Edit
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
+from explorer.tui.drawing.card_cells import ratio_texts
 from explorer.tui.drawing.cells import similarity_text
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.node_view import EpochView, NodeDetails, NodeView
@@ -53,6 +54,7 @@ def node_lines(details: NodeDetails | None, width: int) -> list[Line]:
         return [[(fig.cut("no node is selected", width), "dim")]]
     node = details.node
     pairs = [*_standing(details), *_figures(node), *_edit(details.edit), *_marginal(node)]
+    pairs += [("doubt", doubt.words, "warning") for doubt in details.doubts]
     lines: list[Line] = [[(fig.cut(safe(node.name), width), "title")]]
     for label, text, tone in pairs:
         lines += _pair(label, text, tone, width)
@@ -105,7 +107,7 @@ def _figures(node: NodeView) -> list[_Pair]:
         return measure(key).label
 
     before, after = number("val_accuracy_before"), number("val_accuracy")
-    test, latency, gone = number("test_accuracy"), number("latency_ms"), node.macs_reduction
+    test, gone = number("test_accuracy"), node.macs_reduction
     change = f"  ({before:.2f} before recovery)" if before is not None else ""
     macs = fig.count_text(number("macs"))
     return [
@@ -114,9 +116,18 @@ def _figures(node: NodeView) -> list[_Pair]:
         (label("test_accuracy"), fig.NONE if test is None else f"{test:.2f} %", ""),
         (label("macs"), macs if gone is None else f"{macs}  {fig.percent_removed(gone)}", ""),
         (label("params"), fig.count_text(number("params")), ""),
-        (label("latency_ms"), fig.NONE if latency is None else f"{latency:.2f} ms", ""),
+        (label("latency_ms"), _latency(node), ""),
         ("time", fig.duration(node.seconds), ""),
     ]
+
+
+def _latency(node: NodeView) -> str:
+    """Milliseconds when it was measured, and how many times its parent's they were then."""
+    own = fig.number(node.measure("latency_ms"))
+    if own is None:
+        return fig.NONE
+    ratio = ratio_texts(node)
+    return f"{own:.2f} ms, {ratio[0]} of its parent's then" if ratio else f"{own:.2f} ms"
 
 
 def _edit(edit: Edit | None) -> list[_Pair]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -21,7 +21,7 @@ _KINDS = (*MARKS, "axes")
 
 
 class ParetoPlot(Widget):
-    """MACs reduction on x, validation accuracy (or its change from the root) on y, in percent."""
+    """MACs reduction on x, validation or test accuracy on y, in percent."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"pareto--{kind}" for kind in _KINDS}
     DEFAULT_CSS = """
@@ -48,19 +48,19 @@ class ParetoPlot(Widget):
         published: Sequence[Point] = (),
         *,
         best: str | None = None,
-        root_accuracy: float | None = None,
+        test_changes: Mapping[str, float] | None = None,
     ) -> None:
         """Replaces the points. `best` names the best node; `published` are (reduction, accuracy).
 
-        With `root_accuracy` the y axis shows the change from it; then `published` holds changes.
+        With `test_changes` the y axis shows these, of the nodes that have one; then `published`
+        holds changes of test accuracy too.
         """
-        zero = root_accuracy or 0.0
         points = [
-            (node.macs_reduction, node.val_accuracy - zero, _kind(node, best))
+            (node.macs_reduction, y, _kind(node, best))
             for node in nodes
-            if node.macs_reduction is not None and node.val_accuracy is not None
+            if node.macs_reduction is not None and (y := _height(node, test_changes)) is not None
         ]
-        about = "accuracy %" if root_accuracy is None else "Δ acc (points)"
+        about = "validation acc %" if test_changes is None else "Δ test acc (points)"
         if (points, list(published), about) != (self._points, list(self._published), self._about):
             self._points, self._published, self._about = points, published, about
             self._drawn = None
@@ -98,6 +98,10 @@ class ParetoPlot(Widget):
             return colour.number
         triplet = colour.get_truecolor()
         return triplet.red, triplet.green, triplet.blue
+
+
+def _height(node: TreeNode, test_changes: Mapping[str, float] | None) -> float | None:
+    return node.val_accuracy if test_changes is None else test_changes.get(node.name)
 
 
 def _kind(node: TreeNode, best: str | None) -> str:

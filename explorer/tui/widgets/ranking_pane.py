@@ -17,6 +17,7 @@ from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.safe_text import safe
 
 NO_SCORES = Scores({}, {})
+NOTHING: Mapping[str, str] = {}
 
 
 class RankingPane(LinesView, can_focus=True):
@@ -46,6 +47,7 @@ class RankingPane(LinesView, can_focus=True):
         self._chosen: frozenset[str] = frozenset()
         self._removed_in: Mapping[str, str] = {}
         self._filters: Mapping[str, Collection[int]] | None = None
+        self._staying: Mapping[str, str] = {}
         self._paths: list[str] = []
         self._selected: str | None = None
 
@@ -60,13 +62,16 @@ class RankingPane(LinesView, can_focus=True):
         chosen: Collection[str] = (),
         removed_in: Mapping[str, str] | None = None,
         filters: Mapping[str, Collection[int]] | None = None,
+        staying: Mapping[str, str] | None = None,
     ) -> None:
         """Shows a proposal's scores. `chosen` are the blocks that candidates remove, `removed_in`
-        by block the names of these candidates, `filters` what a filter candidate removes."""
-        values = scores or NO_SCORES, frozenset(chosen), removed_in or {}, filters
-        if values == (self._scores, self._chosen, self._removed_in, self._filters):
+        by block the names of these candidates, `filters` what a filter candidate removes,
+        `staying` by block why it is never proposed."""
+        values = scores or NO_SCORES, frozenset(chosen), removed_in or {}, filters, staying or {}
+        known = self._scores, self._chosen, self._removed_in, self._filters, self._staying
+        if values == known:
             return
-        self._scores, self._chosen, self._removed_in, self._filters = values
+        self._scores, self._chosen, self._removed_in, self._filters, self._staying = values
         self._paths = ranked(self._scores)
         if self._selected not in self._paths:
             self._selected = self._paths[0] if self._paths else None
@@ -77,7 +82,7 @@ class RankingPane(LinesView, can_focus=True):
             return [[(fig.cut("no scores yet: g grows this node", width), "dim")]]
         blocks = block_lines(
             self._scores.blocks, self._paths, self._chosen, self._removed_in,
-            self._selected if self.has_focus else None, width,
+            self._selected if self.has_focus else None, width, self._staying,
         )  # fmt: skip
         return [*blocks, *filter_lines(self._scores.filters, self._filters, width)]
 
@@ -137,13 +142,14 @@ def _importance(value: float | None) -> float:
 def block_lines(
     blocks: Mapping[str, float], paths: Sequence[str], chosen: Collection[str],
     removed_in: Mapping[str, str], selected: str | None, width: int,
+    staying: Mapping[str, str] = NOTHING,
 ) -> list[Line]:  # fmt: skip
     """A heading, then one line a block: its place, path, importance and a logarithmic bar."""
     lines: list[Line] = [[(fig.cut("blocks, least important first (log bars)", width), "dim")]]
     names = [safe(path) for path in paths]
     name_cells = min(max(map(cell_len, names)), max(width // 3, 8))
     positive = [v for path in paths if (v := fig.number(blocks[path])) is not None and v > 0]
-    notes = [_note(path, chosen, removed_in, width) for path in paths]
+    notes = [_note(path, chosen, removed_in, staying, width) for path in paths]
     note_cells = max(map(cell_len, notes))
     bar = max(width - 5 - name_cells - 2 - 9 - note_cells - 1, 0)
     for place, (path, name, note) in enumerate(zip(paths, names, notes, strict=True), 1):
@@ -156,17 +162,25 @@ def block_lines(
             row = f"{head} {figure:>9} {drawn}{note}"
             lines.append([(fig.pad(row, width), "cursor")])
         else:
-            tone = "warning" if note else ""
+            stays = path in staying and path not in removed_in and path not in chosen
+            tone = "dim" if stays else "warning" if note else ""
             lines.append([(head, tone), (f" {figure:>9} ", ""), (drawn, "bar"), (note, tone)])
     return lines
 
 
-def _note(path: str, chosen: Collection[str], removed_in: Mapping[str, str], width: int) -> str:
+def _note(
+    path: str, chosen: Collection[str], removed_in: Mapping[str, str],
+    staying: Mapping[str, str], width: int,
+) -> str:  # fmt: skip
+    """Whether a block goes or why it stays; at little width only a sign."""
+    goes = path in chosen or path in removed_in
     if width < 50:
-        return " ←" if path in chosen or path in removed_in else ""
+        return " ←" if goes else " ⊘" if path in staying else ""
     if path in removed_in:
         return f" ← goes in {safe(removed_in[path], 30)}"
-    return " ← goes" if path in chosen else ""
+    if goes:
+        return " ← goes"
+    return f" ⊘ {staying[path]}" if path in staying else ""
 
 
 def _log_share(value: float | None, positive: Sequence[float]) -> float:

@@ -49,6 +49,7 @@ class TitleBar(LinesView):
         paused: bool = False,
         device: str = "",
         past: bool = False,
+        num_doubts: int = 0,
     ) -> None:
         """Shows these parts. `alone` counts the decisions that the policy still makes alone."""
         left = [
@@ -60,6 +61,7 @@ class TitleBar(LinesView):
         right = [
             _Part(9, "◀ past" if past else "", "warning"),
             _Part(8, "read-only" if read_only else "", "warning"),
+            _Part(7, _doubts_text(num_doubts), "warning"),
             _Part(7, _best_text(best), "good"),
             _Part(5, f"auto {alone}" if alone > 0 else "", "warning"),
             _Part(6 if paused else 4, _device_text(paused, device), "warning" if paused else ""),
@@ -109,6 +111,11 @@ def _best_text(best: NodeView | None) -> str:
     if best.parent is None:
         return f"root {accuracy:.2f}"
     return f"best {fig.percent_removed(best.macs_reduction)} @ {accuracy:.2f}"
+
+
+def _doubts_text(num_doubts: int) -> str:
+    """`! 1 doubt`: what it is stands on the root's card and in the Node tab."""
+    return f"! {num_doubts} doubt{'s' if num_doubts > 1 else ''}" if num_doubts else ""
 
 
 def _device_text(paused: bool, device: str) -> str:

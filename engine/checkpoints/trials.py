@@ -1,0 +1,177 @@
+"""Layouts and normalisations of a foreign network, tried together on training images.
+
+On few images first: what is clearly worse than the best goes before more images are spent. Training
+images, so that neither validation nor test images have a part in the choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.checkpoints.build import rebuilt
+from engine.checkpoints.class_order import ClassOrder, find_order
+from engine.checkpoints.tensors import load_strictly
+from engine.contracts.networks import Execution
+from engine.data import ImageData, Images
+from engine.data.splits import stratified_sample
+from engine.measures.accuracy import evaluate
+from engine.measures.significance import binomial_tail, sign_test
+from engine.models.resnet_layout import USUAL, Layout
+from engine.runtime.progress import Monitor
+
+FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
+MOST_LAYOUTS, MOST_FINALISTS = 4, 2  # that get more images
+TRIAL_SEED = 0
+CLEARLY, NOISE = 0.01, 0.05  # p-values: below the first one differs, above the second it is a tie
+
+Scaling = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A layout and a normalisation on some images: which are right, and the mean loss."""
+
+    layout: Layout
+    scaling: str
+    right_N: np.ndarray
+    loss: float
+    order: ClassOrder | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """In percent; in the order of classes that was found, where one was."""
+        return 100 * int(self.right_N.sum()) / len(self.right_N)
+
+    @property
+    def as_given(self) -> float:
+        """The accuracy in percent with the classes as the data have them."""
+        return self.accuracy if self.order is None else self.order.as_given
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The best trial, all that were run on as many images, and the first ones of the others."""
+
+    best: Trial
+    table: Sequence[Trial]  # of the chosen layout, a normalisation each
+    others: Sequence[Trial]  # the best trial of each other layout, on fewer images for most
+
+
+class Trials:
+    """Runs a network in layouts and normalisations on the data's training images."""
+
+    def __init__(
+        self, model: nn.Module, arguments: Mapping[str, Any] | None,
+        scalings: Mapping[str, Scaling],
+        data: ImageData, execution: Execution, monitor: Monitor,
+    ) -> None:  # fmt: skip
+        self._models = {USUAL: model}
+        self._arguments, self._weights = arguments, model.state_dict()
+        self._scalings, self._data = scalings, data
+        self._execution, self._monitor = execution, monitor
+        self._num_classes = len(data.classes)
+
+    def model(self, layout: Layout) -> nn.Module:
+        """The network in a layout."""
+        if layout not in self._models:
+            arguments = {**(self._arguments or {}), **layout.arguments()}
+            model = load_strictly(rebuilt("cifar_resnet", arguments), self._weights)
+            self._models[layout] = model
+        return self._models[layout]
+
+    def choose(self, layouts: Sequence[Layout]) -> Chosen:
+        """The best of the layouts, of which the first is the usual one, with its normalisation."""
+        losers: dict[Layout, Trial] = {}
+        left = list(layouts)
+        if len(left) > 1:
+            quick = [name for name in ("half", "none", "half-grey", "none-grey")
+                     if name in self._scalings] + [list(self._scalings)[-1]]  # fmt: skip
+            left = self._halved(left, quick, FIRST_IMAGES, MOST_LAYOUTS, losers)
+        if len(left) > 1:
+            left = self._halved(left, list(self._scalings), SECOND_IMAGES, MOST_FINALISTS, losers)
+        images = self._images(TRIAL_IMAGES)
+        trials = [self._run(layout, name, images) for layout in left for name in self._scalings]
+        best = best_of(trials)
+        usual = best_of([t for t in trials if t.layout == left[0]])
+        if best.layout != usual.layout and left[0] == layouts[0] and not differs(best, usual):
+            best = usual
+        for layout in left:
+            if layout != best.layout:
+                losers[layout] = best_of([t for t in trials if t.layout == layout])
+        table = [trial for trial in trials if trial.layout == best.layout]
+        return Chosen(best, table, list(losers.values()))
+
+    def with_other(self, best: Trial, layout: Layout) -> Trial:
+        """That layout with the best trial's normalisation, on as many images."""
+        return self._run(layout, best.scaling, self._images(TRIAL_IMAGES))
+
+    def _halved(
+        self, layouts: list[Layout], names: Iterable[str], num_images: int, most: int,
+        losers: dict[Layout, Trial],
+    ) -> list[Layout]:  # fmt: skip
+        """The layouts that are not clearly worse than the best, in their order; at most so many."""
+        images = self._images(num_images)
+        names = list(names)
+        found = [best_of([self._run(layout, name, images) for name in names]) for layout in layouts]
+        best = best_of(found)
+        if not is_above_chance(best, images):  # nothing works: nothing to choose by
+            left = layouts[:1]
+        else:
+            close = [trial for trial in found if not differs(best, trial)]
+            close = [trial for trial in close if _is_worth_more(trial, found[0])]
+            close.sort(key=lambda t: (t.layout != layouts[0], -t.accuracy, t.loss))
+            kept = {trial.layout for trial in close[:most]}
+            left = [layout for layout in layouts if layout in kept]
+        losers.update({t.layout: t for t in found if t.layout not in left})
+        return left
+
+    def _images(self, count: int) -> Images:
+        train = self._data.train
+        count = min(max(count, self._num_classes), len(train))
+        chosen_N = stratified_sample(train.labels_N.numpy(), count, TRIAL_SEED)
+        return train.take(torch.from_numpy(chosen_N))
+
+    def _run(self, layout: Layout, scaling: str, images: Images) -> Trial:
+        mean, std = self._scalings[scaling]
+        found = evaluate(
+            self.model(layout), images, self._data.with_normalisation(mean, std), self._execution,
+            monitor=self._monitor, phase="normalisation",
+        )  # fmt: skip
+        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_N.numpy()
+        order = find_order(labels_N, predicted_N, self._num_classes)
+        right_N = predicted_N == labels_N if order is None else order.right(labels_N, predicted_N)
+        return Trial(layout, scaling, right_N, found.loss, order)
+
+
+def _is_worth_more(trial: Trial, usual: Trial) -> bool:
+    """Whether more images are spent on a layout: another epsilon rarely changes anything."""
+    return trial.layout.bn_eps == usual.layout.bn_eps or differs(trial, usual)
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """The most accurate trial; of equal ones that with the least loss, then the first."""
+    return min(trials, key=lambda trial: (-trial.accuracy, trial.loss))
+
+
+def p_value(first: Trial, second: Trial) -> float:
+    """How likely the two differ as much by chance: an exact sign test over the same images."""
+    return sign_test(
+        int((first.right_N & ~second.right_N).sum()), int((second.right_N & ~first.right_N).sum())
+    )
+
+
+def differs(best: Trial, other: Trial) -> bool:
+    """Whether the other is clearly worse (or better) on the same images."""
+    return p_value(best, other) < CLEARLY
+
+
+def is_above_chance(trial: Trial, images: Images) -> bool:
+    """Whether more images are right than by always naming the most frequent class."""
+    share = int(torch.bincount(images.labels_N).max()) / len(images)
+    return binomial_tail(int(trial.right_N.sum()), len(images), share) < CLEARLY / 10

@@ -1,0 +1,37 @@
+"""Whether decoded images and labels can be a data set at all."""
+
+from __future__ import annotations
+
+from engine.contracts.errors import DataError
+from engine.contracts.message_text import plain
+from engine.data.images import Decoded
+
+
+def check(raw: Decoded) -> None:
+    """Raises DataError, naming the split and what is wrong with it."""
+    name = plain(raw.name)
+    num_classes = len(raw.classes)
+    if num_classes < 2:
+        raise DataError(f"{name} has {num_classes} class; at least two are needed")
+    shapes = {key: raw.arrays[key].shape[1:] for key in raw.arrays if key.startswith("x_")}
+    if any(0 in shape for shape in shapes.values()):
+        raise DataError(f"the images of {name} have no pixels: {shapes}")
+    if len(set(shapes.values())) > 1:
+        raise DataError(f"the splits of {name} differ in image size: {shapes}")
+    for key, labels_N in raw.arrays.items():
+        if not key.startswith("y_"):
+            continue
+        split = key[2:]
+        if len(labels_N) < num_classes:
+            raise DataError(
+                f"split {split!r} of {name} has {len(labels_N)} images, fewer than "
+                f"its {num_classes} classes"
+            )
+        if len(labels_N) != len(raw.arrays[f"x_{split}"]):
+            raise DataError(f"split {split!r} of {name}: as many labels as images are needed")
+        low, high = int(labels_N.min()), int(labels_N.max())
+        if low < 0 or high >= num_classes:
+            raise DataError(
+                f"labels of split {split!r} run from {low} to {high}, but {name} has "
+                f"{num_classes} classes; labels must be 0 to {num_classes - 1}"
+            )

@@ -1,0 +1,143 @@
+"""From what `--data` says to a source: what it is, told before anything is decoded."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.contracts.errors import DataError, UnusableFileError
+from engine.contracts.message_text import in_words, shown
+from engine.contracts.near import did_you_mean
+from engine.contracts.outside import check_regular
+from engine.data.images import Decoded
+from engine.data.sources.collector import Collected, collect
+from engine.data.sources.decoding import decode
+from engine.data.sources.entries import Entry, Listing, readable
+from engine.data.sources.folder import list_folder, read_entry
+from engine.data.sources.idx import is_idx_folder, read_idx
+from engine.data.sources.image_zip import list_zip
+from engine.data.sources.names import KNOWN_NAMES, SAMPLE_NAMES, TORCHVISION, sample_file
+from engine.data.sources.npz import read_npz
+from engine.data.sources.older import collect_as_before
+from engine.data.sources.source import Progress, Source
+from engine.data.sources.torchvision_sets import read_torchvision
+from engine.data.sources.zip_files import open_zip, read_member
+
+WHAT_IS_READ = (
+    "give a folder or .zip of train/<class>/* and test/<class>/*, or an .npz with x_train, "
+    "y_train, x_test, y_test"
+)
+
+
+def open_source(
+    source: str, on_progress: Progress | None = None, *, as_before: bool = False
+) -> Source:
+    """The source that `--data` names. Raises DataError with the nearest known name.
+
+    `as_before` reads images as earlier versions did (`older`), for trees grown on them.
+    """
+    if source in SAMPLE_NAMES:
+        return Source(None, lambda _: read_npz(sample_file("fashion-sample.npz")))
+    path = _path(source)
+    found = _stat(path)
+    if found is None:
+        name = source.lower()
+        if name in TORCHVISION:
+            return Source(f"torchvision-{name}", lambda _: read_torchvision(name))
+        hint = did_you_mean(name, KNOWN_NAMES).rstrip()
+        hint = hint or f"known names: {', '.join(TORCHVISION)}"
+        raise DataError(f"no data set or file is called {shown(source)}; {hint}")
+    if stat.S_ISDIR(found.st_mode):
+        if is_idx_folder(path):
+            return Source(None, lambda _: read_idx(path))
+        return _folder_source(path, on_progress, as_before)
+    try:
+        check_regular(path)
+    except UnusableFileError as error:
+        raise DataError(f"{in_words(error)}; {WHAT_IS_READ}") from error
+    if path.suffix.lower() == ".npz":
+        return Source(None, lambda _: read_npz(path))
+    if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        return _zip_source(path, as_before)
+    raise DataError(f"{shown(path.name)} is neither an .npz nor a .zip of images; {WHAT_IS_READ}")
+
+
+def _path(source: str) -> Path:
+    if not source:
+        raise DataError(f"no data are named; {WHAT_IS_READ}")
+    try:
+        return Path(source).expanduser()
+    except RuntimeError as error:  # ~ without a home
+        raise DataError(
+            f"{shown(source)} begins with ~, and this user has no home folder; give a whole path"
+        ) from error
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """What a path leads to; None where nothing is called so. Raises DataError."""
+    try:
+        return os.stat(path)
+    except ValueError as error:  # a zero byte
+        raise DataError(f"{shown(str(path))} is no name that a file can have") from error
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR) and not path.is_symlink():
+            return None
+    try:
+        return check_regular(path)
+    except UnusableFileError as error:
+        raise DataError(f"{in_words(error)}; {WHAT_IS_READ}") from error
+
+
+def _folder_source(path: Path, on_progress: Progress | None, as_before: bool) -> Source:
+    listing = list_folder(path, on_progress)
+    name = readable(path.name or path.resolve().name)
+    collected = _collected(name, listing, as_before)
+
+    def decode_folder(on_progress: Progress | None) -> Decoded:
+        def read(entry: Entry) -> bytes:
+            return read_entry(path, entry)
+
+        return decode(collected, read, on_progress, as_before=as_before)
+
+    key = _key("folder", collected, as_before)
+    return Source(key, decode_folder, collected.notes)
+
+
+def _zip_source(path: Path, as_before: bool) -> Source:
+    with open_zip(path) as archive:
+        listing, members = list_zip(path, archive)
+    collected = _collected(readable(path.stem), listing, as_before)
+
+    def decode_zip(on_progress: Progress | None) -> Decoded:
+        with open_zip(path) as archive:
+
+            def read(entry: Entry) -> bytes:
+                return read_member(archive, members[entry.raw])
+
+            return decode(collected, read, on_progress, as_before=as_before)
+
+    return Source(_key("zip", collected, as_before), decode_zip, collected.notes)
+
+
+def _collected(name: str, listing: Listing, as_before: bool) -> Collected:
+    return collect_as_before(name, listing) if as_before else collect(name, listing)
+
+
+def _key(kind: str, collected: Collected, as_before: bool) -> str:
+    """A name of the content: of what is decoded, and how."""
+    stamp = hashlib.sha256()
+    for line in _lines(collected):
+        stamp.update(line.encode("utf-8", "backslashreplace"))
+    return f"{kind}{'-as-before' if as_before else ''}-{stamp.hexdigest()[:32]}"
+
+
+def _lines(collected: Collected) -> Iterable[str]:
+    yield f"{collected.classes}\n"
+    for split, members in collected.splits.items():
+        for entry, number in members:
+            yield f"{split} {number} {entry.raw} {entry.stamp}\n"
