@@ -206,7 +206,7 @@ def test_a_parent_s_weights_that_were_changed_are_written_anew(tmp_path, change)
     ref = SnapshotRef(hashlib.sha256(content).hexdigest())
 
     class Store:
-        path = tmp_path / "tree.pex.db"
+        path = tmp_path / "of.pex.db"
 
         def snapshot(self, sha256: str) -> bytes:
             assert sha256 == ref.sha256
