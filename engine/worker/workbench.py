@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import DataError, EngineError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
-from engine.contracts.message_text import plain
+from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -79,9 +79,10 @@ class Workbench:
 
     def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
         """The very images that a job is about. Raises DataError where the source has others."""
-        if self._data is not None and self._data[1].digest == ref.digest:
-            data = self._data[1]
-        else:
+        # The reading that was right for the last job is, for the same run, right again.
+        as_before = self._data is not None and self._data[0] == (source, ref.train_limit, True)
+        data = self.images(source, ref.train_limit, monitor, as_before=as_before)
+        if data.digest != ref.digest and as_before:
             data = self.images(source, ref.train_limit, monitor)
         if data.digest != ref.digest:
             data = self._images_as_before(ref, source, monitor)
@@ -99,8 +100,8 @@ class Workbench:
                 )
                 return data
         raise DataError(
-            f"{plain(source)} is not the data that this tree was grown on (its images or "
-            "labels differ); bring back the original, or start a new tree"
+            f"{plain(source, LONGEST_MESSAGE)} is not the data that this tree was grown on (its "
+            "images or labels differ); bring back the original, or start a new tree"
         )
 
     def network(self, ref: NetworkRef) -> nn.Module:

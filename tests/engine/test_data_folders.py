@@ -202,7 +202,8 @@ def test_images_directly_in_a_split_are_no_classes(tmp_path):
     for split in ("train", "test"):
         (tmp_path / "set" / split).mkdir(parents=True)
         pixels(1).save(tmp_path / "set" / split / "x.png")
-    assert "'train/' (1 image)" in refusal(tmp_path / "set")
+    said = refusal(tmp_path / "set")
+    assert "'train/' (1 image)" in said and "2 images of them in a split but in no class" in said
 
 
 # ------------------------------------------------------------ names of classes

@@ -94,6 +94,15 @@ def test_names_that_lead_out_of_the_archive_are_left_out(tmp_path, folder, diges
     assert not (tmp_path.parent / "train").exists()
 
 
+def test_an_entry_without_a_name_is_nothing(tmp_path, folder, digest):
+    archive = zip_of(folder, tmp_path / "set.zip")
+    with zipfile.ZipFile(archive, "a") as file:
+        info = zipfile.ZipInfo("x")
+        info.filename = ""
+        file.writestr(info, b"x")
+    assert load(str(archive)).digest == digest
+
+
 @pytest.mark.parametrize(
     ("written", "system"),
     [

@@ -276,5 +276,5 @@ def test_a_changed_data_set_is_refused_before_work_is_done(files, tmp_path):
     overrides = {**OPTIONS, "data": str(data), "iterations": 1}
     grow(Request(str(model), store=store, overrides=overrides))
     write_data(tmp_path, num_train=120)
-    with pytest.raises(DataNotFoundError, match=r"bars\.npz holds other images: .* 108 images"):
+    with pytest.raises(DataNotFoundError, match=r"bars\.npz holds other images: .*108 images"):
         grow(Request(str(store), overrides={"iterations": 2}))

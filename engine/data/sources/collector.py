@@ -62,7 +62,7 @@ def collect(name: str, listing: Listing) -> Collected:
             left_out.add(place, entry.path)
     found_at = [place for place in places.values() if isinstance(place, _Place)]
     _refuse_two_spellings(name, found_at)
-    _refuse_missing_splits(name, members, visible)
+    _refuse_missing_splits(name, members, visible, left_out.counts[NO_CLASS])
     classes = _classes(name, members)
     _refuse_faults(name, members)
     number = {class_name: i for i, class_name in enumerate(classes)}
@@ -164,7 +164,10 @@ def _refuse_two_spellings(name: str, places: Iterable[_Place]) -> None:
 
 
 def _refuse_missing_splits(
-    name: str, splits: Mapping[str, list[tuple[Entry, str]]], entries: list[Entry]
+    name: str,
+    splits: Mapping[str, list[tuple[Entry, str]]],
+    entries: list[Entry],
+    num_without_class: int,
 ) -> None:
     missing = [split for split in ("train", "test") if not splits.get(split)]
     if not missing:
@@ -177,9 +180,10 @@ def _refuse_missing_splits(
             "rename the validation folder to test/ if its images may serve to report by "
             "(validation images are then taken out of train/), or add test/<class>/*"
         )
-    raise DataError(
-        f"{plain(name)} has no images in {lacks}; found {_what_is_there(entries)}; {remedy}"
-    )
+    found = _what_is_there(entries)
+    if num_without_class:
+        found += f", {images_of(num_without_class)} of them in a split but in no class folder"
+    raise DataError(f"{plain(name)} has no images in {lacks}; found {found}; {remedy}")
 
 
 def _what_is_there(entries: list[Entry]) -> str:

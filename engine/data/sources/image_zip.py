@@ -30,7 +30,7 @@ def list_zip(path: Path, archive: zipfile.ZipFile) -> tuple[Listing, dict[str, z
     for info in infos:
         name = _name(info)
         parts = (name.replace("\\", "/") if backslashes else name).split("/")
-        if info.is_dir() or not parts[-1]:
+        if not parts[-1]:  # a folder, or a name of no characters
             continue
         if ".." in parts:
             left_out.add(LEADS_OUT, name)
