@@ -6,7 +6,6 @@ What cannot be is told at once, in words for whoever typed the name.
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import os
 import shutil
@@ -22,7 +21,6 @@ _LONGEST_NAME = 255  # bytes, on every usual file system
 _LONGEST_ENDING = len(".new-journal")  # of what is written beside a store for a while
 _LEAST_ROOM = 2**20  # bytes: of a store without weights, with what is beside it
 _MOST_NEIGHBOURS = 10_000  # names among which a similar one is looked for
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 _LONGEST_SHOWN = 100  # characters
 _DATA_SUFFIXES = (".npz", ".zip")
 
@@ -47,8 +45,7 @@ def sample_path() -> Path:
 
 
 def model_path(model: str) -> Path:
-    """The file that MODEL names. Raises UsageError with the nearest name where there is none, and
-    UnusableFileError where it is something else than a file."""
+    """The file that MODEL names. Raises UsageError with the nearest name."""
     if not model:
         raise UsageError("MODEL is empty; give a checkpoint, a store, or 'sample'")
     path = sample_path() if model == "sample" else expanded(model)
@@ -57,8 +54,8 @@ def model_path(model: str) -> Path:
     try:
         check_regular(path)
     except UnusableFileError as error:
-        if os.path.lexists(path) or _errno_of(error) not in _NOT_THERE:
-            raise
+        if os.path.lexists(path) or not isinstance(error.__cause__, FileNotFoundError):
+            raise UsageError(f"{error}; give a checkpoint file or a store") from error
         near = _near(path)
         hint = "" if near is None else f"; did you mean {near!r}?"
         raise UsageError(
@@ -163,10 +160,6 @@ def _check_room(folder: Path, num_bytes: int, other: str) -> None:
                 f"files may have {limit / 1e6:.1f} MB here (ulimit -f), and a store needs "
                 f"{num_bytes / 1e6:.1f} MB to begin with; raise that limit"
             )
-
-
-def _errno_of(error: UnusableFileError) -> int | None:
-    return error.__cause__.errno if isinstance(error.__cause__, OSError) else None
 
 
 def _short(name: str) -> str:

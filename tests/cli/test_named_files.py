@@ -55,7 +55,7 @@ def told(*arguments: str) -> tuple[int, str]:
         (["auto", "pipe"], "pipe is a pipe"),
         (["auto", "loop"], "loop is a link that leads back to itself"),
         (["auto", "folder"], "folder is a folder"),
-        (["auto", LONG], "there is no file 'nnnn"),
+        (["auto", LONG], "longer than the file system allows"),
         (["auto", "tree.pth"], "there is no file 'tree.pth'; did you mean 'tree.pt'?"),
         (["auto", "no\udcff.pt"], r"there is no file 'no\udcff.pt'"),
         (["auto", "tree.pt", "--data", "pipe"], "--data: pipe is a pipe"),
