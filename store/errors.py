@@ -221,6 +221,8 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> Excepti
     if isinstance(error, UnicodeDecodeError):
         return _damaged(path)
     code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_ERROR and "unsupported file format" in str(error):
+        return _damaged(path)
     if code is None and isinstance(error, sqlite3.OperationalError):
         return damaged_rows(path, "a text in it is no text")  # "Could not decode to UTF-8"
     if code == sqlite3.SQLITE_ERROR and "JSON" in str(error):

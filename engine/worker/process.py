@@ -231,6 +231,9 @@ def main() -> None:
     # Ctrl-C reaches the whole terminal; the session decides what it means for the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orphan.end_with_parent()
+    # It comes with being woken when the session is gone, and from a terminal that a detached job
+    # outlives; the closed input tells what to do.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     orphan.end_children_too()
     messages = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     Worker(messages, Path(sys.argv[2]), own_process=True).serve()

@@ -58,7 +58,7 @@ _TOP = """# What `--json` prints
 Every command with `--json` prints one JSON object to standard output (`replay` one a line), and
 nothing else; progress goes to standard error. Accuracies are percent, similarities in [0, 1], times
 UTC. Keys marked *optional* are left out where there is nothing to say; all others are always there,
-null where they are not known. A number that is not finite is written NaN, Infinity or -Infinity.
+null where they are not known. A number that is not finite is null, too: JSON has no form for it.
 
 This page is made from the types that are printed (`python -m explorer.cli.json_page`).
 """

@@ -20,9 +20,9 @@ that are begun from the start screen. What is not given is as in the column *pap
 `--protocol paper`, else as in the column *sample* where MODEL or `--data` is `sample`, else the
 default.
 
-A run keeps its settings: the same command resumes it, another value begins a new run in the same
-store. Only {stopping} may change on a resume:
-they say when to stop, not what a node is.
+A run keeps its settings: the same command resumes it, and with another value a new run begins in
+the same store where `--new-run` says so. Only {stopping} may change on a resume:
+they say when to stop, not what a node is. `--data` may name another place with the same images.
 
 `--json` prints the settings in the sections below, by the names of the last column
 ([json.md](json.md)).

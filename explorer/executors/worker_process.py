@@ -144,10 +144,12 @@ class WorkerProcess:
             self._log_start = output.tell()
             # Not asyncio's: that kills the process when its own object goes, even one left running.
             # On the thread of the loop: a worker ends with the thread that started it.
+            # In a group of its own, so that Ctrl-C does not reach it, but in the same session: the
+            # system wakes one that stands still when this process dies (an orphaned group).
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-c", program, str(write_fd), str(self.spool)],
                 stdin=subprocess.PIPE, stdout=output, stderr=output,
-                pass_fds=(write_fd,), start_new_session=True, env=WORKER_ENVIRONMENT | os.environ,
+                pass_fds=(write_fd,), process_group=0, env=WORKER_ENVIRONMENT | os.environ,
                 cwd=_current_folder(),
             )  # fmt: skip
         self._started = self._ready = False

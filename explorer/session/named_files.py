@@ -80,10 +80,13 @@ def store_path(name: Path) -> Path:
 def default_store(model: str) -> Path:
     """Beside the checkpoint; in the current folder for the sample, or where that is read-only."""
     path = expanded(model)
-    folder = path.parent
-    if model == "sample" or not os.access(folder, os.W_OK):
-        folder = Path()
+    folder = Path() if model == "sample" or not may_write_beside(path) else path.parent
     return folder / f"{path.stem}.pex.db"
+
+
+def may_write_beside(path: Path) -> bool:
+    """Whether files may be made in the folder of a file."""
+    return os.access(path.parent, os.W_OK)
 
 
 def check_data(source: str) -> None:

@@ -46,6 +46,7 @@ from explorer.session.named_files import (
     default_store,
     expanded,
     is_store,
+    may_write_beside,
     model_path,
 )
 from explorer.session.session import Session
@@ -81,6 +82,15 @@ def store_of(request: Request) -> Path:
 def spool_of(store: Path) -> Path:
     """The folder in which finished work waits to be stored."""
     return store.with_name(store.name + ".spool")
+
+
+def elsewhere(path: Path, request: Request) -> str | None:
+    """Why a tree is not kept beside its checkpoint, where nobody said so."""
+    if request.store is not None or request.model == "sample" or may_write_beside(path):
+        return None
+    there = path.with_name(f"{path.stem}.pex.db")
+    beside = f"; the tree in {there} is another one" if is_store(there) else ""
+    return f"the tree is kept in the current folder: {path.parent} may not be written to{beside}"
 
 
 def settings_of(request: Request) -> Settings:
@@ -173,6 +183,8 @@ class _Opening:
     ) -> Session:
         """A session on the run of a checkpoint: the one that is known, or a new one."""
         self.places.folders = folders_of(self.claim.path, path)
+        if (word := elsewhere(path, self.request)) is not None:
+            self.emit(Noted(word))
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:

@@ -83,7 +83,7 @@ class ExplorerApp(App[None]):
     def action_press(self, key_id: str) -> None:
         """Does what a key of the table is for, whoever pressed it."""
         self.main.catch_up()
-        work = ACTIONS[key_id](self.context)
+        work = self.context.run_or_notify(lambda: ACTIONS[key_id](self.context))
         if work is not None:
             self.context.start(work)
 

@@ -64,7 +64,13 @@ class Context:
         self, work: Coroutine[Any, Any, None], group: str = "default", *, exclusive: bool = False
     ) -> None:
         """Lets this go on in a worker, which may ask; an exclusive one ends those of its group."""
-        self.app.run_worker(work, group=group, exclusive=exclusive)
+        self.app.run_worker(self._until_done(work), group=group, exclusive=exclusive)
+
+    async def _until_done(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except MENDABLE as error:
+            self.screen.tell_once(str(error))
 
     # ------------------------------------------------------------ the tree, to be changed
 

@@ -65,7 +65,7 @@ class Lifecycle:
                 state.request = self._request_for(model)
                 at.screen.paint_title()
             try:
-                state.session = await self._open(state.request)
+                self._attach(await self._open(state.request))
             except DoubtfulRootError:
                 if self._doubtful != "data":
                     at.app.exit()
@@ -76,6 +76,18 @@ class Lifecycle:
                     at.app.exit(return_code=1, message=str(error))
                     return
         self._begin(state.session)
+
+    def _attach(self, session: Session) -> None:
+        """Reads the run for the first screen. Its store is closed where that cannot be done."""
+        state = self._state
+        try:
+            steering = Steering(session)
+            state.live.attach(session.store, session.run)
+            state.selected = steering.tip().name
+        except BaseException:
+            session.store.close()
+            raise
+        state.session, state.steering = session, steering
 
     def _request_for(self, model: str) -> Request:
         """What opening a path means; a store keeps the settings that its run began with."""
@@ -137,10 +149,7 @@ class Lifecycle:
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""
         state, screen = self._state, self._at.screen
-        state.steering = Steering(session)
-        state.live.attach(session.store, session.run)
         state.show_live()
-        state.selected = state.steering.tip().name
         screen.show_tree()
         screen.paint_title()
         screen.paint_jobs()
@@ -148,9 +157,15 @@ class Lifecycle:
         if not state.live.complete:
             self._at.start(self._read_the_rest(), group="reading", exclusive=True)
         if session.store.read_only:
-            screen.set_interval(POLL_SECONDS, state.live.poll)
-        else:
+            screen.set_interval(POLL_SECONDS, self._poll)
+        elif state.steering is not None:
             state.steering.resume()
+
+    def _poll(self) -> None:
+        try:
+            self._state.live.poll()
+        except MENDABLE as error:
+            self._at.screen.tell_once(str(error))
 
     async def _read_the_rest(self) -> None:
         """The nodes of a large tree behind its first screen."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Concatenate, ParamSpec
 
 from rich.text import Text
 from textual import events, on
@@ -18,6 +19,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent, TabPane
 
+from explorer.session.errors import MENDABLE
 from explorer.session.events import SessionEvent
 from explorer.tui import presenter, recents
 from explorer.tui.keys import KEYS
@@ -44,6 +46,24 @@ PAINT_SECONDS = 0.2  # between two looks at what has changed
 DETAILS_SECONDS = 0.04  # between a selection and the panes about it
 WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, SHORT_LINES = 100, 60, 16, 30
 NARROWEST, WIDEST = 30, 90  # percent of the width that the right pane may take
+
+
+P = ParamSpec("P")
+
+
+def tells_errors(
+    paint: Callable[Concatenate[MainScreen, P], None],
+) -> Callable[Concatenate[MainScreen, P], None]:
+    """What cannot be shown is told; the rest of the app goes on."""
+
+    @functools.wraps(paint)
+    def painted(screen: MainScreen, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            paint(screen, *args, **kwargs)
+        except MENDABLE as error:
+            screen.tell_once(str(error))
+
+    return painted
 
 
 class MainScreen(Screen[None]):
@@ -74,6 +94,7 @@ class MainScreen(Screen[None]):
         self._details_timer: Timer | None = None
         self._best: NodeView | None = None
         self._best_at = 0.0
+        self._told: set[str] = set()
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
@@ -224,6 +245,7 @@ class MainScreen(Screen[None]):
         self.paint_timeline()
 
     @on(Timeline.Moved)
+    @tells_errors
     def moment_chosen(self, message: Timeline.Moved) -> None:
         if self.state.replay is not None:
             last = len(self.state.replay.moments) - 1
@@ -241,6 +263,13 @@ class MainScreen(Screen[None]):
 
     # ------------------------------------------------------------ what changed
 
+    def tell_once(self, text: str) -> None:
+        """A toast about what stays so, such as a row that cannot be read."""
+        if text not in self._told:
+            self._told.add(text)
+            self.app.notify(safe(text), severity="warning", markup=False, timeout=10)
+
+    @tells_errors
     def paint(self) -> None:
         """Shows what has changed since the last time."""
         try:
@@ -316,6 +345,7 @@ class MainScreen(Screen[None]):
         except NoMatches:  # the app was left meanwhile
             return
 
+    @tells_errors
     def paint_details(self) -> None:
         """The card and the tab that is in front."""
         if self._details_timer is not None:
@@ -342,6 +372,7 @@ class MainScreen(Screen[None]):
         self.show_tab("node")
 
     @on(TabbedContent.TabActivated)
+    @tells_errors
     def paint_tab(self) -> None:
         """The tab in front; the others are painted when they come there."""
         if self.state.session is None or self.state.selected not in self.state.shown:

@@ -130,7 +130,7 @@ def verify(path: Path, progress: Progress = lambda done, total: None) -> Verific
                     check.num_checked[kind] = _count(check, table)
         sizes: dict[str, int] = {}
         with check.reading("the list of snapshots"):
-            sizes = {row["hash"]: row["num_bytes"] for row in check.rows(_SNAPSHOTS)}
+            sizes = _sizes(check)
         _check_snapshots(check, sizes, progress)
         with check.reading("the edits"):
             _check_edits(check)
@@ -180,6 +180,17 @@ def _check_documents(check: _Check) -> None:
         for row in rows:
             if canonical_json.text_hash(row["json"]) != row["hash"]:
                 check.found("document", f"{table} {row['hash'][:12]} are not what was stored")
+
+
+def _sizes(check: _Check) -> dict[str, int]:
+    """The size of each snapshot, by its hash."""
+    sizes: dict[str, int] = {}
+    for row in check.rows(_SNAPSHOTS):
+        if isinstance(row["hash"], str) and isinstance(row["num_bytes"], int):
+            sizes[row["hash"]] = row["num_bytes"]
+        else:
+            check.found("snapshot", "a snapshot has a hash or a size that is none")
+    return sizes
 
 
 def _check_snapshots(check: _Check, sizes: dict[str, int], progress: Progress) -> None:

@@ -46,7 +46,7 @@ class NoLocksError(OSError):
 class FileLock:
     """The lock, held until `close`.
 
-    Raises HeldElsewhereError, NoLocksError, and OSError where the file cannot be opened to write.
+    Raises HeldElsewhereError, NoLocksError, and OSError where it cannot be opened for writing.
 
     To be closed after the last SQLite connection of this process to the file: closing any
     descriptor drops the locks that SQLite has on it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from store.errors import InvalidValueError, StoreNotFoundError
 from store.opening import open_store
 from store.sqlite import file_checks, new_file
-from store.sqlite.connection import Connection, raise_translated, reader
+from store.sqlite.connection import Connection, reader, translating
 from store.sqlite.writer_lock import WriterLock
 from store.tables import hash_chain, nodes
 from store.transfer.copy_run import Part, RunCopy
@@ -35,14 +35,14 @@ def pack(
     """
     file_checks.check_header(path)
     with _new_file(path, out, replace) as unfinished:
-        try:
-            with (
-                closing(reader(path)) as source,
-                closing(sqlite3.connect(unfinished, isolation_level=None)) as target,
-            ):
+        with translating(path):
+            source = reader(path)
+        with closing(source):
+            with translating(path):
                 # Within a transaction what others write does not make the copying start again.
                 source.execute("BEGIN")
                 file_checks.check_content(source, path, read_only=False)
+            with translating(out), closing(_empty(unfinished)) as target:
                 source.backup(
                     target,
                     pages=_PAGES_A_STEP,
@@ -50,8 +50,10 @@ def pack(
                 )
                 if target.execute("PRAGMA freelist_count").fetchone()[0]:
                     target.execute("VACUUM")
-        except sqlite3.Error as error:
-            raise_translated(error, out)
+
+
+def _empty(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def pack_nodes(

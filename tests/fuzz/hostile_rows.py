@@ -172,19 +172,19 @@ def _document(connection: sqlite3.Connection, draw: random.Random) -> None:
         value = json.loads(text)
     except (ValueError, RecursionError, TypeError):
         return
-    changed = json.dumps(_changed(value, draw))
-    _try(connection, f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (changed, text))
+    text_now = json.dumps(changed(value, draw))
+    _try(connection, f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (text_now, text))
 
 
-def _changed(value: Any, draw: random.Random) -> Any:
+def changed(value: Any, draw: random.Random) -> Any:
     if isinstance(value, dict) and value and draw.random() < 0.85:
         key = draw.choice(sorted(value))
         if draw.random() < 0.15:
             return {name: item for name, item in value.items() if name != key}
-        return {**value, key: _changed(value[key], draw)}
+        return {**value, key: changed(value[key], draw)}
     if isinstance(value, list) and value and draw.random() < 0.7:
         place = draw.randrange(len(value))
-        return [*value[:place], _changed(value[place], draw), *value[place + 1 :]]
+        return [*value[:place], changed(value[place], draw), *value[place + 1 :]]
     return draw.choice(JSON_VALUES)
 
 

@@ -33,6 +33,7 @@ class Findings:
 
     blows: Counter[str] = field(default_factory=Counter)
     grown: int = 0
+    given_up: int = 0  # by a session after three blows to the workers of one job
     slowest_end: float = 0.0  # seconds from a session's death to its last worker's
     problems: list[str] = field(default_factory=list)
 
@@ -52,7 +53,8 @@ class Auto:
         )  # fmt: skip
         self.lines: list[str] = []
         self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -70,8 +72,7 @@ class Auto:
 
     def rest(self) -> str:
         """All that was told, once the process has ended."""
-        while self._news.get(timeout=120.0) is not None:
-            pass
+        self._reader.join(120.0)
         return "".join(self.lines)
 
     def workers(self) -> dict[int, int]:
@@ -177,7 +178,10 @@ class Killing:
                 self._wait_for_the_end(auto, workers, f"{victim} {blow}")
                 return False
         auto.process.wait(120)
-        return True
+        # A job whose worker was killed three times is given up; the next `auto` goes on from there.
+        given_up = auto.process.returncode == 1 and "attempt 3 of 3" in auto.rest()
+        self.found.given_up += given_up
+        return not given_up
 
     def _wait_for_the_end(self, auto: Auto, workers: dict[int, int], what: str) -> None:
         try:

@@ -23,7 +23,7 @@ def install(folder: Path, monkeypatch) -> None:
 
 
 class Engine:
-    """Runs {"steps": n, "until": file, "then": "result" | "failed" | "deaf", "fork": bool} jobs."""
+    """Runs {"steps": n, "until": file, "then": "result" | "failed" | "deaf", "fork": file} jobs."""
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
@@ -39,7 +39,8 @@ class Engine:
         for step in range(script.get("steps", 1)):
             monitor.check()
             monitor.tell(epoch(step))
-        if script.get("fork") and os.fork() == 0:
+        if "fork" in script and os.fork() == 0:
+            Path(script["fork"]).write_text(str(os.getpid()))
             time.sleep(600)
         while "until" in script and not os.path.exists(script["until"]):
             if script.get("then") != "deaf":

@@ -223,9 +223,10 @@ def test_the_spool_folder_stays_whole_while_a_left_worker_may_read_it(tmp_path):
     tensors = folder / ("a" * 64 + ".safetensors")
     tensors.write_bytes(b"parent")
     process = subprocess.Popen(
-        [sys.executable, "-c", "input()", str(folder)], stdin=subprocess.PIPE,
-        start_new_session=True,
+        [sys.executable, "-c", "print(flush=True); input()", str(folder)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0,
     )  # fmt: skip
+    process.stdout.readline()  # it is that program by now
     marker = {"pid": process.pid, "started": start_of(process.pid), "job": "j"}
     (folder / f"{KEY}.running").write_text(json.dumps(marker))
     (folder / f"{KEY}.events").write_text("")

@@ -244,9 +244,10 @@ def test_a_tree_is_the_same_however_its_weights_are_changed_between_jobs(files, 
 @contextlib.contextmanager
 def somebody(*arguments: str, own_group: bool = True):
     process = subprocess.Popen(
-        [sys.executable, "-c", "input()", *arguments], stdin=subprocess.PIPE,
-        start_new_session=own_group,
+        [sys.executable, "-c", "print(flush=True); input()", *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0 if own_group else None,
     )  # fmt: skip
+    process.stdout.readline()  # it is that program by now
     try:
         yield process
     finally:

@@ -100,26 +100,33 @@ def test_a_worker_ends_with_its_session(tmp_path, how, worker):
         assert ends(pid)
 
 
-def test_where_the_kernel_does_nothing_the_closed_pipe_does(tmp_path):
-    script = {"until": "/never", "then": "deaf", "fork": True}
+@pytest.mark.parametrize("worker", ["busy", "stopped"])
+def test_where_the_kernel_kills_nothing_the_closed_pipe_does(tmp_path, worker):
+    script = {"until": "/never", "then": "deaf", "fork": str(tmp_path / "child")}
     with session(tmp_path, script, STUB_WITHOUT_KERNEL="1") as (process, pid):
-        child = child_of(pid)
+        child = forked(tmp_path)
+        if worker == "stopped":  # woken as the member of an orphaned group
+            os.kill(pid, signal.SIGSTOP)
+            asyncio.run(until(lambda: state_of(pid) == "T"))
         process.kill()
         assert ends(pid, child)
 
 
 def test_what_a_worker_started_ends_with_it(tmp_path):
-    with session(tmp_path, {"until": "/never", "then": "deaf", "fork": True}) as (process, pid):
-        child = child_of(pid)
+    with session(
+        tmp_path, {"until": "/never", "then": "deaf", "fork": str(tmp_path / "child")}
+    ) as (process, pid):
+        child = forked(tmp_path)
         os.killpg(pid, signal.SIGSTOP)
         process.kill()
         assert ends(pid, child)
 
 
-def child_of(pid: int) -> int:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    asyncio.run(until(lambda: children.read_text().split()))
-    return int(children.read_text().split()[0])
+def forked(folder: Path) -> int:
+    """The child of a worker, once it runs."""
+    told = folder / "child"
+    asyncio.run(until(lambda: told.exists() and told.read_text()))
+    return int(told.read_text())
 
 
 def test_a_worker_that_was_started_by_a_session_that_is_gone_by_then_ends(tmp_path):

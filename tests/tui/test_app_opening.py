@@ -437,7 +437,7 @@ def test_a_doubtful_root_can_be_tried_on_other_data(tmp_path):
         seat.worker.doubts = ()
         await seat.press("d")
         await seat.dialog(DataDialog)
-        await seat.press(*"sample", "enter")
+        await seat.press("ctrl+u", *"sample", "enter")
         await seat.idle()
         assert seat.worker.jobs["open R"].places.data == "sample"
 

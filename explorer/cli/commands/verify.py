@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.contracts.errors import UsageError
@@ -11,6 +12,7 @@ from explorer.cli.console import say
 from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVerified, print_json
 from explorer.cli.progress import ByteProgress
 from explorer.session.named_files import expanded
+from explorer.session.readable import unreadable_rows
 from store.audit.verify import (
     KINDS,
     Verification,
@@ -33,7 +35,7 @@ def verify_store(
         raise UsageError("--data is for --reexecute NODE: the rest is checked without the images")
     started = time.monotonic()
     with ByteProgress("checking pages", "read") as progress:
-        found = verify(expanded(path), progress)
+        found = _with_unreadable(verify(expanded(path), progress), expanded(path))
     seconds = time.monotonic() - started
     if not as_json:
         _print(path, found, seconds)
@@ -49,6 +51,13 @@ def verify_store(
     if as_json:
         print_json(_shape(path, found, seconds, remade))
     return 0 if sound else 1
+
+
+def _with_unreadable(found: Verification, path: Path) -> Verification:
+    """What was found, and the rows whose documents say nothing that can be used."""
+    if any(finding.kind in ("schema", "pages") for finding in found.findings):
+        return found  # it cannot be opened
+    return replace(found, findings=(*found.findings, *unreadable_rows(path)))
 
 
 def _shape(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from functools import partial
 from pathlib import Path
-
-from textual.app import SuspendNotSupported
 
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
+from explorer.tui.shell import to_shell
 from explorer.views.safe_text import safe
 from explorer.views.tree.filter import parse_filter
 
@@ -82,15 +79,11 @@ def suspend(at: Context) -> None:
     """Stops as every program at a terminal does; its workers too, whom no shell knows of."""
     session = at.state.session
     executor = None if session is None or session.executor.paused else session.executor
+    if executor is not None:
+        executor.pause()
     try:
-        with at.app.suspend():
-            if executor is not None:
-                executor.pause()
-            before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-            os.kill(0, signal.SIGTSTP)  # the whole job; where no shell could go on with it, nothing
-            signal.signal(signal.SIGTSTP, before)
-    except SuspendNotSupported:
-        at.notify("this terminal has no shell to go to", "warning")
+        if not to_shell(at.app):
+            at.notify("this terminal has no shell to go to", "warning")
     finally:
         if executor is not None:
             executor.resume()
