@@ -21,6 +21,7 @@ _LONGEST_NAME = 255  # bytes, on every usual file system
 _LONGEST_ENDING = len(".new-journal")  # of what is written beside a store for a while
 _LEAST_ROOM = 2**20  # bytes: of a store without weights, with what is beside it
 _MOST_NEIGHBOURS = 10_000  # names among which a similar one is looked for
+_LONGEST_SHOWN = 100  # characters
 _DATA_SUFFIXES = (".npz", ".zip")
 
 
@@ -58,7 +59,7 @@ def model_path(model: str) -> Path:
         near = _near(path)
         hint = "" if near is None else f"; did you mean {near!r}?"
         raise UsageError(
-            f"there is no file {model!r}{hint} (the bundled network is called 'sample')"
+            f"there is no file {_short(model)}{hint} (the bundled network is called 'sample')"
         ) from error
     return path
 
@@ -159,6 +160,11 @@ def _check_room(folder: Path, num_bytes: int, other: str) -> None:
                 f"files may have {limit / 1e6:.1f} MB here (ulimit -f), and a store needs "
                 f"{num_bytes / 1e6:.1f} MB to begin with; raise that limit"
             )
+
+
+def _short(name: str) -> str:
+    """A name as it was typed, but no longer than a line."""
+    return repr(name if len(name) <= _LONGEST_SHOWN else name[:_LONGEST_SHOWN] + "…")
 
 
 def _near(path: Path) -> str | None:

@@ -24,8 +24,10 @@ def test_whoever_begins_a_run_can_set_everything(command):
 
 
 def test_a_fork_can_have_other_settings_but_for_its_data():
-    options = {param.name for param in COMMANDS["branch"].params}
-    assert {name for name in FIELDS if name not in options} == {"data", "train_limit"}
+    options = {param.name: param for param in COMMANDS["branch"].params}
+    assert {name for name in FIELDS if name not in options} == {"train_limit"}
+    # It says where the same images lie, not which others.
+    assert options["data"].help == "Where the run's images lie now, if they moved"
 
 
 @pytest.mark.parametrize("name", RANGES)

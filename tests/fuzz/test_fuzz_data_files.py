@@ -37,7 +37,8 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.
 
 def encoded(source: random.Random) -> bytes:
     mode = source.choice(("RGB", "RGB", "RGB", "RGB", "L", "P", "RGBA"))
-    image = pixels(source.randrange(100), mode, source.choice((4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 5)))
+    size = 5 if source.random() < 0.01 else 4  # one size is needed: few are odd
+    image = pixels(source.randrange(100), mode, size)
     file = io.BytesIO()
     image.save(file, "PNG")
     content = file.getvalue()
@@ -59,7 +60,7 @@ def test_any_zip_is_a_data_set_or_words(tmp_path, monkeypatch):
     path = tmp_path / "a.zip"
 
     def one(source: random.Random) -> bool:
-        names = usual_names() + [path_of(source) for _ in range(source.choice((0, 0, 1, 4)))]
+        names = usual_names() + [path_of(source) for _ in range(source.choice((0, 0, 0, 1, 4)))]
         with zipfile.ZipFile(path, "w") as archive:
             for name in names:
                 name = name.encode("utf-8", "replace").decode()
@@ -111,7 +112,8 @@ def test_any_folder_is_a_data_set_or_words(tmp_path, monkeypatch):
             odd_entry(folder, source)
         if source.random() < 0.1:
             top = source.choice(("train", "test"))
-            (folder / top).rename(folder / source.choice(("Train", "testing", "val", "other")))
+            with contextlib.suppress(OSError):  # there may be one of that name
+                (folder / top).rename(folder / source.choice(("Train", "testing", "val", "other")))
         return accepted(lambda: load(str(folder)))
 
     report = fuzzed(rounds(20), one, tmp_path / "log")

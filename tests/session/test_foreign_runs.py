@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -9,10 +10,14 @@ from pathlib import Path
 import pytest
 from tampering import tamper
 
+from engine.contracts.networks import FileRef
+from engine.contracts.settings import Settings
 from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import DataPlaces
 from explorer.session.documents import ForeignFactoryError, RunDocument, UnreadableRowError
 from explorer.session.job_runner import JobRunner
+from explorer.session.known_run import Choice, choose_run
 from explorer.session.readable import unreadable_rows
 from store import TreeStore
 
@@ -76,3 +81,19 @@ def test_verify_names_rows_that_hold_together_and_say_nothing(path, change, word
     assert list(unreadable_rows(path)) == []
     tamper(path, change)
     assert any(words in finding.text for finding in unreadable_rows(path))
+
+
+def test_a_run_that_cannot_be_read_is_in_nobodys_way(path: Path, tmp_path: Path) -> None:
+    tamper(path, "UPDATE run SET data = '{\"classes\": 7}'")
+    told: list[str] = []
+
+    async def describe(*_) -> None:
+        raise AssertionError("no images are needed to pass a run over")
+
+    with TreeStore.open(path) as store:
+        wanted, checkpoint = Settings(), FileRef("x.pt", "0" * 64)
+        places = DataPlaces()
+        found = asyncio.run(
+            choose_run(store, wanted, checkpoint, places, describe, told.append, may_begin=False)
+        )
+        assert found == Choice() and "run 1 is passed over" in told[0]

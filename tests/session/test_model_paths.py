@@ -8,7 +8,7 @@ import pytest
 
 from engine.contracts.errors import UnusableFileError, UsageError
 from engine.contracts.outside import MOST_CHECKPOINT_BYTES, digest_of
-from explorer.session.open_run import is_store, model_path
+from explorer.session.named_files import is_store, model_path
 
 
 def pipe(path):
