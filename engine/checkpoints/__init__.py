@@ -25,7 +25,6 @@ from engine.checkpoints.errors import (
 )
 from engine.checkpoints.file_format import read_file
 from engine.checkpoints.infer_resnet import infer
-from engine.checkpoints.message_text import shown
 from engine.checkpoints.normalisation_presets import preset_normalisations
 from engine.checkpoints.own_format import is_own, read_own
 from engine.checkpoints.own_metadata import with_metadata
@@ -45,6 +44,7 @@ from engine.checkpoints.tensors import (
 )
 from engine.checkpoints.time_limit import within
 from engine.contracts.errors import CheckpointError, UnknownFamilyError
+from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES, architecture_of_name
 from engine.pruning.structure import structure_of

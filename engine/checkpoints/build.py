@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from engine.checkpoints.errors import ArchitectureError
-from engine.checkpoints.message_text import plain, shown
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EngineError, UnknownFamilyError
+from engine.contracts.message_text import plain, shown
 from engine.contracts.networks import Architecture
 from engine.models import build
 from engine.pruning.surgery import rebuild

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.checkpoints.message_text import listed, shown
+from engine.contracts.message_text import listed, shown
 
 LEAST_GAIN = 25.0  # points of accuracy: far more than a best match of chance confusions gains
 IMAGES_A_CLASS = 5

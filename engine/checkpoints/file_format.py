@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from engine.checkpoints.errors import DamagedFileError, NotACheckpointError, UnsupportedFormatError
-from engine.checkpoints.message_text import shown
+from engine.contracts.message_text import shown
 from engine.contracts.outside import MOST_CHECKPOINT_BYTES
 
 MAX_FILE_BYTES = MOST_CHECKPOINT_BYTES

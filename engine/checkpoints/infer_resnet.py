@@ -16,7 +16,6 @@ from torch import Tensor
 from engine.checkpoints.build import outline
 from engine.checkpoints.errors import ArchitectureError
 from engine.checkpoints.masks import refuse_masks
-from engine.checkpoints.message_text import listed, shown
 from engine.checkpoints.tensor_names import (
     SHORTCUT_CONV,
     SHORTCUT_NORM,
@@ -25,6 +24,7 @@ from engine.checkpoints.tensor_names import (
     place_of,
 )
 from engine.checkpoints.tensors import mismatches, shapes_of
+from engine.contracts.message_text import listed, shown
 
 REMEDY = "only networks that docs/networks.md describes are pruned here so far"
 _FAMILY = "our CIFAR ResNets"

@@ -15,12 +15,12 @@ from engine.checkpoints.errors import (
     UnsafeCheckpointError,
     UnsupportedFormatError,
 )
-from engine.checkpoints.message_text import shown
 from engine.checkpoints.state_dict import checked_names
 from engine.checkpoints.tensors import as_weights, check_shapes, load_strictly
 from engine.checkpoints.write import FORMAT
 from engine.contracts.codec import FormatError, decode
 from engine.contracts.edits import Edit
+from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES
 

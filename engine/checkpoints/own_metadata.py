@@ -13,10 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from engine.checkpoints.errors import ArchitectureError
-from engine.checkpoints.message_text import plain
 from engine.checkpoints.write import FORMAT
 from engine.contracts.codec import encode
 from engine.contracts.json_values import JsonObject
+from engine.contracts.message_text import plain
 from engine.contracts.networks import Architecture, DataDescription
 
 _MARK = "pe-explore"

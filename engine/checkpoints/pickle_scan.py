@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from engine.checkpoints.errors import DamagedFileError, UnsafeCheckpointError
-from engine.checkpoints.message_text import shown
 from engine.checkpoints.passive_classes import PASSIVE_CLASSES
 from engine.checkpoints.stand_ins import Elements, Inert, PlainTensor, Storage, Unsupported
 from engine.contracts.errors import CheckpointError
+from engine.contracts.message_text import shown
 
 MAX_DEPTH = 32
 MAX_NODES = 2_000_000

@@ -9,8 +9,8 @@ import torch
 
 from engine.checkpoints.claims import claimed_accuracy
 from engine.checkpoints.class_order import find_order
-from engine.checkpoints.message_text import shown
 from engine.contracts.doubts import Doubt
+from engine.contracts.message_text import shown
 from engine.data import ImageData, Images
 from engine.data.splits import num_shared
 from engine.measures.accuracy import Evaluation

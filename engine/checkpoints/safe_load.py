@@ -25,7 +25,6 @@ from engine.checkpoints.errors import (
     UnsupportedFormatError,
 )
 from engine.checkpoints.file_format import FileBytes, kind_of
-from engine.checkpoints.message_text import listed, plain, shown
 from engine.checkpoints.passive_classes import is_told
 from engine.checkpoints.pickle_scan import Survey, leaves, survey_pickle
 from engine.checkpoints.stand_ins import Inert, Unsupported
@@ -36,6 +35,7 @@ from engine.checkpoints.without_pickle import (
     storages_of_zip,
 )
 from engine.contracts.errors import CheckpointError
+from engine.contracts.message_text import listed, plain, shown
 from engine.models.user_modules import users_modules_first
 
 _MAX_LEGACY_PICKLES = 5  # magic number, protocol, system, content, keys of the storages

@@ -11,8 +11,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from engine.checkpoints.errors import NotACheckpointError, UnsuitableValueError
-from engine.checkpoints.message_text import is_clean, listed, shown
 from engine.checkpoints.stand_ins import Inert
+from engine.contracts.message_text import is_clean, listed, shown
 
 MAX_NAME_LENGTH = 512
 MAX_WRAPPERS = 4

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.checkpoints.errors import ArchitectureError, UnsuitableValueError
-from engine.checkpoints.message_text import listed, shown
 from engine.checkpoints.stand_ins import Inert
+from engine.contracts.message_text import listed, shown
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _WHOLE = (torch.int64, torch.int32, torch.uint8, torch.bool)

@@ -14,8 +14,8 @@ from engine.checkpoints.errors import (
     UnsafeCheckpointError,
     UnsupportedFormatError,
 )
-from engine.checkpoints.message_text import shown
 from engine.contracts.errors import CheckpointError
+from engine.contracts.message_text import shown
 
 MAX_ENTRIES = 200_000
 MAX_PICKLE_BYTES = 32 * 2**20

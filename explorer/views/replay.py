@@ -15,7 +15,7 @@ from engine.contracts.metrics import measure
 from explorer.session.log_payload import LogPayload, payload_of, unreadable_line
 from explorer.views.node_view import NodeView
 from explorer.views.removed import removed, stored_edit
-from explorer.views.stored_nodes import node_view
+from explorer.views.stored_nodes import node_view, with_open_margin
 from store import (
     Annotation,
     Decision,
@@ -63,10 +63,11 @@ class _Past:
 
 
 class Replay:
-    """A run's moments, and its nodes at each of them."""
+    """A run's moments, and its nodes at each of them, while its store is open."""
 
-    def __init__(self, run_id: int) -> None:
+    def __init__(self, store: TreeStore, run_id: int) -> None:
         self.run_id = run_id
+        self._store = store
         self.moments: list[Moment] = []
         self._pasts: dict[int, _Past] = {}  # by node id, in the order they came
         self._children: dict[int, list[int]] = {}
@@ -80,14 +81,14 @@ class Replay:
     @classmethod
     def of(cls, store: TreeStore, run_id: int) -> Self:
         """The replay of a run up to now."""
-        replay = cls(run_id)
-        replay._read(store)
+        replay = cls(store, run_id)
+        replay._read()
         return replay
 
-    def extend(self, store: TreeStore) -> None:
+    def extend(self) -> None:
         """Takes in what has happened since."""
-        if store.last_event_id(self.run_id) != self._last_event:
-            self._read(store)
+        if self._store.last_event_id(self.run_id) != self._last_event:
+            self._read()
 
     # ------------------------------------------------------------ asking
 
@@ -102,6 +103,19 @@ class Replay:
         return past.shown[1]
 
     def _view_anew(self, past: _Past, number: int) -> NodeView:
+        root = next(iter(self._pasts.values())).node
+        decision = _newest(past.decisions, number)
+        said = _newest(past.said, number)
+        then = self._node_at(past, number)
+        view = node_view(
+            then, root, self._names, decision[0] if decision else None, said[0] if said else None
+        )
+        born = [self._pasts[i] for i in self._children.get(then.id, ())]
+        candidates = [self._node_at(each, number) for each in born if each.born <= number]
+        return with_open_margin(self._store, view, candidates)
+
+    def _node_at(self, past: _Past, number: int) -> Node:
+        """A node as it was stored at a moment."""
         node = past.node
         node_id = node.id
         phases = tuple(phase for at, phase in past.phases if at <= number)
@@ -112,7 +126,7 @@ class Replay:
         for phase in phases:
             metrics |= self._metrics.get(node_id, {}).get(phase, {})
         kept, actor = self._word_on(node, number)
-        then = replace(
+        return replace(
             node,
             state=state,
             error=error,
@@ -121,12 +135,6 @@ class Replay:
             metrics=metrics,
             phases=phases,
             seconds=sum(self._seconds.get(node_id, {}).get(phase, 0.0) for phase in phases),
-        )
-        root = next(iter(self._pasts.values())).node
-        decision = _newest(past.decisions, number)
-        said = _newest(past.said, number)
-        return node_view(
-            then, root, self._names, decision[0] if decision else None, said[0] if said else None
         )
 
     def _word_on(self, node: Node, number: int) -> tuple[bool | None, str | None]:
@@ -140,8 +148,9 @@ class Replay:
 
     # ------------------------------------------------------------ reading
 
-    def _read(self, store: TreeStore) -> None:
+    def _read(self) -> None:
         """Reads the log from where it was read to, and the nodes that it speaks of."""
+        store = self._store
         events = store.events(self.run_id, after=self._last_event)
         nodes, seconds, metrics = store.nodes_by_phase(self.run_id, self._last_event)
         for node in nodes:
@@ -177,7 +186,9 @@ class Replay:
         elif event.kind == "result":
             phase = payload.phase
             past.phases.append((number, phase))
-            self._add(event, self._measured(past.node, phase), past.node.id)
+            # With its candidates the margin changes that a parent shows.
+            above = [] if past.node.parent_id is None else [past.node.parent_id]
+            self._add(event, self._measured(past.node, phase), past.node.id, *above)
         elif event.kind == "decision":
             decision = self._decisions.get(payload.decision)
             if decision is None or decision.parent_id != past.node.id:

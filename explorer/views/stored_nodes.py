@@ -32,9 +32,12 @@ def node_views(store: TreeStore, run_id: int) -> list[NodeView]:
     views = [
         node_view(node, root, names, decisions.get(node.id), said.get(node.id)) for node in nodes
     ]
-    waiting = frozenset(store.open_parents(run_id))
+    children: dict[int, list[Node]] = {}
+    for node in nodes:
+        if node.parent_id is not None:
+            children.setdefault(node.parent_id, []).append(node)
     return [
-        _with_margin(store, view, store.children(node.id)) if node.id in waiting else view
+        with_open_margin(store, view, children.get(node.id, ()))
         for node, view in zip(nodes, views, strict=True)
     ]
 
@@ -49,13 +52,13 @@ def some_node_views(store: TreeStore, run_id: int, names: Sequence[str]) -> list
         known = {i.id: i.name for i in (*([parent] if parent else []), *children)}
         decision = store.decision_of(node.id)
         view = node_view(node, root, known, decision, said.get(node.id))
-        found.append(_with_margin(store, view, children) if view.decision is None else view)
+        found.append(with_open_margin(store, view, children))
     return found
 
 
-def _with_margin(store: TreeStore, view: NodeView, candidates: Sequence[Node]) -> NodeView:
-    """An undecided parent's view with the margin of its candidates as it stands."""
-    if sum(node.state == "ready" for node in candidates) < 2:
+def with_open_margin(store: TreeStore, view: NodeView, candidates: Sequence[Node]) -> NodeView:
+    """A view with the margin of its candidates as it stands, where nothing is decided of them."""
+    if view.decision is not None or sum(node.state == "ready" for node in candidates) < 2:
         return view
     settings = RunDocument.of(store.run(candidates[0].run_id)).settings
 

@@ -101,7 +101,7 @@ def test_a_replay_that_is_extended_equals_one_that_is_read_anew(tmp_path: Path) 
         replay = Replay.of(store, run.id)
         for _ in range(60):
             act(store, run.id, draw)
-            replay.extend(store)
+            replay.extend()
         anew = Replay.of(store, run.id)
         assert replay.moments == anew.moments
         for number in range(len(anew.moments)):

@@ -24,16 +24,16 @@ def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
     with TreeStore.open(path, read_only=True) as store:
         run = find_run(store)
         past = Replay.of(store, run.id)
-    if at is not None:
-        _print_moment(past, at, run.name, as_json)
-    elif as_json:
-        for moment in past.moments:
-            print_json(_line_of(moment), one_line=True)
-    elif sys.stdout.isatty():
-        _animate(past, speed)
-    else:
-        for moment in past.moments:
-            say(f"{moment.event_id:>6}  {_clock(moment)}  {moment.text}")
+        if at is not None:
+            _print_moment(past, at, run.name, as_json)
+        elif as_json:
+            for moment in past.moments:
+                print_json(_line_of(moment), one_line=True)
+        elif sys.stdout.isatty():
+            _animate(past, speed)
+        else:
+            for moment in past.moments:
+                say(f"{moment.event_id:>6}  {_clock(moment)}  {moment.text}")
 
 
 def _line_of(moment: Moment) -> MomentLine:

@@ -19,7 +19,7 @@ def _replay(state: AppState) -> Replay | None:
     if state.replay is None:
         state.replay = Replay.of(state.session.store, state.session.run.id)
     else:
-        state.replay.extend(state.session.store)
+        state.replay.extend()
     return state.replay
 
 
