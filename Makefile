@@ -49,6 +49,7 @@ check: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m pytest -m soak
+	PE_FUZZ_SECONDS=$${PE_FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz
 
 # Minutes on two cores; the figures in benchmarks/RESULTS.md came from these, run longer.
 bench: $(INSTALLED)

@@ -101,12 +101,3 @@ def test_random_command_lines_as_processes(files):
     print(f"{tries} processes, {len(faults)} faults")
     assert not faults, "\n".join(faults[:10])
     assert tries >= 3
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-def test_random_command_lines_for_long(files, monkeypatch):
-    monkeypatch.setattr(WorkerProcess, "ensure_started", no_worker)
-    tries, faults = try_lines(files, 600)
-    print(f"{tries} command lines, {len(faults)} faults")
-    assert not faults, "\n".join(faults[:50])

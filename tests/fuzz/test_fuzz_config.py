@@ -167,11 +167,3 @@ def test_what_is_no_file_is_told_and_nothing_waits(folder, monkeypatch, kind):
     assert recents.recents() == [] and recents.sizes() == {}
     if kind not in ("device", "pipe", "loop"):  # that write replaces
         assert "cannot" in (recents.remember("x.db", "run", 1) or "")
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-def test_random_configurations_and_states_for_long(folder):
-    tries = try_files(folder, 600, seed=1)
-    print(f"{tries} configurations and states")
-    assert tries >= 100

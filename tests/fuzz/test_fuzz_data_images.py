@@ -8,12 +8,12 @@ import random
 import numpy as np
 import pytest
 from budget import rounds
-from data_fuzz import MOST_SECONDS_OF_A_TEST, accepted, damaged, fuzzed
+from data_fuzz import accepted, damaged, fuzzed
 from PIL import Image
 
 from engine.data.sources.raster import NotAnImage, open_image, raster_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(MOST_SECONDS_OF_A_TEST)]
+pytestmark = pytest.mark.slow
 
 
 def examples() -> list[bytes]:
