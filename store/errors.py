@@ -157,8 +157,8 @@ def _locked(path: Path) -> StoreError:
 
 def _not_writable(path: Path) -> StoreError:
     return StoreNotWritableError(
-        f"{path} cannot be written to. Open it with read_only=True, or copy it (with its -wal "
-        "file, if there is one) to a folder that you may write to"
+        f"{path} cannot be written to. It can be looked at where it is (pe-explore log, show, "
+        "replay); to go on, copy it (with its -wal file, if there is one) to a folder of yours"
     )
 
 

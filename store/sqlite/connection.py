@@ -159,7 +159,7 @@ class Connection:
         if self.read_only:
             self._open_sqlite()
             raise ReadOnlyStoreError(
-                f"{self.path} was opened for reading; open it without read_only=True to change it"
+                f"{self.path} was opened for reading; to change it, open it for writing"
             )
 
     @contextmanager

@@ -136,7 +136,7 @@ def check_content(connection: sqlite3.Connection, path: Path, *, read_only: bool
     if number < schema.OLDEST_READABLE and read_only:
         raise OlderStoreError(
             f"{path} has format {number}, older than {schema.OLDEST_READABLE}. Open it once for "
-            "writing (without read_only=True), which brings it up to date"
+            "writing (pe-explore STORE, or gc STORE), which brings it up to date"
         )
     newest_event = connection.execute("SELECT max(id) FROM event").fetchone()[0] or 0
     if newest_event <= _MAX_EVENTS_CHECKED:

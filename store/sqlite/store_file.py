@@ -108,7 +108,8 @@ def _checked_reader(path: Path, *, read_only: bool) -> sqlite3.Connection:
 def _writer(path: Path) -> sqlite3.Connection:
     if not os.access(path, os.W_OK):
         raise StoreNotWritableError(
-            f"{path} may not be written to. Open it with read_only=True, or change its permissions"
+            f"{path} may not be written to. It can be looked at where it is (pe-explore log, show, "
+            "replay); to go on, change its permissions, or copy it to a folder of yours"
         )
     # What a process that died while it made this store has left, the lock is ours.
     if file_checks.is_unfinished_store(_unfinished(path)):

@@ -117,8 +117,8 @@ class WriterLock:
 
     def _is_locked(self, holder: str) -> StoreLockedError:
         return StoreLockedError(
-            f"{self._store} is being written by {holder}. Close that one first, or open the "
-            "store for reading (read_only=True, `pe-explore log`), which works at the same time"
+            f"{self._store} is being written by {holder}. Close that one first, or look "
+            "at the store meanwhile (pe-explore log, show, replay)"
         )
 
     def _is_current(self, descriptor: int) -> bool:
