@@ -81,7 +81,7 @@ def _with_best_eps(chosen: Chosen, trials: Trials) -> Chosen:
     if best.layout.bn_eps == OTHER_EPS:
         return chosen
     other = trials.with_other(best, replace(best.layout, bn_eps=OTHER_EPS))
-    if other.accuracy > best.accuracy and differs(other, best):
+    if other is not None and other.accuracy > best.accuracy and differs(other, best):
         return Chosen(other, chosen.table, [*chosen.others, best])
     return chosen
 

@@ -26,6 +26,7 @@ from engine.models.resnet_layout import USUAL, Layout
 from engine.runtime.progress import Monitor
 
 FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
+LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
 MOST_LAYOUTS, MOST_FINALISTS = 4, 2  # that get more images
 TRIAL_SEED = 0
 CLEARLY, NOISE = 0.01, 0.05  # p-values: below the first one differs, above the second it is a tie
@@ -107,9 +108,11 @@ class Trials:
         table = [trial for trial in trials if trial.layout == best.layout]
         return Chosen(best, table, list(losers.values()))
 
-    def with_other(self, best: Trial, layout: Layout) -> Trial:
-        """That layout with the best trial's normalisation, on as many images."""
-        return self._run(layout, best.scaling, self._images(TRIAL_IMAGES))
+    def with_other(self, best: Trial, layout: Layout) -> Trial | None:
+        """That layout with the best trial's normalisation, on as many images; None for a network
+        that guesses."""
+        images = self._images(TRIAL_IMAGES)
+        return self._run(layout, best.scaling, images) if is_above_chance(best, images) else None
 
     def _halved(
         self, layouts: list[Layout], names: Iterable[str], num_images: int, most: int,
@@ -144,7 +147,9 @@ class Trials:
             monitor=self._monitor, phase="normalisation",
         )  # fmt: skip
         labels_N, predicted_N = images.labels_N.numpy(), found.predicted_N.numpy()
-        order = find_order(labels_N, predicted_N, self._num_classes)
+        # Of many layouts one sorts a few classes by chance, in some order: asked of the usual only.
+        is_usual = layout == USUAL
+        order = find_order(labels_N, predicted_N, self._num_classes) if is_usual else None
         right_N = predicted_N == labels_N if order is None else order.right(labels_N, predicted_N)
         return Trial(layout, scaling, right_N, found.loss, order)
 
@@ -172,6 +177,9 @@ def differs(best: Trial, other: Trial) -> bool:
 
 
 def is_above_chance(trial: Trial, images: Images) -> bool:
-    """Whether more images are right than by always naming the most frequent class."""
+    """Whether far more images are right than by always naming the most frequent class: of many
+    layouts that guess one does well by chance."""
     share = int(torch.bincount(images.labels_N).max()) / len(images)
+    if trial.accuracy < 100 * (share + LEAST_SKILL * (1 - share)):
+        return False
     return binomial_tail(int(trial.right_N.sum()), len(images), share) < CLEARLY / 10
