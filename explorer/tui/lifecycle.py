@@ -25,7 +25,7 @@ from explorer.tui.context import Context
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
-from store import StoreLockedError
+from store import StoreLockedError, StoreNotWritableError
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
@@ -100,16 +100,14 @@ class Lifecycle:
         self._opening = asyncio.ensure_future(opening)
         try:
             return await self._opening
-        except StoreLockedError as error:
+        except (StoreLockedError, StoreNotWritableError) as error:
             path = Path(request.model)
             if not is_store(path):
                 path = store_of(request)
             if not path.exists():  # who makes it has not stored its first run yet
                 raise
             session = open_read_only(path, self._state.live.on_event)
-            self._at.notify(
-                f"{error} Shown for reading; it follows what is stored there", "warning"
-            )
+            self._at.notify(f"{error}. Shown for reading; what is stored there appears", "warning")
             return session
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:

@@ -285,6 +285,20 @@ def test_looking_at_a_tree_that_another_grows_and_quitting_deletes_nothing_of_it
     claim.release()
 
 
+def test_a_store_that_may_not_be_written_is_shown_for_reading(tmp_path):
+    path = grown(tmp_path)
+    own = path.with_name(path.name + ".lock")
+    own.write_text("somebody's own file")  # which is left alone, so that nothing can be written
+
+    async def play(seat):
+        await seat.sees("read-only", "◌F .9733", "nothing can be decided here")
+        assert any("Shown for reading" in told for told in seat.app.told)
+        assert not seat.worker.asked
+
+    explore(tmp_path, play, model=path)
+    assert own.read_text() == "somebody's own file"
+
+
 def test_a_persons_own_keys_take_the_place_of_the_usual_ones(tmp_path):
     (tmp_path / "config.toml").write_text('[keys]\n"decide.approve" = "f5"\nnope = 1\n')
     path = grown(tmp_path)
