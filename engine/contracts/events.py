@@ -62,6 +62,21 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class NetworkRead:
+    """What a checkpoint's network takes and tells apart, known before its data are; None where it
+    does not show."""
+
+    KIND: ClassVar = "network"
+    in_channels: int | None = None
+    num_classes: int | None = None
+
+    def takes(self, in_channels: int, num_classes: int) -> bool:
+        """Whether data of this kind may be the network's."""
+        pairs = ((self.in_channels, in_channels), (self.num_classes, num_classes))
+        return all(own is None or own == theirs for own, theirs in pairs)
+
+
+@dataclass(frozen=True)
 class WorkerStarted:
     """A worker's first sign of life."""
 
@@ -76,8 +91,10 @@ class WorkerReady:
     KIND: ClassVar = "ready"
 
 
-EngineEvent = Progress | EpochEnded | TrainingResumed | Noted | WorkerStarted | WorkerReady
+EngineEvent = (
+    Progress | EpochEnded | TrainingResumed | Noted | NetworkRead | WorkerStarted | WorkerReady
+)
 ENGINE_EVENTS: TaggedUnion[EngineEvent] = TaggedUnion(
-    Progress, EpochEnded, TrainingResumed, Noted, WorkerStarted, WorkerReady
+    Progress, EpochEnded, TrainingResumed, Noted, NetworkRead, WorkerStarted, WorkerReady
 )
 EngineListener = Callable[[EngineEvent], None]

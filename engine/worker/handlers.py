@@ -15,6 +15,7 @@ from engine.checkpoints.root_doubts import doubts_of, doubts_on_splits
 from engine.contracts import seeds
 from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.events import NetworkRead
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
     DataDescribed,
@@ -63,6 +64,7 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
     for note in loaded.notes:
         monitor.note(note)
     architecture = _known_architecture(loaded)
+    monitor.tell(_network_read(architecture))
     named = None if places.data else _data_named_by(loaded)
     data = bench.images_for(loaded.data, places.data or named or "", job.train_limit, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
@@ -264,6 +266,14 @@ def _known_architecture(loaded: LoadedNetwork) -> Architecture:
     architecture = Architecture("cifar_resnet", arguments_of(loaded.model))
     check_same_function(loaded.model, architecture)
     return architecture
+
+
+def _network_read(architecture: Architecture) -> NetworkRead:
+    channels, classes = (architecture.arguments.get(k) for k in ("in_channels", "num_classes"))
+    return NetworkRead(
+        channels if isinstance(channels, int) else None,
+        classes if isinstance(classes, int) else None,
+    )
 
 
 def _data_named_by(loaded: LoadedNetwork) -> str:

@@ -131,7 +131,9 @@ class Lifecycle:
         """Other data for the next try; without an answer, where something else can be opened."""
         from explorer.tui.screens.dialogs import DataDialog
 
-        data = await self._at.ask(DataDialog(why, _named(request), title=title))
+        network = self._state.live.network
+        asked = DataDialog(why, _named(request), title=title, network=network)
+        data = await self._at.ask(asked)
         overrides = {**request.overrides, "data": data}
         self._state.request = None if data is None else replace(request, overrides=overrides)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from engine.contracts.events import EpochEnded, Progress
+from engine.contracts.events import EpochEnded, NetworkRead, Progress
 from explorer.session.documents import UnreadableRowError
 from explorer.session.events import (
     Annotated,
@@ -107,6 +107,7 @@ class LiveRun:
         self.curves: dict[str, Curves] = {}
         self.device = device
         self.engine_ready = False  # whether the worker has given a sign of life
+        self.network = NetworkRead()  # what is known of the checkpoint before its data are
         self._root_macs: float | None = None
         self._dirty: set[str] = set()
         self._jobs_changed = False
@@ -188,6 +189,9 @@ class LiveRun:
                 self._dirty.add(node)
             case JobTold(event=Progress() | EpochEnded()):
                 self._on_figures(event)
+                return
+            case JobTold(event=NetworkRead() as network):
+                self.network = network
                 return
             case _:
                 self._events.append(event)

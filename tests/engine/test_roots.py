@@ -11,11 +11,12 @@ import torch
 
 from engine.checkpoints import preset_normalisations
 from engine.checkpoints import write as checkpoint
-from engine.contracts.errors import DataError
+from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.events import EngineEvent, NetworkRead
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, DataDescription, FileRef
 from engine.models import build
-from engine.runtime.progress import SILENT
+from engine.runtime.progress import SILENT, Monitor
 from engine.worker.engine import Engine
 
 ARGUMENTS: dict[str, Any] = {
@@ -78,6 +79,19 @@ def test_every_preset_is_tried_and_the_best_one_taken(tmp_path):
     assert f"took {root.data.normalisation}, the best of" in note
     assert root.metrics["val_accuracy"] == 100
     assert not any("chance" in note for note in root.notes)
+
+
+def test_what_a_network_takes_is_told_before_its_data_are_known(tmp_path):
+    told: list[EngineEvent] = []
+    path = tmp_path / "net.pt"
+    torch.save(colour_network().state_dict(), path)
+    job = OpenRoot(FileRef(path.name, "0" * 64), device="cpu")
+    request = JobRequest("open", job, places=Places(checkpoint=str(path)))
+    with pytest.raises(DataNotNamedError):
+        Engine(tmp_path / "spool").run(request, Monitor(told.append))
+    (network,) = [event for event in told if isinstance(event, NetworkRead)]
+    assert network == NetworkRead(in_channels=3, num_classes=3)
+    assert network.takes(3, 3) and not network.takes(1, 3) and not network.takes(3, 10)
 
 
 def test_a_network_that_only_guesses_is_told_of_at_once(tmp_path):

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.events import NetworkRead
 from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
 from explorer.session.open_run import spool_of
@@ -143,6 +144,21 @@ def test_images_that_moved_are_asked_for_when_work_needs_them(tmp_path):
         assert seat.nodes()["R.F"].phases == ("recovered", "tuned")
 
     explore(tmp_path, play, model=tmp_path / "resnet56.pex.db")
+
+
+def test_only_known_data_are_offered_that_the_network_can_take(tmp_path):
+    async def play(seat):
+        await seat.until(lambda: "open R" in seat.worker.running, "the opening")
+        seat.worker.tell("open R", NetworkRead(in_channels=3, num_classes=10))
+        seat.worker.release()
+        dialog = await seat.dialog(DataDialog)
+        assert dialog.suggestions == ("cifar10", "svhn"), "neither grey images nor 100 classes"
+
+    def script(worker):
+        worker.hold("open R")
+        worker.fail("open R", JobFailedError(DataNotNamedError.code, "where are its data?"))
+
+    explore(tmp_path, play, overrides={"data": ""}, script=script)
 
 
 def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.contracts.events import NetworkRead
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
     NumberInput,
@@ -22,12 +23,22 @@ from explorer.tui.screens.form_widgets import (
 )
 from explorer.views.safe_text import safe
 
+
+class _Known(NamedTuple):
+    words: str
+    channels: int
+    classes: int
+
+
 DATA_NAMES = {
-    "cifar10": "60,000 colour images, 10 classes; downloaded",
-    "cifar100": "60,000 colour images, 100 classes; downloaded",
-    "fashion-mnist": "70,000 grey images, 10 classes; downloaded",
-    "sample": "12,000 images of Fashion-MNIST; bundled",
+    "cifar10": _Known("60,000 colour images, 10 classes; downloaded", 3, 10),
+    "cifar100": _Known("60,000 colour images, 100 classes; downloaded", 3, 100),
+    "svhn": _Known("99,289 colour images of digits, 10 classes; downloaded", 3, 10),
+    "fashion-mnist": _Known("70,000 grey images, 10 classes; downloaded", 1, 10),
+    "mnist": _Known("70,000 grey images of digits, 10 classes; downloaded", 1, 10),
+    "sample": _Known("12,000 grey images of Fashion-MNIST, 10 classes; bundled", 1, 10),
 }
+ANY_NETWORK = NetworkRead()
 
 
 class NumberDialog(Dialog[int]):
@@ -55,6 +66,11 @@ class TextDialog(Dialog[str]):
     Suggestions complete what is typed, and are listed to be clicked or walked with up and down.
     """
 
+    DEFAULT_CSS = """
+    TextDialog {
+        #body > OptionList { text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "pick(-1)", show=False),
         Binding("down", "pick(1)", show=False),
@@ -91,6 +107,11 @@ class TextDialog(Dialog[str]):
         for options in self.query(OptionList):
             options.highlighted = None
 
+    def fit(self, num_lines: int) -> None:
+        super().fit(num_lines)
+        for options in self.query(OptionList):  # the line that is typed stays in sight
+            options.styles.max_height = max(num_lines - 9, 2)
+
     def answer(self) -> str:
         text = self.query_one(SafeInput).given
         problem = self.check(text) if self.check else None
@@ -122,7 +143,7 @@ class TextDialog(Dialog[str]):
 
 
 class DataDialog(TextDialog):
-    """The data of a network that names none: a known name, or a path."""
+    """The data of a network that names none: a known name that fits the network, or a path."""
 
     def __init__(
         self,
@@ -130,8 +151,10 @@ class DataDialog(TextDialog):
         named: str = "",
         suggestions: Sequence[str] = (),
         title: str | None = None,
+        network: NetworkRead = ANY_NETWORK,
     ) -> None:
-        names = tuple(dict.fromkeys((*suggestions, *DATA_NAMES)))
+        fitting = (n for n, d in DATA_NAMES.items() if network.takes(d.channels, d.classes))
+        names = tuple(dict.fromkeys((*suggestions, *fitting)))
         label = "A name, a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         title = title or "Which data was it trained on?"
         super().__init__(title, label, named, names, _wrong_data)
@@ -143,8 +166,8 @@ class DataDialog(TextDialog):
 
     def prompt(self, suggestion: str) -> Text:
         text = super().prompt(suggestion)
-        meaning = DATA_NAMES.get(suggestion)
-        return text.append(f"  {meaning}", "dim") if meaning else text
+        known = DATA_NAMES.get(suggestion)
+        return text.append(f"  {known.words}", "dim") if known else text
 
     def typed(self, text: str) -> None:
         self.complain("")  # half a path is no error yet
