@@ -26,7 +26,7 @@ def run(folder, *arguments) -> subprocess.CompletedProcess:
 @pytest.mark.slow
 def test_another_option_asks_for_a_word_and_moved_images_for_their_place(tmp_path):
     write_network(tmp_path), write_data(tmp_path)
-    grow = ["auto", "tiny.pt", "--data", "bars.npz", *SMALL, "--iterations", "1", "--json"]
+    grow = ["auto", "tiny.pt", "--data", "bars.npz", *SMALL, "--iterations", "1", "--json", "--yes"]
     first = run(tmp_path, *grow, "--batch-size", "16")
     assert first.returncode == 0, first.stderr
     begun = json.loads(first.stdout)

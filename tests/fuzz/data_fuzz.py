@@ -6,6 +6,7 @@ import json
 import os
 import random
 import resource
+import signal
 import struct
 import sys
 import time
@@ -13,6 +14,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 from engine.contracts.errors import DataError
 from engine.data import ImageData
@@ -127,11 +130,14 @@ def _in_child(
 ) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     size = pages * os.sysconf("SC_PAGE_SIZE")
+    torch.set_num_threads(1)  # threads do not outlive a fork, and those that wait for them hang
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends this process where a try waits for ever
     resource.setrlimit(resource.RLIMIT_AS, (size + MORE_BYTES, size + MORE_BYTES))
     num_accepted, faults, kinds = 0, 0, set()
     with open(sign, "w") as log:
         for number, source in enumerate(tries, 1):
             fault = ""
+            signal.alarm(2 * MOST_SECONDS_OF_WAITING)
             try:
                 num_accepted += one(source)
             except BaseException as error:
@@ -143,6 +149,7 @@ def _in_child(
                     fault = f"try {number}: " + "".join(traceback.format_exception(error)[-6:])
             if fault or number % 50 == 0 or number == 1:
                 _write(log, number, num_accepted, fault)
+        signal.alarm(0)
         _write(log, number, num_accepted, "")
 
 

@@ -75,7 +75,9 @@ def look(path: Path) -> None:
 def write(path: Path) -> None:
     """What a session does first with a store that it goes on with, and what people say in it."""
     with TreeStore.open(path) as store:
-        run = store.runs()[-1]
+        run = store.latest_run()
+        if run is None:
+            return
         store.open_parents(run.id)
         store.unfinished(run.id)
         root = store.node(run.id, "R")
