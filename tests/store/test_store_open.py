@@ -117,7 +117,7 @@ def test_file_is_refused_by_name_and_unchanged(
 
 
 def test_missing_file_and_folder_are_not_made(path: Path) -> None:
-    with pytest.raises(StoreNotFoundError, match="create=True"):
+    with pytest.raises(StoreNotFoundError, match="`pe-explore auto MODEL` makes a new"):
         TreeStore.open(path)
     with pytest.raises(NotAStoreError, match="folder"):
         TreeStore.open(path.parent)
@@ -153,8 +153,10 @@ def test_read_only_folder_can_be_read_and_says_why_it_cannot_be_written() -> Non
                 if os.getuid() == 0:
                     os.setgid(65534)
                     os.setuid(65534)
-                with pytest.raises(StoreNotWritableError, match="--store"):
+                with pytest.raises(StoreNotWritableError, match="copy the store to another one"):
                     TreeStore.open(path)
+                with pytest.raises(StoreNotWritableError, match="another place with --store"):
+                    TreeStore.open(folder / "new.db", create=True)
                 with TreeStore.open(path, read_only=True) as store:
                     assert len(store.nodes(1)) == 3
                 code = 0
@@ -177,7 +179,7 @@ def test_second_writer_learns_who_writes(path: Path, store: TreeStore) -> None:
         str(path),
     )
     said, _ = child.communicate(timeout=120)
-    assert f"process {os.getpid()} on " in said and "read_only=True" in said
+    assert f"process {os.getpid()} on " in said and "pe-explore log, show" in said
     assert said.endswith("\n1\n")
     with pytest.raises(StoreLockedError):
         TreeStore.open(path)
