@@ -28,7 +28,7 @@ _DIGITS = 12  # of a digest, for people
 
 
 # Errors that end with another place, by their codes.
-DATA_CODES = ("data", "data-not-named", "data-not-found", "other-data")
+DATA_CODES = ("data", "data-not-named", "data-not-found", "no-such-data", "other-data")
 
 
 class DataNotFoundError(UserError):

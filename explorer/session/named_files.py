@@ -90,8 +90,14 @@ def may_write_beside(path: Path) -> bool:
     return os.access(path.parent, os.W_OK)
 
 
+class NoSuchDataError(UsageError):
+    """Images were named where there are none."""
+
+    code = "no-such-data"
+
+
 def check_data(source: str) -> None:
-    """Raises UsageError where `--data` names a path that no data set can be read from."""
+    """Raises NoSuchDataError where `--data` names a path that no data set can be read from."""
     path = expanded(source)
     if os.path.isdir(path) or not source:
         return
@@ -103,7 +109,7 @@ def check_data(source: str) -> None:
     except UnusableFileError as error:
         near = None if os.path.lexists(path) else _near(path)
         hint = "" if near is None else f"; did you mean {near!r}?"
-        raise UsageError(f"--data: {error}{hint}") from error
+        raise NoSuchDataError(f"--data: {error}{hint}") from error
 
 
 def check_new_store(path: Path, num_bytes: int) -> None:

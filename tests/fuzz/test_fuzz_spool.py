@@ -14,8 +14,8 @@ from hostile_rows import JSON_VALUES, JSONS, TEXTS, changed
 from engine.contracts.codec import encode_object
 from engine.contracts.edits import Edit
 from engine.contracts.jobs import Proposed, Recovered, Tuned
+from engine.contracts.marker import Marker, read_marker
 from engine.contracts.networks import Scores, SnapshotRef
-from engine.contracts.spool import Marker, read_marker
 from explorer.session.artifacts import Artifacts
 from store import TreeStore
 

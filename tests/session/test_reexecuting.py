@@ -13,9 +13,9 @@ from small import write_data
 
 from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
-from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.artifacts import Artifacts
+from explorer.session.data_places import DataNotFoundError
 from explorer.session.documents import RunDocument
 from explorer.session.events import ignore
 from explorer.session.reproduce import Reexecution, reexecute
@@ -113,7 +113,7 @@ def test_other_data_are_refused(path):
         run = store.latest_run()
         data = {**run.settings["data"], "source": str(other)}
         store.extend_run_settings(run.id, {**run.settings, "data": data})
-    with pytest.raises(JobFailedError, match="not the data that this tree was grown on"):
+    with pytest.raises(DataNotFoundError, match=r"other\.npz holds other images"):
         again(path, names(path)[1])
 
 

@@ -12,7 +12,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -275,7 +275,8 @@ def test_a_whole_section_that_was_added_since_begins_no_second_run(take, section
 def test_another_value_of_a_setting_begins_another_run_in_the_same_store(take):
     taken = take(LAST_RELEASED, "decided")
     before = tree_of(taken.store)
-    _, resumed = grow(request_of((taken.model, taken.data), taken.store, iterations=1, seed=7))
+    request = request_of((taken.model, taken.data), taken.store, iterations=1, seed=7)
+    _, resumed = grow(replace(request, new_run=True))
     with TreeStore.open(taken.store, read_only=True) as opened:
         first, second = opened.runs()
         assert not resumed and (first.seed, second.seed) == (0, 7)

@@ -13,6 +13,7 @@ from driver import HOSTILE, explore, grown
 from engine.contracts.events import Progress
 from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.tui.screens.help_screen import HelpScreen
+from explorer.tui.screens.input_dialogs import DataDialog
 from explorer.tui.screens.message_dialogs import ErrorDialog
 from explorer.tui.screens.steering_dialogs import CandidateDialog
 from explorer.tui.widgets.tree_canvas import TreeCanvas
@@ -271,6 +272,11 @@ def test_hostile_names_of_files_and_data_are_shown_as_they_are(tmp_path):
     model.write_bytes(b"a checkpoint")
 
     async def play(seat):
+        dialog = await seat.dialog(DataDialog)
+        await seat.sees("--data: ", "\\x1b[31m")
+        harmless(seat)
+        dialog.query_one("#text").value = "cifar10"
+        await seat.press("enter")
         await seat.dialog(ErrorDialog)
         await seat.sees("Cannot open", "\\x1b[31m")
         harmless(seat)
