@@ -22,6 +22,7 @@ from engine.checkpoints.tensor_names import (
     THIRD_CONV,
     Place,
     place_of,
+    prefixes_of_networks,
 )
 from engine.checkpoints.tensors import mismatches, shapes_of
 from engine.contracts.message_text import listed, shown
@@ -93,6 +94,14 @@ def _refuse_unknown(unknown: list[str], has_blocks: bool) -> NoReturn:
     joined = " ".join(unknown)
     if any(word in joined for word in ("attn", "attention", "qkv", "pos_embed", "cls_token")):
         _refuse("it looks like a transformer")
+    prefixes = prefixes_of_networks(unknown)
+    if len(prefixes) > 1:
+        first = prefixes[0]
+        raise ArchitectureError(
+            f"it holds {len(prefixes)} networks, below {listed(map(shown, prefixes))}; give a file "
+            f"of one: {{k.removeprefix({shown(first)}): v for k, v in state.items() "
+            f"if k.startswith({shown(first)})}}"
+        )
     what = "a ResNet of another kind" if has_blocks else "not a ResNet by its names"
     _refuse(f"{what}: no place for {listed(map(shown, unknown))}")
 

@@ -75,7 +75,7 @@ def _near_chance(data: ImageData, validation: Evaluation) -> list[Doubt]:
     better = "no better than chance" if guesses else "hardly better than chance"
     words = (
         f"its accuracy ({accuracy:.1f} %) is {better} ({chance:.1f} %): "
-        "wrong data, another order of the classes, or an untrained network?"
+        "wrong data, another normalisation, another order of the classes, or an untrained network?"
     )
     return [Doubt("chance", words, asks=True)]
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.checkpoints.errors import NotACheckpointError, UnsuitableValueError
 from engine.checkpoints.stand_ins import Inert
+from engine.checkpoints.tensor_names import prefixes_of_networks
 from engine.contracts.message_text import is_clean, listed, shown
 
 MAX_NAME_LENGTH = 512
@@ -194,7 +195,7 @@ def _strip_once(state: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
             others = len(state) - len(averaged)
             unused = f"; the other {others} tensors are not used" if others else ""
             return averaged, f"took the averaged weights, named {prefix}…{unused}"
-    for prefix in _PREFIXES:
+    for prefix in dict.fromkeys((*_PREFIXES, *prefixes_of_networks(state))):
         own = [key for key in state if key.startswith(prefix)]
         others_are_heads = all(k.startswith((prefix, *_HEADS)) for k in state)
         if own and others_are_heads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHORTCUT_CONV = "shortcut_conv"
@@ -75,3 +76,19 @@ def place_of(name: str) -> Place | None:
                 match["leaf"],
             )
     return None
+
+
+def prefixes_of_networks(names: Iterable[str]) -> list[str]:
+    """The first parts of the names (`student.`) behind each of which only tensors of known names
+    stand, a classifier and a block among them."""
+    below: dict[str, list[Place | None]] = {}
+    for name in names:
+        first, dot, rest = name.partition(".")
+        below.setdefault(first + dot, []).append(place_of(rest))
+    return [
+        prefix
+        for prefix, places in below.items()
+        if all(places)
+        and any(place is not None and place.block is not None for place in places)
+        and any(place is not None and place.part == "fc" for place in places)
+    ]

@@ -105,7 +105,9 @@ def check_range(name: str, value: float | None, low: float, high: float) -> None
     if value is None:
         return
     if not math.isfinite(value) or not low <= value <= high:
-        raise SettingsError(f"{flag(name)} is {value}; it must be between {low:g} and {high:g}")
+        raise SettingsError(
+            f"{flag(name)} is {value}; it must be between {low:,.9g} and {high:,.9g}"
+        )
 
 
 def check_short_name(arch: str) -> None:

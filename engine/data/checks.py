@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.contracts.errors import DataError
 from engine.contracts.message_text import plain
 from engine.data.images import Decoded
@@ -15,9 +17,12 @@ def check(raw: Decoded) -> None:
         raise DataError(f"{name} has {num_classes} class; at least two are needed")
     shapes = {key: raw.arrays[key].shape[1:] for key in raw.arrays if key.startswith("x_")}
     if any(0 in shape for shape in shapes.values()):
-        raise DataError(f"the images of {name} have no pixels: {shapes}")
+        raise DataError(f"the images of {name} have no pixels: {_words(shapes)}")
     if len(set(shapes.values())) > 1:
-        raise DataError(f"the splits of {name} differ in image size: {shapes}")
+        raise DataError(
+            f"the splits of {name} differ in image size: {_words(shapes)} (height, width, "
+            "channels); save all at one size"
+        )
     for key, labels_N in raw.arrays.items():
         if not key.startswith("y_"):
             continue
@@ -27,11 +32,19 @@ def check(raw: Decoded) -> None:
                 f"split {split!r} of {name} has {len(labels_N)} images, fewer than "
                 f"its {num_classes} classes"
             )
-        if len(labels_N) != len(raw.arrays[f"x_{split}"]):
-            raise DataError(f"split {split!r} of {name}: as many labels as images are needed")
+        num_images = len(raw.arrays[f"x_{split}"])
+        if len(labels_N) != num_images:
+            raise DataError(
+                f"split {split!r} of {name} has {num_images:,} images and {len(labels_N):,} labels;"
+                " as many labels as images are needed"
+            )
         low, high = int(labels_N.min()), int(labels_N.max())
         if low < 0 or high >= num_classes:
             raise DataError(
                 f"labels of split {split!r} run from {low} to {high}, but {name} has "
                 f"{num_classes} classes; labels must be 0 to {num_classes - 1}"
             )
+
+
+def _words(shapes: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{key} {'×'.join(map(str, shape))}" for key, shape in shapes.items())

@@ -157,6 +157,7 @@ class Lifecycle:
         if not state.live.complete:
             self._at.start(self._read_the_rest(), group="reading", exclusive=True)
         if session.store.read_only:
+            screen.refresh_bindings()  # the footer offers no key that would be refused
             screen.set_interval(POLL_SECONDS, self._poll)
         elif state.steering is not None:
             state.steering.resume()

@@ -10,7 +10,7 @@ from typing import ClassVar, Concatenate, ParamSpec
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
 from textual.geometry import Size
@@ -49,6 +49,7 @@ NARROWEST, WIDEST = 30, 90  # percent of the width that the right pane may take
 
 
 P = ParamSpec("P")
+CHANGING = {key.id for key in KEYS if key.group in ("Decide", "Grow")}
 
 
 def tells_errors(
@@ -121,6 +122,17 @@ class MainScreen(Screen[None]):
                         yield LogPane()
         yield JobsPane(id="jobs")
         yield Footer(show_command_palette=False)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys for the footer, those dimmed that would only be refused (and would say why)."""
+        found = super().active_bindings
+        if not presenter.is_read_only(self.state):
+            return found
+        return {
+            key: active._replace(enabled=False) if active.binding.id in CHANGING else active
+            for key, active in found.items()
+        }
 
     def on_mount(self) -> None:
         self.fit(self.app.size)
@@ -243,6 +255,7 @@ class MainScreen(Screen[None]):
         self.show_tree()
         self.paint_title()
         self.paint_timeline()
+        self.paint_jobs()
 
     @on(Timeline.Moved)
     @tells_errors
@@ -294,7 +307,7 @@ class MainScreen(Screen[None]):
 
     def paint_jobs(self) -> None:
         shown = presenter.jobs(self.state)
-        self.query_one(JobsPane).show(shown.jobs, shown.paused, shown.warming)
+        self.query_one(JobsPane).show(shown.jobs, shown.paused, shown.warming, shown.idle)
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth

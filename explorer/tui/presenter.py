@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Scores
+from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
@@ -114,11 +115,15 @@ def _clock(created_at: str) -> str:
 
 @dataclass(frozen=True)
 class JobsView:
-    """The jobs in their order; `warming` says what is awaited before any of them runs."""
+    """The jobs in their order; `warming` says what is awaited before any of them runs.
+
+    `idle` is what to say where there are none.
+    """
 
     jobs: Sequence[JobView] = ()
     paused: bool = False
     warming: str | None = None
+    idle: str = ""
 
 
 def jobs(state: AppState) -> JobsView:
@@ -132,6 +137,26 @@ def jobs(state: AppState) -> JobsView:
         sorted(found, key=lambda job: job.state == "queued"),
         paused,
         "the engine is warming up" if cold else None,
+        _idle(state),
+    )
+
+
+def is_read_only(state: AppState) -> bool:
+    return state.steering is not None and state.steering.store.read_only
+
+
+def _idle(state: AppState) -> str:
+    """What the keys can do while no work is done here: only what they would not refuse."""
+    if state.steering is None:
+        return "idle"
+    if is_read_only(state):
+        return f"idle: {READ_ONLY}"
+    if state.moment is not None:
+        return f"idle: {about_the_past(state.config)}"
+    keys = {key.id: shown(key.keys) for key in state.config.key_table}
+    return (
+        f"idle: {keys['grow.on']} grows the selected node, {keys['decide.approve']} approves what "
+        f"is suggested, {keys['grow.branch']} branches"
     )
 
 

@@ -106,7 +106,7 @@ def test_samples_per_class_take_what_there_is():
         ({"y_train": np.zeros(60, int), "y_test": np.zeros(60, int)}, "1 class"),
         ({"x_test": arrays(2)[0], "y_test": arrays(2)[1]}, "2 images, fewer than its 3 classes"),
         ({"y_test": np.zeros(59, int)}, "as many labels as images"),
-        ({"x_test": arrays(size=9)[0]}, "differ in image size"),
+        ({"x_test": arrays(size=9)[0]}, r"x_train 8×8×3, x_test 9×9×3 \(height, width"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_named(tmp_path, changes, message):

@@ -9,6 +9,7 @@ import re
 import time
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +145,17 @@ def test_labels_from_1_on_without_names_stay_and_are_told(tmp_path):
     assert len(data.classes) == 5 and "no image has the label 0" in data.notes[0]
 
 
+def test_classes_that_a_split_lacks_and_names_used_twice_are_told(tmp_path):
+    names = ["cat", "dog", "cat", "eel"]
+    few = Y_TEST != 3
+    data = load(npz_of(tmp_path / "a.npz", classes=names, x_test=X_TEST[few], y_test=Y_TEST[few]))
+    assert data.notes == ("y_test has none of 'eel'", "several classes have the same name: 'cat'")
+    more = load(npz_of(tmp_path / "b.npz", classes=[*NAMES, "yak"]))
+    assert [note for note in more.notes if "'yak'" in note] == [
+        "y_train has none of 'yak'", "y_test has none of 'yak'"
+    ]  # fmt: skip
+
+
 def test_fewer_names_than_labels_are_refused(tmp_path):
     said = refusal(npz_of(tmp_path / "a.npz", classes=list(NAMES[:3])))
     assert "labels of split 'train' run from 0 to 3, but a has 3 classes" in said
@@ -156,7 +168,7 @@ def test_fewer_names_than_labels_are_refused(tmp_path):
         (np.full(40, 2**64 - 1, np.uint64), "goes from 18446744073709551615"),
         (Y - 1, "run from -1 to 2"),
         (Y + 0.5, "labels must be one integer an image"),
-        (np.where(Y == 0, np.nan, Y), "labels must be one integer an image"),
+        (np.where(Y == 0, np.nan, Y), "10 are none, nan among them"),
         (np.zeros((40, 3)), "several labels each"),
         (np.zeros(0, int), "is empty"),
         (Y.astype(str), "return_inverse=True"),
@@ -330,7 +342,22 @@ def test_a_file_that_was_cut_is_said_to_be(tmp_path, share):
     path = tmp_path / "a.npz"
     npz_of(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    assert "'a.npz' is damaged or cut short" in refusal(path)
+    said = refusal(path)
+    assert "'a.npz' is damaged or cut short" in said and "save it again with np.savez" in said
+    assert "the folder" not in said, "a folder of arrays is not read"
+
+
+def test_an_archive_with_a_password_is_to_be_saved_again(tmp_path):
+    """A folder of arrays, as after unpacking, is not read."""
+    path = Path(npz_of(tmp_path / "a.npz"))
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
+        at = -1
+        while (at := content.find(mark, at + 1)) >= 0:
+            content[at + flags] |= 1
+    path.write_bytes(content)
+    said = refusal(path)
+    assert "is locked with a password; save it again with np.savez" in said
 
 
 def test_a_pickle_under_the_name_of_an_npz_runs_nothing(tmp_path):

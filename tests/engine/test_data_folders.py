@@ -195,7 +195,11 @@ def test_what_is_there_instead_is_named(tmp_path):
     without = image_folder(tmp_path / "classes", (".",))
     assert "'cat/' (6 images), 'dog/' (6 images)" in refusal(without)
     (tmp_path / "empty").mkdir()
-    assert "no images at all" in refusal(tmp_path / "empty")
+    assert "found no images at all; it needs" in refusal(tmp_path / "empty")
+    (tmp_path / "empty/data_batch_1").write_bytes(b"x")  # the layout of CIFAR-10 for Python
+    assert "left out files that are no images by their names: 1 ('data_batch_1')" in refusal(
+        tmp_path / "empty"
+    )
 
 
 def test_images_directly_in_a_split_are_no_classes(tmp_path):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from teachers import ARGUMENTS, teacher, write_lesson
+from teachers import ARGUMENTS, images, teacher, write_lesson
 from test_roots import ARGUMENTS as COLOURS
 from test_roots import colour_network, write_data
 
@@ -62,6 +63,23 @@ def test_the_usual_layout_is_kept_with_the_notes_it_always_had(tmp_path):
         "the checkpoint names no normalisation; took half, the best of: imagenet "
     )
     assert root.doubts == ()
+
+
+@torch.no_grad()
+def test_a_network_of_unscaled_pixels_is_found(tmp_path):
+    """As OpenCV gives them, from 0 to 255."""
+    model = teacher()  # of pixels from -1 to 1
+    model.conv1.weight.div_(127.5)
+    model.bn1.running_mean.add_(127.5 * model.conv1.weight.sum((1, 2, 3)))
+    content = {}
+    for split, count in (("train", 500), ("test", 200)):
+        content[f"x_{split}"] = pixels = images(count, count)
+        answers = model(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+        content[f"y_{split}"] = answers.argmax(1).numpy()
+    np.savez(tmp_path / "raw.npz", **content, flips=np.array(False))
+    root = opened(tmp_path, model.state_dict(), str(tmp_path / "raw.npz"))
+    assert set(root.data.std) == {1 / 255} and "took bytes, the best of" in " ".join(root.notes)
+    assert root.metrics["test_accuracy"] > 99
 
 
 def test_layouts_that_do_equally_well_are_doubted(tmp_path):

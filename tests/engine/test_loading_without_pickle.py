@@ -17,7 +17,7 @@ import torch
 from test_loading_bad_files import TINY, legacy, refused, saved, tiny_state
 from torch.torch_version import TorchVersion
 
-from engine.checkpoints import UnsafeCheckpointError, load
+from engine.checkpoints import ArchitectureError, UnsafeCheckpointError, load
 
 torch.set_num_threads(1)
 
@@ -122,6 +122,24 @@ def test_one_odd_name_beside_a_prefix_is_left_out_and_named(tmp_path: Path) -> N
         "took 'model.' off the names, and left out what has it not: 'criterion.weight'"
         in loaded.notes
     )
+
+
+@pytest.mark.parametrize("prefix", ["resnet20.", "student.", "1.", "self_made_net."])
+def test_a_prefix_of_any_name_comes_off(tmp_path: Path, prefix: str) -> None:
+    state = {f"{prefix}{name}": tensor for name, tensor in tiny_state().items()}
+    state["0.mean"] = torch.zeros(3)  # of a layer in front that normalises
+    loaded = load(written(tmp_path / "net.pt", saved(state)))
+    assert_tiny(loaded)
+    assert f"took {prefix!r} off the names, and left out what has it not: '0.mean'" in loaded.notes
+
+
+def test_two_networks_in_one_file_are_told_and_the_remedy_works(tmp_path: Path) -> None:
+    networks = ("student.", "teacher.")
+    state = {f"{first}{name}": t for first in networks for name, t in tiny_state().items()}
+    told = "it holds 2 networks, below 'student.', 'teacher.'"
+    words = str(refused(tmp_path, saved(state), ArchitectureError, told))
+    line = words[words.index("{k.removeprefix") : words.rindex("}") + 1]
+    assert_tiny(load(written(tmp_path / "one.pt", saved(eval(line, {"state": state})))))
 
 
 def test_figures_inside_a_mapping_are_found(tmp_path: Path) -> None:

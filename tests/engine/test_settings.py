@@ -166,7 +166,7 @@ def test_an_option_that_nobody_has_is_refused_with_the_nearest():
     ({"policy": "layer"}, "did you mean 'layers'"),
     ({"similarity": "ckaa"}, "--similarity 'ckaa': did you mean 'cka'"),
     ({"similarity_split": "train"}, "--similarity-split 'train': .*validation, test"),
-    ({"iterations": 0}, "--iterations is 0; it must be between 1 and"),
+    ({"iterations": 0}, "--iterations is 0; it must be between 1 and 1,000,000"),
     ({"target_macs": 120.0}, "--target-macs is 120"),
     ({"layer_bonus": float("nan")}, "--layer-bonus is nan"),
     ({"learning_rate": float("inf")}, "--learning-rate is inf"),

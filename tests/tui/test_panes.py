@@ -97,7 +97,7 @@ def test_more_jobs_than_lines_are_counted_and_what_is_awaited_comes_first():
 
 
 def test_idle_and_paused_say_what_to_do():
-    assert plain(job_table([], False, None, 80, 3)).startswith("idle: g grows")
+    assert plain(job_table([], False, None, 80, 3, "idle: g grows it")) == "idle: g grows it\n"
     assert plain(job_table([], True, None, 80, 3)) == "‖ paused: space lets the work go on\n"
     text = plain(job_table([job(state="paused")], True, None, 80, 3))
     assert text.startswith("‖ R.L recovery")

@@ -62,7 +62,7 @@ def collect(name: str, listing: Listing) -> Collected:
             left_out.add(place, entry.path)
     found_at = [place for place in places.values() if isinstance(place, _Place)]
     _refuse_two_spellings(name, found_at)
-    _refuse_missing_splits(name, members, visible, left_out.counts[NO_CLASS])
+    _refuse_missing_splits(name, members, visible, left_out)
     classes = _classes(name, members)
     _refuse_faults(name, members)
     number = {class_name: i for i, class_name in enumerate(classes)}
@@ -167,7 +167,7 @@ def _refuse_missing_splits(
     name: str,
     splits: Mapping[str, list[tuple[Entry, str]]],
     entries: list[Entry],
-    num_without_class: int,
+    left_out: LeftOut,
 ) -> None:
     missing = [split for split in ("train", "test") if not splits.get(split)]
     if not missing:
@@ -180,16 +180,16 @@ def _refuse_missing_splits(
             "rename the validation folder to test/ if its images may serve to report by "
             "(validation images are then taken out of train/), or add test/<class>/*"
         )
-    found = _what_is_there(entries)
-    if num_without_class:
+    found = _what_is_there(entries, left_out)
+    if num_without_class := left_out.counts[NO_CLASS]:
         found += f", {images_of(num_without_class)} of them in a split but in no class folder"
     raise DataError(f"{plain(name)} has no images in {lacks}; found {found}; {remedy}")
 
 
-def _what_is_there(entries: list[Entry]) -> str:
+def _what_is_there(entries: list[Entry], left_out: LeftOut) -> str:
     """The topmost folders that tell images apart, with how many lie in each."""
     if not entries:
-        return "no images at all"
+        return ", ".join(("no images at all", *left_out.notes()))
     folders = Counter(_folder(entry.path) for entry in entries)
     tops: Counter[str] = Counter()
     depth = 1

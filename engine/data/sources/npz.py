@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from engine.contracts.errors import DataError
 from engine.data.images import Decoded
-from engine.data.sources.entries import readable
+from engine.data.sources.entries import named_of, readable
 from engine.data.sources.limits import MOST_CLASSES, refuse_beyond_memory
 from engine.data.sources.npz_images import as_images
 from engine.data.sources.npz_labels import as_labels, shifted_to_zero
@@ -34,12 +35,13 @@ def read_npz(path: Path, flips: bool = True) -> Decoded:
     else:
         shift_notes = _note_on_zero(labels)
     classes = names if names is not None else _numbered(file, labels)
+    class_notes = _notes_on_classes(labels, classes)
     return Decoded(
         readable(path.stem),
         classes,
         _truth(file, extras.get("flips"), flips),
         {**images, **labels},
-        (*layout.notes, *label_notes, *shift_notes, *image_notes),
+        (*layout.notes, *label_notes, *shift_notes, *class_notes, *image_notes),
     )
 
 
@@ -81,6 +83,17 @@ def _note_on_zero(labels: Mapping[str, np.ndarray]) -> tuple[str, ...]:
             "the names of the classes with them (classes=…)",
         )
     return ()
+
+
+def _notes_on_classes(labels: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> Iterable[str]:
+    """Classes that a split lacks, and names that several classes have."""
+    for name, labels_N in labels.items():
+        absent = sorted(set(range(len(classes))) - set(np.unique(labels_N).tolist()))
+        if absent:
+            yield f"{name} has none of {named_of([classes[i] for i in absent[:3]], len(absent))}"
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    if twice:
+        yield f"several classes have the same name: {named_of(twice[:3], len(twice))}"
 
 
 def _truth(file: str, flips: np.ndarray | None, usual: bool) -> bool:

@@ -60,7 +60,10 @@ def _integers(file: str, name: str, array_N: np.ndarray, done: set[str]) -> np.n
 
 def _refused(file: str, name: str, array: np.ndarray) -> DataError:
     remedy = ""
-    if array.dtype.kind in "US":
+    if array.dtype.kind == "f" and array.ndim == 1:
+        good = np.isfinite(array) & (array == np.rint(array))
+        remedy = f", and {np.count_nonzero(~good):,} are none, {array[~good][0]} among them"
+    elif array.dtype.kind in "US":
         remedy = f": classes, {name} = np.unique({name}, return_inverse=True)"
     elif array.ndim == 2:
         remedy = "; images with several labels each are not handled"

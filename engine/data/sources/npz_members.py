@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from engine.contracts.errors import DataError
 from engine.contracts.message_text import shown
 from engine.data.sources.limits import DEFLATE_RATIO, MOST_ENTRIES, refuse_beyond_memory
-from engine.data.sources.zip_files import ZIP_ERRORS, damaged, fault_of, open_zip
+from engine.data.sources.zip_files import SAVE_AGAIN, ZIP_ERRORS, damaged, fault_of, open_zip
 
 MOST_DIMENSIONS = 8
 # All that NumPy raises on headers that are no dictionaries of what it expects.
@@ -57,7 +57,7 @@ class Members:
     def header(self, key: str) -> Header:
         """What an array is, without reading it. Raises DataError."""
         info = self._infos[key]
-        fault = fault_of(info, 2**62)
+        fault = fault_of(info, 2**62, SAVE_AGAIN)
         if fault is not None:
             raise DataError(f"{self.file}: its {shown(key)} {fault}")
         try:

@@ -25,6 +25,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, Run
               ValueError, OverflowError, EOFError, OSError, struct.error, zlib.error,
               lzma.LZMAError, UnicodeError, IndexError)  # fmt: skip
 ENCRYPTED = 0x1
+SAVE_AGAIN = "save it again with np.savez"  # for an .npz: a folder of arrays is not read
 
 
 class _BoundedReader(io.BufferedReader):
@@ -55,8 +56,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         except ZIP_ERRORS as error:
             raise DataError(
                 f"{shown(path.name)} is damaged or cut short: the list of files at its end cannot "
-                f"be read (at most {in_gb(MOST_DIRECTORY_BYTES)} of it are); fetch it again, or "
-                "unpack it and give the folder"
+                f"be read (at most {in_gb(MOST_DIRECTORY_BYTES)} of it are); {_again(path)}"
             ) from error
         archive.filename = str(path)  # for messages: an open descriptor has none
         file.most = None  # members are read within bounds of their own
@@ -64,14 +64,22 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
 
 
-def fault_of(info: zipfile.ZipInfo, most_bytes: int) -> str | None:
-    """Why a member is not to be read, or None."""
+def _again(path: Path) -> str:
+    if path.suffix.lower() == ".npz":
+        return f"fetch it again, or {SAVE_AGAIN}"
+    return "fetch it again, or unpack it and give the folder"
+
+
+def fault_of(
+    info: zipfile.ZipInfo, most_bytes: int, instead: str = "unpack the zip and give the folder"
+) -> str | None:
+    """Why a member is not to be read, with what to do `instead`, or None."""
     if info.flag_bits & ENCRYPTED:
-        return "is locked with a password; unpack the zip and give the folder"
+        return f"is locked with a password; {instead}"
     if info.compress_type not in METHODS:
         method = METHOD_NAMES.get(info.compress_type, f"method {info.compress_type}")
         return (
-            f"is packed by {method}, which is not read here; unpack the zip and give the folder, "
+            f"is packed by {method}, which is not read here; {instead}, "
             "or pack it again with another program"
         )
     if info.file_size > most_bytes:

@@ -33,7 +33,6 @@ _TONES = {"running": "good", "queued": "dim", "paused": "warning"}
 _ORDER = tuple(Field)
 _DROPPED = (Field.MEMORY, Field.DEVICE, Field.RATE, Field.BAR, Field.EPOCH, Field.ETA, Field.SHARE)
 _BAR, _LONGEST_BAR = 6, 32  # cells: the least that is worth showing, and the most
-IDLE = "idle: g grows the selected node, a approves what is suggested, B branches"
 
 
 class JobsPane(LinesView):
@@ -41,21 +40,27 @@ class JobsPane(LinesView):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._shown: tuple[Sequence[JobView], bool, str | None] = ((), False, None)
+        self._shown: tuple[Sequence[JobView], bool, str | None, str] = ((), False, None, "")
         self.border_title = Content("Jobs")
 
     def show(
-        self, jobs: Sequence[JobView], paused: bool = False, warming: str | None = None
+        self,
+        jobs: Sequence[JobView],
+        paused: bool = False,
+        warming: str | None = None,
+        idle: str = "",
     ) -> None:
-        """Shows the jobs in this order; `warming` says what is awaited before any of them runs."""
-        if (tuple(jobs), paused, warming) == self._shown:
+        """Shows the jobs in this order; `warming` says what is awaited before any of them runs,
+        and `idle` what to do where there are none."""
+        if (tuple(jobs), paused, warming, idle) == self._shown:
             return
-        self._shown = tuple(jobs), paused, warming
+        self._shown = tuple(jobs), paused, warming, idle
         self.border_title = Content(title(jobs, paused))
         self.repaint()
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
-        return job_table(*self._shown, width, height)
+        jobs, paused, warming, idle = self._shown
+        return job_table(jobs, paused, warming, width, height, idle)
 
 
 def title(jobs: Sequence[JobView], paused: bool) -> str:
@@ -70,14 +75,19 @@ def title(jobs: Sequence[JobView], paused: bool) -> str:
 
 
 def job_table(
-    jobs: Sequence[JobView], paused: bool, warming: str | None, width: int, height: int
+    jobs: Sequence[JobView],
+    paused: bool,
+    warming: str | None,
+    width: int,
+    height: int,
+    idle: str = "",
 ) -> list[Line]:
     """The lines of the pane in a frame of this size."""
     lines: list[Line] = []
     if warming:
         lines.append([(fig.cut(f"◌ {safe(warming)}", width), "warning")])
     elif not jobs:
-        said = ("‖ paused: space lets the work go on", "warning") if paused else (IDLE, "dim")
+        said = ("‖ paused: space lets the work go on", "warning") if paused else (idle, "dim")
         return [[(fig.cut(said[0], width), said[1])]]
     room = max(height - len(lines), 0)
     shown = jobs if len(jobs) <= room else jobs[: max(room - 1, 0)]
