@@ -18,10 +18,10 @@ from engine.contracts.errors import UserError
 
 _LIKE = "pe-like"  # the handler of what an encoding lacks
 _ASCII = "pe-ascii"
-# One for one, so that columns stay in line.
+# One for one where columns stand in line; ≥ and ≤ stand in sentences, and would be untrue cut.
 _ALIKE = str.maketrans({
     "●": "*", "○": "o", "◌": ".", "◐": "~", "✗": "x", "✓": "v", "★": "<", "├": "|", "└": "`",
-    "│": "|", "─": "-", "−": "-", "–": "-", "→": ">", "≥": ">", "≤": "<", "×": "x", "·": ".",
+    "│": "|", "─": "-", "−": "-", "–": "-", "→": ">", "≥": ">=", "≤": "<=", "×": "x", "·": ".",
     "…": "~", "“": '"', "”": '"', "’": "'",
 })  # fmt: skip
 

@@ -118,15 +118,23 @@ def newest_run(store: TreeStore) -> RunDocument:
     return RunDocument.of(run)
 
 
-def check_resumable(path: Path, overrides: Mapping[str, SettingValue]) -> None:
-    """Raises UsageError where a store is resumed with settings that its run has fixed."""
-    fixed = sorted(set(overrides) - {*STOPPING, "data"})
-    if fixed:
-        raise UsageError(
-            f"{flag(fixed[0])} is fixed for a run that exists; leave it out to resume "
-            f"{path.name}, or give the checkpoint instead of the store, with --new-run, to begin "
-            "another run"
-        )
+def check_resumable(
+    path: Path, overrides: Mapping[str, SettingValue], of_new_runs: Sequence[str] = ()
+) -> None:
+    """Raises UsageError where a store is resumed with settings that its run has fixed, or with
+    options that only say how a run of a checkpoint begins: passed over, they would seem heeded."""
+    fixed = [flag(name) for name in sorted(set(overrides) - {*STOPPING, "data"})]
+    if not fixed and not of_new_runs:
+        return
+    why = (
+        f"{fixed[0]} is fixed for a run that exists"
+        if fixed
+        else (f"{of_new_runs[0]} is about a run of a checkpoint, and {path.name} is a store")
+    )
+    raise UsageError(
+        f"{why}; leave it out to resume {path.name}, or give the checkpoint instead of the store, "
+        "with --new-run, to begin another run"
+    )
 
 
 async def resumed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -73,6 +74,17 @@ class Request:
         given = self.overrides.get("data")
         return None if given is None else str(given)
 
+    def of_new_runs(self, store: Path) -> list[str]:
+        """The options that were given and say nothing of a run which `store` holds already."""
+        kept = expanded(self.store or store)
+        given = {
+            "--store": os.path.realpath(kept) != os.path.realpath(store),
+            "--new-run": self.new_run,
+            "--arch": self.arch is not None,
+            "--protocol": self.protocol != Request.protocol,
+        }
+        return [option for option, is_given in given.items() if is_given]
+
 
 def store_of(request: Request) -> Path:
     """The store that a request for a checkpoint means."""
@@ -117,7 +129,7 @@ async def open_session(
     path = model_path(request.model)
     check_data(request.data or "")
     if is_store(path):
-        check_resumable(path, request.overrides)
+        check_resumable(path, request.overrides, request.of_new_runs(path))
         opening = _Opening(request, StoreClaim(path), emit, accept)
         return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)

@@ -292,11 +292,18 @@ def _check_edits(check: _Check) -> None:
         shapes[row["id"]] = own
         if row["parent_id"] in shapes:
             check.num_checked["edit"] = check.num_checked.get("edit", 0) + 1
-            edit = canonical_json.from_text(row["edit"])
-            if not isinstance(edit, dict):
-                check.found("edit", f"{where}: its edit is no object", who)
-            elif problem := mismatch(edit, shapes[row["parent_id"]], own):
+            problem = _problem_of_edit(row["edit"], shapes[row["parent_id"]], own)
+            if problem is not None:
                 check.found("edit", f"{where}: {problem}", who)
+
+
+def _problem_of_edit(text: str, before: Shapes, after: Shapes) -> str | None:
+    """Why an edit does not lead from its parent's tensors to the node's; None where it does."""
+    try:
+        edit = canonical_json.from_text(text)
+    except (ValueError, TypeError) as error:
+        return f"its edit cannot be read: {error}"
+    return mismatch(edit, before, after) if isinstance(edit, dict) else "its edit is no object"
 
 
 def _summary(check: _Check, sizes: dict[str, int]) -> Verification:

@@ -84,7 +84,7 @@ class WriterLock:
                 raise self._is_foreign() from None
             raise StoreNotWritableError(
                 f"cannot write {self.path} ({error.strerror}), and so not {self._store} either. "
-                "Make its folder writable, or work on a copy in another one (--store names it)"
+                f"Make its folder writable, or {self._elsewhere()}"
             ) from error
         try:
             self._check_own(descriptor)
@@ -114,6 +114,11 @@ class WriterLock:
             f"{self.path} is no lock of pe-explore, and a store has its lock there. Move that file "
             "away, or give the store another name (--store)"
         )
+
+    def _elsewhere(self) -> str:
+        if self._store.exists():
+            return "copy the store to another one and work on that copy"
+        return "name another place with --store"
 
     def _is_locked(self, holder: str) -> StoreLockedError:
         return StoreLockedError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import torch
 from json_shapes import problems
 from small import OPTIONS, write_data, write_network
+from tampering import tamper
 
 from engine.checkpoints import load
 from engine.contracts.settings import CRITERIA, ScoringSettings, Settings
@@ -159,6 +161,16 @@ def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grow
     assert load(other).architecture == load(target).architecture
     refused = run("export", store, "best", tmp_path / "best.onnx")
     assert refused.returncode == 2 and ".pt and .safetensors" in refused.stderr
+
+
+def test_what_verify_says_can_be_used_is_exported_beside_what_cannot(grown, tmp_path):
+    store = shutil.copy(grown[0], tmp_path / "hurt.pex.db")
+    tamper(store, "UPDATE node SET edit = '{nope' WHERE name = 'R.L'")
+    verified = run("verify", store)
+    assert "can be used: R, R.F" in verified.stdout, verified.stdout
+    exported = run("export", store, "R.F", tmp_path / "beside.pt")
+    assert exported.returncode == 0, exported.stderr
+    assert load(tmp_path / "beside.pt").model
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

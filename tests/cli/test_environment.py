@@ -87,6 +87,14 @@ def test_output_that_is_no_utf_8_gets_signs_that_it_has(grown, encoding):
         told.stdout.decode(encoding)
 
 
+def test_what_is_compared_keeps_its_sense_in_ascii(grown, tmp_path):
+    store = shutil.copy(grown, tmp_path / "tree.pex.db")
+    said = run("note", store, "R", "CKA 0.5 ≥ 0.5 and ≤ 1", environment={"PYTHONUTF8": "1"})
+    assert said.returncode == 0, said.stderr
+    shown = run("show", store, "R", environment={"PYTHONIOENCODING": "ascii"})
+    assert b"CKA 0.5 >= 0.5 and <= 1" in shown.stdout
+
+
 def test_a_sign_that_no_encoding_has_is_told_as_an_escape(tmp_path):
     ended = run("log", tmp_path / "größe-☃.db", environment={"PYTHONIOENCODING": "ascii"})
     assert ended.returncode == 1 and rb"gr\xf6\xdfe-\u2603.db" in ended.stderr

@@ -195,6 +195,26 @@ def test_a_fixed_setting_is_refused_on_a_store_with_a_remedy_that_helps(moved):
     assert len(runs(moved / "tiny.pex.db")) == 2
 
 
+@pytest.mark.parametrize("option, given", [
+    ("--new-run", {"new_run": True}),
+    ("--store", {"store": Path("elsewhere.pex.db")}),
+    ("--arch", {"arch": "resnet20"}),
+    ("--protocol", {"protocol": "paper"}),
+])  # fmt: skip
+def test_what_is_about_new_runs_is_not_passed_over_on_a_store(moved, option, given):
+    store = moved / "tiny.pex.db"
+    before = content(store)
+    with pytest.raises(UsageError, match=f"^{option} is about a run of a checkpoint, and tiny"):
+        grow(Request(str(store), **given))
+    assert content(store) == before
+
+
+def test_a_store_may_be_named_twice(moved):
+    store = moved / "tiny.pex.db"
+    grow(Request(str(store), store=store))
+    assert len(runs(store)) == 1
+
+
 # ------------------------------------------------------------ new runs
 
 

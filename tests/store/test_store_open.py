@@ -153,8 +153,10 @@ def test_read_only_folder_can_be_read_and_says_why_it_cannot_be_written() -> Non
                 if os.getuid() == 0:
                     os.setgid(65534)
                     os.setuid(65534)
-                with pytest.raises(StoreNotWritableError, match="--store"):
+                with pytest.raises(StoreNotWritableError, match="copy the store to another one"):
                     TreeStore.open(path)
+                with pytest.raises(StoreNotWritableError, match="another place with --store"):
+                    TreeStore.open(folder / "new.db", create=True)
                 with TreeStore.open(path, read_only=True) as store:
                     assert len(store.nodes(1)) == 3
                 code = 0

@@ -118,6 +118,18 @@ def test_a_node_below_a_broken_edit_cannot_be_used_and_one_beside_it_can(grown: 
     assert names(found.usable) == {"R", "R.F"}
 
 
+@pytest.mark.parametrize("text", ["{nope", "[" * 5000, "7", "NULL"])
+def test_an_edit_that_cannot_be_read_hides_no_other(grown: Path, text: str) -> None:
+    value = text if text == "NULL" else f"'{text}'"
+    other = """'{"structure":"filter","filters":{"layer1.0.conv1":[1]}}'"""
+    break_in(grown, f"UPDATE node SET edit = {value} WHERE name = 'R.L'",
+             f"UPDATE node SET edit = {other} WHERE name = 'R.F'")  # fmt: skip
+    found = verify(grown)
+    assert names(found.unusable) == {"R.L", "R.L.F", "R.L.F2", "R.F"}
+    told = [each.text for each in found.findings if each.kind == "edit"]
+    assert any("R.L (" in text for text in told) and any("3 filters" in text for text in told)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_garbage_anywhere_in_the_file_never_ends_in_a_traceback(grown: Path, seed: int) -> None:
     draw, content = random.Random(seed), bytearray(grown.read_bytes())

@@ -18,7 +18,7 @@ from explorer.session.artifacts import Artifacts
 from explorer.session.documents import RunDocument, network_of, newest_phase
 from explorer.session.named_files import check_output, expanded
 from explorer.views.best_node import best
-from explorer.views.stored_nodes import node_views
+from explorer.views.stored_nodes import node_views, some_node_views
 from store import TreeStore
 
 
@@ -30,15 +30,14 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
         document = RunDocument.of(run)
-        views = node_views(store, run.id)
         if node_name == "best":
-            node_name = best(views, document.settings).name
+            node_name = best(node_views(store, run.id), document.settings).name
         node = store.node(run.id, node_name)
         if node.state != "ready":
             raise UsageError(
                 f"{node_name} is {node.state}; only a ready node has weights to export"
             )
-        (described,) = [view for view in views if view.name == node_name]
+        (described,) = some_node_views(store, run.id, [node_name])
         with temporary_folder() as folder:
             artifacts = Artifacts(store, folder)
             network = network_of(store, document, node, newest_phase(node))
