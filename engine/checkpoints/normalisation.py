@@ -8,7 +8,7 @@ from torch import nn
 
 from engine.checkpoints import LoadedNetwork, preset_normalisations
 from engine.checkpoints.layouts import OTHER_EPS, plausible
-from engine.checkpoints.trials import NOISE, Chosen, Scaling, Trials, differs, p_value
+from engine.checkpoints.trials import NOISE, Chosen, Scaling, Trial, Trials, differs, p_value
 from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError
 from engine.contracts.networks import Architecture, DataDescription, Execution
@@ -60,7 +60,7 @@ def choose(
         read = {**architecture.arguments, **best.layout.arguments()}
         architecture = replace(architecture, arguments=read)
     mean, std = scalings[best.scaling]
-    doubts = _doubts(chosen, data)
+    doubts = (*_doubts(chosen, data), *_doubts_on_channels(best, trials))
     model = trials.model(best.layout)
     return Choice(model, architecture, best.scaling, tuple(mean), tuple(std), notes, doubts)
 
@@ -135,6 +135,19 @@ def _doubts(chosen: Chosen, data: ImageData) -> tuple[Doubt, ...]:
         )
         found.append(Doubt("layout", words))
     return tuple(found)
+
+
+def _doubts_on_channels(best: Trial, trials: Trials) -> tuple[Doubt, ...]:
+    """OpenCV reads images as BGR, and so do networks that were trained with it."""
+    turned = trials.with_channels_turned(best)
+    if turned is None or turned.accuracy <= best.accuracy or not differs(turned, best):
+        return ()
+    words = (
+        f"its images seem to have been read as BGR: with red and blue changed {turned.accuracy:.1f}"
+        f" % of {len(best.right_N):,} training images are right instead of {best.accuracy:.1f} %; "
+        "turn the weights of its first convolution round, weight.flip(1), and save it so"
+    )
+    return (Doubt("channel-order", words, asks=True),)
 
 
 def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:

@@ -91,7 +91,7 @@ class Trials:
         losers: dict[Layout, Trial] = {}
         left = list(layouts)
         if len(left) > 1:
-            quick = [name for name in ("half", "none", "half-grey", "none-grey")
+            quick = [name for name in ("half", "none", "bytes", "half-grey", "none-grey")
                      if name in self._scalings] + [list(self._scalings)[-1]]  # fmt: skip
             left = self._halved(left, quick, FIRST_IMAGES, MOST_LAYOUTS, losers)
         if len(left) > 1:
@@ -113,6 +113,16 @@ class Trials:
         that guesses."""
         images = self._images(TRIAL_IMAGES)
         return self._run(layout, best.scaling, images) if is_above_chance(best, images) else None
+
+    def with_channels_turned(self, best: Trial) -> Trial | None:
+        """The best trial's layout on as many images whose channels are in the opposite order, with
+        what scales them best; None for grey images, and for a network that guesses."""
+        few, images = (_turned(self._images(count)) for count in (FIRST_IMAGES, TRIAL_IMAGES))
+        if images.pixels_NHWC.shape[-1] != 3:
+            return None
+        scaling = best_of([self._run(best.layout, name, few) for name in self._scalings]).scaling
+        trial = self._run(best.layout, scaling, images)
+        return trial if is_above_chance(trial, images) else None
 
     def _halved(
         self, layouts: list[Layout], names: Iterable[str], num_images: int, most: int,
@@ -152,6 +162,10 @@ class Trials:
         order = find_order(labels_N, predicted_N, self._num_classes) if is_usual else None
         right_N = predicted_N == labels_N if order is None else order.right(labels_N, predicted_N)
         return Trial(layout, scaling, right_N, found.loss, order)
+
+
+def _turned(images: Images) -> Images:
+    return Images(images.pixels_NHWC.flip(-1).contiguous(), images.labels_N)
 
 
 def _is_worth_more(trial: Trial, usual: Trial) -> bool:

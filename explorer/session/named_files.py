@@ -12,8 +12,9 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from engine.contracts.data_names import KNOWN_DATA
 from engine.contracts.errors import UnusableFileError, UsageError
-from engine.contracts.near import nearest
+from engine.contracts.near import did_you_mean, nearest
 from engine.contracts.outside import check_regular, open_regular
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -22,6 +23,7 @@ _LONGEST_ENDING = len(".new-journal")  # of what is written beside a store for a
 _LEAST_ROOM = 2**20  # bytes: of a store without weights, with what is beside it
 _MOST_NEIGHBOURS = 10_000  # names among which a similar one is looked for
 _LONGEST_SHOWN = 100  # characters
+_HEAD_BYTES = 64
 _DATA_SUFFIXES = (".npz", ".zip")
 
 
@@ -61,7 +63,20 @@ def model_path(model: str) -> Path:
         raise UsageError(
             f"there is no file {_short(model)}{hint} (the bundled network is called 'sample')"
         ) from error
+    _check_beginning(path)
     return path
+
+
+def _check_beginning(path: Path) -> None:
+    """What went wrong in a download shows at once; all else the engine looks at."""
+    with open_regular(path) as file:
+        beginning = file.read(_HEAD_BYTES)
+    if not beginning:
+        raise UnusableFileError(f"{path} is empty (0 bytes); get it again")
+    if beginning.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise UnusableFileError(
+            f"{path} is a web page, not a checkpoint: the page of an error, perhaps; get it again"
+        )
 
 
 def store_path(name: Path) -> Path:
@@ -103,7 +118,11 @@ def check_data(source: str) -> None:
         return
     looks_like_path = os.sep in source or path.suffix.lower() in _DATA_SUFFIXES
     if not looks_like_path and not os.path.lexists(path) and len(source) < _LONGEST_NAME:
-        return  # a known name, or one that is refused with those there are
+        if source.lower() in KNOWN_DATA:
+            return
+        hint = did_you_mean(source.lower(), KNOWN_DATA).rstrip()
+        hint = hint or f"known names: {', '.join(KNOWN_DATA)}"
+        raise NoSuchDataError(f"no data set or file is called {source!r}; {hint}")
     try:
         check_regular(path)
     except UnusableFileError as error:

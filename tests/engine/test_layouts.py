@@ -133,3 +133,16 @@ def test_plausible_layouts_begin_with_the_usual_one_and_fit_the_tensors():
 def test_a_layout_that_is_none_is_refused(wrong):
     with pytest.raises((TypeError, ValueError)):
         build("cifar_resnet", {**ARGUMENTS, **wrong})
+
+
+def test_a_network_that_reads_blue_first_is_doubted_with_a_remedy_that_mends_it(tmp_path):
+    model = teacher()
+    data = write_lesson(tmp_path, model)
+    weights = model.state_dict()
+    turned = {**weights, "conv1.weight": weights["conv1.weight"].flip(1)}
+    (doubt,) = [d for d in opened(tmp_path, turned, data).doubts if d.code == "channel-order"]
+    assert doubt.asks and "weight.flip(1)" in doubt.words
+    followed = {**turned, "conv1.weight": turned["conv1.weight"].flip(1)}
+    root = opened(tmp_path, followed, data)
+    assert not any(d.code == "channel-order" for d in root.doubts)
+    assert root.metrics["test_accuracy"] > 99

@@ -11,7 +11,7 @@ from scripted import DIGEST
 from textual.widgets import Input
 
 from engine.contracts.doubts import Doubt
-from engine.contracts.errors import DataError, DataNotNamedError
+from engine.contracts.errors import DataNotNamedError
 from engine.contracts.events import NetworkRead
 from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
@@ -162,8 +162,6 @@ def test_only_known_data_are_offered_that_the_network_can_take(tmp_path):
 
 
 def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):
-    cause = "no data set or file is called 'cifr10'; did you mean 'cifar10'?"
-
     async def play(seat):
         dialog = await seat.dialog(DataDialog)
         await seat.sees("is called 'cifr10'")
@@ -173,10 +171,7 @@ def test_data_that_do_not_exist_are_asked_for_again_with_the_reason(tmp_path):
         await seat.idle()
         assert seat.worker.jobs["open R"].places.data == "cifar100"
 
-    def script(worker):
-        worker.fail("open R", JobFailedError(DataError.code, cause))
-
-    explore(tmp_path, play, overrides={"data": "cifr10"}, script=script)
+    explore(tmp_path, play, overrides={"data": "cifr10"})
 
 
 def test_whoever_does_not_name_the_data_comes_back_to_the_start_screen(tmp_path):

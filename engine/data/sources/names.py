@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
+from engine.contracts.data_names import KNOWN_DATA
+
 SAMPLE_NAMES = ("sample", "fashion-sample")
 # torchvision class, whether a mirrored image keeps its class
 TORCHVISION: dict[str, tuple[str, bool]] = {
@@ -16,7 +18,7 @@ TORCHVISION: dict[str, tuple[str, bool]] = {
     "svhn": ("SVHN", False),
     "stl10": ("STL10", True),
 }
-KNOWN_NAMES = (*TORCHVISION, *SAMPLE_NAMES)
+KNOWN_NAMES = tuple(KNOWN_DATA)
 
 
 def sample_file(name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.contracts.data_names import KNOWN_DATA
 from engine.contracts.events import NetworkRead
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
@@ -23,21 +24,8 @@ from explorer.tui.screens.form_widgets import (
 )
 from explorer.views.safe_text import safe
 
-
-class _Known(NamedTuple):
-    words: str
-    channels: int
-    classes: int
-
-
-DATA_NAMES = {
-    "cifar10": _Known("60,000 colour images, 10 classes; downloaded", 3, 10),
-    "cifar100": _Known("60,000 colour images, 100 classes; downloaded", 3, 100),
-    "svhn": _Known("99,289 colour images of digits, 10 classes; downloaded", 3, 10),
-    "fashion-mnist": _Known("70,000 grey images, 10 classes; downloaded", 1, 10),
-    "mnist": _Known("70,000 grey images of digits, 10 classes; downloaded", 1, 10),
-    "sample": _Known("12,000 grey images of Fashion-MNIST, 10 classes; bundled", 1, 10),
-}
+# CIFAR ResNets take images of about 32×32; the sample has one name in a list.
+_OFFERED = {n: d for n, d in KNOWN_DATA.items() if n not in ("stl10", "fashion-sample")}
 ANY_NETWORK = NetworkRead()
 
 
@@ -110,7 +98,7 @@ class TextDialog(Dialog[str]):
     def fit(self, num_lines: int) -> None:
         super().fit(num_lines)
         for options in self.query(OptionList):  # the line that is typed stays in sight
-            options.styles.max_height = max(num_lines - 9, 2)
+            options.styles.max_height = max(num_lines - 10, 2)
 
     def answer(self) -> str:
         text = self.query_one(SafeInput).given
@@ -153,7 +141,7 @@ class DataDialog(TextDialog):
         title: str | None = None,
         network: NetworkRead = ANY_NETWORK,
     ) -> None:
-        fitting = (n for n, d in DATA_NAMES.items() if network.takes(d.channels, d.classes))
+        fitting = (n for n, d in _OFFERED.items() if network.takes(d.channels, d.classes))
         names = tuple(dict.fromkeys((*suggestions, *fitting)))
         label = "A name, a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         title = title or "Which data was it trained on?"
@@ -166,8 +154,8 @@ class DataDialog(TextDialog):
 
     def prompt(self, suggestion: str) -> Text:
         text = super().prompt(suggestion)
-        known = DATA_NAMES.get(suggestion)
-        return text.append(f"  {known.words}", "dim") if known else text
+        known = KNOWN_DATA.get(suggestion)
+        return text.append(f"  {known.words}, {known.classes} classes", "dim") if known else text
 
     def typed(self, text: str) -> None:
         self.complain("")  # half a path is no error yet
