@@ -69,8 +69,11 @@ def model_path(model: str) -> Path:
 
 def _check_beginning(path: Path) -> None:
     """What went wrong in a download shows at once; all else the engine looks at."""
-    with open_regular(path) as file:
-        beginning = file.read(_HEAD_BYTES)
+    try:
+        with open_regular(path) as file:
+            beginning = file.read(_HEAD_BYTES)
+    except OSError as error:  # of a disk that fails, or a file that only looks like one
+        raise UnusableFileError(f"{path} cannot be read: {error.strerror}") from error
     if not beginning:
         raise UnusableFileError(f"{path} is empty (0 bytes); get it again")
     if beginning.lstrip().lower().startswith((b"<!doctype", b"<html")):

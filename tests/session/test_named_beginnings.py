@@ -17,6 +17,11 @@ def test_a_download_that_went_wrong_is_no_network(tmp_path, content, words):
         model_path(str(tmp_path / "net.pth"))
 
 
+def test_a_file_that_opens_and_cannot_be_read_is_named():
+    with pytest.raises(UnusableFileError, match="/proc/self/mem cannot be read"):
+        model_path("/proc/self/mem")
+
+
 def test_a_file_of_anything_else_is_left_to_the_engine(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"<weights>")
     assert model_path(str(tmp_path / "net.pth")) == tmp_path / "net.pth"
