@@ -10,6 +10,8 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,7 +75,7 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
 
 def digest_of(path: Path, most_bytes: int) -> str:
     """The SHA-256 of an ordinary file. Raises UnusableFileError where it has more bytes."""
-    with open_regular(path) as file:
+    with _reading(path), open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most_bytes:
             raise UnusableFileError(f"{path} has {size:,} bytes; at most {most_bytes:,} are read")
@@ -81,6 +83,15 @@ def digest_of(path: Path, most_bytes: int) -> str:
         while chunk := file.read(2**20):
             digest.update(chunk)
         return digest.hexdigest()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """A disk that fails in the middle of a file is told by the file's name."""
+    try:
+        yield
+    except OSError as error:
+        raise UnusableFileError(f"{path} {_reason(error)}") from error
 
 
 def _check_kind(path: Path, mode: int) -> None:

@@ -63,3 +63,8 @@ def test_links_to_files_are_followed(tmp_path):
     (tmp_path / "link").symlink_to("file")
     with open_regular(tmp_path / "link") as file:
         assert file.read() == b"content"
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_named():
+    with pytest.raises(UnusableFileError, match="/proc/self/mem cannot be read"):
+        read_bounded(Path("/proc/self/mem"), 10)
