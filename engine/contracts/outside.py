@@ -61,6 +61,12 @@ def check_regular(path: Path) -> os.stat_result:
     return found
 
 
+def beginning_of(path: Path, num_bytes: int) -> bytes:
+    """The first bytes of an ordinary file, as many as it has. Raises UnusableFileError."""
+    with _reading(path), open_regular(path) as file:
+        return file.read(num_bytes)
+
+
 def read_bounded(path: Path, most_bytes: int) -> bytes:
     """The content of an ordinary file. Raises UnusableFileError where it has more bytes."""
     with open_regular(path) as file:

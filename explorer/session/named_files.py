@@ -15,7 +15,7 @@ from pathlib import Path
 from engine.contracts.data_names import KNOWN_DATA
 from engine.contracts.errors import UnusableFileError, UsageError
 from engine.contracts.near import did_you_mean, nearest
-from engine.contracts.outside import check_regular, open_regular
+from engine.contracts.outside import beginning_of, check_regular
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 _LONGEST_NAME = 255  # bytes, on every usual file system
@@ -35,9 +35,8 @@ def expanded(name: str | os.PathLike[str]) -> Path:
 def is_store(path: Path) -> bool:
     """Whether the file is an SQLite one (whose, the store itself finds out)."""
     try:
-        with open_regular(path) as file:
-            return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
-    except (UnusableFileError, OSError):
+        return beginning_of(path, len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    except UnusableFileError:
         return False
 
 
@@ -69,11 +68,7 @@ def model_path(model: str) -> Path:
 
 def _check_beginning(path: Path) -> None:
     """What went wrong in a download shows at once; all else the engine looks at."""
-    try:
-        with open_regular(path) as file:
-            beginning = file.read(_HEAD_BYTES)
-    except OSError as error:  # of a disk that fails, or a file that only looks like one
-        raise UnusableFileError(f"{path} cannot be read: {error.strerror}") from error
+    beginning = beginning_of(path, _HEAD_BYTES)
     if not beginning:
         raise UnusableFileError(f"{path} is empty (0 bytes); get it again")
     if beginning.lstrip().lower().startswith((b"<!doctype", b"<html")):
