@@ -69,11 +69,8 @@ def beginning_of(path: Path, num_bytes: int) -> bytes:
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
     """The content of an ordinary file. Raises UnusableFileError where it has more bytes."""
-    with open_regular(path) as file:
-        try:
-            content = file.read(most_bytes + 1)
-        except OSError as error:
-            raise UnusableFileError(f"{path} {_reason(error)}") from error
+    with _reading(path), open_regular(path) as file:
+        content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise UnusableFileError(f"{path} has more than {most_bytes:,} bytes")
     return content

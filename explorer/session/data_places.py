@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -12,12 +11,13 @@ from typing import cast
 
 from engine.contracts.errors import USAGE, UserError
 from engine.contracts.events import Noted
-from engine.contracts.jobs import DataDescribed, DescribeData, JobRequest, Places
+from engine.contracts.jobs import DataDescribed, DescribeData, Places
 from engine.contracts.networks import DataDescription
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.session.documents import RunDocument
-from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold
+from explorer.session.events import Emit
+from explorer.session.root_job import run_for_root
 
 # What lies at a place, with at most so many training images: those of a digest, where they may be
 # read so. Raises JobFailedError.
@@ -79,12 +79,7 @@ def describer(executor: Executor, emit: Emit) -> Describe:
 
     async def describe(place: str, digest: str, train_limit: int | None) -> DataDescription:
         job = DescribeData(digest, train_limit)
-        request = JobRequest(uuid.uuid4().hex, job, "data R", Places(data=place))
-        emit(JobAsked("R", job.KIND))
-        try:
-            result = await executor.run(request, lambda event: emit(JobTold("R", job.KIND, event)))
-        finally:
-            emit(JobAnswered("R", job.KIND))
+        result = await run_for_root(job, Places(data=place), executor, emit)
         return cast(DataDescribed, result).data
 
     return describe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -12,7 +11,7 @@ from typing import cast
 
 from engine.contracts.codec import encode_object
 from engine.contracts.events import Noted
-from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
+from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
 from engine.contracts.outside import (
@@ -32,7 +31,7 @@ from explorer.session.accepting import Accept, check_accepted, whatever_it_is
 from explorer.session.artifacts import Artifacts, made_in
 from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
 from explorer.session.documents import Origin, RunDocument, settings_document
-from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold, RunBegun, RunResumed
+from explorer.session.events import Emit, RunBegun, RunResumed
 from explorer.session.known_run import (
     Choice,
     check_resumable,
@@ -50,6 +49,7 @@ from explorer.session.named_files import (
     may_write_beside,
     model_path,
 )
+from explorer.session.root_job import run_for_root
 from explorer.session.session import Session
 from store import Run, StoreClaim, TreeStore
 
@@ -281,15 +281,7 @@ async def _open_root(
         train_limit=settings.data.train_limit,
     )
     places = Places(data=settings.data.source, checkpoint=str(path))
-    emit(JobAsked("R", job.KIND))
-    try:
-        result = await executor.run(
-            JobRequest(uuid.uuid4().hex, job, "open R", places),
-            lambda event: emit(JobTold("R", job.KIND, event)),
-        )
-    finally:
-        emit(JobAnswered("R", job.KIND))
-    return cast(Opened, result)
+    return cast(Opened, await run_for_root(job, places, executor, emit))
 
 
 def _new_run(
