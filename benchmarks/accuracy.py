@@ -28,7 +28,7 @@ from engine.contracts.networks import Execution
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import evaluate
 from engine.pruning import candidates
-from engine.pruning import surgery as edits
+from engine.pruning import editing as edits
 from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device

@@ -23,7 +23,7 @@ from engine import load
 from engine.contracts.settings import ScoringSettings
 from engine.data import ImageData, Images
 from engine.pruning import candidates
-from engine.pruning import surgery as edits
+from engine.pruning import editing as edits
 from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
@@ -61,7 +61,7 @@ def main() -> None:
         f"ours: build without {asked.filters} filters": lambda: edits.apply(filters, model),
         "ours: build without a block": lambda: edits.apply(layer, model),
     }
-    share = asked.filters / sum(g.num_filters for g in structure.filter_groups)
+    share = asked.filters / sum(g.num_units for g in structure.groups)
     if importlib.util.find_spec("torch_pruning") is not None:
         ways |= torch_prunings(model, share)
     else:

@@ -35,7 +35,7 @@ from engine.contracts.jobs import (
 from engine.contracts.networks import DataRef, Execution, FileRef, NetworkRef
 from engine.contracts.settings import Settings, setting_named, with_values
 from engine.measures.similarity import SIMILARITIES
-from engine.pruning import surgery
+from engine.pruning import editing
 from engine.pruning.criteria import CRITERIA
 from engine.runtime import device
 from engine.runtime.progress import SILENT
@@ -82,7 +82,7 @@ def watch(clock: Clock) -> None:
     for name, similarity in list(SIMILARITIES.items()):
         compare = clock.timed("CKA", similarity.compare)
         SIMILARITIES[name] = similarity._replace(compare=compare)
-    surgery.apply = clock.timed("building the candidate", surgery.apply)
+    editing.apply = clock.timed("building the candidate", editing.apply)
     workbench.Workbench.keep = clock.timed("writing tensors", workbench.Workbench.keep)  # type: ignore
 
 

@@ -46,7 +46,7 @@ def convolve_in(bits: int | None) -> None:
 
 
 def flat(scores: Scores) -> np.ndarray:
-    return np.array([value for values in scores.filters.values() for value in values])
+    return np.array([value for values in scores.units.values() for value in values])
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from engine.contracts.settings import ScoringSettings
 from engine.data import ImageData, Images, load, normalise
 from engine.data.splits import sample_per_class
 from engine.pruning import candidates
-from engine.pruning import surgery as edits
+from engine.pruning import editing as edits
 from engine.pruning.criteria.kl import Sums, kl_of
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
@@ -45,14 +45,14 @@ def plain_scores(model: nn.Module, images: Images, data: ImageData) -> Scores:
     """The KL without each structure, by one forward each through the whole network."""
     inputs_BCHW = normalise(images.pixels_NHWC, data.mean, data.std).contiguous()
     before_BK, sums = model(inputs_BCHW), Sums(model)
-    for group in structure_of(model).filter_groups:
-        for index in range(group.num_filters):
+    for group in structure_of(model).groups:
+        for index in range(group.num_units):
             silenced = copy.deepcopy(model)
             norm = silenced.get_submodule(group.norm)  # type: ignore[arg-type]
             norm.weight[index] = norm.bias[index] = 0
             sums.filters[group.path][index] = kl_of(silenced(inputs_BCHW), before_BK).sum()
     for block in structure_of(model).blocks:
-        if not block.changes_shape:
+        if block.stays != "shape":
             skipping = edits.apply(Edit("layer", blocks=(block.path,)), model)
             sums.blocks[block.path] = float(kl_of(skipping(inputs_BCHW), before_BK).sum())
     return sums.means(len(images))

@@ -34,8 +34,8 @@ ONE_IN = 20
 
 def plain_milliseconds(model: nn.Module, images_BCHW: torch.Tensor) -> float:
     """One full forward a structure, as the authors do it: milliseconds an image for all of them."""
-    groups = structure_of(model).filter_groups
-    structures = [(g.path, i) for g in groups for i in range(g.num_filters)]
+    groups = structure_of(model).groups
+    structures = [(g.path, i) for g in groups for i in range(g.num_units)]
     asked = structures[::ONE_IN]
     started = time.perf_counter()
     with torch.inference_mode():

@@ -15,7 +15,7 @@ from engine.contracts.errors import EngineError, UnknownFamilyError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.networks import Architecture
 from engine.models import build
-from engine.pruning.surgery import rebuild
+from engine.pruning.editing import rebuild
 
 # What factories and edits raise when their arguments, which come out of a file, are nonsense.
 _NONSENSE = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.contracts.codec import decode, encode_object
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
 
@@ -98,8 +99,24 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Importance (the least goes first): by block path, and by convolution path a filter."""
-
+class _StoredScores:
     blocks: Mapping[str, float]
     filters: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Importance (the least goes first): by block path, and by the path of a group a unit."""
+
+    blocks: Mapping[str, float]
+    units: Mapping[str, tuple[float, ...]]
+
+    def as_json(self) -> JsonObject:
+        """The scores as a store keeps them; the first ones were of filters only."""
+        return encode_object(_StoredScores(self.blocks, self.units))
+
+    @staticmethod
+    def from_json(value: object) -> Scores:
+        """The scores of `as_json`. Raises FormatError."""
+        stored = decode(_StoredScores, value, "Scores")
+        return Scores(stored.blocks, stored.filters)

@@ -9,10 +9,11 @@ from torch import nn
 
 from engine.contracts.edits import Edit
 from engine.contracts.settings import ScoringSettings
+from engine.contracts.structure import NetworkStructure
 from engine.measures.cost import Cost, cost_of
-from engine.pruning import surgery as edits
+from engine.pruning import editing as edits
 from engine.pruning.criteria import Scores
-from engine.pruning.structure import NetworkStructure, structure_of
+from engine.pruning.structure import structure_of
 
 
 def layer_edit(structure: NetworkStructure, scores: Scores, min_blocks: int) -> Edit | None:
@@ -32,7 +33,7 @@ def filter_edit(
     `uniform` takes the same fraction of every convolution, the remainder one by one from randomly
     drawn ones (the paper's); `global` the lowest scores wherever they are.
     """
-    count = min(count, structure.num_spare_filters)
+    count = min(count, structure.num_spare_units)
     if count <= 0:
         return None
     if allocation == "uniform":
@@ -40,36 +41,34 @@ def filter_edit(
     else:
         quotas = _global_quotas(structure, scores, count)
     filters = []
-    for group in structure.filter_groups:
+    for group in structure.groups:
         if quotas[group.path]:
-            order = np.argsort(scores.filters[group.path], kind="stable")
+            order = np.argsort(scores.units[group.path], kind="stable")
             chosen = sorted(int(i) for i in order[: quotas[group.path]])
             filters.append((group.path, tuple(chosen)))
-    return Edit("filter", filters=tuple(sorted(filters)))
+    return Edit("filter", units=tuple(sorted(filters)))
 
 
 def _uniform_quotas(structure: NetworkStructure, count: int, seed: int) -> dict[str, int]:
-    width = sum(group.num_filters for group in structure.filter_groups)
+    width = sum(group.num_units for group in structure.groups)
     quotas = {
-        group.path: min(group.num_filters * count // width, group.num_filters - 1)
-        for group in structure.filter_groups
+        group.path: min(group.num_units * count // width, group.num_units - 1)
+        for group in structure.groups
     }
     random = np.random.default_rng(seed)
     for _ in range(count - sum(quotas.values())):
-        open_groups = [
-            g.path for g in structure.filter_groups if quotas[g.path] < g.num_filters - 1
-        ]
+        open_groups = [g.path for g in structure.groups if quotas[g.path] < g.num_units - 1]
         quotas[open_groups[random.integers(len(open_groups))]] += 1
     return quotas
 
 
 def _global_quotas(structure: NetworkStructure, scores: Scores, count: int) -> dict[str, int]:
-    quotas = {group.path: 0 for group in structure.filter_groups}
-    room = {group.path: group.num_filters - 1 for group in structure.filter_groups}
+    quotas = {group.path: 0 for group in structure.groups}
+    room = {group.path: group.num_units - 1 for group in structure.groups}
     ranked = sorted(
         (score, position, index, group.path)
-        for position, group in enumerate(structure.filter_groups)
-        for index, score in enumerate(scores.filters[group.path])
+        for position, group in enumerate(structure.groups)
+        for index, score in enumerate(scores.units[group.path])
     )
     for _, _, _, path in ranked:
         if count and quotas[path] < room[path]:
@@ -102,7 +101,7 @@ def propose(
         # Of a network without any block nothing is left to propose.
         paths = layer.blocks if layer else sorted(scores.blocks, key=scores.blocks.__getitem__)[:1]
         by_path = {block.path: block for block in structure.blocks}
-        filters = of_count(sum(by_path[path].num_filters for path in paths))
+        filters = of_count(sum(by_path[path].num_units for path in paths))
     return [edit for edit in (layer, filters) if edit is not None]
 
 
@@ -121,7 +120,7 @@ def _matched(
         return cost.num_macs if match == "macs" else cost.num_params
 
     target = amount(layer)
-    low, high = 1, structure.num_spare_filters
+    low, high = 1, structure.num_spare_units
     if high < 1:
         return None
     while low < high:  # the smallest count that saves at least as much as the layer does

@@ -12,8 +12,9 @@ from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
 from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.settings import ALLOCATIONS, ScoringSettings
-from engine.pruning import candidates, surgery
-from engine.pruning.structure import NetworkStructure, structure_of
+from engine.contracts.structure import NetworkStructure
+from engine.pruning import candidates, editing
+from engine.pruning.structure import structure_of
 
 
 def check(request: EditRequest, model: nn.Module) -> None:
@@ -21,7 +22,7 @@ def check(request: EditRequest, model: nn.Module) -> None:
     structure = structure_of(model)
     exact = _exact(request)
     if exact is not None:
-        surgery.apply(exact, model)
+        editing.apply(exact, model)
     elif isinstance(request, RemoveBlocks):
         _candidates_to_go(structure, min_blocks=1)
     else:
@@ -91,14 +92,14 @@ def _candidates_to_go(structure: NetworkStructure, min_blocks: int) -> list[str]
     """The blocks among which the least important is looked for: the usual ones, if there are."""
     blocks = structure.removable_blocks(min_blocks) or structure.removable_blocks(1)
     if not blocks:
-        free = [block.path for block in structure.blocks if not block.changes_shape]
+        free = [block.path for block in structure.blocks if block.stays != "shape"]
         hint = f"name one of {', '.join(free)} to go further" if free else "remove filters instead"
         raise EditRequestError(f"every stage has only its first block left; {hint}")
     return [block.path for block in blocks]
 
 
 def _check_count(count: int | None, structure: NetworkStructure) -> None:
-    largest = structure.num_spare_filters
+    largest = structure.num_spare_units
     if largest < 1:
         raise EditRequestError(
             "no filter is left to remove: every convolution has one; remove a layer"

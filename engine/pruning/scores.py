@@ -20,8 +20,8 @@ Criterion = Callable[[nn.Module, Images, ImageData, Execution, Monitor], Scores]
 def check_scores(scores: Scores, model: nn.Module) -> None:
     """Raises ScoresError where scores are not those of this network's structures."""
     structure = structure_of(model)
-    expected = {group.path: group.num_filters for group in structure.filter_groups}
+    expected = {group.path: group.num_units for group in structure.groups}
     if set(scores.blocks) != {block.path for block in structure.blocks}:
         raise ScoresError("scores of other blocks than the network's; score again")
-    if {path: len(values) for path, values in scores.filters.items()} != expected:
+    if {path: len(values) for path, values in scores.units.items()} != expected:
         raise ScoresError("scores of other filters than the network's; score again")

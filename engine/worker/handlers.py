@@ -47,7 +47,7 @@ from engine.measures.latency import LatencyRatio, latency_beside, latency_ms
 from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models import FAMILIES, architecture_of_name
 from engine.models.cifar_resnet import CifarResNet, arguments_of
-from engine.pruning import candidates, requests, surgery
+from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
 from engine.runtime import device
@@ -129,7 +129,7 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
     execution = _set_up(job.execution)
     data = bench.images_of(job.data, places.data, monitor)
     parent = bench.network(job.parent)
-    model = surgery.apply(job.edit, parent)
+    model = editing.apply(job.edit, parent)
     cost = cost_of(model, data.image_shape_HWC)
     split = data.test if job.similarity.split == "test" else data.validation
     reference = bench.features(

@@ -27,7 +27,7 @@ from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.models import FAMILIES
-from engine.pruning import surgery
+from engine.pruning import editing
 from engine.runtime.progress import Monitor
 
 
@@ -107,7 +107,7 @@ class Workbench:
     def network(self, ref: NetworkRef) -> nn.Module:
         """A node's network with its weights. Raises EngineError."""
         _refuse_foreign_factory(ref.architecture)
-        model = surgery.rebuild(ref.architecture)
+        model = editing.rebuild(ref.architecture)
         model.load_state_dict(safetensors.torch.load(self._weights(ref.snapshot)))
         return model
 

@@ -291,7 +291,7 @@ def blocks(state: AppState) -> BlocksView:
         return BlocksView(left)
     edits = _edits_below(state, parent)
     removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
-    filters = next((dict(edit.filters) for edit in edits.values() if edit.filters), None)
+    filters = next((dict(edit.units) for edit in edits.values() if edit.units), None)
     way = list(edits_of(session.store.lineage(session.node(parent).id)).values())
     stay = staying(session.run.architecture, way, session.settings.scoring.min_blocks)
     return BlocksView(left, proposed.scores, removed_in, filters, stay)

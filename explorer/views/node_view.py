@@ -182,7 +182,7 @@ class EditPrinted:
         """An edit as it is printed."""
         if edit.structure == "layer":
             return EditPrinted(edit.blocks, None, edit.structure)
-        return EditPrinted(None, dict(edit.filters), edit.structure)
+        return EditPrinted(None, dict(edit.units), edit.structure)
 
     def as_json(self) -> dict[str, JsonValue]:
         return without_absent(self)

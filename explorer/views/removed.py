@@ -30,12 +30,12 @@ def removed_briefly(edit: Edit) -> tuple[str, ...]:
     return (
         _filters(edit, "conv", " / "),
         _filters(edit, "conv", "/"),
-        f"{edit.num_filters}f/{_counted(len(edit.filters), 'conv')}",
+        f"{edit.num_units}f/{_counted(len(edit.units), 'conv')}",
     )
 
 
 def _filters(edit: Edit, place: str, between: str) -> str:
-    return between.join((_counted(edit.num_filters, "filter"), _counted(len(edit.filters), place)))
+    return between.join((_counted(edit.num_units, "filter"), _counted(len(edit.units), place)))
 
 
 def _counted(count: int, word: str) -> str:

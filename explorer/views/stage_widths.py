@@ -70,7 +70,7 @@ def _edited(widths: _Widths, edits: Sequence[Edit]) -> _Widths:
     for edit in edits:
         for block in edit.blocks:
             left.pop(block, None)  # one that is not there: `verify` tells of such an edit
-        for conv, indices in edit.filters:
+        for conv, indices in edit.units:
             if (block := conv.removesuffix(".conv1")) in left:
                 left[block] = max(left[block] - len(indices), 0)
     return left

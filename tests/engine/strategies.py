@@ -76,6 +76,6 @@ def _edits() -> st.SearchStrategy[Edit]:
     layers = st.lists(NAMES, max_size=3).map(lambda blocks: Edit("layer", blocks=tuple(blocks)))
     indices = st.lists(st.integers(0, 99), max_size=3).map(lambda chosen: tuple(sorted(chosen)))
     filters = st.dictionaries(NAMES, indices, max_size=3).map(
-        lambda found: Edit("filter", filters=tuple(sorted(found.items())))
+        lambda found: Edit("filter", units=tuple(sorted(found.items())))
     )
     return layers | filters

@@ -10,8 +10,8 @@ from engine.measures.cost import cost_of
 from engine.models import architecture_of_name, build
 from engine.pruning import candidates
 from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.editing import apply
 from engine.pruning.structure import structure_of
-from engine.pruning.surgery import apply
 from engine.runtime.progress import SILENT
 
 
@@ -41,19 +41,19 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
     model = network(arguments)
     structure, scores = structure_of(model), scores_of(model)
     edit = candidates.filter_edit(structure, scores, count, allocation, seed)
-    if structure.num_spare_filters == 0:
+    if structure.num_spare_units == 0:
         assert edit is None
         return
     assert edit is not None
-    assert edit.num_filters == min(count, structure.num_spare_filters)
+    assert edit.num_units == min(count, structure.num_spare_units)
     assert edit == candidates.filter_edit(structure, scores, count, allocation, seed)
     pruned = structure_of(apply(edit, model))
-    assert all(group.num_filters >= 1 for group in pruned.filter_groups)
-    removed = dict(edit.filters)
+    assert all(group.num_units >= 1 for group in pruned.groups)
+    removed = dict(edit.units)
     for path, indices in removed.items():  # within a convolution the lowest scores go
-        kept = set(range(len(scores.filters[path]))) - set(indices)
-        assert max(scores.filters[path][i] for i in indices) <= min(
-            scores.filters[path][i] for i in kept
+        kept = set(range(len(scores.units[path]))) - set(indices)
+        assert max(scores.units[path][i] for i in indices) <= min(
+            scores.units[path][i] for i in kept
         )
 
 
@@ -62,20 +62,20 @@ def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_rema
     structure, scores = structure_of(model), scores_of(model)
     edits = [candidates.filter_edit(structure, scores, 64, "uniform", seed) for seed in range(6)]
     for edit in edits:
-        removed = {path: len(indices) for path, indices in edit.filters}
-        for group in structure.filter_groups:
+        removed = {path: len(indices) for path, indices in edit.units}
+        for group in structure.groups:
             # 64 of 336 filters is 19 %: 3 of 16, 6 of 32, 12 of 64, and the remainder on top.
-            assert removed[group.path] >= group.num_filters * 64 // 336
-        assert edit.num_filters == 64
-    assert len({edit.filters for edit in edits}) > 1
+            assert removed[group.path] >= group.num_units * 64 // 336
+        assert edit.num_units == 64
+    assert len({edit.units for edit in edits}) > 1
 
 
 def test_global_takes_the_lowest_scores_of_the_network():
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
     edit = candidates.filter_edit(structure, scores, 30, "global", 0)
-    chosen = {(path, i) for path, indices in edit.filters for i in indices}
-    ranked = sorted((s, p, i) for p, values in scores.filters.items() for i, s in enumerate(values))
+    chosen = {(path, i) for path, indices in edit.units for i in indices}
+    ranked = sorted((s, p, i) for p, values in scores.units.items() for i, s in enumerate(values))
     assert chosen == {(path, i) for _, path, i in ranked[:30]}
 
 
@@ -109,7 +109,7 @@ def test_when_layers_have_run_out_only_filters_are_proposed():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[5, 5]],
                      "num_classes": 3})  # fmt: skip
     (only,) = candidates.propose(model, scores_of(model), ScoringSettings(), (8, 8, 3), 0)
-    assert only.structure == "filter" and only.num_filters == 8  # all that may go
+    assert only.structure == "filter" and only.num_units == 8  # all that may go
     bare = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[1, 1]],
                     "num_classes": 3})  # fmt: skip
     assert candidates.propose(bare, scores_of(bare), ScoringSettings(), (8, 8, 3), 0) == []

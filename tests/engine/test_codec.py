@@ -197,7 +197,7 @@ class Every:
     ("inner", {}, "Every.inner lacks 'sha256'"),
     ("inner", {"sha256": 3}, "Every.inner.sha256 is 3, not text"),
     ("inner", "abc", "Every.inner is 'abc', not an object"),
-    ("edit", {"structure": "head"}, "Every.edit: unknown structure 'head'"),
+    ("edit", {"structure": "heads"}, "Every.edit: unknown structure 'heads'"),
     ("edit", {"structure": "layer"}, "Every.edit: this edit cannot be read"),
     ("request", {"kind": "head"}, "Every.request is of kind 'head'; it is one of layer, filter"),
     ("request", {}, "Every.request is of kind None; it is one of layer, filter"),

@@ -17,8 +17,8 @@ from engine.contracts.settings import CRITERIA as KNOWN
 from engine.data import normalise
 from engine.pruning.criteria import CRITERIA, kl, kl_scores
 from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.editing import apply
 from engine.pruning.structure import structure_of
-from engine.pruning.surgery import apply
 from engine.runtime.progress import SILENT, Monitor
 
 
@@ -40,9 +40,9 @@ def test_exact_kl_is_one_full_forward_a_structure(arguments, seed):
     for path, found in scores.blocks.items():
         expected = plain_kl(model, Edit("layer", blocks=(path,)), data)
         assert found == pytest.approx(expected, rel=1e-3, abs=1e-9)
-    for path, values in scores.filters.items():
+    for path, values in scores.units.items():
         for index, found in enumerate(values):
-            expected = plain_kl(model, Edit("filter", filters=((path, (index,)),)), data)
+            expected = plain_kl(model, Edit("filter", units=((path, (index,)),)), data)
             assert found == pytest.approx(expected, rel=1e-3, abs=1e-9)
 
 
@@ -55,10 +55,10 @@ def test_every_criterion_scores_each_structure_once_and_leaves_the_network_alone
     scores = CRITERIA[name](model, data.train, data, CPU, SILENT)
     structure = structure_of(model)
     assert list(scores.blocks) == [b.path for b in structure.blocks]
-    assert {p: len(v) for p, v in scores.filters.items()} == {
-        g.path: g.num_filters for g in structure.filter_groups
+    assert {p: len(v) for p, v in scores.units.items()} == {
+        g.path: g.num_units for g in structure.groups
     }
-    values = [*scores.blocks.values(), *(v for vs in scores.filters.values() for v in vs)]
+    values = [*scores.blocks.values(), *(v for vs in scores.units.values() for v in vs)]
     assert all(value >= 0 and value < float("inf") for value in values)
     assert scores == CRITERIA[name](model, data.train, data, CPU, SILENT)
     for key, value in model.state_dict().items():
@@ -69,12 +69,12 @@ def test_every_criterion_scores_each_structure_once_and_leaves_the_network_alone
 def test_every_criterion_scores_a_pruned_network(name):
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[4, 3, 4]],
                      "num_classes": 3})  # fmt: skip
-    pruned = apply(Edit("filter", filters=(("layer1.1.conv1", (0, 2)),)), model)
+    pruned = apply(Edit("filter", units=(("layer1.1.conv1", (0, 2)),)), model)
     pruned = apply(Edit("layer", blocks=("layer1.2",)), pruned)
     data = small_data()
     scores = CRITERIA[name](pruned, data.train, data, CPU, SILENT)
     assert list(scores.blocks) == ["layer1.0", "layer1.1"]
-    assert len(scores.filters["layer1.1.conv1"]) == 1
+    assert len(scores.units["layer1.1.conv1"]) == 1
 
 
 def test_a_dead_filter_costs_nothing_and_scores_zero():
@@ -84,7 +84,7 @@ def test_a_dead_filter_costs_nothing_and_scores_zero():
     block.bn1.weight.data[2] = 0
     block.bn1.bias.data[2] = -1
     data = small_data()
-    assert kl_scores(model, data.train, data, CPU, SILENT).filters["layer1.1.conv1"][2] == 0.0
+    assert kl_scores(model, data.train, data, CPU, SILENT).units["layer1.1.conv1"][2] == 0.0
 
 
 def test_chunks_and_packs_do_not_change_the_scores(monkeypatch):
@@ -96,15 +96,15 @@ def test_chunks_and_packs_do_not_change_the_scores(monkeypatch):
     monkeypatch.setattr(kl, "PACKED_PAIRS", 7)
     parts = kl_scores(model, data.train, data, CPU, SILENT)
     assert parts.blocks == pytest.approx(whole.blocks, rel=1e-5, abs=1e-12)
-    for path in whole.filters:
-        assert parts.filters[path] == pytest.approx(whole.filters[path], rel=1e-5, abs=1e-12)
+    for path in whole.units:
+        assert parts.units[path] == pytest.approx(whole.units[path], rel=1e-5, abs=1e-12)
 
 
 def test_l1_ranks_within_a_convolution_as_the_norm_does():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[6, 4]],
                      "num_classes": 3})  # fmt: skip
     data = small_data()
-    scores = l1_scores(model, data.train, data, CPU, SILENT).filters["layer1.0.conv1"]
+    scores = l1_scores(model, data.train, data, CPU, SILENT).units["layer1.0.conv1"]
     norms = model.get_submodule("layer1.0").conv1.weight.detach().abs().sum((1, 2, 3))
     assert torch.tensor(scores).argsort().tolist() == norms.argsort().tolist()
 

@@ -18,8 +18,8 @@ from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
 from engine.contracts.networks import Architecture
 from engine.models import architecture_of_name, build
+from engine.pruning.editing import apply, rebuild
 from engine.pruning.structure import structure_of
-from engine.pruning.surgery import apply, rebuild
 
 
 def silenced(model, edit: Edit):
@@ -28,7 +28,7 @@ def silenced(model, edit: Edit):
     for path in edit.blocks:
         block = masked.get_submodule(path)
         block.forward = lambda x, b=block: F.relu(b.shortcut(x))
-    for path, indices in edit.filters:
+    for path, indices in edit.units:
         block = masked.get_submodule(path.rpartition(".")[0])
         inner = block.hidden
 
@@ -47,7 +47,7 @@ def networks_with_edits(draw):
     model = network(arguments, draw(st.integers(0, 1000)))
     structure = structure_of(model)
     removable = structure.removable_blocks(1)
-    prunable = [g for g in structure.filter_groups if g.num_filters > 1]
+    prunable = [g for g in structure.groups if g.num_units > 1]
     kinds = ["layer"] * bool(removable) + ["filter"] * bool(prunable)
     if not kinds:
         return model, None
@@ -55,10 +55,10 @@ def networks_with_edits(draw):
         return model, Edit("layer", blocks=(draw(st.sampled_from(removable)).path,))
     filters = []
     for group in draw(st.lists(st.sampled_from(prunable), min_size=1, unique=True)):
-        every = st.integers(0, group.num_filters - 1)
-        chosen = draw(st.sets(every, min_size=1, max_size=group.num_filters - 1))
+        every = st.integers(0, group.num_units - 1)
+        chosen = draw(st.sets(every, min_size=1, max_size=group.num_units - 1))
         filters.append((group.path, tuple(sorted(chosen))))
-    return model, Edit("filter", filters=tuple(sorted(filters)))
+    return model, Edit("filter", units=tuple(sorted(filters)))
 
 
 @given(networks_with_edits(), st.integers(0, 1000))
@@ -97,9 +97,9 @@ def test_a_network_rebuilt_from_its_edits_takes_its_weights(model_and_edit):
 def test_several_edits_follow_each_other_in_the_numbering_of_their_parent():
     architecture = architecture_of_name("resnet20")
     edits = (
-        Edit("filter", filters=(("layer1.1.conv1", (0, 1, 2)),)),
+        Edit("filter", units=(("layer1.1.conv1", (0, 1, 2)),)),
         Edit("layer", blocks=("layer2.1",)),
-        Edit("filter", filters=(("layer1.1.conv1", (12,)), ("layer2.2.conv1", (0,)))),
+        Edit("filter", units=(("layer1.1.conv1", (12,)), ("layer2.2.conv1", (0,)))),
     )
     model = rebuild(replace(architecture, edits=edits))
     assert model.get_submodule("layer1.1").conv1.out_channels == 12
@@ -114,10 +114,10 @@ def test_several_edits_follow_each_other_in_the_numbering_of_their_parent():
     [
         (Edit("layer", blocks=("layer9.0",)), "no block 'layer9.0'"),
         (Edit("layer", blocks=("layer2.0",)), "changes the shape"),
-        (Edit("filter", filters=(("layer1.0.conv2", (0,)),)), "no prunable convolution"),
-        (Edit("filter", filters=(("layer1.0.conv1", (16,)),)), "filters 0 to 15"),
-        (Edit("filter", filters=(("layer1.0.conv1", (1, 1)),)), "layer1.0.conv1 twice"),
-        (Edit("filter", filters=(("layer1.0.conv1", tuple(range(16))),)), "may not remove all 16"),
+        (Edit("filter", units=(("layer1.0.conv2", (0,)),)), "no prunable convolution"),
+        (Edit("filter", units=(("layer1.0.conv1", (16,)),)), "filters 0 to 15"),
+        (Edit("filter", units=(("layer1.0.conv1", (1, 1)),)), "layer1.0.conv1 twice"),
+        (Edit("filter", units=(("layer1.0.conv1", tuple(range(16))),)), "may not remove all 16"),
     ],
 )
 def test_edits_that_do_not_fit_are_refused(edit, message):
@@ -140,7 +140,7 @@ def test_values_that_are_no_edit_are_refused(value):
 def test_an_edit_is_written_as_stores_and_checkpoints_hold_it():
     layer = Edit("layer", blocks=("layer1.1", "layer2.1"))
     assert layer.as_json() == {"structure": "layer", "blocks": ["layer1.1", "layer2.1"]}
-    filters = Edit("filter", filters=(("layer1.0.conv1", (0, 3)), ("layer2.0.conv1", (1,))))
+    filters = Edit("filter", units=(("layer1.0.conv1", (0, 3)), ("layer2.0.conv1", (1,))))
     assert filters.as_json() == {
         "structure": "filter",
         "filters": {"layer1.0.conv1": [0, 3], "layer2.0.conv1": [1]},

@@ -22,9 +22,9 @@ from engine.measures.cost import cost_of
 from engine.models import FAMILIES, architecture_of_name, build
 from engine.models.cifar_resnet import arguments_of
 from engine.pruning.criteria import CRITERIA
+from engine.pruning.editing import apply, rebuild
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
-from engine.pruning.surgery import apply, rebuild
 from engine.runtime.progress import SILENT
 from engine.training.finetune import TrainPlan, train
 
@@ -56,8 +56,8 @@ def pruned_of(model: torch.nn.Module) -> tuple[torch.nn.Module, tuple[Edit, ...]
     block = structure_of(model).removable_blocks(1)[0]
     layer = Edit("layer", blocks=(block.path,))
     smaller = apply(layer, model)
-    group = next(g for g in structure_of(smaller).filter_groups if g.num_filters > 1)
-    filters = Edit("filter", filters=((group.path, (0,)),))
+    group = next(g for g in structure_of(smaller).groups if g.num_units > 1)
+    filters = Edit("filter", units=((group.path, (0,)),))
     return apply(filters, smaller), (layer, filters)
 
 
@@ -104,14 +104,15 @@ def test_a_family_s_structure_is_its_own_and_every_part_of_it_can_go(family, arg
     model = build(family, arguments).eval()
     structure, modules = structure_of(model), dict(model.named_modules())
     assert {block.path for block in structure.blocks} <= set(modules)
-    for group in structure.filter_groups:
-        assert modules[group.path].weight.shape[0] == group.num_filters
-        assert modules[group.consumer].weight.shape[1] == group.num_filters
+    for group in structure.groups:
+        assert modules[group.path].weight.shape[0] == group.num_units
+        (consumer,) = group.consumers
+        assert modules[consumer.module].weight.shape[consumer.axis] == group.num_units
     images = data_for(model).train.pixels_NHWC.permute(0, 3, 1, 2).float()
     edits = [Edit("layer", blocks=(b.path,)) for b in structure.removable_blocks(1)]
     edits += [
-        Edit("filter", filters=((g.path, (g.num_filters - 1,)),))
-        for g in structure.filter_groups if g.num_filters > 1
+        Edit("filter", units=((g.path, (g.num_units - 1,)),))
+        for g in structure.groups if g.num_units > 1
     ]  # fmt: skip
     assert {edit.structure for edit in edits} == {"layer", "filter"}
     before = cost_of(model, data_for(model).image_shape_HWC)
@@ -193,8 +194,8 @@ def test_every_removable_structure_can_be_removed(name, options):
     images = torch.randn(1, options.get("in_channels", 3), 16, 16)
     for block in structure.removable_blocks(1)[:4]:
         assert torch.isfinite(apply(Edit("layer", blocks=(block.path,)), model)(images)).all()
-    for group in structure.filter_groups[:4]:
-        edit = Edit("filter", filters=((group.path, (0,)),))
+    for group in structure.groups[:4]:
+        edit = Edit("filter", units=((group.path, (0,)),))
         assert torch.isfinite(apply(edit, model)(images)).all()
 
 

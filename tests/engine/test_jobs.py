@@ -70,7 +70,7 @@ RECOVER = Recover(
         Architecture("cifar_resnet", ARGUMENTS, (Edit("layer", blocks=("layer1.2",)),)),
         SnapshotRef("ab" * 32),
     ),
-    edit=Edit("filter", filters=(("layer1.0.conv1", (0, 3)), ("layer2.1.conv1", (1,)))),
+    edit=Edit("filter", units=(("layer1.0.conv1", (0, 3)), ("layer2.1.conv1", (1,)))),
     data=DataRef("cd" * 32, (0.5, 0.25, 0.125), (0.2, 0.2, 0.2), train_limit=3000),
     execution=Execution("cpu", 2, None),
     training=TrainingSettings(recovery_epochs=1, tune_epochs=4),
@@ -95,7 +95,7 @@ def test_every_part_of_a_job_is_in_its_key():
     others = {
         "parent": [replace(RECOVER.parent, snapshot=SnapshotRef("00" * 32)),
                    replace(RECOVER.parent, architecture=Architecture("cifar_resnet", ARGUMENTS))],
-        "edit": [Edit("layer", blocks=("layer1.1",)), replace(RECOVER.edit, filters=())],
+        "edit": [Edit("layer", blocks=("layer1.1",)), replace(RECOVER.edit, units=())],
         "data": [replace(RECOVER.data, digest="0"), replace(RECOVER.data, train_limit=None)],
         "execution": [Execution("cpu", 1, None), Execution("cpu", 2, "bfloat16")],
         "training": [TrainingSettings(recovery_epochs=2, tune_epochs=4), TrainingSettings()],
@@ -123,10 +123,11 @@ TEXTS = {
     "TrainFromScratch.device", "Doctor.device", "DescribeData.digest", "FileRef.name",
     "FileRef.sha256", "SnapshotRef.sha256", "Architecture.factory", "Architecture.arguments",
     "Edit.structure",
-    "Edit.blocks", "Edit.filters", "DataRef.digest", "Execution.device", "Execution.autocast",
+    "Edit.blocks", "Edit.units", "Removal.path", "Removal.how", "Slice.tensor",
+    "Attribute.module", "Attribute.name", "Size.module", "DataRef.digest", "Execution.device", "Execution.autocast",
     "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
-    "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.filters",
+    "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
     "DataDescription.normalisation", "Export.metrics", "Export.format",
 }  # fmt: skip
@@ -146,6 +147,8 @@ def fields_below(kind: Any, seen: set[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(hint: Any) -> Iterator[Any]:
+    if typing.get_origin(hint) is typing.Literal:
+        hint = str
     yield hint
     for argument in typing.get_args(hint):
         yield from parts_of(argument)

@@ -20,7 +20,7 @@ from engine.runtime.progress import SILENT
 
 
 def flat(scores) -> np.ndarray:
-    return np.array([value for values in scores.filters.values() for value in values])
+    return np.array([value for values in scores.units.values() for value in values])
 
 
 @given(architectures(max_blocks=2, max_width=4), st.integers(0, 100))

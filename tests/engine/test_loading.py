@@ -29,7 +29,7 @@ from engine.contracts.edits import Edit
 from engine.contracts.errors import UnknownFamilyError
 from engine.contracts.networks import Architecture, DataDescription
 from engine.models.cifar_resnet import arguments_of_depth
-from engine.pruning.surgery import apply
+from engine.pruning.editing import apply
 
 torch.set_num_threads(1)
 
@@ -260,7 +260,7 @@ DATA = DataDescription(
 @pytest.mark.parametrize("edits", [
     [],
     [Edit("layer", blocks=("layer1.1",)),
-     Edit("filter", filters=(("layer1.0.conv1", (1,)), ("layer2.0.conv1", (0, 3))))],
+     Edit("filter", units=(("layer1.0.conv1", (1,)), ("layer2.0.conv1", (0, 3))))],
 ])  # fmt: skip
 def test_own_format_round_trip(tmp_path: Path, edits: list[Edit]) -> None:
     model: Any = network(TINY)

@@ -30,9 +30,9 @@ from engine.models import build
 from engine.pruning import candidates, requests
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.criteria.magnitude import l1_scores
+from engine.pruning.editing import apply
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
-from engine.pruning.surgery import apply
 from engine.runtime.device import choose
 from engine.runtime.progress import SILENT
 from engine.worker.engine import Engine
@@ -77,23 +77,23 @@ def test_a_layer_without_a_name_is_the_least_important_one(model):
 @pytest.mark.parametrize("allocation", ["uniform", "global"])
 def test_as_many_filters_go_as_were_asked_for(model, allocation):
     edit, scores = asked(model, RemoveUnits(count=7, allocation=allocation))
-    assert edit.num_filters == 7
+    assert edit.num_units == 7
     if allocation == "global":
-        ranked = sorted((s, p, i) for p, v in scores.filters.items() for i, s in enumerate(v))
-        chosen = {(p, i) for p, indices in edit.filters for i in indices}
+        ranked = sorted((s, p, i) for p, v in scores.units.items() for i, s in enumerate(v))
+        chosen = {(p, i) for p, indices in edit.units for i in indices}
         assert (ranked[0][1], ranked[0][2]) in chosen
 
 
 def test_a_count_left_out_is_that_of_the_usual_filter_candidate(model):
     edit, _ = asked(model, RemoveUnits())
-    assert edit.num_filters == 8  # the two convolutions of a block of layer1
+    assert edit.num_units == 8  # the two convolutions of a block of layer1
     as_json = {"kind": "filter", "count": None, "units": None, "allocation": None}
     assert asked(model, decode(RemoveUnits, as_json))[0] == edit
 
 
 def test_named_filters_are_exactly_those_that_go(model):
     edit, _ = asked(model, RemoveUnits(units={"layer1.0.conv1": (2, 1)}))
-    assert edit.filters == (("layer1.0.conv1", (1, 2)),)
+    assert edit.units == (("layer1.0.conv1", (1, 2)),)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_request_is_echoed_and_scores_computed_before_are_not_computed_again(
     assert found.request == wanted and found.scores == usual.scores
     assert found.sample_ids is None and found.criterion == "kl"
     (edit,) = found.edits
-    assert edit.num_filters == 3
+    assert edit.num_units == 3
     assert propose(scores=usual.scores).edits == usual.edits
 
 

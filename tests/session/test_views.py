@@ -70,7 +70,7 @@ def test_the_scores_of_the_newest_proposal_are_read(store, content, criterion):
     store.add_candidates(root.id, proposal=content, edits=[{"structure": "layer", "blocks": ["a"]}])
     found = newest_scores(store, root.id)
     assert found is not None and found.criterion == criterion
-    assert found.scores.blocks == {"a": 1.0} and found.scores.filters == {"c": (0.5,)}
+    assert found.scores.blocks == {"a": 1.0} and found.scores.units == {"c": (0.5,)}
 
 
 def test_a_proposal_without_scores_has_none(store):

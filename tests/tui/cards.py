@@ -39,7 +39,7 @@ FILTER = node("R.F", metrics={"similarity": 0.9733, "val_accuracy": 92.55,
                               "latency_ratio_low": 0.97, "latency_ratio_high": 1.02})  # fmt: skip
 EDITS = {
     "R.L": Edit("layer", blocks=("layer3.5",)),
-    "R.F": Edit("filter", filters=tuple((f"layer1.{i}.conv1", (0, 1, 2)) for i in range(8))),
+    "R.F": Edit("filter", units=tuple((f"layer1.{i}.conv1", (0, 1, 2)) for i in range(8))),
 }
 MARGIN = Margin(-0.0168, -0.0206, -0.0121, False)
 

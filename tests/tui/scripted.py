@@ -309,7 +309,7 @@ def _left(edits: Sequence[Edit]) -> dict[str, int]:
     for edit in edits:
         for block in edit.blocks:
             del left[block]
-        for path, indices in edit.filters:
+        for path, indices in edit.units:
             left[path.removesuffix(".conv1")] -= len(indices)
     return left
 
@@ -321,11 +321,11 @@ def _layer(scores: Scores, left: Mapping[str, int]) -> Edit:
 
 def _filters(left: Mapping[str, int], count: int) -> Edit:
     each = tuple(range(count))
-    return Edit("filter", filters=tuple((f"{path}.conv1", each) for path in list(left)[:8]))
+    return Edit("filter", units=tuple((f"{path}.conv1", each) for path in list(left)[:8]))
 
 
 def _requested(request: EditRequest, left: Mapping[str, int]) -> Edit:
     if isinstance(request, RemoveBlocks):
         return Edit("layer", blocks=request.blocks)
     path = next(iter(left))
-    return Edit("filter", filters=((f"{path}.conv1", tuple(range(request.count))),))
+    return Edit("filter", units=((f"{path}.conv1", tuple(range(request.count))),))

@@ -158,11 +158,11 @@ def test_the_candidate_that_removes_a_block_is_named():
 
 
 def test_the_filters_that_go_are_counted_by_convolution():
-    assert plain(filter_lines(SCORES.filters, None, 60)) == (
+    assert plain(filter_lines(SCORES.units, None, 60)) == (
         "where the 3 lowest-scored filters are\nlayer1.0 1/4  layer1.1 2/4\n"
     )
     going = {"layer1.0.conv1": [0, 1], "layer2.1.conv1": [4]}
-    assert plain(filter_lines(SCORES.filters, going, 60)) == (
+    assert plain(filter_lines(SCORES.units, going, 60)) == (
         "filters that go: 3\nlayer1.0 2/4   layer2.1 1/22\n"
     )
 
@@ -399,6 +399,6 @@ def test_the_pure_drawings_live_at_every_width():
             stage_lines(STAGES, width),
             node_lines(FULL_NODE, width),
             block_lines(SCORES.blocks, ranked(SCORES), ["layer1.1"], {}, "layer1.0", width),
-            filter_lines(SCORES.filters, None, width),
+            filter_lines(SCORES.units, None, width),
         ):
             assert lines and all(isinstance(t, str) for line in lines for t, _ in line)

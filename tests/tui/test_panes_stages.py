@@ -11,8 +11,8 @@ from engine.contracts.codec import decode
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Architecture
 from engine.models.cifar_resnet import arguments_of_depth
+from engine.pruning.editing import rebuild
 from engine.pruning.structure import structure_of
-from engine.pruning.surgery import rebuild
 from explorer.views.published_results import Published, published_for
 from explorer.views.stage_widths import StageView, stages
 
@@ -41,10 +41,10 @@ def random_edit(structure, draw):
     if blocks and draw.random() < 0.4:
         return {"structure": "layer", "blocks": draw.sample(blocks, 1)}
     filters = {}
-    for group in structure.filter_groups:
-        count = draw.randrange(group.num_filters)
+    for group in structure.groups:
+        count = draw.randrange(group.num_units)
         if count and draw.random() < 0.5:
-            filters[group.path] = sorted(draw.sample(range(group.num_filters), count))
+            filters[group.path] = sorted(draw.sample(range(group.num_units), count))
     return {"structure": "filter", "filters": filters}
 
 
@@ -52,7 +52,7 @@ def measured(structure, root):
     """The stages as the engine sees them."""
 
     def widths(of, stage):
-        return tuple(g.num_filters for g in of.filter_groups if g.block.startswith(f"{stage}."))
+        return tuple(g.num_units for g in of.groups if g.block.startswith(f"{stage}."))
 
     names = dict.fromkeys(block.stage for block in root.blocks)
     return [

@@ -82,8 +82,8 @@ class Sums:
         structure = structure_of(model)
         self.blocks = {block.path: 0.0 for block in structure.blocks}
         self.filters = {
-            group.path: torch.zeros(group.num_filters, dtype=torch.float64)
-            for group in structure.filter_groups
+            group.path: torch.zeros(group.num_units, dtype=torch.float64)
+            for group in structure.groups
         }
 
     @property

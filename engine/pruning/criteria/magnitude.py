@@ -22,7 +22,7 @@ def l1_scores(
     """
     structure = structure_of(model)
     filters = {}
-    for group in structure.filter_groups:
+    for group in structure.groups:
         convolution = model.get_submodule(group.path)
         assert isinstance(convolution, nn.Conv2d)
         weight = convolution.weight.detach()

@@ -61,9 +61,9 @@ def _candidate_dialog(
 
     session, scores = state.open_session, proposed.scores
     ranked = sorted(scores.blocks.items(), key=lambda item: (item[0] != block, item[1]))
-    spare = sum(len(values) - 1 for values in scores.filters.values())
+    spare = sum(len(values) - 1 for values in scores.units.values())
     edits = edits_of(session.store.children(parent.id)).values()
-    usual = [edit.num_filters for edit in edits if edit.filters]
+    usual = [edit.num_units for edit in edits if edit.units]
     scoring = session.settings.scoring
     fixed = shape_changing(session.run.architecture)
     return CandidateDialog(

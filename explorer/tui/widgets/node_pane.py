@@ -134,8 +134,8 @@ def _edit(edit: Edit | None) -> list[_Pair]:
     if edit is None:
         return []
     pairs: list[_Pair] = [("removes", removed(edit), "")]
-    if edit.filters:
-        each = "  ".join(f"{path}:{len(indices)}" for path, indices in edit.filters)
+    if edit.units:
+        each = "  ".join(f"{path}:{len(indices)}" for path, indices in edit.units)
         pairs.append(("", each, "dim"))
     return pairs
 

@@ -84,7 +84,7 @@ class RankingPane(LinesView, can_focus=True):
             self._scores.blocks, self._paths, self._chosen, self._removed_in,
             self._selected if self.has_focus else None, width, self._staying,
         )  # fmt: skip
-        return [*blocks, *filter_lines(self._scores.filters, self._filters, width)]
+        return [*blocks, *filter_lines(self._scores.units, self._filters, width)]
 
     # ------------------------------------------------------------ the cursor
 
