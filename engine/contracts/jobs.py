@@ -27,6 +27,7 @@ from engine.contracts.networks import (
 )
 from engine.contracts.requests import EditRequest
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.structure import NetworkStructure
 
 Metrics = Mapping[str, float]  # by the keys of engine.contracts.metrics
 KEY_DIGITS = 32
@@ -56,6 +57,7 @@ class Propose:
     seed: int
     request: EditRequest | None = None
     scores: Scores | None = None  # of an earlier proposal by the same criterion
+    structure: NetworkStructure | None = None  # the parent's; read off where it is of our families
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Opened:
     metrics: Metrics
     seconds: float = 0.0
     doubts: tuple[Doubt, ...] = ()
+    structure: NetworkStructure | None = None
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,16 @@ class FileRef:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A factory with its arguments, and the edits from there on: rebuilt, never unpickled."""
+    """A factory with its arguments, and the edits from there on: rebuilt, never unpickled.
+
+    `prepared` names what is done to a network that is not of our own families before any edit
+    (`engine.models.preparations`): modules put in the place of equal ones that cannot be pruned.
+    """
 
     factory: str
     arguments: JsonObject = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
+    prepared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

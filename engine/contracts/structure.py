@@ -105,13 +105,26 @@ class UnitGroup:
 
 
 @dataclass(frozen=True)
-class Block:
-    """Something that can be passed over: a residual block, a layer of a Transformer, or (as one of
-    `parts`) the attention or MLP half of one.
+class Part:
+    """The attention or MLP half of a Transformer's layer: something inside a block that can be
+    passed over alone. The fields are those of Block."""
 
-    `removal` says what stands in its place: nothing (`delete`), its input (`skip`), zeros (`zeros`,
-    for a half whose output is added to the stream), or a copy without numbers that still has its
-    attributes (`hollow`). `num_results` is 0 for a tensor, else the length of the tuple it returns.
+    path: str
+    num_units: int = 0
+    kind: str = ""
+    how: str = "writer"
+    removal: HowRemoved = "zeros"
+    num_results: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Something that can be passed over: a residual block, or a layer of a Transformer.
+
+    `how` says what it does to its input (`residual`, `residual+act`, `residual+norm`; `writer`: its
+    result is only ever added). `removal` says what stands in its place: nothing (`delete`), its
+    input (`skip`), zeros (`zeros`), or a copy without numbers that still has its attributes
+    (`hollow`). `num_results` is 0 for a tensor, else the length of the tuple that it returns.
     `stays` gives the reason why it may not go (`shape`: it changes the shape of what it gets;
     `first`: it is its stage's first), None where it may.
     """
@@ -120,11 +133,11 @@ class Block:
     stage: str
     num_units: int = 0  # filters, neurons and heads inside it
     kind: str = ""  # its class, for people
-    how: str = "residual"  # residual, residual+act, residual+norm, writer
+    how: str = "residual"
     removal: HowRemoved = "delete"
     num_results: int = 0
     stays: str | None = None
-    parts: tuple[Block, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,13 +145,15 @@ class NetworkStructure:
     """All that can be removed from a network, in the order of the forward pass.
 
     `frozen` names what stays, and why. `output_module` is the module whose input is the
-    representation that similarity compares: the final classifier.
+    representation that similarity compares: the final classifier. `read_off` where a network of
+    its family shows its structure by itself after every edit.
     """
 
     blocks: tuple[Block, ...] = ()
     groups: tuple[UnitGroup, ...] = ()
     frozen: Mapping[str, str] = field(default_factory=dict)
     output_module: str = ""
+    read_off: bool = False
 
     def removable_blocks(self, min_blocks: int) -> tuple[Block, ...]:
         """Blocks that may go so that `min_blocks` stay in each stage."""
@@ -157,8 +172,8 @@ class NetworkStructure:
         """How many units could go at most: one stays in every group."""
         return sum(group.num_units - 1 for group in self.free_groups)
 
-    def all_blocks(self) -> Iterator[Block]:
-        """Blocks and their parts."""
+    def all_blocks(self) -> Iterator[Block | Part]:
+        """Blocks, each followed by its parts."""
         for block in self.blocks:
             yield block
             yield from block.parts

@@ -9,7 +9,7 @@ from torch import nn
 from engine.contracts.edits import LAYER, Edit, Removal, Slice
 from engine.contracts.errors import EditError
 from engine.contracts.networks import Architecture
-from engine.contracts.structure import NetworkStructure, UnitGroup
+from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
 from engine.models import build
 from engine.models.cifar_resnet import CifarResNet
 from engine.pruning.structure import structure_of
@@ -63,13 +63,17 @@ def _removal(path: str, structure: NetworkStructure) -> Removal:
     if path not in blocks:
         raise EditError(f"the network has no block {path!r}; it has {', '.join(blocks)}")
     block = blocks[path]
-    if block.stays == "shape":
-        free = [block.path for block in blocks.values() if block.stays != "shape"]
+    if _is_fixed(block):
+        free = [block.path for block in blocks.values() if not _is_fixed(block)]
         raise EditError(
             f"block {path} changes the shape of the maps and cannot be removed; "
             f"these can: {', '.join(free) or 'none'}"
         )
     return Removal(path, block.removal, block.num_results)
+
+
+def _is_fixed(block: Block | Part) -> bool:
+    return isinstance(block, Block) and block.stays == "shape"
 
 
 def _check_units(group: UnitGroup, units: tuple[int, ...]) -> None:

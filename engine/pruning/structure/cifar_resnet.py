@@ -26,7 +26,7 @@ def structure_of_cifar_resnet(model: CifarResNet) -> NetworkStructure:
         )
         seen_stages.add(stage)
         groups.append(_filters_of(path, block))
-    return NetworkStructure(tuple(blocks), tuple(groups), output_module="fc")
+    return NetworkStructure(tuple(blocks), tuple(groups), output_module="fc", read_off=True)
 
 
 def _why_it_stays(block: BasicBlock, is_first: bool) -> str | None:
