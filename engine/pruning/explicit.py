@@ -1,0 +1,101 @@
+"""Edits that hold their results, made of what is to go and of what the network's structure says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from engine.contracts.edits import LAYER, Attribute, Edit, Removal, Size, Slice
+from engine.contracts.errors import EditError
+from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
+
+Chosen = Iterable[tuple[str, tuple[int, ...]]]
+Groups = Mapping[str, UnitGroup]
+
+
+def explicit(edit: Edit, structure: NetworkStructure) -> Edit:
+    """The edit with the results of what it says is to go. Raises EditError."""
+    if edit.structure == LAYER:
+        removals = tuple(_removal(path, structure) for path in edit.blocks)
+        return Edit(LAYER, blocks=edit.blocks, removals=removals)
+    groups = {group.path: group for group in structure.groups}
+    for path, indices in edit.units:
+        if path not in groups:
+            raise EditError(
+                f"the network has no prunable convolution {path!r}; it has {', '.join(groups)}"
+            )
+        _check_units(groups[path], indices)
+    return Edit(
+        edit.structure,
+        units=edit.units,
+        slices=_slices(edit.units, groups),
+        attributes=_attributes(edit.units, groups),
+        sizes=_sizes(edit.units, groups),
+    )
+
+
+def _removal(path: str, structure: NetworkStructure) -> Removal:
+    blocks = {block.path: block for block in structure.all_blocks()}
+    if path not in blocks:
+        raise EditError(f"the network has no block {path!r}; it has {', '.join(blocks)}")
+    block = blocks[path]
+    if _is_fixed(block):
+        free = [block.path for block in blocks.values() if not _is_fixed(block)]
+        raise EditError(
+            f"block {path} changes the shape of the maps and cannot be removed; "
+            f"these can: {', '.join(free) or 'none'}"
+        )
+    return Removal(path, block.removal, block.num_results)
+
+
+def _is_fixed(block: Block | Part) -> bool:
+    return isinstance(block, Block) and block.stays == "shape"
+
+
+def _check_units(group: UnitGroup, units: tuple[int, ...]) -> None:
+    out_of_range = [unit for unit in units if not 0 <= unit < group.num_units]
+    if out_of_range:
+        raise EditError(
+            f"{group.path} has {group.kind}s 0 to {group.num_units - 1}; "
+            f"the edit names {out_of_range[0]}"
+        )
+    if len(set(units)) != len(units):
+        raise EditError(f"the edit names a {group.kind} of {group.path} twice: {units}")
+    if len(units) >= group.num_units:
+        raise EditError(
+            f"an edit may not remove all {group.num_units} {group.kind}s of {group.path}; "
+            f"{group.num_units - 1} at most"
+        )
+
+
+def _slices(chosen: Chosen, groups: Groups) -> tuple[Slice, ...]:
+    """One slice an axis of a tensor, whatever groups have a part in it."""
+    gone: dict[tuple[str, int], set[int]] = {}
+    for path, units in chosen:
+        for member in groups[path].members:
+            gone.setdefault((member.tensor, member.axis), set()).update(member.indices(units))
+    return tuple(Slice(name, axis, tuple(sorted(ix))) for (name, axis), ix in gone.items() if ix)
+
+
+def _attributes(chosen: Chosen, groups: Groups) -> tuple[Attribute, ...]:
+    """One number an attribute, less what all groups take that share it."""
+    left: dict[tuple[str, str, int | None], int] = {}
+    for path, units in chosen:
+        for rule in groups[path].attributes:
+            key = rule.module, rule.name, rule.position
+            left[key] = left.get(key, rule.value) - rule.per_unit * len(units)
+    return tuple(
+        Attribute(module, name, value, position) for (module, name, position), value in left.items()
+    )
+
+
+def _sizes(chosen: Chosen, groups: Groups) -> tuple[Size, ...]:
+    left: dict[tuple[str, int, int], int] = {}
+    before: dict[tuple[str, int, int], int] = {}
+    for path, units in chosen:
+        for rule in groups[path].sizes:
+            key = rule.module, rule.call, rule.position
+            each = rule.per_unit
+            gone = each * len(units) if isinstance(each, int) else sum(each[u] for u in units)
+            before[key] = rule.value
+            left[key] = left.get(key, rule.value) - gone
+    return tuple(Size(*key, value) for key, value in left.items() if value < before[key])
