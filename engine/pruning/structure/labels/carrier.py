@@ -115,7 +115,9 @@ class Carrier:
         """The planes after an operation that mixes everything along these axes: what is mixed goes
         together or not at all (a whole head with its own norm; no channel of a layer norm)."""
         axes = list(axes)
-        return [self._mixed(plane, axes, why, keep) for plane in planes]
+        mixed = [(plane, self._mixed(plane, axes, why, keep)) for plane in planes]
+        # A label that is left alone stood for all of its kind: it has no others to be told from.
+        return [after for plane, after in mixed if after.numel() > 1 or plane.numel() == 1]
 
     def _mixed(self, plane: Tensor, axes: list[int], why: str, keep: bool) -> Tensor:
         for axis in axes:
@@ -131,6 +133,15 @@ class Carrier:
             if not keep:  # the axis is reduced
                 plane = torch.where(first != 0, first, highest)
         return plane
+
+    def hold(self, out: Tensor, planes: Iterable[Tensor], why: str) -> None:
+        """One number was made of all values: they are mixed only if values are made of it in turn.
+        A network that looks whether its values are finite mixes nothing."""
+        self.tell(out, Info(held=[(plane, why) for plane in planes]))
+
+    def release(self, held: Iterable[tuple[Tensor, str]]) -> None:
+        for plane, why in held:
+            self._mixed(plane, sorted(varied(plane)), why, keep=True)
 
     # ---------------------------------------------------------------- products with weights
 

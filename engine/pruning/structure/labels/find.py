@@ -114,6 +114,7 @@ def _watch(model: nn.Module, carrier: Carrier, stack: ExitStack) -> None:
 def _freeze_outputs(value: object, carrier: Carrier, depth: int = 0) -> None:
     """Labels in what the network gives stay, in whatever it is given."""
     if isinstance(value, Tensor):
+        carrier.release(carrier.info(value).held)
         carrier.freeze(carrier.planes(value), OUTPUT)
     elif depth < 8 and not isinstance(value, nn.Module):
         inside = (

@@ -109,13 +109,12 @@ def _note_picks(run: Carrier, call: Call) -> None:
 
 
 def _by_number(run: Carrier, call: Call, axes: set[int]) -> list[Tensor]:
-    """Labels along the axes whose indices are named stay; others move."""
+    """Labels move; those along the axes whose indices are named stay in the network."""
     x = call.tensor(0)
     results = []
     for plane in run.planes(x):
         if varied(plane) & axes:
             run.labels.freeze(plane, PICKED)
-            continue
         moved = compact(on_labels(call, full(plane, x.shape))[0])
         results += [moved] if moved is not None else []
     return run.join(results, call.out.dim())

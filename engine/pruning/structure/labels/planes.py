@@ -21,6 +21,7 @@ class Info:
     planes: list[Tensor] = field(default_factory=list)
     is_parameter: bool = False  # or moved data of one: its planes hold labels as they were given
     is_dynamic: bool = False  # depends on the network's input
+    held: list[tuple[Tensor, str]] = field(default_factory=list)  # see `Carrier.hold`
 
 
 NOTHING = Info()

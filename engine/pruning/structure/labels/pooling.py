@@ -28,7 +28,11 @@ def _reduce(name: str, place: int = 1) -> Rule:
         said = call.argument(place, "dim")
         dims = [said] if type(said) is int else said if isinstance(said, list | tuple) else []
         axes = sorted({dim % max(1, x.dim()) for dim in dims}) or list(range(x.dim()))
-        kept = run.mix(run.planes(x), axes, f"{name} runs over them")
+        why = f"{name} runs over them"
+        if call.out.numel() == 1:
+            run.hold(call.out, run.planes(x), why)
+            return []
+        kept = run.mix(run.planes(x), axes, why)
         return kept if call.out.dim() == x.dim() else [plane.squeeze(axes) for plane in kept]
 
     return rule

@@ -44,6 +44,11 @@ class LabelRun(TorchDispatchMode):
         self.carrier = carrier
         self.unknown: set[str] = set()  # operations without a rule that labels came to
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Never compiled; to have it say so, torch would import its compiler for seconds."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: OpOverload,
@@ -55,13 +60,17 @@ class LabelRun(TorchDispatchMode):
         out = func(*args, **kwargs)
         call = Call(func, args, kwargs, _tensors((args, kwargs)), _tensors(out))
         infos = [self.carrier.info(tensor) for tensor in call.inputs]
-        if any(info.planes or info.is_dynamic for info in infos):
+        if any(info.planes or info.is_dynamic or info.held for info in infos):
             self._follow(call, infos)
         return out
 
     def _follow(self, call: Call, infos: list[Info]) -> None:
         packet = call.func.overloadpacket
         planes: list[list[Tensor]] = [[] for _ in call.outs]
+        held = [each for info in infos for each in info.held]
+        if held and any(out.numel() > 1 for out in call.outs):
+            self.carrier.release(held)
+            held = []
         if any(info.planes for info in infos) and packet not in _WITHOUT_LABELS:
             try:
                 planes = self._planes(call, infos)
@@ -73,7 +82,8 @@ class LabelRun(TorchDispatchMode):
         is_parameter = is_moved and all(info.is_parameter for info in infos)
         is_dynamic = any(info.is_dynamic for info in infos)
         for tensor, its_planes in zip(call.outs, planes, strict=True):
-            self.carrier.tell(tensor, Info(its_planes, is_parameter, is_dynamic))
+            new = self.carrier.info(tensor).held if packet in POOLING else []
+            self.carrier.tell(tensor, Info(its_planes, is_parameter, is_dynamic, held + new))
 
     def _planes(self, call: Call, infos: list[Info]) -> list[list[Tensor]]:
         packet = call.func.overloadpacket
