@@ -87,6 +87,11 @@ class SizeRule:
     value: int
     per_unit: tuple[int, ...] | int
 
+    def lost_with(self, units: Iterable[int]) -> int:
+        """How much smaller the number is without these units."""
+        each = self.per_unit
+        return sum(each if isinstance(each, int) else each[unit] for unit in units)
+
 
 @dataclass(frozen=True)
 class UnitGroup:
