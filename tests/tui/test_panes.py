@@ -25,8 +25,8 @@ from explorer.tui.widgets.ranking_pane import (
 from explorer.tui.widgets.stages_pane import StagesPane, stage_lines
 from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
+from explorer.views.network_structure import StageView
 from explorer.views.node_view import DecisionView, EpochView, NodeDetails
-from explorer.views.stage_widths import StageView
 
 JOBS = [job(), job("R.F", state="queued", phase="", done=0, total=0)]
 HOSTILE = "[/foo]\x1b[2J\u202e日本"
