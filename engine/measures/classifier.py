@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.measures.folding import for_inference
+from engine.measures.output import output_module_of
 from engine.models.cifar_resnet import CifarResNet
-from engine.runtime.outputs import logits_of, output_module_of
+from engine.models.outputs import output_of
 from engine.runtime.sharing import sharing_copy
 
 EVALUATION_BATCH = 128  # larger ones fall out of a CPU's cache
@@ -65,7 +66,7 @@ class _Observed:
         self._seen = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
 
     def __call__(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        logits_BK = logits_of(self._model(images_BCHW))
+        logits_BK = output_of(self._model(images_BCHW))
         seen, self._seen = self._seen, torch.empty(0)
         if len(seen) != len(images_BCHW):  # rows of something else than images
             seen = logits_BK

@@ -81,7 +81,7 @@ class _Watch(TorchDispatchMode):
     """Sees which operations take a tensor, and which modules made and got it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.uses: Counter[int] = Counter()  # of a tensor, by its id
         self.made: list[tuple[nn.Conv2d, Tensor]] = []  # kept: no other tensor gets such an id
         self.norms: dict[int, nn.BatchNorm2d] = {}  # by the id of what they got

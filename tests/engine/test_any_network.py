@@ -10,12 +10,14 @@ import torchvision
 from networks import CPU, randomise_statistics, small_data
 from torch import nn
 
+from engine.contracts.errors import EngineError
 from engine.measures.accuracy import evaluate
 from engine.measures.classifier import Classifier
 from engine.measures.cost import cost_of
 from engine.measures.folding import foldable_pairs, for_inference
 from engine.measures.latency import latency_ms
-from engine.runtime.outputs import NetworkOutputError, logits_of, output_module_of
+from engine.measures.output import output_module_of
+from engine.models.outputs import output_of
 
 SIZE = 32
 IMAGES = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
@@ -112,7 +114,7 @@ def test_what_is_measured_is_the_network_itself(name):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     assert len(foldable_pairs(model, IMAGES)) == NUM_FOLDED[name]
     features_BD, logits_BK = Classifier(model, (SIZE, SIZE, 3), torch.device("cpu"))(IMAGES)
-    expected_BK = logits_of(model(IMAGES))
+    expected_BK = output_of(model(IMAGES))
     torch.testing.assert_close(logits_BK, expected_BK, rtol=1e-4, atol=1e-4)
     assert output_module_of(model, IMAGES) == OUTPUT[name]
     assert features_BD.shape == (4, WIDTH[name]) and features_BD.dtype == torch.float32
@@ -163,31 +165,29 @@ class Turned(nn.Module):
         return x.transpose(1, 2)
 
 
-class Output(OrderedDict):
-    """As those of a library: a mapping whose values are attributes too."""
-
-
 @pytest.mark.parametrize("result", [
     torch.ones(2, 3), (torch.ones(2, 3), None), [torch.ones(2, 3)], {"logits": torch.ones(2, 3)},
-    Output(loss=None, logits=torch.ones(2, 3)), {"scores": torch.ones(2, 3)},
+    OrderedDict(loss=None, logits=torch.ones(2, 3)), {"scores": torch.ones(2, 3)},
 ])  # fmt: skip
 def test_logits_are_found_in_what_networks_usually_give(result):
-    assert logits_of(result).shape == (2, 3)
+    assert output_of(result).shape == (2, 3)
 
 
 @pytest.mark.parametrize(("result", "key", "words"), [
-    ({"a": torch.ones(2), "b": torch.ones(2)}, None, r"gives 'a', 'b'.*--output KEY"),
-    ({"a": torch.ones(2), "b": 3}, "c", r"nothing called 'c'; it gives 'a', 'b'.*--output"),
-    ({"a": torch.ones(2), "b": 3}, "b", r"as 'b' is int.*--output"),
-    ((torch.ones(2),), "4", r"nothing called '4'; it gives 0: name"),
-    (None, None, r"gives NoneType, not class scores"),
-    (torch.ones(2), "x", r"it gives Tensor: name"),
+    ({"a": torch.ones(2), "b": torch.ones(2)}, None, r"2 outputs.*--output a"),
+    ({"a": torch.ones(2), "b": 3}, "c", r"no output 'c'; it gives 'a'"),
+    (None, None, r"no tensor but a NoneType"),
 ])  # fmt: skip
 def test_results_without_logits_are_told_with_the_way_on(result, key, words):
-    with pytest.raises(NetworkOutputError, match=words):
-        logits_of(result, key)
+    with pytest.raises(EngineError, match=words):
+        output_of(result, key)
 
 
 def test_one_of_several_results_is_taken_by_its_name_or_number():
-    assert logits_of({"a": torch.ones(1), "b": torch.zeros(2)}, "b").shape == (2,)
-    assert logits_of((torch.ones(1), torch.zeros(2)), "1").shape == (2,)
+    assert output_of({"a": torch.ones(1), "b": torch.zeros(2)}, "b").shape == (2,)
+    assert output_of((torch.ones(1), torch.zeros(2)), "1").shape == (2,)
+
+
+def test_a_network_without_any_weight_is_told():
+    with pytest.raises(EngineError, match="no module of the network has a weight"):
+        Classifier(nn.Flatten(), (SIZE, SIZE, 3), torch.device("cpu"))
