@@ -17,8 +17,9 @@ from engine.contracts.edits import Edit
 from engine.contracts.errors import EngineError, UnknownFamilyError
 from engine.contracts.networks import Architecture, DataDescription
 from engine.data import ImageData
-from engine.measures.accuracy import evaluate, fold_batchnorm
+from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
+from engine.measures.folding import fold_batchnorm
 from engine.models import FAMILIES, architecture_of_name, build
 from engine.models.cifar_resnet import arguments_of
 from engine.pruning.criteria import CRITERIA
