@@ -9,6 +9,7 @@ from engine.contracts.errors import EditError
 from engine.contracts.networks import Architecture
 from engine.models import build
 from engine.models.cifar_resnet import CifarResNet
+from engine.models.preparations import prepare
 from engine.pruning.explicit import explicit
 from engine.pruning.structure import structure_of
 from engine.pruning.surgery import carry_out
@@ -35,9 +36,10 @@ def apply(edit: Edit, model: nn.Module) -> nn.Module:
 def rebuild(architecture: Architecture) -> nn.Module:
     """The network that an architecture describes, untrained.
 
-    Raises UnknownFamilyError and EditError.
+    Raises UnknownFamilyError, EditError, and EngineError for a preparation that nobody knows.
     """
     model = build(architecture.factory, architecture.arguments)
+    prepare(model, architecture.prepared)
     for edit in architecture.edits:
         model = apply(edit, model)
     return model
