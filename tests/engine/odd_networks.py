@@ -1,5 +1,5 @@
-"""Networks as people write them: bare parameters, shared and tied weights, sizes written out, tensors
-picked by number, control flow that depends on the data. Eighteen small ones, made to be pruned."""
+"""Eighteen small networks as people write them: bare parameters, shared and tied weights, sizes
+written out, tensors picked by number, control flow that depends on the data."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ class HeadsByAttribute(nn.Module):
         self.places = nn.Parameter(torch.randn(1, 16, width) * 0.1)
         self.attend = nn.ModuleList(PackedAttention(width) for _ in range(2))
         self.think = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 40), nn.GELU(), nn.Linear(40, width))
+            nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, 40), nn.GELU(), nn.Linear(40, width)
+            )
             for _ in range(2)
         )
         self.head = nn.Linear(width, 5)
