@@ -213,7 +213,7 @@ def test_every_group_of_any_network_can_be_pruned(
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS, st.booleans(), st.data())
 def test_every_group_of_many_networks_can_be_pruned(
     steps: list[Step], flattened: bool, data: st.DataObject
