@@ -22,6 +22,7 @@ from engine.contracts.networks import (
     Execution,
     FileRef,
     NetworkRef,
+    Reading,
     Scores,
     SnapshotRef,
 )
@@ -43,6 +44,12 @@ class OpenRoot:
     trust_pickle: bool = False
     device: str = "auto"
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,12 @@ class DescribeData:
     KIND: ClassVar = "data"
     digest: str
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor | DescribeData

@@ -36,7 +36,7 @@ from engine.contracts.jobs import (
     Tune,
     Tuned,
 )
-from engine.contracts.networks import Architecture, DataRef, Execution
+from engine.contracts.networks import Architecture, DataRef, Execution, Reading
 from engine.contracts.settings import TrainingSettings
 from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
@@ -67,7 +67,7 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
     architecture = _known_architecture(loaded)
     monitor.tell(_network_read(architecture))
     named = None if places.data else _data_named_by(loaded)
-    data = bench.images_for(loaded.data, places.data or named or "", job.train_limit, monitor)
+    data = bench.images_for(loaded.data, places.data or named or "", job.reading, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
     chosen = normalisation.choose(loaded, architecture, data, execution, monitor)
     model, data = chosen.model, data.with_normalisation(chosen.mean, chosen.std)
@@ -219,7 +219,7 @@ def train_from_scratch(
 ) -> Trained:
     """A network trained from scratch and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images_for(None, places.data, job.train_limit, monitor)
+    data = bench.images_for(None, places.data, Reading(job.train_limit), monitor)
     architecture = architecture_of_name(
         job.arch,
         width=job.width,
@@ -253,10 +253,10 @@ def describe_data(
     job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
 ) -> DataDescribed:
     """Which images lie at a place; the next job there need not read them again."""
-    wanted = DataRef(job.digest, (), (), job.train_limit)
+    wanted = DataRef(job.digest, (), (), **vars(job.reading))
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
-    return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
+    return DataDescribed(bench.images(places.data, job.reading, monitor).describe())
 
 
 # ------------------------------------------------------------ what they share

@@ -283,7 +283,7 @@ async def _open_root(
         arch=request.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        train_limit=settings.data.train_limit,
+        **vars(settings.data.reading),
     )
     places = Places(data=settings.data.source, checkpoint=str(path))
     return cast(Opened, await run_for_root(job, places, executor, emit))
