@@ -109,9 +109,30 @@ def of_block(path: str, module: nn.Module, call: Call, called: Iterable[str]) ->
     )
 
 
-def units_of(group: UnitGroup, *, most: bool = False) -> tuple[int, ...]:
-    """Some units of a group, the same each time: a third, or all but one."""
-    count = group.num_units - 1 if most else max(1, group.num_units // 3)
+def within(group: UnitGroup, block: str) -> UnitGroup:
+    """A group that lies inside a block, by the names that things have there."""
+    if not block:
+        return group
+
+    def inside(name: str) -> str:
+        return name[len(block) + 1 :]
+
+    return replace(
+        group,
+        path=inside(group.path) or group.path,
+        members=tuple(replace(each, tensor=inside(each.tensor)) for each in group.members),
+        consumers=tuple(
+            replace(each, tensor=inside(each.tensor), module=inside(each.module))
+            for each in group.consumers
+        ),
+        attributes=tuple(replace(each, module=inside(each.module)) for each in group.attributes),
+        sizes=tuple(replace(each, module=inside(each.module)) for each in group.sizes),
+    )
+
+
+def units_of(group: UnitGroup, *, most: bool = False, few: bool = False) -> tuple[int, ...]:
+    """Some units of a group, the same each time: a third, all but one, or an eighth."""
+    count = group.num_units - 1 if most else max(1, group.num_units // (8 if few else 3))
     return tuple(sorted(random.Random(group.path).sample(range(group.num_units), count)))
 
 
