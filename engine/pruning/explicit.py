@@ -1,4 +1,5 @@
-"""Edits that hold their results, made of what is to go and of what the network's structure says."""
+"""Edits made explicit: from what is to go, and the structure that says what that means, to the
+results that are carried out without looking at the network again."""
 
 from __future__ import annotations
 
@@ -8,8 +9,7 @@ from engine.contracts.edits import LAYER, Attribute, Edit, Removal, Size, Slice
 from engine.contracts.errors import EditError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
 
-Chosen = Iterable[tuple[str, tuple[int, ...]]]
-Groups = Mapping[str, UnitGroup]
+_Chosen = Iterable[tuple[UnitGroup, tuple[int, ...]]]
 
 
 def explicit(edit: Edit, structure: NetworkStructure) -> Edit:
@@ -24,13 +24,23 @@ def explicit(edit: Edit, structure: NetworkStructure) -> Edit:
                 f"the network has no prunable convolution {path!r}; it has {', '.join(groups)}"
             )
         _check_units(groups[path], indices)
+    chosen = [(groups[path], units) for path, units in edit.units]
     return Edit(
         edit.structure,
         units=edit.units,
-        slices=_slices(edit.units, groups),
-        attributes=_attributes(edit.units, groups),
-        sizes=_sizes(edit.units, groups),
+        slices=_slices(chosen),
+        attributes=_attributes(chosen),
+        sizes=_sizes(chosen),
     )
+
+
+def indices_gone(chosen: _Chosen) -> Mapping[tuple[str, int], set[int]]:
+    """The indices that go, by tensor and axis, whatever groups have a part in it."""
+    gone: dict[tuple[str, int], set[int]] = {}
+    for group, units in chosen:
+        for member in group.members:
+            gone.setdefault((member.tensor, member.axis), set()).update(member.indices(units))
+    return gone
 
 
 def _removal(path: str, structure: NetworkStructure) -> Removal:
@@ -67,41 +77,27 @@ def _check_units(group: UnitGroup, units: tuple[int, ...]) -> None:
         )
 
 
-def indices_gone(
-    chosen: Iterable[tuple[UnitGroup, tuple[int, ...]]],
-) -> Mapping[tuple[str, int], set[int]]:
-    """The indices that go, by tensor and axis, whatever groups have a part in it."""
-    gone: dict[tuple[str, int], set[int]] = {}
-    for group, units in chosen:
-        for member in group.members:
-            gone.setdefault((member.tensor, member.axis), set()).update(member.indices(units))
-    return gone
-
-
-def _slices(chosen: Chosen, groups: Groups) -> tuple[Slice, ...]:
-    """One slice an axis of a tensor."""
-    gone = indices_gone((groups[path], units) for path, units in chosen)
+def _slices(chosen: _Chosen) -> tuple[Slice, ...]:
+    gone = indices_gone(chosen)
     return tuple(Slice(name, axis, tuple(sorted(ix))) for (name, axis), ix in gone.items() if ix)
 
 
-def _attributes(chosen: Chosen, groups: Groups) -> tuple[Attribute, ...]:
-    """One number an attribute, less what all groups take that share it."""
-    left: dict[tuple[str, str, int | None], int] = {}
-    for path, units in chosen:
-        for rule in groups[path].attributes:
-            key = rule.module, rule.name, rule.position
-            left[key] = left.get(key, rule.value) - rule.per_unit * len(units)
+def _attributes(chosen: _Chosen) -> tuple[Attribute, ...]:
+    values: dict[tuple[str, str, int | None], int] = {}
+    for group, units in chosen:
+        for rule in group.attributes if units else ():
+            place = (rule.module, rule.name, rule.position)
+            values[place] = values.get(place, rule.value) - rule.per_unit * len(units)
     return tuple(
-        Attribute(module, name, value, position) for (module, name, position), value in left.items()
+        Attribute(m, name, value, position) for (m, name, position), value in values.items()
     )
 
 
-def _sizes(chosen: Chosen, groups: Groups) -> tuple[Size, ...]:
-    left: dict[tuple[str, int, int], int] = {}
-    before: dict[tuple[str, int, int], int] = {}
-    for path, units in chosen:
-        for rule in groups[path].sizes:
-            key = rule.module, rule.call, rule.position
-            before[key] = rule.value
-            left[key] = left.get(key, rule.value) - rule.lost_with(units)
-    return tuple(Size(*key, value) for key, value in left.items() if value < before[key])
+def _sizes(chosen: _Chosen) -> tuple[Size, ...]:
+    values: dict[tuple[str, int, int], int] = {}
+    for group, units in chosen:
+        for rule in group.sizes:
+            if lost := rule.lost_with(units):
+                place = (rule.module, rule.call, rule.position)
+                values[place] = values.get(place, rule.value) - lost
+    return tuple(Size(*place, value) for place, value in values.items())

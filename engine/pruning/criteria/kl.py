@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
 from engine.data import ImageData, Images, normalise
-from engine.measures.accuracy import fold_batchnorm
+from engine.measures.folding import fold_batchnorm
 from engine.models.cifar_resnet import BasicBlock, CifarResNet
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
