@@ -96,7 +96,8 @@ def _attributes(chosen: _Chosen) -> tuple[Attribute, ...]:
 def _sizes(chosen: _Chosen) -> tuple[Size, ...]:
     values: dict[tuple[str, int, int], int] = {}
     for group, units in chosen:
-        for rule in group.sizes if units else ():
-            place = (rule.module, rule.call, rule.position)
-            values[place] = values.get(place, rule.value) - rule.lost_with(units)
+        for rule in group.sizes:
+            if lost := rule.lost_with(units):
+                place = (rule.module, rule.call, rule.position)
+                values[place] = values.get(place, rule.value) - lost
     return tuple(Size(*place, value) for place, value in values.items())
