@@ -44,7 +44,7 @@ def into_factory(reference: str, state: Mapping[str, Any]) -> Fitted:
             notes = (*notes, _told(reference, arguments))
     own = model.state_dict()
     weights, type_notes = as_weights(
-        closest, lambda name: name in own and not own[name].is_floating_point()
+        closest, lambda name: name not in own or not own[name].is_floating_point()
     )
     what, remedy = f"the network of {reference}", "give the network that they come from"
     if library_of(reference) is None or not _reads(model, weights):

@@ -25,6 +25,7 @@ from engine.contracts.networks import (
     Scores,
     SnapshotRef,
 )
+from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.structure import NetworkStructure
@@ -35,7 +36,10 @@ KEY_DIGITS = 32
 
 @dataclass(frozen=True)
 class OpenRoot:
-    """Read a checkpoint and measure it: the root of a tree. Gives Opened."""
+    """Read a checkpoint and measure it: the root of a tree. Gives Opened.
+
+    `untrained`: there is no file; the network that `arch` names has random weights.
+    """
 
     KIND: ClassVar = "open"
     checkpoint: FileRef
@@ -43,6 +47,7 @@ class OpenRoot:
     trust_pickle: bool = False
     device: str = "auto"
     train_limit: int | None = None
+    untrained: bool = False
 
 
 @dataclass(frozen=True)
@@ -277,6 +282,7 @@ class Places:
     data: str = ""  # a known name, or a path; empty where the checkpoint names its own
     checkpoint: str = ""
     output: str = ""  # the file that training or an export writes
+    factory: Factory | None = None  # of a person's, which may be called as it is now
 
 
 @dataclass(frozen=True)

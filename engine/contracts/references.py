@@ -57,7 +57,7 @@ def is_persons(factory: str) -> bool:
 
 def name_of(factory: str) -> str:
     """What a network is called behind its module."""
-    return factory.rpartition(":")[2]
+    return factory.partition(":")[2]
 
 
 def factory_here(reference: str) -> Factory:
