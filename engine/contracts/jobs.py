@@ -147,9 +147,27 @@ class DescribeData:
     train_limit: int | None = None
 
 
-Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor | DescribeData
+@dataclass(frozen=True)
+class NameWeights:
+    """Say what the files of a library's own weights of a network are called. Gives WeightsNamed."""
+
+    KIND: ClassVar = "weights"
+    factory: str
+
+
+Job = (
+    OpenRoot
+    | Propose
+    | Recover
+    | Tune
+    | TrainFromScratch
+    | Export
+    | Doctor
+    | DescribeData
+    | NameWeights
+)
 JOBS: TaggedUnion[Job] = TaggedUnion(
-    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData
+    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData, NameWeights
 )
 
 
@@ -265,9 +283,28 @@ class DataDescribed:
     seconds: float = 0.0
 
 
-Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis | DataDescribed
+@dataclass(frozen=True)
+class WeightsNamed:
+    """The names (no folders) of files of weights, the best ones first."""
+
+    KIND: ClassVar = "weights-named"
+    files: tuple[str, ...]
+    seconds: float = 0.0
+
+
+Result = (
+    Opened
+    | Proposed
+    | Recovered
+    | Tuned
+    | Trained
+    | Exported
+    | Diagnosis
+    | DataDescribed
+    | WeightsNamed
+)
 RESULTS: TaggedUnion[Result] = TaggedUnion(
-    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed
+    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed, WeightsNamed
 )
 ResultT = TypeVar("ResultT", bound=Result)
 

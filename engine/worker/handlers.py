@@ -17,6 +17,7 @@ from engine.contracts.jobs import (
     Doctor,
     Export,
     Exported,
+    NameWeights,
     Opened,
     OpenRoot,
     Places,
@@ -28,6 +29,7 @@ from engine.contracts.jobs import (
     TrainFromScratch,
     Tune,
     Tuned,
+    WeightsNamed,
 )
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.settings import TrainingSettings
@@ -38,6 +40,7 @@ from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models import architecture_of_name
+from engine.models.libraries import weight_files
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
@@ -210,6 +213,13 @@ def describe_data(
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
     return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
+
+
+def name_weights(
+    job: NameWeights, bench: Workbench, places: Places, monitor: Monitor
+) -> WeightsNamed:
+    """What torchvision's own weights of a network are called in its cache."""
+    return WeightsNamed(weight_files(job.factory))
 
 
 # ------------------------------------------------------------ what they share
