@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import safetensors.torch
-from torch import Tensor, nn
+from torch import nn
 
-from engine.contracts.errors import DataError, EngineError, WeightsChangedError
+from engine.contracts.errors import DataError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
 from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
-    Architecture,
     DataDescription,
     DataRef,
     Execution,
@@ -23,13 +22,15 @@ from engine.contracts.networks import (
     Reading,
     SnapshotRef,
 )
+from engine.contracts.references import Factory
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import Evaluation, evaluate
-from engine.models import FAMILIES
 from engine.pruning import editing
 from engine.runtime.progress import Monitor
+from engine.runtime.sharing import apart
+from engine.worker.factories import check_allowed
 
 
 class _FeaturesOf(NamedTuple):
@@ -103,9 +104,12 @@ class Workbench:
             "images or labels differ); bring back the original, or start a new tree"
         )
 
-    def network(self, ref: NetworkRef) -> nn.Module:
-        """A node's network with its weights. Raises EngineError."""
-        _refuse_foreign_factory(ref.architecture)
+    def network(self, ref: NetworkRef, allowed: Factory | None) -> nn.Module:
+        """A node's network with its weights, by a person's factory only where that is allowed.
+
+        Raises EngineError, ForeignFactoryError.
+        """
+        check_allowed(ref.architecture, allowed)
         model = editing.rebuild(ref.architecture)
         model.load_state_dict(safetensors.torch.load(self._weights(ref.snapshot)))
         return model
@@ -150,17 +154,8 @@ class Workbench:
 
     def keep(self, model: nn.Module) -> SnapshotRef:
         """Writes a model's tensors to the spool folder and names them by their hash."""
-        state: dict[str, Tensor] = {
-            key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()
-        }
-        content = safetensors.torch.save(state)
+        content = safetensors.torch.save(apart(model.state_dict()))
         sha256 = hashlib.sha256(content).hexdigest()
         make_folder(self.spool)
         write_bytes_atomically(snapshot_path(self.spool, sha256), content)
         return SnapshotRef(sha256)
-
-
-def _refuse_foreign_factory(architecture: Architecture) -> None:
-    if architecture.factory not in FAMILIES:
-        # A store may come from anywhere, and a factory by reference is code to be run.
-        raise EngineError(f"refused to call the factory {architecture.factory!r} of a store")
