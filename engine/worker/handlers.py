@@ -50,6 +50,7 @@ from engine.models.cifar_resnet import CifarResNet, arguments_of
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
+from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.training.finetune import TrainPlan, train
@@ -113,7 +114,9 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         labels_N = data.train.labels_N.numpy()
         chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
         images = data.train.take(torch.from_numpy(chosen_N))
-        scores = CRITERIA[job.scoring.criterion](parent, images, data, execution, monitor)
+        structure = job.structure or structure_of(parent)
+        criterion = CRITERIA[job.scoring.criterion]
+        scores = criterion(parent, structure, images, data, execution, monitor)
         sample_ids = tuple(sorted(int(i) for i in chosen_N))
     check_scores(scores, parent)
     about = (scores, job.scoring, data.image_shape_HWC, seeds.derive(job.seed, "filters"))
