@@ -51,7 +51,7 @@ def main() -> None:
     data = ImageData("", ("a",), (0.5,) * 3, (0.2,) * 3, False, none, none, none, "")
     structure = structure_of(model)
     scores = l1_scores(model, structure, none, data, execution, SILENT)
-    filters = candidates.filter_edit(
+    filters = candidates.unit_edit(
         structure, scores, asked.filters, allocation=ScoringSettings().allocation, seed=0
     )
     layer = candidates.layer_edit(structure, scores, 2)

@@ -80,7 +80,9 @@ def plain_iteration(checkpoint: str, name: str, num_images: int) -> None:
     shape = data.image_shape_HWC
     parent_features, _ = features(parent, data.validation, data)
     found = []
-    for edit in candidates.propose(parent, scores, ScoringSettings(), shape, seed=0):
+    for edit in candidates.propose(
+        parent, structure_of(parent), scores, ScoringSettings(), shape, seed=0
+    ):
         candidate = edits.apply(edit, parent)
         plainly(candidate, data, TrainPlan(0, RECOVERY, TUNE, seed=1), execution)
         own, _ = features(candidate, data.validation, data)

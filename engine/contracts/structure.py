@@ -87,6 +87,11 @@ class SizeRule:
     value: int
     per_unit: tuple[int, ...] | int
 
+    def lost_with(self, units: Iterable[int]) -> int:
+        """How much smaller the number is without these units."""
+        each = self.per_unit
+        return sum(each if isinstance(each, int) else each[unit] for unit in units)
+
 
 @dataclass(frozen=True)
 class UnitGroup:
@@ -145,22 +150,37 @@ class NetworkStructure:
     """All that can be removed from a network, in the order of the forward pass.
 
     `frozen` names what stays, and why. `output_module` is the module whose input is the
-    representation that similarity compares: the final classifier. `read_off` where a network of
-    its family shows its structure by itself after every edit.
+    representation that similarity compares: the final classifier. `stage_sizes` says how many
+    blocks each stage had where the structure was found. `read_off` where a network of its family
+    shows its structure by itself after every edit.
     """
 
     blocks: tuple[Block, ...] = ()
     groups: tuple[UnitGroup, ...] = ()
     frozen: Mapping[str, str] = field(default_factory=dict)
     output_module: str = ""
+    stage_sizes: Mapping[str, int] = field(default_factory=dict)
     read_off: bool = False
 
     def removable_blocks(self, min_blocks: int) -> tuple[Block, ...]:
-        """Blocks that may go so that `min_blocks` stay in each stage."""
+        """Blocks that may go so that `min_blocks` stay in each stage.
+
+        A stage that never had more than that may lose some too, but for one: of networks with
+        stages of two blocks (ResNet18) none could go otherwise.
+        """
         sizes: dict[str, int] = {}
         for block in self.blocks:
             sizes[block.stage] = sizes.get(block.stage, 0) + 1
-        return tuple(b for b in self.blocks if b.stays is None and sizes[b.stage] > min_blocks)
+
+        def fewest(stage: str) -> int:
+            return min(min_blocks, max(1, self.stage_sizes.get(stage, min_blocks + 1) - 1))
+
+        return tuple(b for b in self.blocks if b.stays is None and sizes[b.stage] > fewest(b.stage))
+
+    @property
+    def had_blocks(self) -> bool:
+        """Whether the network has blocks or has had any."""
+        return bool(self.blocks or self.stage_sizes or self.read_off)
 
     @property
     def free_groups(self) -> tuple[UnitGroup, ...]:

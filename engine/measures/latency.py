@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from engine.contracts.networks import Execution
-from engine.measures.accuracy import fold_batchnorm
+from engine.measures.folding import for_inference
+from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
 
 WARM_UP_PASSES = 2
@@ -67,10 +68,11 @@ def _passes(
     models are left as they were.
     """
     device = torch_device(execution)
-    networks = [fold_batchnorm(model).to(device) for model in models]
+    networks = [for_inference(model, image_shape_HWC).to(device) for model in models]
     height, width, channels = image_shape_HWC
     image_BCHW = torch.zeros(1, channels, height, width, device=device)
-    image_BCHW = image_BCHW.contiguous(memory_format=torch.channels_last)
+    if all(isinstance(model, CifarResNet) for model in models):
+        image_BCHW = image_BCHW.contiguous(memory_format=torch.channels_last)
 
     def seconds_of_one_pass(network: nn.Module) -> float:
         started = time.perf_counter()

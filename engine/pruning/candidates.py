@@ -1,19 +1,21 @@
-"""From scores to edits of matched capacity: one without a layer, one without as many filters."""
+"""From scores to edits of matched capacity: one without a layer, one without as many units."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from torch import nn
 
-from engine.contracts.edits import Edit
+from engine.contracts.edits import LAYER, UNIT, Edit
 from engine.contracts.settings import ScoringSettings
-from engine.contracts.structure import NetworkStructure
+from engine.contracts.structure import NetworkStructure, UnitGroup
 from engine.measures.cost import Cost, cost_of
-from engine.pruning import editing as edits
+from engine.pruning import editing
 from engine.pruning.criteria import Scores
-from engine.pruning.structure import structure_of
+
+# Of a network without blocks to compare with: a twentieth, about what a block of a ResNet20 holds.
+SHARE_WITHOUT_BLOCKS = 0.05
 
 
 def layer_edit(structure: NetworkStructure, scores: Scores, min_blocks: int) -> Edit | None:
@@ -22,52 +24,65 @@ def layer_edit(structure: NetworkStructure, scores: Scores, min_blocks: int) -> 
     if not removable:
         return None
     # min keeps the first of equals: ties go to the block nearest the input.
-    return Edit("layer", blocks=(min(removable, key=lambda b: scores.blocks[b.path]).path,))
+    least = min(removable, key=lambda block: scores.blocks[block.path])
+    return held(Edit(LAYER, blocks=(least.path,)), structure)
 
 
-def filter_edit(
+def unit_edit(
     structure: NetworkStructure, scores: Scores, count: int, allocation: str, seed: int
 ) -> Edit | None:
-    """Without `count` filters, or as many as can go when that is fewer; None when none can.
+    """Without `count` units, or as many as can go when that is fewer; None when none can.
 
-    `uniform` takes the same fraction of every convolution, the remainder one by one from randomly
-    drawn ones (the paper's); `global` the lowest scores wherever they are.
+    `uniform` takes the same fraction of every group, the remainder one by one from randomly drawn
+    ones (the paper's); `global` the lowest scores wherever they are.
     """
     count = min(count, structure.num_spare_units)
     if count <= 0:
         return None
     if allocation == "uniform":
-        quotas = _uniform_quotas(structure, count, seed)
+        quotas = _uniform_quotas(structure.free_groups, count, seed)
     else:
-        quotas = _global_quotas(structure, scores, count)
-    filters = []
-    for group in structure.groups:
+        quotas = _global_quotas(structure.free_groups, scores, count)
+    units = []
+    for group in structure.free_groups:
         if quotas[group.path]:
             order = np.argsort(scores.units[group.path], kind="stable")
             chosen = sorted(int(i) for i in order[: quotas[group.path]])
-            filters.append((group.path, tuple(chosen)))
-    return Edit("filter", units=tuple(sorted(filters)))
+            units.append((group.path, tuple(chosen)))
+    paths = {path for path, _ in units}
+    kind = kind_of(group for group in structure.free_groups if group.path in paths)
+    return held(Edit(kind, units=tuple(sorted(units))), structure)
 
 
-def _uniform_quotas(structure: NetworkStructure, count: int, seed: int) -> dict[str, int]:
-    width = sum(group.num_units for group in structure.groups)
+def kind_of(groups: Iterable[UnitGroup]) -> str:
+    """What an edit of units of these groups removes: the kind they share, or units."""
+    kinds = {group.kind for group in groups}
+    return kinds.pop() if len(kinds) == 1 else UNIT
+
+
+def held(edit: Edit, structure: NetworkStructure) -> Edit:
+    """The edit as it is kept: with its results, where the network does not show what it means."""
+    return edit if structure.read_off else editing.explicit(edit, structure)
+
+
+def _uniform_quotas(groups: tuple[UnitGroup, ...], count: int, seed: int) -> dict[str, int]:
+    width = sum(group.num_units for group in groups)
     quotas = {
-        group.path: min(group.num_units * count // width, group.num_units - 1)
-        for group in structure.groups
+        group.path: min(group.num_units * count // width, group.num_units - 1) for group in groups
     }
     random = np.random.default_rng(seed)
     for _ in range(count - sum(quotas.values())):
-        open_groups = [g.path for g in structure.groups if quotas[g.path] < g.num_units - 1]
+        open_groups = [g.path for g in groups if quotas[g.path] < g.num_units - 1]
         quotas[open_groups[random.integers(len(open_groups))]] += 1
     return quotas
 
 
-def _global_quotas(structure: NetworkStructure, scores: Scores, count: int) -> dict[str, int]:
-    quotas = {group.path: 0 for group in structure.groups}
-    room = {group.path: group.num_units - 1 for group in structure.groups}
+def _global_quotas(groups: tuple[UnitGroup, ...], scores: Scores, count: int) -> dict[str, int]:
+    quotas = {group.path: 0 for group in groups}
+    room = {group.path: group.num_units - 1 for group in groups}
     ranked = sorted(
         (score, position, index, group.path)
-        for position, group in enumerate(structure.groups)
+        for position, group in enumerate(groups)
         for index, score in enumerate(scores.units[group.path])
     )
     for _, _, _, path in ranked:
@@ -79,6 +94,7 @@ def _global_quotas(structure: NetworkStructure, scores: Scores, count: int) -> d
 
 def propose(
     model: nn.Module,
+    structure: NetworkStructure,
     scores: Scores,
     scoring: ScoringSettings,
     image_shape_HWC: tuple[int, int, int],
@@ -86,23 +102,35 @@ def propose(
 ) -> list[Edit]:
     """The candidates of a network, layer first; one or none where structures have run out.
 
-    The filter candidate removes as much as the layer candidate (`--match`). Without a removable
-    block it removes as many filters as the least important block's convolutions hold.
+    The other candidate removes as much as the layer candidate (`--match`): as many filters, or,
+    where units of several kinds cannot be counted against each other, as many
+    multiply-accumulates. Without a removable block it removes as many as the least important one
+    holds; of a network that never had any, a twentieth.
     """
-    structure = structure_of(model)
     layer = layer_edit(structure, scores, scoring.min_blocks)
 
     def of_count(count: int) -> Edit | None:
-        return filter_edit(structure, scores, count, scoring.allocation, seed)
+        return unit_edit(structure, scores, count, scoring.allocation, seed)
 
-    if layer is not None and scoring.match != "filters":
-        filters = _matched(model, layer, of_count, structure, scoring.match, image_shape_HWC)
+    match = scoring.match
+    if match == "filters" and kind_of(structure.free_groups) == UNIT:
+        match = "macs"
+    if layer is not None and match != "filters":
+        units = _matched(model, layer, of_count, structure, match, image_shape_HWC)
     else:
-        # Of a network without any block nothing is left to propose.
-        paths = layer.blocks if layer else sorted(scores.blocks, key=scores.blocks.__getitem__)[:1]
-        by_path = {block.path: block for block in structure.blocks}
-        filters = of_count(sum(by_path[path].num_units for path in paths))
-    return [edit for edit in (layer, filters) if edit is not None]
+        units = of_count(_count(structure, scores, layer))
+    return [edit for edit in (layer, units) if edit is not None]
+
+
+def _count(structure: NetworkStructure, scores: Scores, layer: Edit | None) -> int:
+    """How many units a block holds: that of the layer candidate, or the least important one."""
+    if not structure.had_blocks:
+        return round(SHARE_WITHOUT_BLOCKS * sum(g.num_units for g in structure.free_groups)) or 1
+    by_path = {block.path: block for block in structure.blocks}
+    known = [path for path in scores.blocks if path in by_path]
+    # Of a network that has lost every block nothing is left to propose.
+    paths = layer.blocks if layer else sorted(known, key=scores.blocks.__getitem__)[:1]
+    return sum(by_path[path].num_units for path in paths)
 
 
 def _matched(
@@ -113,10 +141,10 @@ def _matched(
     match: str,
     image_shape_HWC: tuple[int, int, int],
 ) -> Edit | None:
-    """The filter edit whose saving in MACs or parameters is nearest the layer's (bisection)."""
+    """The unit edit whose saving in MACs or parameters is nearest the layer's (bisection)."""
 
     def amount(edit: Edit) -> int:
-        cost: Cost = cost_of(edits.apply(edit, model), image_shape_HWC)
+        cost: Cost = cost_of(editing.apply(edit, model), image_shape_HWC)
         return cost.num_macs if match == "macs" else cost.num_params
 
     target = amount(layer)

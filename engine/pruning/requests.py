@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from engine.contracts.edits import Edit
+from engine.contracts.edits import FILTER, LAYER, Edit
 from engine.contracts.errors import EditRequestError
 from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
@@ -14,13 +14,11 @@ from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.settings import ALLOCATIONS, ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
-from engine.pruning.structure import structure_of
 
 
-def check(request: EditRequest, model: nn.Module) -> None:
+def check(request: EditRequest, model: nn.Module, structure: NetworkStructure) -> None:
     """Raises EditError for what this network cannot do: before anything is scored for it."""
-    structure = structure_of(model)
-    exact = _exact(request)
+    exact = _exact(request, structure)
     if exact is not None:
         editing.apply(exact, model)
     elif isinstance(request, RemoveBlocks):
@@ -33,35 +31,36 @@ def check(request: EditRequest, model: nn.Module) -> None:
 def edit_of(
     request: EditRequest,
     model: nn.Module,
+    structure: NetworkStructure,
     scores: Scores,
     scoring: ScoringSettings,
     image_shape_HWC: tuple[int, int, int],
     seed: int,
 ) -> Edit:
     """The edit that a checked request means. It may leave fewer than `min_blocks` in a stage."""
-    exact = _exact(request)
+    exact = _exact(request, structure)
     if exact is not None:
         return exact
-    structure = structure_of(model)
     if isinstance(request, RemoveBlocks):
         paths = _candidates_to_go(structure, scoring.min_blocks)
-        return Edit("layer", blocks=(min(paths, key=scores.blocks.__getitem__),))
+        least = min(paths, key=scores.blocks.__getitem__)
+        return candidates.held(Edit(LAYER, blocks=(least,)), structure)
     scoring = replace(scoring, allocation=request.allocation or scoring.allocation)
     if request.count is None:
-        usual = candidates.propose(model, scores, scoring, image_shape_HWC, seed)
-        return next(edit for edit in usual if edit.structure == "filter")
-    edit = candidates.filter_edit(structure, scores, request.count, scoring.allocation, seed)
+        usual = candidates.propose(model, structure, scores, scoring, image_shape_HWC, seed)
+        return next(edit for edit in usual if edit.structure != LAYER)
+    edit = candidates.unit_edit(structure, scores, request.count, scoring.allocation, seed)
     assert edit is not None  # check() has seen that so many can go
     return edit
 
 
-def _exact(request: EditRequest) -> Edit | None:
+def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     """The edit that a request names to the last index, None where it leaves the choice open."""
     if isinstance(request, RemoveBlocks):
         if request.blocks is None:
             return None
         _check_named(request.blocks)
-        return Edit("layer", blocks=request.blocks)
+        return candidates.held(Edit(LAYER, blocks=request.blocks), structure)
     if request.units is None:
         return None
     if request.count is not None or request.allocation is not None:
@@ -70,7 +69,10 @@ def _exact(request: EditRequest) -> Edit | None:
     empty = [path for path, indices in request.units.items() if not indices]
     if empty:
         raise EditRequestError(f"no filters are named for {empty[0]}; name some or leave it out")
-    return Edit.from_json({"structure": "filter", "filters": request.units})
+    kind = candidates.kind_of(g for g in structure.groups if g.path in request.units)
+    kind = FILTER if structure.read_off else kind
+    edit = Edit.from_json({"structure": kind, "filters": request.units})
+    return candidates.held(edit, structure)
 
 
 def _check_named(named: object) -> None:

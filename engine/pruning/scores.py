@@ -10,7 +10,6 @@ from engine.contracts.errors import ScoresError
 from engine.contracts.networks import Execution, Scores
 from engine.contracts.structure import NetworkStructure
 from engine.data import ImageData, Images
-from engine.pruning.structure import structure_of
 from engine.runtime.progress import Monitor
 
 __all__ = ["Criterion", "Scores", "check_scores"]
@@ -33,11 +32,14 @@ class Criterion(Protocol):
     ) -> Scores: ...
 
 
-def check_scores(scores: Scores, model: nn.Module) -> None:
+def check_scores(scores: Scores, structure: NetworkStructure) -> None:
     """Raises ScoresError where scores are not those of this network's structures."""
-    structure = structure_of(model)
-    expected = {group.path: group.num_units for group in structure.groups}
-    if set(scores.blocks) != {block.path for block in structure.blocks}:
+    known = {block.path for block in structure.all_blocks()}
+    needed = {block.path for block in structure.blocks if block.stays is None}
+    if not needed <= set(scores.blocks) <= known:
         raise ScoresError("scores of other blocks than the network's; score again")
-    if {path: len(values) for path, values in scores.units.items()} != expected:
-        raise ScoresError("scores of other filters than the network's; score again")
+    expected = {group.path: group.num_units for group in structure.groups}
+    needed = {group.path for group in structure.free_groups}
+    found = {path: len(values) for path, values in scores.units.items()}
+    if not needed <= set(found) or any(expected.get(p) != n for p, n in found.items()):
+        raise ScoresError("scores of other units than the network's; score again")

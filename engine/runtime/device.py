@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from engine.contracts.errors import SettingsError
 from engine.contracts.networks import Environment, Execution
@@ -20,6 +21,12 @@ MEMORY_FOR_TWO = 6 * 2**30  # bytes of the machine
 def torch_device(execution: Execution) -> torch.device:
     """The device on which an execution runs."""
     return torch.device(execution.device)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a network's numbers lie."""
+    tensors = (*model.parameters(), *model.buffers())
+    return tensors[0].device if tensors else torch.device("cpu")
 
 
 def autocast_dtype(execution: Execution) -> torch.dtype | None:

@@ -99,6 +99,7 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
             "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
         },
         doubts=doubts,
+        structure=structure_of(model),
     )
 
 
@@ -107,19 +108,25 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     execution = _set_up(job.execution)
     data = bench.images_of(job.data, places.data, monitor)
     parent = bench.network(job.parent)
+    structure = job.structure or structure_of(parent)
     if job.request is not None:
-        requests.check(job.request, parent)
+        requests.check(job.request, parent, structure)
     scores, sample_ids = job.scores, None
     if scores is None:
         labels_N = data.train.labels_N.numpy()
         chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
         images = data.train.take(torch.from_numpy(chosen_N))
-        structure = job.structure or structure_of(parent)
         criterion = CRITERIA[job.scoring.criterion]
         scores = criterion(parent, structure, images, data, execution, monitor)
         sample_ids = tuple(sorted(int(i) for i in chosen_N))
-    check_scores(scores, parent)
-    about = (scores, job.scoring, data.image_shape_HWC, seeds.derive(job.seed, "filters"))
+    check_scores(scores, structure)
+    about = (
+        structure,
+        scores,
+        job.scoring,
+        data.image_shape_HWC,
+        seeds.derive(job.seed, "filters"),
+    )
     if job.request is not None:
         proposed = [requests.edit_of(job.request, parent, *about)]
     else:

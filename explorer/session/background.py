@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from engine.contracts.edits import LAYER
 from engine.contracts.requests import BranchRequest, CandidateRequest
 from explorer.executors.errors import JobFailedError
 from explorer.session.allowance import is_below
@@ -157,10 +158,11 @@ class BackgroundGrower:
             self._on_branched(node, ready, request.iterations - 1)
 
     def _usual(self, node: Node, take: str) -> list[Node]:
-        """The first candidate of each structure that is taken. Raises NotNowError for none."""
+        """The first candidate that is a layer's, or units' (`filter`, of whatever kind they are),
+        or both. Raises NotNowError for none."""
         offered = self.store.children(node.id)
-        structures = ("layer", "filter") if take == "both" else (take,)
-        first = (next((n for n in offered if n.structure == s), None) for s in structures)
+        wanted = {"layer": (True,), "filter": (False,)}.get(take, (True, False))
+        first = (next((n for n in offered if (n.structure == LAYER) is s), None) for s in wanted)
         chosen = [candidate for candidate in first if candidate is not None]
         if not chosen:
             raise NotNowError(f"{node.name} has no {take} left that may be removed")

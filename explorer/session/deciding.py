@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from engine.contracts.edits import LAYER
 from engine.contracts.settings import Settings
-from explorer.session.policy import LAYER, POLICIES, Margin, Question, margin_of, why_alone
+from explorer.session.policy import POLICIES, Margin, Question, margin_of, why_alone
 from store import Node
 
 Resamples = Callable[[Node], Sequence[float]]

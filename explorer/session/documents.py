@@ -6,7 +6,7 @@ Older layouts are read too: before format 6 settings were flat, with the run's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.contracts.codec import FormatError, decode, encode, encode_object
 from engine.contracts.doubts import Doubt
@@ -26,6 +26,8 @@ from engine.contracts.networks import (
 )
 from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveUnits
 from engine.contracts.settings import Settings, read_settings
+from engine.contracts.structure import NetworkStructure
+from engine.contracts.structure_after import structure_after
 from store import Node, Phase, Proposal, Run, TreeStore
 
 
@@ -74,6 +76,7 @@ class RunDocument:
     architecture: Architecture
     data: DataDescription
     environment: Environment
+    structure: NetworkStructure | None = None  # the root's; None in runs of older versions
 
     @staticmethod
     def of(run: Run) -> RunDocument:
@@ -88,6 +91,7 @@ class RunDocument:
                 ),
                 data=decode(DataDescription, run.data, "data"),
                 environment=decode(Environment, run.environment, "environment"),
+                structure=decode(_WithStructure, run.architecture, "architecture").structure,
             )
         except (FormatError, EngineError) as error:
             raise UnreadableRowError(f"run {run.id} ({run.name})", error) from error
@@ -97,6 +101,19 @@ class RunDocument:
         """The run's images as a job names them."""
         limit = self.settings.data.train_limit
         return DataRef(self.data.digest, self.data.mean, self.data.std, limit)
+
+
+@dataclass(frozen=True)
+class _WithStructure:
+    structure: NetworkStructure | None = None
+
+
+def architecture_document(
+    architecture: Architecture, structure: NetworkStructure | None
+) -> dict[str, JsonValue]:
+    """What the store keeps of a root: how it is built, and what can be removed from it."""
+    told = encode_object(architecture)
+    return told if structure is None else {**told, "structure": encode(structure, defaults=False)}
 
 
 def settings_document(settings: Settings, origin: Origin) -> dict[str, JsonValue]:
@@ -133,8 +150,24 @@ def architecture_of(store: TreeStore, document: RunDocument, node: Node) -> Arch
             "Look at it with log, show, replay and compare; to grow or export it, open the "
             "checkpoint itself with --arch"
         )
-    edits = [edit for each in store.lineage(node.id) if (edit := edit_of(each)) is not None]
-    return Architecture(root.factory, root.arguments, (*root.edits, *edits))
+    return replace(root, edits=(*root.edits, *edits_from_the_root(store, node)))
+
+
+def structure_of(store: TreeStore, document: RunDocument, node: Node) -> NetworkStructure | None:
+    """What can be removed from a node's network: the root's structure, followed through the edits.
+
+    None where the root's is not known. Raises UnreadableRowError.
+    """
+    structure = document.structure
+    if structure is not None:
+        for edit in edits_from_the_root(store, node):
+            structure = structure_after(structure, edit)
+    return structure
+
+
+def edits_from_the_root(store: TreeStore, node: Node) -> list[Edit]:
+    """The edits that made a node of its run's root. Raises UnreadableRowError."""
+    return [edit for each in store.lineage(node.id) if (edit := edit_of(each)) is not None]
 
 
 def newest_phase(node: Node) -> Phase:

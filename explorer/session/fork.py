@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.contracts.codec import encode_object
 from engine.contracts.metrics import MEASURES
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import with_values
 from explorer.session.documents import (
     ForkedFrom,
     RunDocument,
+    architecture_document,
     architecture_of,
     newest_phase,
     settings_document,
+    structure_of,
 )
 from explorer.session.session import Session
 from store import Node
@@ -37,7 +38,9 @@ def fork(session: Session, node: Node, overrides: Mapping[str, SettingValue]) ->
         store.create_run(
             name=f"{name.rpartition('-')[0] or name}-{len(store.runs()) + 1}",
             seed=settings.seed,
-            architecture=encode_object(architecture_of(store, old, node)),
+            architecture=architecture_document(
+                architecture_of(store, old, node), structure_of(store, old, node)
+            ),
             data=old.run.data,
             settings=settings_document(settings, origin),
             environment=old.run.environment,

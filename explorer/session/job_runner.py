@@ -41,6 +41,7 @@ from explorer.session.documents import (
     network_of,
     newest_phase,
     proposal_content,
+    structure_of,
 )
 from explorer.session.errors import CandidatesFailedError
 from explorer.session.events import (
@@ -91,6 +92,7 @@ class JobRunner:
         self, parent: Node, criterion: str, request: EditRequest | None, scores: Scores | None
     ) -> Propose:
         """What makes a parent's candidates, or the one that a person asks for."""
+        structure = structure_of(self.store, self.document, parent)
         return Propose(
             parent=self.network(parent),
             data=self.document.data_ref,
@@ -99,6 +101,7 @@ class JobRunner:
             seed=seeds.derive(self.document.run.seed, parent.name, "propose"),
             request=request,
             scores=scores,
+            structure=None if structure is None or structure.read_off else structure,
         )
 
     def recover_job(self, node: Node) -> Recover:

@@ -30,7 +30,12 @@ from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.accepting import Accept, check_accepted, whatever_it_is
 from explorer.session.artifacts import Artifacts, made_in
 from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
-from explorer.session.documents import Origin, RunDocument, settings_document
+from explorer.session.documents import (
+    Origin,
+    RunDocument,
+    architecture_document,
+    settings_document,
+)
 from explorer.session.events import Emit, RunBegun, RunResumed
 from explorer.session.known_run import (
     Choice,
@@ -298,7 +303,7 @@ def _new_run(
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,
-        architecture=encode_object(root.architecture),
+        architecture=architecture_document(root.architecture, root.structure),
         data=encode_object(root.data),
         settings=settings_document(settings, origin),
         environment=encode_object(root.environment),

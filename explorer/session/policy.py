@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from engine.contracts import seeds
+from engine.contracts.edits import LAYER
 from engine.contracts.settings import Settings
 
-LAYER, FILTER = "layer", "filter"
 ANY = "structure"
 
 
@@ -131,17 +131,21 @@ class LayersFirst:
 
 @dataclass(frozen=True)
 class Only:
-    """One structure, nothing else; where a person grew others alone, one of those."""
+    """Layers and nothing else, or nothing but units (filters, heads, neurons); where a person grew
+    others alone, one of those."""
 
-    removes: str
+    layers: bool
+
+    @property
+    def removes(self) -> str:
+        return LAYER if self.layers else "filter or other unit"
 
     def wanted(self, question: Question) -> tuple[str, ...]:
-        return (self.removes,) if self.removes in question.similarities else ()
+        return tuple(s for s in question.similarities if (s == LAYER) is self.layers)[:1]
 
     def choose(self, question: Question) -> Choice:
-        if self.removes in question.similarities:
-            return Choice((self.removes,), f"only {self.removes}s")
-        return _only(question)
+        wanted = self.wanted(question)
+        return Choice(wanted, f"only {wanted[0]}s") if wanted else _only(question)
 
 
 def _only(question: Question) -> Choice:
@@ -160,8 +164,8 @@ def why_alone(structure: str, offered: Iterable[str]) -> str:
 POLICIES: Mapping[str, Policy] = {
     "cka": MostSimilar(),
     "random": FairCoin(),
-    "layers": Only(LAYER),
-    "filters": Only(FILTER),
+    "layers": Only(layers=True),
+    "filters": Only(layers=False),
     "layers-first": LayersFirst(),
 }
 

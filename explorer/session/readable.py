@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine.contracts.edits import STRUCTURES
 from explorer.session.documents import RunDocument, UnreadableRowError, edit_of
 from explorer.session.log_payload import payload_of
 from store import Event, Run, StoreError, TreeStore
@@ -13,7 +14,6 @@ from store.audit.verify import Finding
 _KINDS_READ = (
     "run", "candidates", "result", "decision", "state", "tag", "note", "drop", "freed",
 )  # fmt: skip
-_STRUCTURES_READ = ("layer", "filter")
 _EVENTS_AT_ONCE = 5_000
 
 
@@ -36,7 +36,7 @@ def _of_run(store: TreeStore, run: Run) -> Iterator[Finding]:
     except UnreadableRowError as error:
         yield Finding("document", str(error))
     for node in store.nodes(run.id):
-        if node.structure not in _STRUCTURES_READ:
+        if node.structure not in STRUCTURES:
             continue  # a later version may know it
         try:
             edit_of(node)

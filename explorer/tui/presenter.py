@@ -14,11 +14,11 @@ from explorer.views.best_node import best
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
 from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
+from explorer.views.network_structure import StageView, stages, staying, structure_of_root
 from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.proposed_scores import newest_scores
 from explorer.views.published_results import published_for
 from explorer.views.safe_text import safe
-from explorer.views.stage_widths import StageView, stages, staying
 from explorer.views.stored_nodes import with_details
 from explorer.views.tree.node import TreeNode
 
@@ -293,7 +293,8 @@ def blocks(state: AppState) -> BlocksView:
     removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
     filters = next((dict(edit.units) for edit in edits.values() if edit.units), None)
     way = list(edits_of(session.store.lineage(session.node(parent).id)).values())
-    stay = staying(session.run.architecture, way, session.settings.scoring.min_blocks)
+    root, min_blocks = structure_of_root(session.document), session.settings.scoring.min_blocks
+    stay = staying(root, way, min_blocks)
     return BlocksView(left, proposed.scores, removed_in, filters, stay)
 
 
@@ -301,4 +302,4 @@ def stages_of(state: AppState, name: str) -> Sequence[StageView]:
     """The stages of a node's network."""
     session = state.open_session
     way = session.store.lineage(session.node(name).id)
-    return stages(session.run.architecture, list(edits_of(way).values()))
+    return stages(structure_of_root(session.document), list(edits_of(way).values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
 from store import Node
@@ -19,23 +21,32 @@ def stored_edit(node: Node) -> Edit | None:
 
 
 def removed(edit: Edit) -> str:
-    """What an edit removes: the paths of its blocks, or how many filters of how many places."""
-    return ", ".join(edit.blocks) if edit.blocks else _filters(edit, "convolution", " of ")
+    """What an edit removes: the paths of its blocks, or how many units of how many places."""
+    return ", ".join(edit.blocks) if edit.blocks else _units(edit, _PLACES, " of ")
 
 
 def removed_briefly(edit: Edit) -> tuple[str, ...]:
     """The same for narrow places, shorter and shorter."""
     if edit.blocks:
         return edit.blocks if len(edit.blocks) == 1 else (f"{len(edit.blocks)} blocks",)
+    place = _BRIEF_PLACES.get(edit.structure, "layer")
     return (
-        _filters(edit, "conv", " / "),
-        _filters(edit, "conv", "/"),
-        f"{edit.num_units}f/{_counted(len(edit.units), 'conv')}",
+        _units(edit, _BRIEF_PLACES, " / "),
+        _units(edit, _BRIEF_PLACES, "/"),
+        f"{edit.num_units}{edit.structure[0]}/{_counted(len(edit.units), place)}",
     )
 
 
-def _filters(edit: Edit, place: str, between: str) -> str:
-    return between.join((_counted(edit.num_units, "filter"), _counted(len(edit.units), place)))
+# Of what units are, by their kind; else of layers, in the sense of nn.Linear.
+_PLACES = {"filter": "convolution", "head": "attention", "expert": "mixture"}
+_BRIEF_PLACES = {**_PLACES, "filter": "conv"}
+
+
+def _units(edit: Edit, places: Mapping[str, str], between: str) -> str:
+    place = places.get(edit.structure, "layer")
+    return between.join(
+        (_counted(edit.num_units, edit.structure), _counted(len(edit.units), place))
+    )
 
 
 def _counted(count: int, word: str) -> str:

@@ -42,6 +42,7 @@ _DIGESTS = {
     4: "3fe317681dc6002d367c3cb66fe20a0f3fd7204246028e8c5d4400452d9d865a",
     5: "4573ddf2e7d4fd75c481ae5a7328a401db2057ab1265cdcf2224fdef521e1103",
     6: "6d27dee79548c02a7340ba7c4794494d7b8a849263b826a7629b18bdd99ed8d0",
+    7: "6d27dee79548c02a7340ba7c4794494d7b8a849263b826a7629b18bdd99ed8d0",  # a row more, no table
 }
 _RENAMED = re.compile(r'CREATE TABLE "(\w+)"')  # versions of SQLite write a renamed table so or so
 _PLAIN_NAME = re.compile(r"\w{1,60}", re.ASCII)

@@ -12,11 +12,11 @@ from store.errors import InvalidValueError
 from store.records import Structure
 from store.sqlite.connection import Connection
 
-# As format 6 has them. A new structure may get a letter here only with a migration that gives it
+# As format 7 has them. A new structure may get a letter here only with a migration that gives it
 # the same: in older stores its letters are its name.
 LETTERS = {
     "root": "R", "layer": "L", "filter": "F", "head": "H", "neuron": "N", "expert": "E",
-    "channel": "C",
+    "channel": "C", "unit": "U",
 }  # fmt: skip
 _NAME = re.compile("[a-z]{2,40}")
 

@@ -46,11 +46,11 @@ class PlainCnn(nn.Module):
         self.act, self.pool = nn.ReLU(inplace=True), nn.MaxPool2d(2)
         self.fc1, self.fc2 = nn.Linear(20, 9), nn.Linear(9, 4)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor]:
         x = self.act(self.bn1(self.conv1(x)))
         x = self.pool(self.act(self.bn2(self.conv2(x))))
         x = F.relu(self.fc1(x.flatten(1)))
-        return self.fc2(x), x
+        return (self.fc2(x),)
 
 
 def plain_cnn() -> Example:
@@ -184,13 +184,15 @@ class SmallViT(nn.Module):
 
 def heads(path: str, block: str, num_heads: int, head: int) -> UnitGroup:
     """Heads of keys and values, each with its two of queries."""
-    members = (
-        *(Member(f"{path}.q.{leaf}", 0, 2 * head, 0, 2 * head) for leaf in ("weight", "bias")),
-        *(Member(f"{path}.{m}.{leaf}", 0, head, 0, head) for m in "kv" for leaf in ("weight", "bias")),
-        Member(f"{path}.o.weight", 1, 2 * head, 0, 2 * head),
-    )  # fmt: skip
+    widths = {"q": 2 * head, "k": head, "v": head}
+    members = [
+        Member(f"{path}.{name}.{leaf}", 0, width, 0, width)
+        for name, width in widths.items()
+        for leaf in ("weight", "bias")
+    ]
+    members.append(Member(f"{path}.o.weight", 1, 2 * head, 0, 2 * head))
     consumers = (Consumer(f"{path}.o.weight", 1, f"{path}.o"),)
-    return UnitGroup(path, "head", num_heads, members, consumers, block)
+    return UnitGroup(path, "head", num_heads, tuple(members), consumers, block)
 
 
 def small_vit() -> Example:

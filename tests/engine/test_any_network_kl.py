@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from any_networks import MAKERS, RESNET, Twin, example
-from networks import CPU, network, scored, small_data
+from networks import network, scored, small_data
 
 from engine.contracts.edits import Edit
 from engine.data import normalise
-from engine.models.outputs import logits_of
+from engine.models.outputs import output_of
 from engine.pruning.criteria import kl_scores
 from engine.pruning.criteria.sums import kl_of
-from engine.pruning.editing import explicit
+from engine.pruning.explicit import explicit
 from engine.pruning.structure import structure_of
 from engine.pruning.surgery import carry_out
 
@@ -20,7 +20,7 @@ from engine.pruning.surgery import carry_out
 def plain_kl(model, pruned, data) -> float:
     images = normalise(data.train.pixels_NHWC, data.mean, data.std)
     with torch.inference_mode():
-        whole, without = (logits_of(net(images)).double() for net in (model, pruned))
+        whole, without = (output_of(net(images)).double() for net in (model, pruned))
         return float(kl_of(without, whole).mean())
 
 

@@ -40,13 +40,13 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
 ):
     model = network(arguments)
     structure, scores = structure_of(model), scores_of(model)
-    edit = candidates.filter_edit(structure, scores, count, allocation, seed)
+    edit = candidates.unit_edit(structure, scores, count, allocation, seed)
     if structure.num_spare_units == 0:
         assert edit is None
         return
     assert edit is not None
     assert edit.num_units == min(count, structure.num_spare_units)
-    assert edit == candidates.filter_edit(structure, scores, count, allocation, seed)
+    assert edit == candidates.unit_edit(structure, scores, count, allocation, seed)
     pruned = structure_of(apply(edit, model))
     assert all(group.num_units >= 1 for group in pruned.groups)
     removed = dict(edit.units)
@@ -60,7 +60,7 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
 def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_remainder():
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
-    edits = [candidates.filter_edit(structure, scores, 64, "uniform", seed) for seed in range(6)]
+    edits = [candidates.unit_edit(structure, scores, 64, "uniform", seed) for seed in range(6)]
     for edit in edits:
         removed = {path: len(indices) for path, indices in edit.units}
         for group in structure.groups:
@@ -73,7 +73,7 @@ def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_rema
 def test_global_takes_the_lowest_scores_of_the_network():
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
-    edit = candidates.filter_edit(structure, scores, 30, "global", 0)
+    edit = candidates.unit_edit(structure, scores, 30, "global", 0)
     chosen = {(path, i) for path, indices in edit.units for i in indices}
     ranked = sorted((s, p, i) for p, values in scores.units.items() for i, s in enumerate(values))
     assert chosen == {(path, i) for _, path, i in ranked[:30]}
@@ -94,7 +94,9 @@ def test_the_least_important_removable_block_goes():
 def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, allocation):
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     chosen = ScoringSettings(match=match, allocation=allocation)
-    layer, filters = candidates.propose(model, scores_of(model), chosen, (32, 32, 3), 0)
+    layer, filters = candidates.propose(
+        model, structure_of(model), scores_of(model), chosen, (32, 32, 3), 0
+    )
 
     def amount(edit):
         cost = cost_of(apply(edit, model), (32, 32, 3))
@@ -108,8 +110,15 @@ def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, all
 def test_when_layers_have_run_out_only_filters_are_proposed():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[5, 5]],
                      "num_classes": 3})  # fmt: skip
-    (only,) = candidates.propose(model, scores_of(model), ScoringSettings(), (8, 8, 3), 0)
+    (only,) = candidates.propose(
+        model, structure_of(model), scores_of(model), ScoringSettings(), (8, 8, 3), 0
+    )
     assert only.structure == "filter" and only.num_units == 8  # all that may go
     bare = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[1, 1]],
                     "num_classes": 3})  # fmt: skip
-    assert candidates.propose(bare, scores_of(bare), ScoringSettings(), (8, 8, 3), 0) == []
+    assert (
+        candidates.propose(
+            bare, structure_of(bare), scores_of(bare), ScoringSettings(), (8, 8, 3), 0
+        )
+        == []
+    )

@@ -17,8 +17,9 @@ from engine.contracts.edits import Edit
 from engine.contracts.errors import EngineError, UnknownFamilyError
 from engine.contracts.networks import Architecture, DataDescription
 from engine.data import ImageData
-from engine.measures.accuracy import evaluate, fold_batchnorm
+from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
+from engine.measures.folding import fold_batchnorm
 from engine.models import FAMILIES, architecture_of_name, build
 from engine.models.cifar_resnet import arguments_of
 from engine.pruning.criteria import CRITERIA
@@ -149,7 +150,7 @@ def test_a_network_of_a_family_pruned_or_not_is_scored_trained_and_measured(fami
     for network in (model, pruned_of(model)[0]):
         data = data_for(model)
         for name in sorted(CRITERIA):
-            check_scores(scored(CRITERIA[name], network, data), network)
+            check_scores(scored(CRITERIA[name], network, data), structure_of(network))
         (epoch,) = train(network, data, TrainPlan(0, 1, 1, seed=1, batch_size=8), CPU)
         assert math.isfinite(epoch.loss)
         found = evaluate(network, data.test, data, CPU)

@@ -52,8 +52,10 @@ def asked(model, request: EditRequest) -> tuple[Edit, Scores]:
     """The edit that a request means, and the scores it was made from."""
     data = small_data()
     scores = l1_scores(model, structure_of(model), data.train, data, None, SILENT)
-    requests.check(request, model)
-    return requests.edit_of(request, model, scores, SCORING, SHAPE, seed=3), scores
+    requests.check(request, model, structure_of(model))
+    return requests.edit_of(
+        request, model, structure_of(model), scores, SCORING, SHAPE, seed=3
+    ), scores
 
 
 def test_a_named_block_goes_though_the_stage_gets_smaller_than_the_usual_minimum(model):
@@ -122,7 +124,7 @@ def test_a_request_that_the_network_does_not_allow_says_what_it_does_allow(
     model, request_, message
 ):
     with pytest.raises(EditError, match=message):
-        requests.check(request_, model)
+        requests.check(request_, model, structure_of(model))
 
 
 @pytest.mark.parametrize(
@@ -148,20 +150,22 @@ def test_a_request_that_cannot_be_read_is_refused_with_its_job(document, message
 def test_a_network_with_nothing_left_of_a_kind_says_so():
     bare = network({**ARGUMENTS, "inner_widths": [[1], [1]]})
     with pytest.raises(EditError, match=r"only its first block left; name one of layer1.0"):
-        requests.check(RemoveBlocks(), bare)
+        requests.check(RemoveBlocks(), bare, structure_of(bare))
     with pytest.raises(EditError, match=r"no filter is left.*remove a layer"):
-        requests.check(RemoveUnits(1), bare)
+        requests.check(RemoveUnits(1), bare, structure_of(bare))
 
 
 def test_scores_of_another_network_are_refused(model):
     _, scores = asked(model, RemoveBlocks())
     again = decode(Scores, json.loads(json.dumps(encode(scores))))
     assert again == scores
-    check_scores(again, model)
-    with pytest.raises(ScoresError, match="other filters"):
-        check_scores(again, network({**ARGUMENTS, "inner_widths": [[4, 4, 4], [6, 4]]}))
+    check_scores(again, structure_of(model))
+    with pytest.raises(ScoresError, match="other units"):
+        check_scores(
+            again, structure_of(network({**ARGUMENTS, "inner_widths": [[4, 4, 4], [6, 4]]}))
+        )
     with pytest.raises(ScoresError, match="other blocks"):
-        check_scores(again, network({**ARGUMENTS, "inner_widths": [[4], [6, 5]]}))
+        check_scores(again, structure_of(network({**ARGUMENTS, "inner_widths": [[4], [6, 5]]})))
     with pytest.raises(FormatError, match=r"Scores\.blocks is 3, not an object"):
         decode(Scores, {"blocks": 3, "filters": {}})
 
@@ -246,7 +250,7 @@ def test_a_network_without_any_block_has_no_candidates():
     edit, _ = asked(small, RemoveBlocks(everything))
     bare = apply(edit, small)
     with pytest.raises(EditError, match="remove filters instead"):
-        requests.check(RemoveBlocks(), bare)
+        requests.check(RemoveBlocks(), bare, structure_of(bare))
     data = small_data()
     scores = l1_scores(bare, structure_of(bare), data.train, data, None, SILENT)
-    assert candidates.propose(bare, scores, SCORING, SHAPE, 0) == []
+    assert candidates.propose(bare, structure_of(bare), scores, SCORING, SHAPE, 0) == []

@@ -10,7 +10,8 @@ from networks import CPU, network, small_data
 
 from engine.contracts.errors import Cancelled
 from engine.data import Images
-from engine.measures.accuracy import evaluate, fold_batchnorm
+from engine.measures.accuracy import evaluate
+from engine.measures.folding import fold_batchnorm
 from engine.runtime.progress import Monitor
 from engine.training.finetune import DivergedError, TrainPlan, train
 

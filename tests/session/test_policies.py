@@ -10,9 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.contracts import settings as contracts
+from engine.contracts.edits import FILTER, LAYER, UNIT
 from engine.contracts.settings import Settings, with_values
 from explorer.session.deciding import margin_between, suggest, to_recover
-from explorer.session.policy import FILTER, LAYER, POLICIES, Choice, Question
+from explorer.session.policy import POLICIES, Choice, Question
 from store import Node
 
 STRUCTURES = (LAYER, FILTER, "head", "expert")
@@ -93,8 +94,7 @@ def test_one_structure_alone_is_kept(name, structure):
 def test_it_ends_a_tree_where_nothing_is_offered_that_it_removes(name):
     assert to_recover(ROOT, [], settings_of(name)) == []
     left = [candidate(2, "head")]
-    is_any = POLICIES[name].removes == "structure"
-    assert to_recover(ROOT, left, settings_of(name)) == (left if is_any else [])
+    assert to_recover(ROOT, left, settings_of(name)) == ([] if name == "layers" else left)
 
 
 @every_policy
@@ -178,6 +178,8 @@ def test_layers_come_first_and_single_minded_policies_take_nothing_else():
     assert answer("layers-first", left) == Choice((FILTER,), "no layer left")
     assert answer("layers", both) == Choice((LAYER,), "only layers")
     assert answer("filters", both) == Choice((FILTER,), "only filters")
+    of_a_transformer = {LAYER: 0.1, UNIT: 0.9}
+    assert answer("filters", of_a_transformer) == Choice((UNIT,), "only units")
     assert POLICIES["layers"].wanted(Question("R", left, Settings())) == ()
 
 

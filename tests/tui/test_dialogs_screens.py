@@ -14,8 +14,8 @@ from explorer.tui.screens.command_palette import KeyCommands
 from explorer.tui.screens.compare_screen import CompareScreen, comparison
 from explorer.tui.screens.help_screen import HelpScreen, page
 from explorer.tui.screens.start_screen import StartScreen
+from explorer.views.network_structure import StageView
 from explorer.views.node_view import NodeView
-from explorer.views.stage_widths import StageView
 
 FIRST = NodeView("R.F", "R", "filter", "ready", metrics={
     "similarity": 0.98, "val_accuracy": 93.0, "macs": 1000, "params": 50,

@@ -25,14 +25,14 @@ from explorer.tui.widgets.ranking_pane import (
 from explorer.tui.widgets.stages_pane import StagesPane, stage_lines
 from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
+from explorer.views.network_structure import StageView
 from explorer.views.node_view import DecisionView, EpochView, NodeDetails
-from explorer.views.stage_widths import StageView
 
 JOBS = [job(), job("R.F", state="queued", phase="", done=0, total=0)]
 HOSTILE = "[/foo]\x1b[2J\u202e日本"
 SCORES = Scores(
     blocks={"layer1.0": 0.5, "layer1.1": 3e-5, "layer2.1": 0.004, "layer3.1": 0.0},
-    filters={
+    units={
         "layer1.0.conv1": (0.1, 0.2, 0.3, 0.4),
         "layer1.1.conv1": (0.01, 0.02, 0.5, 0.6),
         "layer2.1.conv1": (0.9,) * 22,

@@ -13,8 +13,8 @@ from engine.contracts.networks import Architecture
 from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.editing import rebuild
 from engine.pruning.structure import structure_of
+from explorer.views.network_structure import StageView, stages, structure_of_arguments
 from explorer.views.published_results import Published, published_for
-from explorer.views.stage_widths import StageView, stages
 
 ROOT = {
     "factory": "cifar_resnet",
@@ -78,7 +78,8 @@ def test_stages_are_those_of_the_rebuilt_network_pruned_roots_too(seed):
         architecture["edits"] = [*architecture["edits"], random_edit(first, draw)]
     root = structure_of(rebuilt(architecture))
     for _ in range(5):
-        assert stages(architecture, [Edit.from_json(edit) for edit in edits]) == measured(
+        first = structure_of_arguments(architecture)
+        assert stages(first, [Edit.from_json(edit) for edit in edits]) == measured(
             structure_of(rebuilt({**architecture, "edits": [*architecture["edits"], *edits]})),
             root,
         )
@@ -86,8 +87,9 @@ def test_stages_are_those_of_the_rebuilt_network_pruned_roots_too(seed):
         edits.append(random_edit(now, draw))
 
 
-def test_a_family_without_known_stages_has_none():
-    assert stages({"factory": "torchvision.models:resnet18", "arguments": {}}, []) == []
+def test_a_network_whose_structure_is_not_known_has_no_stages():
+    foreign = {"factory": "torchvision.models:resnet18", "arguments": {}}
+    assert structure_of_arguments(foreign) is None and stages(None, []) == []
 
 
 @pytest.mark.parametrize(("depth", "count"), [(32, 8), (44, 3), (56, 15), (110, 1), (20, 0)])

@@ -229,6 +229,6 @@ def test_the_blocks_say_what_is_left_and_in_which_candidate_each_goes(tmp_path):
         left = {stage.name: stage.num_blocks for stage in shown.stages}
         assert left[gone.split(".")[0]] == 8 and sum(left.values()) == 26
         assert shown.removed_in == {gone: "R.L"}
-        filters = Edit.from_json(state.session.node("R.F").edit).filters
+        filters = Edit.from_json(state.session.node("R.F").edit).units
         assert shown.filters == dict(filters)
         assert min(shown.scores.blocks, key=shown.scores.blocks.get) == gone

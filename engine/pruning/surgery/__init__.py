@@ -16,7 +16,7 @@ from engine.contracts.edits import Attribute, Edit
 from engine.pruning.surgery.bounds import check_bounds, place_of
 from engine.pruning.surgery.sizes import with_sizes
 from engine.pruning.surgery.stand_ins import stand_in_for
-from engine.pruning.surgery.tensors import sliced_tensors, tell_sizes
+from engine.pruning.surgery.tensors import forget_kept_tensors, sliced_tensors, tell_sizes
 
 __all__ = ["carry_out"]
 
@@ -39,6 +39,7 @@ def carry_out(edit: Edit, model: nn.Module) -> nn.Module:
             del owner._modules[name]
     for path in dict.fromkeys(each.tensor.rpartition(".")[0] for each in edit.slices):
         tell_sizes(pruned.get_submodule(path))
+        forget_kept_tensors(pruned.get_submodule(path))
     for attribute in edit.attributes:
         _set(pruned.get_submodule(attribute.module), attribute)
     return with_sizes(pruned, edit.sizes)

@@ -71,3 +71,22 @@ def _tell_convolution(module: nn.modules.conv._ConvNd) -> None:
 def _divides(size: int, per_group: int, what: str) -> None:
     if per_group < 1 or size % per_group:
         raise EditError(f"an edit leaves {size} channels of {what} whose groups have {per_group}")
+
+
+def kept_tensors(module: nn.Module) -> list[dict[object, object]]:
+    """The plain dicts in which a module keeps what its forward pass made of its parameters (LeViT
+    keeps its attention biases so, by device)."""
+    return [
+        value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and type(value) is dict
+        and value
+        and all(isinstance(each, Tensor) for each in value.values())
+    ]
+
+
+def forget_kept_tensors(module: nn.Module) -> None:
+    """Has the next forward pass make them anew: a parameter of the module is another now."""
+    for kept in kept_tensors(module):
+        kept.clear()

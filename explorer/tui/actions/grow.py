@@ -8,8 +8,8 @@ from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.state import AppState
 from explorer.views.decide_card import edits_of
+from explorer.views.network_structure import fixed_blocks, structure_of_root
 from explorer.views.proposed_scores import ProposedScores, newest_scores
-from explorer.views.stage_widths import shape_changing
 from store import Node
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _candidate_dialog(
     edits = edits_of(session.store.children(parent.id)).values()
     usual = [edit.num_units for edit in edits if edit.units]
     scoring = session.settings.scoring
-    fixed = shape_changing(session.run.architecture)
+    fixed = fixed_blocks(structure_of_root(session.document))
     return CandidateDialog(
         state.live.objects[parent.name],
         [(path, score, path not in fixed) for path, score in ranked],

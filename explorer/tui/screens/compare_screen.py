@@ -14,10 +14,10 @@ from textual.widgets import DataTable
 
 from engine.contracts.metrics import Measure
 from explorer.tui.drawing.cells import short_name
+from explorer.views.network_structure import StageView
 from explorer.views.node_diff import Figure, FigureRow, figure_row, figure_rows, word_rows
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
-from explorer.views.stage_widths import StageView
 
 _NAME_CELLS = 20
 _WORDS = ("structure", "state", "decided by", "note")  # the rows of words that are shown
@@ -96,7 +96,7 @@ def _stage_rows(
         found = [each.get(name) for each in stages]
         counts = {
             "blocks": [None if s is None else s.num_blocks for s in found],
-            "filters": [None if s is None else s.num_filters for s in found],
+            "filters": [None if s is None else s.num_units for s in found],
         }
         for what, values in counts.items():
             row = figure_row(Measure(what, what, what, "", ",.0f", "neither"), values)

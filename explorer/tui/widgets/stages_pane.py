@@ -9,8 +9,8 @@ from textual.geometry import Size
 
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.network_structure import StageView
 from explorer.views.safe_text import safe
-from explorer.views.stage_widths import StageView
 
 _BAR = 12  # cells at most
 
@@ -45,7 +45,7 @@ def stage_lines(stages: Sequence[StageView], width: int) -> list[Line]:
         return [[(fig.cut("the stages of this family are not known", width), "dim")]]
     names = [safe(stage.name, 20) for stage in stages]
     blocks = [f"{s.num_blocks}/{s.root_blocks}" for s in stages]
-    filters = [f"{s.num_filters}/{s.root_filters}" for s in stages]
+    filters = [f"{s.num_units}/{s.root_units}" for s in stages]
     name_cells, block_cells, filter_cells = (
         max(cell_len(text) for text in texts) for texts in (names, blocks, filters)
     )
@@ -57,7 +57,7 @@ def stage_lines(stages: Sequence[StageView], width: int) -> list[Line]:
         pieces = [(fig.pad(names[place], name_cells) + "  ", "title")]
         for word, count, whole, text, cells in (
             ("blocks", stage.num_blocks, stage.root_blocks, blocks[place], block_cells),
-            ("filters", stage.num_filters, stage.root_filters, filters[place], filter_cells),
+            ("filters", stage.num_units, stage.root_units, filters[place], filter_cells),
         ):
             pieces.append((f"{word} " if words else "", "dim"))
             pieces.append((_left_bar(count, whole, bar), "bar"))

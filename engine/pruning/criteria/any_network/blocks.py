@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from engine.contracts.edits import LAYER, Edit
 from engine.contracts.structure import Block, NetworkStructure, Part
-from engine.models.outputs import logits_of
+from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.prefix import Prefix, Replay, Wants
 from engine.pruning.criteria.any_network.trace import Cut, Trace
 from engine.pruning.criteria.any_network.values import FORWARD_ERRORS
-from engine.pruning.editing import explicit
+from engine.pruning.explicit import explicit
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.stand_ins import Skip
 
@@ -61,7 +61,7 @@ class Removed:
         self._edit = explicit(Edit(LAYER, blocks=(block.path,)), structure)
 
     def logits(self, network: nn.Module, prefix: Prefix) -> Tensor:
-        return logits_of(carry_out(self._edit, network)(prefix.images_BCHW)).double()
+        return output_of(carry_out(self._edit, network)(prefix.images_BCHW)).double()
 
 
 def block_way_of(

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.models.outputs import logits_of
+from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.exact import Exact
 from engine.pruning.criteria.any_network.units import Reader
 from engine.pruning.criteria.any_network.values import (
@@ -40,7 +40,7 @@ class Tapped:
         self._taps: list[tuple[str, Tensor]] = []
         paths = {reader.path for of_group in readers.values() for reader in of_group}
         with torch.enable_grad(), self._hooks(network, paths):
-            self.logits_BK = logits_of(network(images_BCHW))
+            self.logits_BK = output_of(network(images_BCHW))
 
     @contextmanager
     def _hooks(self, network: nn.Module, paths: set[str]) -> Iterator[None]:

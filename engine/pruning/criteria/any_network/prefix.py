@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from engine.models.outputs import logits_of
+from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.trace import Cut, Place, Trace
 from engine.pruning.criteria.any_network.units import Reader
 from engine.pruning.criteria.any_network.values import first_tensor, mapped
@@ -95,7 +95,7 @@ class Prefix:
         self._over = {place for cut in wants.cuts for place in cut.over}
         self._needed = {place for cut in wants.cuts for place in cut.needed}
         with self._watching(network):
-            self.logits_BK = logits_of(network(images_BCHW)).double()
+            self.logits_BK = output_of(network(images_BCHW)).double()
 
     @contextmanager
     def _watching(self, network: nn.Module) -> Iterator[None]:
@@ -205,7 +205,7 @@ class Replay:
             images_PCHW = images_BCHW[images_P]
         else:
             images_PCHW = images_BCHW[:1].expand(len(images_P), *images_BCHW.shape[1:])
-        return logits_of(self._network(images_PCHW)).double()
+        return output_of(self._network(images_PCHW)).double()
 
     def _replaying(
         self, path: str, forward: Callable[..., Any], over: Collection[Place]

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from engine.models.outputs import logits_of
+from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.values import first_tensor, tensors_in
 
 Place = tuple[str, int]  # a module's path, and which of its calls within a forward pass
@@ -103,7 +103,7 @@ class _Pass:
         self._numbers: Counter[str] = Counter()
         with torch.no_grad(), self._hooks(network), self.operations:
             output = network(images_BCHW)
-            self.operations.read(logits_of(output))
+            self.operations.read(output_of(output))
         self.images = self.operations.number(images_BCHW)
 
     @contextmanager

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.contracts.structure import UnitGroup
-from engine.models.outputs import logits_of
+from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.prefix import Prefix, Replay, Wants
 from engine.pruning.criteria.any_network.trace import Cut, Place, Trace
 from engine.pruning.criteria.any_network.units import (
@@ -126,7 +126,7 @@ class OneByOne:
             def run_images(images_P: Tensor) -> Tensor:
                 if self.cut is not None:
                     return from_cut(images_P)
-                return logits_of(network(prefix.images_BCHW[images_P])).double()
+                return output_of(network(prefix.images_BCHW[images_P])).double()
 
             def run(units_P: Tensor, images_P: Tensor) -> Tensor:
                 logits: list[Tensor] = [torch.empty(0)] * len(units_P)

@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
 from engine.data import ImageData, Images, normalise
-from engine.measures.accuracy import fold_batchnorm
+from engine.measures.folding import fold_batchnorm
 from engine.models.cifar_resnet import BasicBlock, CifarResNet
 from engine.pruning.criteria.sums import Sums, chunks, kl_of
 from engine.pruning.scores import Scores

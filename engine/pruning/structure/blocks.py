@@ -1,0 +1,185 @@
+"""Blocks that can be passed over, found by running each module again without its numbers.
+
+A block runs once, gives a tensor of its input's shape, and gives that very input back when its
+parameters are zero: it adds to a stream. Where an activation or a norm comes after the sum
+(`residual+act`, `residual+norm`), it gives its input back after that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.contracts.structure import Block, HowRemoved, Part
+from engine.pruning.structure.parts import find_parts
+from engine.pruning.structure.probing import (
+    Candidate,
+    Removals,
+    Step,
+    again,
+    neutral_norms,
+    zeros_of,
+)
+from engine.pruning.structure.recording import NETWORK_ERRORS, Call, Recording
+
+_WAYS: tuple[HowRemoved, ...] = ("skip", "delete", "hollow")
+_ACTIVATIONS = (F.relu, F.silu, F.gelu)
+
+
+@dataclass(frozen=True)
+class FoundBlocks:
+    """Blocks in the order of the forward pass, and what looked like one and has to stay, with
+    the reason."""
+
+    blocks: tuple[Block, ...]
+    frozen: Mapping[str, str]
+
+
+def may_be_block(module: nn.Module) -> bool:
+    """Whether it holds two modules with parameters, as everything that adds to a stream does."""
+    owners = (
+        inner for inner in module.modules() if any(True for _ in inner.parameters(recurse=False))
+    )
+    return next(owners, None) is not None and next(owners, None) is not None
+
+
+def find_blocks(
+    model: nn.Module, recording: Recording, removals: Removals, step: Step = lambda done, of: None
+) -> FoundBlocks:
+    """The removable blocks of a network; those of the same class beside them, which change the
+    shape of what they get, stay (`shape`)."""
+    sorts = _sorts(model, recording, lambda done, of: step(done, 2 * of))
+    outermost = _outermost(sorts)
+    often = [path for path in outermost if recording.only_call(path) is None]
+    frozen = {path: _often(len(recording.calls[path])) for path in often}
+    once = [
+        Candidate(path, recording.calls[path][0], _WAYS, sorts[path])
+        for path in outermost
+        if path not in frozen
+    ]
+    parts = find_parts(model, [each.path for each in once], recording, sorts)
+    candidates = [*once, *(part for of_block in parts.values() for part in of_block)]
+    ways = removals.tried(candidates, lambda done, of: step(of + done, 2 * of))
+    blocks = []
+    for each in once:
+        if ways[each.path] not in _WAYS:
+            frozen[each.path] = ways[each.path]
+            continue
+        blocks.append(_block(each, ways, parts[each.path], model))
+    blocks += _shape_changing(model, recording, blocks)
+    order = {path: calls[0].order for path, calls in recording.calls.items()}
+    return FoundBlocks(tuple(sorted(blocks, key=lambda block: order[block.path])), frozen)
+
+
+def _sorts(model: nn.Module, recording: Recording, step: Step) -> dict[str, str]:
+    """How modules add to what they get, by path, of those that do."""
+    paths = [path for path in recording.calls if may_be_block(model.get_submodule(path))]
+    found: dict[str, str] = {}
+    for number, path in enumerate(paths, 1):
+        if how := how_it_adds(model.get_submodule(path), recording.calls[path][0]):
+            found[path] = how
+        step(number, len(paths))
+    return found
+
+
+def _often(count: int) -> str:
+    return f"it runs {count} times in one forward pass"
+
+
+def how_it_adds(module: nn.Module, call: Call) -> str | None:
+    """How a module adds to what it gets; None where it does something else."""
+    x, y = call.x, call.y
+    if x is None or y is None or x.shape != y.shape or x.dtype != y.dtype:
+        return None
+    if not x.is_floating_point() or torch.equal(x, y) or not x.any():
+        return None
+    try:
+        silent = zeros_of(module)
+        if (how := _same(again(module, call, silent), x)) is not None:
+            return how
+        plain_norms = neutral_norms(module)
+        if not plain_norms:
+            return None
+        silent_y = again(module, call, {**silent, **plain_norms})
+    except NETWORK_ERRORS:  # it does not even run on what it has had
+        return None
+    if silent_y is None or silent_y.shape != x.shape:
+        return None
+    if torch.equal(silent_y, x):
+        return "residual"
+    normed = F.layer_norm(x, x.shape[-1:])
+    return "residual+norm" if torch.allclose(silent_y, normed, atol=1e-2) else None
+
+
+def _same(silent_y: Tensor | None, x: Tensor) -> str | None:
+    if silent_y is None or silent_y.shape != x.shape:
+        return None
+    if torch.equal(silent_y, x):
+        return "residual"
+    if _is_close(silent_y, (silent_y * x).sum() / (x * x).sum() * x):
+        return None  # a gate that stands open: near 0, activations look like one
+    return "residual+act" if any(_is_close(silent_y, act(x)) for act in _ACTIVATIONS) else None
+
+
+def _is_close(y: Tensor, expected: Tensor) -> bool:
+    size = float(expected.abs().max())
+    return size > 0 and torch.allclose(y, expected, rtol=0, atol=1e-6 * size)
+
+
+def _outermost(paths: Iterable[str]) -> list[str]:
+    """Without the stages, in which several blocks stand side by side, and what is inside blocks."""
+    found = list(paths)
+    parents = Counter(path.rpartition(".")[0] for path in found)
+    crowded = {parent for parent, count in parents.items() if count >= 2}
+    # A stage holds its blocks itself or in a list; a Transformer's layer holds its two halves.
+    stages = {p for p in found if any(f"{c}.".startswith(f"{p}.") for c in crowded)}
+    blocks = [path for path in found if path not in stages]
+    return [p for p in blocks if not any(p.startswith(f"{other}.") for other in blocks)]
+
+
+def _block(
+    found: Candidate,
+    ways: Mapping[str, HowRemoved | str],
+    parts: Iterable[Candidate],
+    model: nn.Module,
+) -> Block:
+    removable = tuple(
+        Part(
+            path=part.path,
+            kind=type(model.get_submodule(part.path)).__name__,
+            how=part.how,
+            removal=cast(HowRemoved, ways[part.path]),
+            num_results=part.call.num_results,
+        )
+        for part in parts
+        if ways[part.path] in part.ways
+    )
+    return Block(
+        path=found.path,
+        stage=found.path.rpartition(".")[0],
+        kind=type(model.get_submodule(found.path)).__name__,
+        how=found.how,
+        removal=cast(HowRemoved, ways[found.path]),
+        num_results=found.call.num_results,
+        parts=removable if len(removable) > 1 else (),
+    )
+
+
+def _shape_changing(
+    model: nn.Module, recording: Recording, removable: Iterable[Block]
+) -> list[Block]:
+    """The blocks that stand beside removable ones, are of their class, and change the shape."""
+    known = {block.path for block in removable}
+    kinds = {(block.stage, block.kind) for block in removable}
+    found = []
+    for path in recording.calls:
+        stage, kind = path.rpartition(".")[0], type(model.get_submodule(path)).__name__
+        if (stage, kind) in kinds and path not in known and recording.only_call(path):
+            found.append(Block(path=path, stage=stage, kind=kind, removal="skip", stays="shape"))
+    return found
