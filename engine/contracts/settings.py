@@ -27,6 +27,7 @@ from engine.contracts.options import (
 CRITERIA: Mapping[str, str] = {
     "kl": "exact, {images} images a class",
     "kl-fast": "estimated where it is small, {images} images a class",
+    "kl-fisher": "estimated from gradients, {images} images a class",
     "l1": "the weights alone",
 }
 SIMILARITIES = ("cka",)

@@ -72,7 +72,8 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         labels_N = data.train.labels_N.numpy()
         chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
         images = data.train.take(torch.from_numpy(chosen_N))
-        scores = CRITERIA[job.scoring.criterion](parent, images, data, execution, monitor)
+        criterion = CRITERIA[job.scoring.criterion]
+        scores = criterion(parent, structure, images, data, execution, monitor)
         sample_ids = tuple(sorted(int(i) for i in chosen_N))
     check_scores(scores, structure)
     about = (
