@@ -19,7 +19,7 @@ from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, Execution
 from engine.contracts.references import is_reference
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData
+from engine.data import ImageData, normalise
 from engine.data.sources import KNOWN_NAMES
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.measures.cost import cost_of
@@ -28,10 +28,14 @@ from engine.models import FAMILIES
 from engine.models.cifar_resnet import CifarResNet, arguments_of
 from engine.models.preparations import prepare
 from engine.pruning.structure import structure_of
+from engine.pruning.structure.find import find_structure
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
+
+
+EXAMPLES = 4  # training images that a network is run on to find its structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,7 @@ def open_root(
         check_allowed(Architecture(job.arch), places.factory)
     root = (_untrained if job.untrained else _loaded)(job, execution, bench, places, monitor)
     model, data = root.model, root.data
+    structure = _structure(model, data, monitor)
     validation = evaluate(
         model, data.validation, data, execution, monitor=monitor, phase="validation"
     )
@@ -86,7 +91,7 @@ def open_root(
             "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
         },
         doubts=doubts,
-        structure=_structure(model),
+        structure=structure,
     )
 
 
@@ -145,8 +150,12 @@ def _prepared(architecture: Architecture, model: nn.Module) -> Architecture:
     return replace(architecture, prepared=(*architecture.prepared, *new))
 
 
-def _structure(model: nn.Module) -> NetworkStructure | None:
-    return structure_of(model) if isinstance(model, CifarResNet) else None
+def _structure(model: nn.Module, data: ImageData, monitor: Monitor) -> NetworkStructure:
+    """What can be removed from the network, found by running it on a few training images."""
+    if isinstance(model, CifarResNet):
+        return structure_of(model)
+    pixels_BHWC = data.train.pixels_NHWC[:EXAMPLES]
+    return find_structure(model, normalise(pixels_BHWC, data.mean, data.std), monitor)
 
 
 def _doubts(root: _Root, validation: Evaluation, test: Evaluation) -> tuple[Doubt, ...]:

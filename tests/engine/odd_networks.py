@@ -101,7 +101,9 @@ class HeadsByAttribute(nn.Module):
         self.places = nn.Parameter(torch.randn(1, 16, width) * 0.1)
         self.attend = nn.ModuleList(PackedAttention(width) for _ in range(2))
         self.think = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 40), nn.GELU(), nn.Linear(40, width))
+            nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, 40), nn.GELU(), nn.Linear(40, width)
+            )
             for _ in range(2)
         )
         self.head = nn.Linear(width, 5)

@@ -141,7 +141,9 @@ class SharedKeys(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embed(x).flatten(2).mT
-        q, k, v = (part(x).unflatten(-1, (-1, 4)).transpose(1, 2) for part in (self.q, self.k, self.v))
+        q, k, v = (
+            part(x).unflatten(-1, (-1, 4)).transpose(1, 2) for part in (self.q, self.k, self.v)
+        )
         k, v = (t.repeat_interleave(2, dim=1) for t in (self.norm(k), v))
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return self.head(x.mean(1))
@@ -163,7 +165,9 @@ def test_rows_that_lie_apart_are_several_members_of_one_axis() -> None:
     heads = next(group for group in found.groups if group.path == "attend.0.to_qkv")
     rows = [m for m in heads.members if m.tensor == "attend.0.to_qkv.weight"]
     assert [(m.first, m.step, m.width) for m in rows] == [(0, 8, 8), (24, 8, 8), (48, 8, 8)]
-    assert [(rule.name, rule.value, rule.per_unit) for rule in heads.attributes] == [("heads", 3, 1)]
+    assert [(rule.name, rule.value, rule.per_unit) for rule in heads.attributes] == [
+        ("heads", 3, 1)
+    ]
 
 
 def test_sizes_that_are_written_out_shrink() -> None:
