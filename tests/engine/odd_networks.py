@@ -1,5 +1,5 @@
-"""Networks as people write them: bare parameters, shared and tied weights, sizes written out, tensors
-picked by number, control flow that depends on the data. Eighteen small ones, made to be pruned."""
+"""Eighteen small networks as people write them: bare parameters, shared and tied weights, sizes
+written out, tensors picked by number, control flow that depends on the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Example = tuple[Tensor, ...]
 
 def images(batch: int = 2, size: int = 16) -> Example:
     chance = torch.Generator().manual_seed(7)
-    return (torch.randn(batch, 3, size, size, generator=chance),)
+    return (torch.randn(batch, 3, size, size, generator=chance).double(),)
 
 
 def patches(x: Tensor) -> Tensor:
