@@ -94,7 +94,9 @@ def randomise(model: nn.Module, seed: int = 1) -> nn.Module:
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats:
                 module.running_mean.copy_(noise(module.running_mean) * 0.2)
-                module.running_var.copy_(torch.rand(module.running_var.shape, generator=chance) + 0.5)
+                module.running_var.copy_(
+                    torch.rand(module.running_var.shape, generator=chance) + 0.5
+                )
         for parameter in model.parameters():
             largest = float(parameter.abs().max())
             if parameter.squeeze().dim() <= 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -71,6 +72,7 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
         groups=kept,
         frozen={**blocks.frozen, **labelled.frozen, **checked.frozen, **failing},
         output_module=output_module_of(model, recording),
+        stage_sizes=Counter(block.stage for block in blocks.blocks),
     )
 
 
