@@ -14,7 +14,7 @@ Example = tuple[Tensor, ...]
 
 def images(batch: int = 2, size: int = 16) -> Example:
     chance = torch.Generator().manual_seed(7)
-    return (torch.randn(batch, 3, size, size, generator=chance),)
+    return (torch.randn(batch, 3, size, size, generator=chance).double(),)
 
 
 def patches(x: Tensor) -> Tensor:

@@ -29,8 +29,8 @@ class Compared:
     effect: float  # of masked and whole
 
     @property
-    def holds(self) -> bool:
-        return self.error <= 1e-5 and self.error <= max(1e-2 * self.effect, 1e-7)
+    def holds(self) -> bool:  # in double precision
+        return self.error <= 1e-5 and self.error <= max(1e-2 * self.effect, 1e-12)
 
 
 def compared(

@@ -37,7 +37,7 @@ Make = Callable[[], nn.Module]
 
 def made(make: Make) -> nn.Module:
     torch.manual_seed(0)
-    model = randomise(make())
+    model = randomise(make()).double()
     prepare(model)
     return model
 
@@ -51,15 +51,19 @@ def found_in(model: nn.Module, *example: Tensor) -> FoundGroups:
 
 
 def check_all(model: nn.Module, found: FoundGroups, *example: Tensor, most: int = 100) -> None:
-    """A third of the units of each group, at most five."""
+    """A third of the units of each group, at most five; others where they have no effect."""
     chance = random.Random(0)
     groups = found.groups
     for group in chance.sample(groups, most) if len(groups) > most else groups:
-        count = max(1, min(5, group.num_units // 3))
-        units = tuple(sorted(chance.sample(range(group.num_units), count)))
-        result = compared([group], [units], model, on(*example))
-        assert result.holds, (group.path, units, result)
-        assert result.effect > 1e-7, f"{group.path}: a check that proves nothing"
+        for _ in range(8):
+            count = max(1, min(5, group.num_units // 3))
+            units = tuple(sorted(chance.sample(range(group.num_units), count)))
+            result = compared([group], [units], model, on(*example))
+            assert result.holds, (group.path, units, result)
+            if result.effect > 1e-10:
+                break
+        else:
+            pytest.fail(f"{group.path}: a check that proves nothing")
 
 
 def named(found: FoundGroups) -> dict[str, tuple[str, int]]:
@@ -80,7 +84,7 @@ def test_every_group_of_an_odd_network_can_be_pruned(kind: Make) -> None:
 def test_all_groups_are_pruned_at_once_and_again_and_run_on_other_batches(kind: Make) -> None:
     model = made(kind)
     found = found_in(model, *example_of(kind))
-    units = [(0, 1) if group.num_units > 2 else (0,) for group in found.groups]
+    units = [(0, 1) if group.num_units > 3 else (0,) for group in found.groups]
     assert compared(found.groups, units, model, on(*example_of(kind, batch=3))).holds
     chosen = tuple((g.path, u) for g, u in zip(found.groups, units, strict=True))
     pruned = carry_out(explicit(Edit("unit", units=chosen), structure(found)), model)

@@ -50,8 +50,7 @@ def move(run: Carrier, call: Call) -> list[list[Tensor]]:
 
 def on_labels(call: Call, labels: Tensor | list[Tensor]) -> list[Tensor]:
     """What the operation makes of labels in place of its first argument."""
-    args = call.args[1:2] if call.func.overloadpacket is aten.constant_pad_nd else call.args[1:]
-    args, kwargs = tree_map(_on_cpu, (args, dict(call.kwargs)))
+    args, kwargs = tree_map(_on_cpu, (call.args[1:], dict(call.kwargs)))
     try:
         moved: Any = call.func(labels, *args, **kwargs)
     except (RuntimeError, NotImplementedError):  # no kernel for integers
@@ -157,6 +156,19 @@ def _fold(run: Carrier, call: Call) -> list[Tensor]:
     return run.join(results, call.out.dim())
 
 
+def _pad(run: Carrier, call: Call) -> list[Tensor]:
+    """What is added has no labels; along axes without labels nothing changes."""
+    rank = call.out.dim()
+    results = []
+    for plane in run.planes(call.tensor(0)):
+        sizes = list(call.args[1])
+        for position in range(len(sizes)):
+            if plane.shape[rank - 1 - position // 2] == 1:
+                sizes[position] = 0
+        results.append(torch.constant_pad_nd(plane, sizes))
+    return run.join(results, rank)
+
+
 def _shuffle(run: Carrier, call: Call) -> list[Tensor]:
     """nn.ChannelShuffle: a reshape, a transpose and a reshape."""
     x, groups = call.tensor(0), int(call.args[1])
@@ -202,6 +214,7 @@ MOVEMENT: dict[object, Rule] = {
     ),
     aten.copy_: _copy_into,
     **dict.fromkeys((aten.index_add, aten.index_add_), _index_add),
+    aten.constant_pad_nd: _pad,
     aten.col2im: _fold,
     aten.native_channel_shuffle: _shuffle,
     aten.channel_shuffle: _shuffle,
@@ -212,7 +225,7 @@ MOVEMENT: dict[object, Rule] = {
 MOVES = {
     *_VIEWS,
     *_JOINED,
-    *(aten.roll, aten.flip, aten.constant_pad_nd, aten.repeat, aten.im2col, aten.rot90),
+    *(aten.roll, aten.flip, aten.repeat, aten.im2col, aten.rot90),
     *(aten.pixel_shuffle, aten.pixel_unshuffle, aten.tril, aten.triu, aten.unfold),
     *(aten.split_with_sizes_copy, aten.view_copy, aten.permute_copy),
 }
