@@ -151,7 +151,8 @@ class Lifecycle:
         from explorer.tui.screens.dialogs import ConfirmDialog
 
         dialog = ConfirmDialog("Call its factory?", question, "Call it")
-        return bool(await self._at.ask(dialog))
+        answer: bool | None = await self._at.ask(dialog)
+        return bool(answer)
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""
