@@ -22,6 +22,7 @@ from engine.contracts.networks import (
     Execution,
     FileRef,
     NetworkRef,
+    Reading,
     Scores,
     SnapshotRef,
 )
@@ -47,7 +48,13 @@ class OpenRoot:
     trust_pickle: bool = False
     device: str = "auto"
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
     untrained: bool = False
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,12 @@ class DescribeData:
     KIND: ClassVar = "data"
     digest: str
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)

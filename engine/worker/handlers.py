@@ -31,7 +31,7 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
-from engine.contracts.networks import DataRef, Execution
+from engine.contracts.networks import DataRef, Execution, Reading
 from engine.contracts.settings import TrainingSettings
 from engine.data.splits import sample_per_class
 from engine.export import EXPORTERS, Provenance
@@ -72,7 +72,8 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         labels_N = data.train.labels_N.numpy()
         chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
         images = data.train.take(torch.from_numpy(chosen_N))
-        scores = CRITERIA[job.scoring.criterion](parent, images, data, execution, monitor)
+        criterion = CRITERIA[job.scoring.criterion]
+        scores = criterion(parent, structure, images, data, execution, monitor)
         sample_ids = tuple(sorted(int(i) for i in chosen_N))
     check_scores(scores, structure)
     about = (
@@ -175,7 +176,7 @@ def train_from_scratch(
 ) -> Trained:
     """A network trained from scratch and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images_for(None, places.data, job.train_limit, monitor)
+    data = bench.images_for(None, places.data, Reading(job.train_limit), monitor)
     architecture = architecture_of_name(
         job.arch,
         width=job.width,
@@ -209,10 +210,10 @@ def describe_data(
     job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
 ) -> DataDescribed:
     """Which images lie at a place; the next job there need not read them again."""
-    wanted = DataRef(job.digest, (), (), job.train_limit)
+    wanted = DataRef(job.digest, (), (), **vars(job.reading))
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
-    return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
+    return DataDescribed(bench.images(places.data, job.reading, monitor).describe())
 
 
 def name_weights(

@@ -19,7 +19,7 @@ from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, Execution
 from engine.contracts.references import is_reference
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData
+from engine.data import ImageData, normalise
 from engine.data.sources import KNOWN_NAMES
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.measures.cost import cost_of
@@ -28,10 +28,13 @@ from engine.models import FAMILIES
 from engine.models.cifar_resnet import CifarResNet, arguments_of
 from engine.models.preparations import prepare
 from engine.pruning.structure import structure_of
+from engine.pruning.structure.find import find_structure
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
+
+EXAMPLES = 4  # training images that a network is run on to find its structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,7 @@ def open_root(
         check_allowed(Architecture(job.arch), places.factory)
     root = (_untrained if job.untrained else _loaded)(job, execution, bench, places, monitor)
     model, data = root.model, root.data
+    structure = _structure(model, data, monitor)
     validation = evaluate(
         model, data.validation, data, execution, monitor=monitor, phase="validation"
     )
@@ -86,7 +90,7 @@ def open_root(
             "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
         },
         doubts=doubts,
-        structure=_structure(model),
+        structure=structure,
     )
 
 
@@ -100,7 +104,7 @@ def _loaded(
     architecture = _known_architecture(loaded)
     monitor.tell(_network_read(architecture))
     named = None if places.data else _data_named_by(loaded)
-    data = bench.images_for(loaded.data, places.data or named or "", job.train_limit, monitor)
+    data = bench.images_for(loaded.data, places.data or named or "", job.reading, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
     architecture = _prepared(architecture, loaded.model)
     if not isinstance(loaded.model, CifarResNet):
@@ -117,7 +121,7 @@ def _untrained(
     reference = job.arch or ""
     if not is_reference(reference):
         raise UnknownFamilyError(
-            f"--random-weights are for networks by reference, such as torchvision.models:resnet18; "
+            "--random-weights are for networks by reference, such as torchvision.models:resnet18; "
             f"{reference!r} is none"
         )
     if not places.data:
@@ -125,7 +129,7 @@ def _untrained(
             "a network with random weights does not say where its data are; give them with "
             "--data NAME, a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         )
-    data = bench.images_for(None, places.data, job.train_limit, monitor)
+    data = bench.images_for(None, places.data, job.reading, monitor)
     architecture, model = untrained(reference, len(data.classes), data.image_shape_HWC[2])
     monitor.tell(_network_read(architecture))
     architecture = _prepared(architecture, model)
@@ -145,8 +149,13 @@ def _prepared(architecture: Architecture, model: nn.Module) -> Architecture:
     return replace(architecture, prepared=(*architecture.prepared, *new))
 
 
-def _structure(model: nn.Module) -> NetworkStructure | None:
-    return structure_of(model) if isinstance(model, CifarResNet) else None
+def _structure(model: nn.Module, data: ImageData, monitor: Monitor) -> NetworkStructure:
+    """What can be removed from the network, found by running it on a few training images."""
+    if isinstance(model, CifarResNet):
+        return structure_of(model)
+    pixels_BHWC = data.train.pixels_NHWC[:EXAMPLES]
+    images_BCHW = normalise(pixels_BHWC, data.mean, data.std)
+    return find_structure(model, images_BCHW.contiguous(), monitor)
 
 
 def _doubts(root: _Root, validation: Evaluation, test: Evaluation) -> tuple[Doubt, ...]:

@@ -96,8 +96,8 @@ class RunDocument:
     @property
     def data_ref(self) -> DataRef:
         """The run's images as a job names them."""
-        limit = self.settings.data.train_limit
-        return DataRef(self.data.digest, self.data.mean, self.data.std, limit)
+        reading = self.settings.data.reading
+        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(reading))
 
 
 @dataclass(frozen=True)

@@ -314,7 +314,7 @@ async def _open_root(
         arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        train_limit=settings.data.train_limit,
+        **vars(settings.data.reading),
         untrained=source.untrained,
     )
     path = "" if source.path is None else str(source.path)

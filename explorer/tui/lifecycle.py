@@ -151,8 +151,8 @@ class Lifecycle:
         from explorer.tui.screens.dialogs import ConfirmDialog
 
         dialog = ConfirmDialog("Call its factory?", question, "Call it")
-        answer: bool | None = await self._at.ask(dialog)
-        return bool(answer)
+        confirmed: bool | None = await self._at.ask(dialog)
+        return bool(confirmed)
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""
