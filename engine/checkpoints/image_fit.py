@@ -65,8 +65,7 @@ def _why_not(model: nn.Module, data: ImageData, error: Exception) -> str:
                 also = "" if count == channels else f" and {count} channels"
                 return (
                     f"the network takes images of {size}×{size} pixels{also}, those of {data.name} "
-                    f"have {width}×{height}; resize them to {size}×{size} and give those with "
-                    "--data"
+                    f"have {width}×{height}; bring them to that size with --image-size {size}"
                 )
     first_line = (str(error).strip().splitlines() or [""])[0]
     return (

@@ -60,7 +60,7 @@ def choose(
     if arguments is not None:
         chosen = _with_best_eps(chosen, trials)
     best = chosen.best
-    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen))
+    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own))
     for note in notes:
         monitor.note(note)
     if best.layout != USUAL:
@@ -133,10 +133,13 @@ def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
     )
 
 
-def _scaling_notes(chosen: Chosen) -> tuple[str, ...]:
+def _scaling_notes(chosen: Chosen, own: str | None) -> tuple[str, ...]:
     best = chosen.best
     table = ", ".join(f"{each.scaling} {each.as_given:.1f} %" for each in chosen.table)
-    taken = f"the checkpoint names no normalisation; took {best.scaling}, the best of: {table}"
+    why = "the best"
+    if best.scaling == own:
+        why = "that of its library's own weights, none being clearly better"
+    taken = f"the checkpoint names no normalisation; took {best.scaling}, {why} of: {table}"
     tied = [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
     if not tied:
         return (taken,)

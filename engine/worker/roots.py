@@ -121,7 +121,7 @@ def _untrained(
     reference = job.arch or ""
     if not is_reference(reference):
         raise UnknownFamilyError(
-            f"--random-weights are for networks by reference, such as torchvision.models:resnet18; "
+            "--random-weights are for networks by reference, such as torchvision.models:resnet18; "
             f"{reference!r} is none"
         )
     if not places.data:
@@ -154,7 +154,8 @@ def _structure(model: nn.Module, data: ImageData, monitor: Monitor) -> NetworkSt
     if isinstance(model, CifarResNet):
         return structure_of(model)
     pixels_BHWC = data.train.pixels_NHWC[:EXAMPLES]
-    return find_structure(model, normalise(pixels_BHWC, data.mean, data.std), monitor)
+    images_BCHW = normalise(pixels_BHWC, data.mean, data.std)
+    return find_structure(model, images_BCHW.contiguous(), monitor)
 
 
 def _doubts(root: _Root, validation: Evaluation, test: Evaluation) -> tuple[Doubt, ...]:

@@ -9,7 +9,7 @@ them. What fails is left out, with the reason.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -89,41 +89,47 @@ class Checks:
             runs_alone = False
         return place if runs_alone else self._network
 
-    def _failing(self, place: Place, groups: list[UnitGroup]) -> dict[str, str]:
-        """Which of the groups of one place fail, and why."""
-        if time.monotonic() > self._last_moment:
-            return dict.fromkeys((group.path for group in groups), NO_TIME)
-        if len(groups) == 1:
-            why = self._why_not(place, groups[0])
-            return {groups[0].path: why} if why else {}
-        if not _compared(place, [(within(g, place.path), units_of(g)) for g in groups]):
-            return {}
-        half = len(groups) // 2
-        return self._failing(place, groups[:half]) | self._failing(place, groups[half:])
+    def _failing(self, place: Place, groups: Sequence[UnitGroup]) -> dict[str, str]:
+        """Which of the groups of one place fail, and why.
 
-    def _why_not(self, place: Place, group: UnitGroup) -> str:
-        """Why a group may not be removed from; empty where it may.
-
-        Where masking changes too little to show anything, other units are tried, and then a copy
-        of the place with other numbers: the way that values take does not depend on them.
+        Where masking changes too little to show anything, a copy of the place with other numbers is
+        tried, for the way that values take does not depend on them; then other units.
         """
-        named_here = within(group, place.path)
-        for most in (False, True):
-            why = _compared(place, [(named_here, units_of(group, most=most))])
-            if why != NO_EFFECT:
-                return why
-        livelier = place.livelier()
-        for most in (False, True):
-            why = _compared(livelier, [(named_here, units_of(group, most=most))])
-            if why != NO_EFFECT:
-                break
-        return why
+        failing, weak = self._settled(place, groups)
+        if weak:
+            livelier = place.livelier()
+            for each, most in ((weak, False), *(([group], True) for group in weak)):
+                still = [group for group in each if group in weak]
+                failed, weaker = self._settled(livelier, still, most)
+                failing |= failed
+                weak = [group for group in weak if group not in still or group in weaker]
+        return failing | dict.fromkeys((group.path for group in weak), NO_EFFECT)
+
+    def _settled(
+        self, place: Place, groups: Sequence[UnitGroup], most: bool = False
+    ) -> tuple[dict[str, str], list[UnitGroup]]:
+        """Which groups fail, with the reason, and of which nothing can be said there."""
+        if not groups:
+            return {}, []
+        if time.monotonic() > self._last_moment:
+            return dict.fromkeys((group.path for group in groups), NO_TIME), []
+        wanted = [(within(group, place.path), units_of(group, most=most)) for group in groups]
+        compared = _compared(place, tuple(wanted))
+        if not compared.why:
+            return {}, [groups[number] for number in compared.weak]
+        if len(groups) == 1:
+            return {groups[0].path: compared.why}, []
+        half = len(groups) // 2
+        (first, weak), (second, weak_too) = (
+            self._settled(place, each, most) for each in (groups[:half], groups[half:])
+        )
+        return first | second, weak + weak_too
 
     def failing_together(
         self, groups: Sequence[UnitGroup], examples: Sequence[Example]
     ) -> dict[str, str]:
         """Which groups fail when all are removed from at once in the whole network, and why."""
-        why = self._why_not_together(groups, examples) if groups else ""
+        why = self.why_not_together(groups, examples) if groups else ""
         if not why:
             return {}
         if len(groups) == 1:
@@ -134,7 +140,9 @@ class Checks:
             **self.failing_together(groups[half:], examples),
         }
 
-    def _why_not_together(self, groups: Sequence[UnitGroup], examples: Sequence[Example]) -> str:
+    def why_not_together(self, groups: Sequence[UnitGroup], examples: Sequence[Example]) -> str:
+        """Why the network without some of all these groups is not the masked one; empty where it
+        is."""
         chosen = tuple((group, units_of(group, few=True)) for group in groups)
         for run in examples:
             place = replace(self._network, run=run)
@@ -147,28 +155,31 @@ class Checks:
         return ""
 
 
-def _compared(place: Place, wanted: Iterable[tuple[UnitGroup, tuple[int, ...]]]) -> str:
-    """Why a place without these units is not what it is when nothing reads them; empty where it is.
+@dataclass(frozen=True)
+class _Comparison:
+    """Why a place without some units is not what it is when nothing reads them (empty where it is
+    that), and the numbers of those groups whose mask changes too little to say."""
 
-    NO_EFFECT where too little changes to say.
-    """
-    chosen: Chosen = tuple(wanted)
+    why: str = ""
+    weak: tuple[int, ...] = ()
+
+
+def _compared(place: Place, chosen: Chosen) -> _Comparison:
     masked = place.masked(chosen)
     if not masked.isfinite().all():
-        return NO_EFFECT
+        return _Comparison(NO_EFFECT) if len(chosen) > 1 else _Comparison(weak=(0,))
     error, why = _error_of(place, chosen, masked)
-    if why:
-        return why
     scale = float(masked.abs().max())
-    if error > LARGEST_ERROR * scale:
-        return f"without some of it the network is off by {error / (scale or 1.0):.1e}"
-    for each in chosen:
+    if why or error > LARGEST_ERROR * scale:
+        return _Comparison(why or f"without some of it the network is off by {error:.1e}")
+    weak = []
+    for number, each in enumerate(chosen):
         others = tuple(other for other in chosen if other is not each)
         beside = place.masked(others) if others else place.whole
         effect = float((beside - masked).abs().max())
         if effect <= SMALLEST_EFFECT * scale or error > LARGEST_SHARE * effect:
-            return NO_EFFECT
-    return ""
+            weak.append(number)
+    return _Comparison(weak=tuple(weak))
 
 
 def _error_of(place: Place, chosen: Chosen, masked: Tensor) -> tuple[float, str]:

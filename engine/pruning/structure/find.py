@@ -48,7 +48,7 @@ def find_structure(
 
 
 def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
-    """What `small` images tell; what that is is checked once on a `full` one too."""
+    """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
     one, two = small.of(small.images_BCHW[:1]), small.of(_two(small.images_BCHW))
     recording = record(model, one, may_be_block)
     removals = Removals(model, one, recording.result)
@@ -60,8 +60,11 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
     checks = Checks(model, one, recording)
     checked = checks.of(groups, _phase(monitor, "checking each"))
     monitor.step("checking all together", 0, 1)
-    examples = (two, full.of(full.images_BCHW[:1]))
-    failing = checks.failing_together(checked.groups, examples)
+    if small is not full and checks.why_not_together(
+        checked.groups, [full.of(full.images_BCHW[:1])]
+    ):
+        return _found(model, full, full, monitor)  # it goes other ways with larger images
+    failing = checks.failing_together(checked.groups, [two])
     monitor.step("checking all together", 1, 1)
     kept = tuple(group for group in checked.groups if group.path not in failing)
     return NetworkStructure(
