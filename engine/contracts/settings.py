@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
+from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
     SettingField,
@@ -62,6 +63,20 @@ class DataSettings(Checked):
         Option("train_limit", "Train on so many images only (a stratified subset)",
                low=1, high=10**9),
     )  # fmt: skip
+    image_size: int | None = setting(
+        None,
+        Option("image_size", "Bring images to this height and width", low=1, high=4096),
+    )
+    resize: int | None = setting(
+        None,
+        Option("resize", "The shorter side before the middle is cut out; --image-size if not given",
+               low=1, high=8192),
+    )  # fmt: skip
+
+    @property
+    def reading(self) -> Reading:
+        """How the images are read."""
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,14 @@ from engine.contracts.events import EpochEnded
 from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
 from engine.data import Augmenter, ImageData
+from engine.models.cifar_resnet import CifarResNet
+from engine.models.outputs import output_of
 from engine.runtime.device import autocast_dtype, torch_device
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.training.batches import batches_of
+
+_NOT_DETERMINISTIC = "does not have a deterministic implementation"
 
 
 class DivergedError(EngineError):
@@ -84,7 +88,8 @@ def train(
     """
     device = torch_device(execution)
     batches = batches_of(model, data, plan.batch_size)
-    model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
+    model.to(device=device, memory_format=memory).train()  # type: ignore[call-overload]
     optimiser = optimiser or optimiser_of(model, plan)
     augmenter = Augmenter(data.train.to(device), data.mean, data.std, data.flips)
     history = []
@@ -132,14 +137,7 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate
         images_BCHW, labels_B = augmenter.batch(indices_B, draw)
-        with torch.autocast(
-            device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
-        ):
-            logits_BK = model(images_BCHW)
-        loss = F.cross_entropy(logits_BK.float(), labels_B)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+        loss, logits_BK = _step(model, images_BCHW, labels_B, optimiser, execution)
         loss_sum += loss.detach().double() * len(labels_B)
         correct += (logits_BK.argmax(1) == labels_B).sum()
         done = batch.start + len(indices_B)
@@ -156,6 +154,38 @@ def _epoch(
         learning_rate=rate,
         images_per_second=round(num_images / (time.perf_counter() - started), 1),
     )
+
+
+def _step(
+    model: nn.Module,
+    images_BCHW: Tensor,
+    labels_B: Tensor,
+    optimiser: torch.optim.SGD,
+    execution: Execution,
+) -> tuple[Tensor, Tensor]:
+    """One step of the optimiser; the loss and the logits."""
+    if not isinstance(model, CifarResNet):
+        # A network that views its maps as rows bears no other order in memory.
+        images_BCHW = images_BCHW.contiguous()
+    device = torch_device(execution)
+    with torch.autocast(
+        device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
+    ):
+        logits_BK = output_of(model(images_BCHW))
+    loss = F.cross_entropy(logits_BK.float(), labels_B)
+    optimiser.zero_grad(set_to_none=True)
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        if _NOT_DETERMINISTIC not in str(error):
+            raise
+        operation = str(error).split(_NOT_DETERMINISTIC)[0].strip()
+        raise EngineError(
+            f"the network cannot be trained on {device} bit for bit: {operation} has no "
+            "deterministic form there; use --device cpu"
+        ) from error
+    optimiser.step()
+    return loss, logits_BK
 
 
 def _running(

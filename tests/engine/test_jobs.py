@@ -129,7 +129,7 @@ TEXTS = {
     "AttributeRule.name", "SizeRule.module", "UnitGroup.path", "UnitGroup.kind", "UnitGroup.block",
     "Block.path", "Block.stage", "Block.kind", "Block.how", "Block.removal", "Block.stays",
     "Part.path", "Part.kind", "Part.how", "Part.removal",
-    "NetworkStructure.frozen", "NetworkStructure.output_module",
+    "NetworkStructure.frozen", "NetworkStructure.stage_sizes", "NetworkStructure.output_module",
     "DataRef.digest", "Execution.device", "Execution.autocast",
     "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",

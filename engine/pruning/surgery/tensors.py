@@ -34,6 +34,23 @@ def _sliced(old: Tensor, slices: list[Slice]) -> Tensor:
     return new
 
 
+_TOLD = (
+    nn.Linear,
+    nn.modules.conv._ConvNd,
+    nn.modules.batchnorm._NormBase,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.Embedding,
+    nn.PReLU,
+)
+
+
+def tells_its_sizes(module: nn.Module) -> bool:
+    """Whether the sizes that a module says are those of its tensors after every edit."""
+    return isinstance(module, _TOLD)
+
+
 def tell_sizes(module: nn.Module) -> None:
     """Has one of torch's modules say the sizes of its tensors. Raises EditError."""
     weight = getattr(module, "weight", None)

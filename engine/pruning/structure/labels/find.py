@@ -1,0 +1,128 @@
+"""The groups of units of any network, found in one ordinary forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from engine.contracts.structure import UnitGroup
+from engine.pruning.structure.labels.carrier import Carrier, Running
+from engine.pruning.structure.labels.grouping import groups_of
+from engine.pruning.structure.labels.planes import Info, placed
+from engine.pruning.structure.labels.run import LabelRun
+from engine.pruning.structure.labels.size_log import SizeLog
+from engine.pruning.structure.labels.size_rules import size_rules
+from engine.pruning.structure.labels.trial import Run, Trials
+from engine.pruning.structure.labels.union import Labels
+from engine.pruning.structure.labels.untouched import plain_attention, untouched
+
+OUTPUT = "the network's output"
+
+
+@dataclass(frozen=True)
+class FoundGroups:
+    """What a network's units are. `frozen` tells of the others why they stay."""
+
+    groups: tuple[UnitGroup, ...]
+    frozen: Mapping[str, str]
+
+
+def find_groups(model: nn.Module, run: Run) -> FoundGroups:
+    """The groups of a network; `run` calls it on an example batch of 2 or 3.
+
+    The network is left as it was. What `run` raises is raised; whether a group can be pruned is
+    tried where its forward pass names numbers, and is for a check to confirm.
+    """
+    carrier, log = _follow(model, run)
+    found = groups_of(carrier, model)
+    rules = size_rules(log.found, carrier.labels, found.roots, carrier.batch)
+    groups, frozen = [], dict(found.frozen)
+    with untouched(model), plain_attention():
+        trials = Trials(model, run)
+        for group, sizes in zip(found.groups, rules, strict=True):
+            settled = trials.settled(replace(group, sizes=sizes))
+            if isinstance(settled, UnitGroup):
+                groups.append(settled)
+            else:
+                frozen[group.path] = settled
+    return FoundGroups(tuple(groups), frozen)
+
+
+def _follow(model: nn.Module, run: Run) -> tuple[Carrier, SizeLog]:
+    """The run itself: all that it tells."""
+    tensors: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_floating_point():
+            tensors.setdefault(id(tensor), (name, tensor))
+    sizes = [
+        ((name, axis), size)
+        for name, tensor in tensors.values()
+        for axis, size in enumerate(tensor.shape)
+        if size > 1
+    ]
+    labels = Labels(sizes)
+    carrier = Carrier(labels)
+    log = SizeLog(carrier)
+    lines = {axis: labels.parents[start : start + size] for axis, start, size in labels.ranges}
+    for name, tensor in tensors.values():
+        rank = tensor.dim()
+        planes = [
+            placed(lines[name, axis].clone(), axis, rank)
+            for axis in range(rank)
+            if (name, axis) in lines
+        ]
+        carrier.tell(tensor, Info(planes, is_parameter=True))
+    with untouched(model), plain_attention(), ExitStack() as stack:
+        _watch(model, carrier, stack)
+        with log, LabelRun(carrier):
+            out = run(model)
+    _freeze_outputs(out, carrier)
+    carrier.settle()
+    return carrier, log
+
+
+def _watch(model: nn.Module, carrier: Carrier, stack: ExitStack) -> None:
+    """Keeps which modules are running, and marks the network's inputs and outputs."""
+
+    def enter(path: str) -> None:
+        carrier.stack.append(Running(path))
+
+    for path, module in model.named_modules():
+        entered = module.register_forward_pre_hook(lambda m, args, path=path: enter(path))
+        left = module.register_forward_hook(
+            lambda m, args, out: carrier.stack.pop() and None, always_call=True
+        )
+        stack.callback(entered.remove)
+        stack.callback(left.remove)
+
+    def begin(module: nn.Module, args: object, kwargs: object) -> None:
+        for leaf in tree_leaves((args, kwargs)):
+            if isinstance(leaf, Tensor):
+                carrier.batch = carrier.batch or (leaf.shape[0] if leaf.dim() else 0)
+                carrier.tell(leaf, Info(is_dynamic=True))
+
+    stack.callback(model.register_forward_pre_hook(begin, with_kwargs=True).remove)
+    stack.callback(
+        model.register_forward_hook(lambda m, args, out: _freeze_outputs(out, carrier)).remove
+    )
+
+
+def _freeze_outputs(value: object, carrier: Carrier, depth: int = 0) -> None:
+    """Labels in what the network gives stay, in whatever it is given."""
+    if isinstance(value, Tensor):
+        carrier.release(carrier.info(value).held)
+        carrier.freeze(carrier.planes(value), OUTPUT)
+    elif depth < 8 and not isinstance(value, nn.Module):
+        inside = (
+            list(value.values())
+            if isinstance(value, Mapping)
+            else list(value)
+            if isinstance(value, list | tuple | set)
+            else list(getattr(value, "__dict__", {}).values())
+        )
+        for each in inside:
+            _freeze_outputs(each, carrier, depth + 1)
