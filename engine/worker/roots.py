@@ -34,7 +34,6 @@ from engine.runtime.progress import Monitor
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
 
-
 EXAMPLES = 4  # training images that a network is run on to find its structure
 
 
