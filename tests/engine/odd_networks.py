@@ -1,129 +1,371 @@
-"""Networks that are not run in the fastest way: each breaks one assumption of it."""
+"""Eighteen small networks as people write them: bare parameters, shared and tied weights, sizes
+written out, tensors picked by number, control flow that depends on the data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
-from any_networks import Example, group
 from torch import Tensor, nn
 
-from engine.contracts.structure import Block, Consumer, Member, NetworkStructure, UnitGroup
+Example = tuple[Tensor, ...]
 
 
-class Remembering(nn.Module):
-    """A module leaves a value on itself, and another part reads it there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.up, self.down = nn.Linear(192, 6), nn.Linear(6, 7), nn.Linear(7, 6)
-        self.stem.register_forward_hook(self._remember)
-        self.head = nn.Linear(6, 4)
-
-    def _remember(self, module: nn.Module, args: object, out: Tensor) -> None:
-        self.remembered = 2 * out
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.down(F.relu(self.up(self.stem(x.flatten(1)))))
-        return self.head(x + self.remembered)
+def images(batch: int = 2, size: int = 16) -> Example:
+    chance = torch.Generator().manual_seed(7)
+    return (torch.randn(batch, 3, size, size, generator=chance).double(),)
 
 
-class TimeMajor(nn.Module):
-    """Rows of several images take turns: those of one image are not together."""
+def patches(x: Tensor) -> Tensor:
+    """Images as (examples, places, 48) patches of 4 by 4."""
+    return F.unfold(x, 4, stride=4).mT
+
+
+class BareParameters(nn.Module):
+    """No child modules at all."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.up, self.down, self.head = nn.Linear(24, 7), nn.Linear(7, 5), nn.Linear(5, 4)
+        self.first = nn.Parameter(torch.randn(12, 3, 3, 3) * 0.2)
+        self.second = nn.Parameter(torch.randn(20, 12, 3, 3) * 0.1)
+        self.shift = nn.Parameter(torch.zeros(20))
+        self.last = nn.Parameter(torch.randn(5, 20) * 0.2)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = x.flatten(2).transpose(1, 2).reshape(len(x), 8, 24)
-        rows = rows.transpose(0, 1).reshape(-1, 24)  # (tokens × images, numbers)
-        rows = self.down(F.relu(self.up(rows)))
-        return self.head(rows.reshape(8, len(x), 5).mean(0))
+        x = F.relu(F.conv2d(x, self.first, padding=1))
+        x = F.relu(F.conv2d(x, self.second, self.shift, stride=2, padding=1))
+        return F.linear(x.mean((2, 3)), self.last)
 
 
-class TokensFirst(TimeMajor):
-    """As torch's Transformers have it by default: tokens, images, numbers."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = x.flatten(2).transpose(1, 2).reshape(len(x), 8, 24).transpose(0, 1)
-        return self.head(self.down(F.relu(self.up(rows))).mean(0))
-
-
-class Functional(nn.Module):
-    """The weight that reads the units is used outside of its module."""
+class Recurring(nn.Module):
+    """One block used three times."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.up, self.down, self.head = nn.Linear(192, 7), nn.Linear(7, 5), nn.Linear(5, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.up(x.flatten(1)))
-        return self.head(F.linear(x, self.down.weight.tanh(), self.down.bias))
-
-
-class Twice(nn.Module):
-    """The module that reads the units runs twice, and so does the one that makes them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.up, self.down = nn.Linear(192, 6), nn.Linear(6, 7), nn.Linear(7, 6)
-        self.head = nn.Linear(6, 4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x.flatten(1))
-        for _ in range(2):
-            x = x + self.down(input=F.relu(self.up(x)))
-        return self.head(x)
-
-
-class InPlace(nn.Module):
-    """Values are overwritten after somebody has read them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.up, self.down = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, 1), nn.Conv2d(6, 4, 1)
-        self.act, self.head = nn.ReLU(inplace=True), nn.Linear(4, 4)
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.wide, self.narrow = nn.Conv2d(12, 20, 3, padding=1), nn.Conv2d(20, 12, 3, padding=1)
+        self.head = nn.Linear(12, 5)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
-        x += self.down(self.act(self.up(x)))
-        x[:, 0].mul_(2)
-        return self.head(self.act(x).mean((2, 3)))
+        for _ in range(3):
+            x = x + self.narrow(F.relu(self.wide(x)))
+        return self.head(x.mean((2, 3)))
 
 
-def odd(kind: type[nn.Module]) -> Example:
-    """A network of that class, with the units that its module `up` makes and `down` reads."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(1)
-        model = kind().eval()
-    return model, NetworkStructure(
-        groups=(group("up", model.up.weight.shape[0], ("up.bias",), "down"),)
-    )
+class TiedDecoder(nn.Module):
+    """Decodes with the encoder's weight, and classifies the code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(48, 24)
+        self.shift = nn.Parameter(torch.zeros(48))
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        code = torch.tanh(self.encoder(F.avg_pool2d(x, 4).flatten(1)))
+        decoded = F.linear(code, self.encoder.weight.t(), self.shift)
+        return {"logits": self.head(code), "decoded": decoded}
 
 
-ODD = (Remembering, TimeMajor, TokensFirst, Functional, Twice, InPlace)
+def rearranged(x: Tensor, heads: int) -> Tensor:
+    """`b n (h d) -> b h n d`: the width of a head follows from their number, as einops has it."""
+    batch, places, width = x.shape
+    return x.reshape(batch, places, heads, width // heads).transpose(1, 2)
 
 
-def torch_encoder() -> Example:
-    """torch's own Transformer layers: the weight that reads heads is used by the one around it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(2)
-        layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
-        model = nn.Sequential(
-            nn.Conv2d(3, 8, 4, 4), nn.Flatten(2), Turned(), nn.TransformerEncoder(layer, 2),
-            nn.Flatten(), nn.Linear(32, 4),
-        )  # fmt: skip
-    blocks, groups = [], []
-    for path in ("3.layers.0", "3.layers.1"):
-        blocks.append(Block(path, "3.layers", how="residual+norm", removal="hollow"))
-        groups.append(group(f"{path}.linear1", 12, (f"{path}.linear1.bias",), f"{path}.linear2"))
-        reader = f"{path}.self_attn.out_proj.weight"
-        members = (Member(reader, 1, 4, 0, 4),)
-        consumers = (Consumer(reader, 1, f"{path}.self_attn", maskable=False),)
-        groups.append(UnitGroup(f"{path}.self_attn", "head", 2, members, consumers, path))
-    return model.eval(), NetworkStructure(tuple(blocks), tuple(groups))
+class PackedAttention(nn.Module):
+    """Queries, keys and values in one weight; the number of heads is an attribute."""
 
+    def __init__(self, width: int = 24, heads: int = 3) -> None:
+        super().__init__()
+        self.heads, self.scale = heads, (width // heads) ** -0.5
+        self.norm = nn.LayerNorm(width)
+        self.to_qkv = nn.Linear(width, 3 * width, bias=False)
+        self.to_out = nn.Linear(width, width)
 
-class Turned(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return x.mT
+        q, k, v = (rearranged(t, self.heads) for t in self.to_qkv(self.norm(x)).chunk(3, -1))
+        scores = (torch.einsum("bhid,bhjd->bhij", q, k) * self.scale).softmax(-1)
+        mixed = torch.einsum("bhij,bhjd->bhid", scores, v)
+        return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+
+class HeadsByAttribute(nn.Module):
+    """A Transformer whose results come in a dict."""
+
+    def __init__(self, width: int = 24) -> None:
+        super().__init__()
+        self.embed = nn.Linear(48, width)
+        self.places = nn.Parameter(torch.randn(1, 16, width) * 0.1)
+        self.attend = nn.ModuleList(PackedAttention(width) for _ in range(2))
+        self.think = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, 40), nn.GELU(), nn.Linear(40, width)
+            )
+            for _ in range(2)
+        )
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = self.embed(patches(x)) + self.places
+        for attend, think in zip(self.attend, self.think, strict=True):
+            x = x + attend(x)
+            x = x + think(x)
+        return {"features": x, "logits": self.head(x.mean(1))}
+
+
+class PickedByNumber(nn.Module):
+    """Buffers that take part: a fixed blur, a mask, and an order of the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 12, 3, padding=1)
+        self.register_buffer("blur", torch.ones(12, 1, 3, 3) / 9)
+        self.register_buffer("order", torch.arange(12).flip(0))
+        self.register_buffer("mask", torch.rand(12, 1, 1, generator=torch.Generator()))
+        self.conv2 = nn.Conv2d(12, 20, 3, padding=1)
+        self.conv3 = nn.Conv2d(20, 12, 3, padding=1)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.conv2d(F.relu(self.conv1(x)), self.blur, padding=1, groups=12) * self.mask
+        x = x[:, self.order]
+        return self.head(F.relu(x + self.conv3(F.relu(self.conv2(x)))).amax((2, 3)))
+
+
+class Branching(nn.Module):
+    """What is computed depends on the values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 12, 3, padding=1)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.conv1(x))
+        if float(x.mean()) > -1 and bool(torch.isfinite(x).all()):
+            for _ in range(2):
+                x = x + F.relu(self.conv2(x))
+        return self.head(x.mean((2, 3)))
+
+
+class Gated(nn.Module):
+    """Gates in one weight with what they gate, and in two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(48, 16)
+        self.gate_and_up, self.down = nn.Linear(16, 64), nn.Linear(32, 16)
+        self.gate, self.up, self.lower = nn.Linear(16, 28), nn.Linear(16, 28), nn.Linear(28, 16)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(patches(x))
+        gate, up = self.gate_and_up(x).chunk(2, -1)
+        x = x + self.down(F.silu(gate) * up)
+        x = x + self.lower(F.silu(self.gate(x)) * self.up(x))
+        return self.head(x.mean(1))
+
+
+class NormedWeights(nn.Module):
+    """Weights that are made of other tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        normed = nn.utils.parametrizations.weight_norm
+        self.conv1, self.conv2 = normed(nn.Conv2d(3, 12, 3)), normed(nn.Conv2d(12, 14, 3))
+        self.conv3, self.conv4 = nn.Conv2d(14, 18, 3), nn.Conv2d(18, 12, 3)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.conv2(F.relu(self.conv1(x))))
+        return self.head(self.conv4(F.relu(self.conv3(x))).mean((2, 3)))
+
+
+class Concatenated(nn.Module):
+    """Down, up by a transposed convolution, and what was before beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down1, self.down2 = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 20, 3, 2, padding=1)
+        self.up = nn.ConvTranspose2d(20, 10, 2, stride=2)
+        self.mix = nn.Conv2d(22, 24, 3, padding=1)
+        self.norm = nn.GroupNorm(4, 24)
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = F.relu(self.down1(x))
+        x = torch.cat([a, self.up(F.relu(self.down2(a)))], 1)
+        return self.head(F.relu(self.norm(self.mix(x))).mean((2, 3)))
+
+
+class WrittenSizes(nn.Module):
+    """A forward pass with its sizes written out, in every way that torch has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 16, 3, padding=1)
+        self.both = nn.Linear(256, 24)
+        self.left, self.right = nn.Linear(14, 8), nn.Linear(10, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.conv1(x)).view(-1, 12, 16, 16)
+        x = F.adaptive_avg_pool2d(F.relu(self.conv2(x)), 4).reshape((-1, 256))
+        a, b = torch.split(self.both(x).unflatten(-1, (24,)), [14, 10], dim=-1)
+        c = self.both(x)
+        return self.head(self.left(a * c[:, :14]) + self.right(b + c.narrow(1, 14, 10)))
+
+
+class Flattened(nn.Module):
+    """A filter of the last convolution is sixteen columns of the classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            *(nn.Conv2d(3, 12, 3, padding=1), nn.BatchNorm2d(12), nn.PReLU(12), nn.MaxPool2d(2)),
+            *(nn.Conv2d(12, 14, 3, padding=1), nn.InstanceNorm2d(14, affine=True), nn.LeakyReLU()),
+            *(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(224, 30), nn.ReLU()),
+            nn.Linear(30, 5),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class Squeezing(nn.Module):
+    """Squeeze and excite, and a gate of places that looks at all channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.expand, self.project = nn.Conv2d(12, 24, 1), nn.Conv2d(24, 12, 1)
+        self.depthwise = nn.Conv2d(24, 24, 3, padding=1, groups=24)
+        self.squeeze, self.excite = nn.Linear(24, 6), nn.Linear(6, 24)
+        self.places = nn.Conv2d(2, 1, 7, padding=3)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        h = F.silu(self.depthwise(F.silu(self.expand(x))))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(h.mean((2, 3))))))
+        x = x + self.project(h * gate[:, :, None, None])
+        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return self.head((x * self.places(seen).sigmoid()).mean((2, 3)))
+
+
+class TokenMixer(nn.Module):
+    """Mixes places by transposing."""
+
+    def __init__(self, places: int = 16, width: int = 20) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(3, width, 4, 4)
+        self.tokens = nn.Sequential(nn.Linear(places, 28), nn.GELU(), nn.Linear(28, places))
+        self.channels = nn.Sequential(nn.Linear(width, 36), nn.GELU(), nn.Linear(36, width))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x).flatten(2).mT
+        x = x + self.tokens(self.norms[0](x).mT).mT
+        x = x + self.channels(self.norms[1](x))
+        return self.head(x.mean(1))
+
+
+class RecurrentRows(nn.Module):
+    """A kernel that nothing is known of, and a hidden layer behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(48, 12, batch_first=True)
+        self.hidden, self.head = nn.Linear(12, 20), nn.Linear(20, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out, _ = self.rnn(x.permute(0, 2, 3, 1).flatten(2))
+        return self.head(F.relu(self.hidden(out[:, -1])))
+
+
+class TorchTransformer(nn.Module):
+    """torch's own layers, with a mask, and the features in the result."""
+
+    def __init__(self, norm_first: bool = True) -> None:
+        super().__init__()
+        self.embed = nn.Linear(48, 24)
+        layer = nn.TransformerEncoderLayer(24, 3, 40, batch_first=True, norm_first=norm_first)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(24, 5)
+
+    def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x = self.encoder(self.embed(patches(x)), src_key_padding_mask=padding)
+        return self.head(x.mean(1)), x
+
+
+class PostNormed(TorchTransformer):
+    """Norms behind the residual connection, and a token of its own for the class."""
+
+    def __init__(self) -> None:
+        super().__init__(norm_first=False)
+        self.token = nn.Parameter(torch.randn(1, 1, 24))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([self.token.expand(len(x), -1, -1), self.embed(patches(x))], 1)
+        return self.head(self.encoder(x)[:, 0])
+
+
+class Routed(nn.Module):
+    """Which expert a row goes to depends on the data."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.embed, self.router = nn.Linear(48, width), nn.Linear(width, 3)
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, 20), nn.ReLU(), nn.Linear(20, width)) for _ in range(3)
+        )
+        self.head = nn.Linear(width, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(patches(x)).flatten(0, 1)
+        chosen = self.router(x).argmax(-1)
+        out = torch.zeros_like(x)
+        for number, expert in enumerate(self.experts):
+            rows = (chosen == number).nonzero()[:, 0]
+            out.index_add_(0, rows, expert(x[rows]))
+        return self.head((x + out).unflatten(0, (-1, 16)).mean(1))
+
+
+class PreActivated(nn.Module):
+    """Activations in place, on the stream's own tensor."""
+
+    class Block(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(2 * width)
+            self.conv1 = nn.Conv2d(width, 2 * width, 3, padding=1)
+            self.conv2 = nn.Conv2d(2 * width, width, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.conv1(F.relu(self.norm1(x), inplace=True))
+            return x + self.conv2(F.relu(self.norm2(h), inplace=True))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.blocks = nn.Sequential(*(self.Block(12) for _ in range(2)))
+        self.norm, self.head = nn.BatchNorm2d(12), nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.relu(self.norm(self.blocks(self.stem(x)))).mean((2, 3)))
+
+
+ODD: tuple[Callable[[], nn.Module], ...] = (
+    *(BareParameters, Recurring, TiedDecoder, HeadsByAttribute, PickedByNumber, Branching, Gated),
+    *(NormedWeights, Concatenated, WrittenSizes, Flattened, Squeezing, TokenMixer, RecurrentRows),
+    *(TorchTransformer, PostNormed, Routed, PreActivated),
+)
+
+
+def example_of(kind: Callable[[], nn.Module], batch: int = 2) -> Example:
+    padding = torch.zeros(batch, 16, dtype=torch.bool)
+    return (*images(batch), padding) if kind is TorchTransformer else images(batch)

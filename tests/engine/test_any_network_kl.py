@@ -12,7 +12,7 @@ import pytest
 import torch
 from any_networks import MAKERS, RESNET, Twin, example
 from networks import CPU, network, scored, small_data
-from odd_networks import ODD, InPlace, Remembering, TimeMajor, odd, torch_encoder
+from unhurried_networks import ODD, InPlace, Remembering, TimeMajor, odd, torch_encoder
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import Cancelled
