@@ -34,7 +34,8 @@ from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 
 
 class Pictures(Dataset):  # type: ignore[type-arg]
@@ -82,7 +83,7 @@ def plainly(model: nn.Module, data: ImageData, plan: TrainPlan, execution: Execu
 
 def candidate(root: nn.Module, data: ImageData, execution: Execution) -> nn.Module:
     """The root without the block that magnitude finds least important."""
-    scores = l1_scores(root, data.train, data, execution, SILENT)
+    scores = l1_scores(root, structure_of(root), data.train, data, execution, SILENT)
     edit = candidates.layer_edit(structure_of(root), scores, 2)
     assert edit is not None
     return edits.apply(edit, root)

@@ -49,15 +49,15 @@ def main() -> None:
     execution = device.choose("cpu", 1)
     none = Images(torch.zeros(0, 32, 32, 3, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
     data = ImageData("", ("a",), (0.5,) * 3, (0.2,) * 3, False, none, none, none, "")
-    scores = l1_scores(model, none, data, execution, SILENT)
     structure = structure_of(model)
+    scores = l1_scores(model, structure, none, data, execution, SILENT)
     filters = candidates.unit_edit(
         structure, scores, asked.filters, allocation=ScoringSettings().allocation, seed=0
     )
     layer = candidates.layer_edit(structure, scores, 2)
     assert filters is not None and layer is not None
     ways: dict[str, Callable[[], object]] = {
-        "ours: score by magnitude": lambda: l1_scores(model, none, data, execution, SILENT),
+        "ours: score by magnitude": lambda: l1_scores(model, structure, none, data, execution),
         f"ours: build without {asked.filters} filters": lambda: edits.apply(filters, model),
         "ours: build without a block": lambda: edits.apply(layer, model),
     }

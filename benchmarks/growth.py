@@ -27,9 +27,11 @@ from engine.models import build
 from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.criteria.kl import kl_scores
 from engine.pruning.criteria.kl_fast import kl_fast_scores
+from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 from store import TreeStore
 
 ROUNDS = 3
@@ -66,10 +68,10 @@ def network(depth: int = 20, width: int = 16):
 
 def computing(execution: Execution) -> None:
     def kl(model: nn.Module, data: ImageData) -> object:
-        return kl_scores(model, data.train, data, execution, SILENT)
+        return kl_scores(model, structure_of(model), data.train, data, execution, SILENT)
 
     def kl_fast(model: nn.Module, data: ImageData) -> object:
-        return kl_fast_scores(model, data.train, data, execution, SILENT)
+        return kl_fast_scores(model, structure_of(model), data.train, data, execution, SILENT)
 
     def epoch(model: nn.Module, data: ImageData) -> object:
         return train(model, data, TrainPlan(0, 1, 9, 0), execution)

@@ -20,6 +20,7 @@ from engine.data import load
 from engine.data.splits import sample_per_class
 from engine.pruning.criteria.kl import kl_scores
 from engine.pruning.scores import Scores
+from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
 
@@ -64,10 +65,10 @@ def main() -> None:
     each = max(1, asked.images // len(data.classes))
     ids_N = sample_per_class(data.train.labels_N.numpy(), each, asked.seed)
     images = data.train.take(torch.from_numpy(ids_N))
-    exact = kl_scores(model, images, data, execution, SILENT)
+    exact = kl_scores(model, structure_of(model), images, data, execution, SILENT)
     for name, bits in MANTISSA_BITS.items():
         convolve_in(bits)
-        scores = kl_scores(model, images, data, execution, SILENT)
+        scores = kl_scores(model, structure_of(model), images, data, execution, SILENT)
         convolve_in(None)
         spearman, overlap = agreement(exact, scores)
         some = flat(exact) > 1e-9

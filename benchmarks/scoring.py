@@ -56,7 +56,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 def agreement(exact: Scores, fast: Scores) -> tuple[float, float]:
     """Spearman's correlation over all filters, and the overlap of the least important tenth."""
-    a, b = (np.array([v for vs in s.filters.values() for v in vs]) for s in (exact, fast))
+    a, b = (np.array([v for vs in s.units.values() for v in vs]) for s in (exact, fast))
     spearman = float(np.corrcoef(ranks(a), ranks(b))[0, 1])
     count = max(1, len(a) // 10)
     lowest = [set(np.argsort(x, kind="stable")[:count].tolist()) for x in (a, b)]
@@ -96,7 +96,7 @@ def main() -> None:
         times["plain"].append(plain_milliseconds(model, few))
         for name, criterion in (("kl", kl_scores), ("kl-fast", kl_fast_scores)):
             started = time.perf_counter()
-            scores = criterion(model, images, data, execution, SILENT)
+            scores = criterion(model, structure_of(model), images, data, execution, SILENT)
             times[name].append(1000 * (time.perf_counter() - started) / len(images))
             if name == "kl":
                 exact = scores

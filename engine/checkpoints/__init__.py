@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from engine.checkpoints.build import from_factory, outline, rebuilt
+from engine.checkpoints.build import outline, rebuilt
 from engine.checkpoints.errors import (
     ArchitectureError,
     DamagedFileError,
@@ -24,6 +24,7 @@ from engine.checkpoints.errors import (
     UnsupportedFormatError,
 )
 from engine.checkpoints.file_format import read_file
+from engine.checkpoints.fitting import into_factory
 from engine.checkpoints.infer_resnet import infer
 from engine.checkpoints.normalisation_presets import preset_normalisations
 from engine.checkpoints.own_format import is_own, read_own
@@ -33,25 +34,20 @@ from engine.checkpoints.state_dict import (
     find_state,
     numbers_in,
     stripped,
-    strippings,
 )
 from engine.checkpoints.tensors import (
     as_weights,
     check_shapes,
     load_strictly,
-    mismatches,
-    shapes_of,
 )
 from engine.checkpoints.time_limit import within
 from engine.contracts.errors import CheckpointError, UnknownFamilyError
 from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
 from engine.models import FAMILIES, architecture_of_name
-from engine.pruning.structure import structure_of
 
 LOAD_SECONDS = 60.0
 LOAD_BYTES_PER_SECOND = 10e6
-_LIBRARIES = ("torchvision", "timm", "torch", "transformers", "segmentation_models_pytorch")
 
 __all__ = [
     "ArchitectureError",
@@ -84,8 +80,9 @@ def load(
 ) -> LoadedNetwork:
     """The network in a checkpoint file: ours, torch.save's or safetensors'.
 
-    `arch` is a name that the file is checked against (`resnet56`), or `package.module:factory`
-    for a network whose architecture cannot be inferred. With `trust_pickle` the file may import
+    `arch` is a name that the file is checked against (`resnet56`), or by what the network is made
+    where its architecture cannot be inferred (`torchvision.models:resnet18`, `timm:resnet18`,
+    `package.module:factory`). With `trust_pickle` the file may import
     and make objects of any class: only for files whose maker is trusted.
 
     Raises CheckpointError (its children are in `engine.checkpoints`) and UnknownFamilyError for an
@@ -118,7 +115,7 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
         )
     found = find_state(value)
     if arch is not None and ":" in arch:
-        architecture, model, notes = _into_factory(arch, found.state)
+        architecture, model, notes = into_factory(arch, found.state)
     else:
         architecture, model, notes = _into_family(arch, found.state)
     notes = content.notes + found.notes + notes
@@ -156,26 +153,3 @@ def _check_name(arch: str, arguments: Mapping[str, Any], state: Mapping[str, Ten
         outline(architecture.factory, architecture.arguments), state, arch,
         "leave --arch out to have the architecture inferred",
     )  # fmt: skip
-
-
-def _into_factory(reference: str, state: Mapping[str, Any]) -> _Result:
-    """The network that a person's own factory makes, loaded strictly."""
-    package = reference.partition(":")[0].partition(".")[0]
-    if package in _LIBRARIES:  # some take long to import, and none has a network that is known
-        raise ArchitectureError(
-            f"the networks of {package} cannot be pruned here so far; a CIFAR ResNet can, of any "
-            "number of blocks and widths (docs/networks.md)"
-        )
-    model = from_factory(reference)
-    structure_of(model)  # before any weight is looked at
-    own = model.state_dict()
-    expected = shapes_of(own)
-    # The network's own names may begin like a wrapper's, so the closest stripping is taken.
-    candidates = list(strippings(state))
-    closest, notes = min(candidates, key=lambda c: len(mismatches(expected, shapes_of(c[0]))))
-    weights, type_notes = as_weights(
-        closest, lambda name: name in own and not own[name].is_floating_point()
-    )
-    check_shapes(model, weights, f"the network of {reference}", "give the factory they come from")
-    architecture = Architecture(reference)
-    return architecture, load_strictly(model, weights), notes + type_notes

@@ -53,10 +53,13 @@ def check_size(unpruned: nn.Module) -> None:
         )
 
 
-def rebuilt(factory: str, arguments: Mapping[str, Any], edits: Any = ()) -> nn.Module:
+def rebuilt(
+    factory: str, arguments: Mapping[str, Any], edits: Any = (), prepared: tuple[str, ...] = ()
+) -> nn.Module:
     """The network that a file describes. Raises ArchitectureError."""
     try:
-        return rebuild(Architecture(factory, arguments, tuple(map(Edit.from_json, edits))))
+        read = tuple(map(Edit.from_json, edits))
+        return rebuild(Architecture(factory, arguments, read, prepared))
     except (EngineError, *_NONSENSE) as error:
         raise ArchitectureError(
             f"the architecture {shown(factory)} in it cannot be built "
@@ -79,10 +82,11 @@ def check_same_function(model: nn.Module, architecture: Architecture) -> None:
         )
 
 
-def from_factory(reference: str) -> nn.Module:
-    """The network that a person's `package.module:factory` makes. Raises UnknownFamilyError."""
+def from_factory(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
+    """The network of a registry, or that a person's `package.module:factory` makes when called
+    without arguments. Raises UnknownFamilyError."""
     try:
-        model = build(reference, {})
+        model = build(reference, arguments or {})
     except _NONSENSE as error:
         raise UnknownFamilyError(
             f"the factory {reference!r} fails when called without arguments "

@@ -27,7 +27,10 @@ from engine.checkpoints.tensor_names import (
 from engine.checkpoints.tensors import mismatches, shapes_of
 from engine.contracts.message_text import listed, shown
 
-REMEDY = "only networks that docs/networks.md describes are pruned here so far"
+REMEDY = (
+    "say what makes it with --arch torchvision.models:NAME, timm:NAME or package.module:factory "
+    "(docs/networks.md)"
+)
 _FAMILY = "our CIFAR ResNets"
 
 

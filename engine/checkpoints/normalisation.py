@@ -12,8 +12,11 @@ from engine.checkpoints.trials import NOISE, Chosen, Scaling, Trial, Trials, dif
 from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError
 from engine.contracts.networks import Architecture, DataDescription, Execution
+from engine.contracts.references import library_of
 from engine.data import ImageData
+from engine.models import FAMILIES
 from engine.models.cifar_resnet import PadShortcut
+from engine.models.libraries import scaling_of
 from engine.models.resnet_layout import USUAL
 from engine.runtime.progress import Monitor
 
@@ -45,15 +48,19 @@ def choose(
     if loaded.data is not None and loaded.data.mean:
         given = loaded.data
         return Choice(loaded.model, architecture, "checkpoint", given.mean, given.std)
-    scalings = _scalings(data)
+    scalings, own = _scalings(architecture, data)
     arguments = architecture.arguments if loaded.inferred else None
     trials = Trials(loaded.model, arguments, scalings, data, execution, monitor)
+    if architecture.factory not in FAMILIES:
+        trials.make_quick(own)
     layouts = plausible(arguments) if arguments is not None else (USUAL,)
     chosen = trials.choose(layouts)
+    if own is not None:
+        chosen = _with_its_own(chosen, own)
     if arguments is not None:
         chosen = _with_best_eps(chosen, trials)
     best = chosen.best
-    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen))
+    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own))
     for note in notes:
         monitor.note(note)
     if best.layout != USUAL:
@@ -65,14 +72,38 @@ def choose(
     return Choice(model, architecture, best.scaling, tuple(mean), tuple(std), notes, doubts)
 
 
-def _scalings(data: ImageData) -> dict[str, Scaling]:
+def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageData) -> Choice:
+    """How a network that was never trained is read: there is nothing to choose by."""
+    name = f"{data.name} statistics"
+    return Choice(loaded.model, architecture, name, data.mean, data.std)
+
+
+def _scalings(architecture: Architecture, data: ImageData) -> tuple[dict[str, Scaling], str | None]:
+    """What is tried, and which of it a library names for its own weights of this network."""
     channels = data.image_shape_HWC[2]
     known = {
         name: values
         for name, values in preset_normalisations().items()
         if len(values[0]) == channels
     }
-    return {**known, f"{data.name} statistics": (data.mean, data.std)}
+    tried = {**known, f"{data.name} statistics": (data.mean, data.std)}
+    library = library_of(architecture.factory)
+    named = None if library is None else scaling_of(architecture.factory)
+    if named is None or len(named[0]) != channels:
+        return tried, None
+    for name, values in known.items():
+        if values == named:
+            return tried, name
+    own = library.partition(".")[0] if library else ""
+    return {own: named, **tried}, own
+
+
+def _with_its_own(chosen: Chosen, own: str) -> Chosen:
+    """The choice with the scaling of a library's own weights, unless another is clearly better."""
+    named = next((trial for trial in chosen.table if trial.scaling == own), None)
+    if named is None or differs(chosen.best, named):
+        return chosen
+    return Chosen(named, chosen.table, chosen.others)
 
 
 def _with_best_eps(chosen: Chosen, trials: Trials) -> Chosen:
@@ -102,10 +133,13 @@ def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
     )
 
 
-def _scaling_notes(chosen: Chosen) -> tuple[str, ...]:
+def _scaling_notes(chosen: Chosen, own: str | None) -> tuple[str, ...]:
     best = chosen.best
     table = ", ".join(f"{each.scaling} {each.as_given:.1f} %" for each in chosen.table)
-    taken = f"the checkpoint names no normalisation; took {best.scaling}, the best of: {table}"
+    why = "the best"
+    if best.scaling == own:
+        why = "that of its library's own weights, none being clearly better"
+    taken = f"the checkpoint names no normalisation; took {best.scaling}, {why} of: {table}"
     tied = [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
     if not tied:
         return (taken,)
@@ -151,8 +185,10 @@ def _doubts_on_channels(best: Trial, trials: Trials) -> tuple[Doubt, ...]:
 
 
 def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:
-    """Raises DataError when the network's classes or channels are not those of the data."""
-    arguments = architecture.arguments
+    """Raises DataError when a CIFAR ResNet's classes or channels are not those of the data, or the
+    classes' names not those that the checkpoint names; others are run (`image_fit.check_output`).
+    """
+    arguments = architecture.arguments if architecture.factory in FAMILIES else {}
     channels = data.image_shape_HWC[2]
     if arguments.get("num_classes", len(data.classes)) != len(data.classes):
         raise DataError(

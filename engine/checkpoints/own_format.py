@@ -22,6 +22,7 @@ from engine.contracts.codec import FormatError, decode
 from engine.contracts.edits import Edit
 from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
+from engine.contracts.references import library_of
 from engine.models import FAMILIES
 
 _FORMAT_NAME, _, _FORMAT_VERSION = FORMAT.partition("/")
@@ -54,8 +55,9 @@ def read_own(content: Mapping[str, Any], arch: str | None, trust: bool) -> OwnCh
     _check_version(content["format"])
     architecture = _architecture(content.get("architecture"))
     factory, arguments, edits = (architecture[k] for k in ("factory", "arguments", "edits"))
+    prepared = tuple(architecture["prepared"])
     notes: tuple[str, ...] = ()
-    if factory not in FAMILIES and factory != arch:
+    if factory not in FAMILIES and library_of(factory) is None and factory != arch:
         if not trust:
             raise UnsafeCheckpointError(
                 f"its network is made by the function {shown(factory)}; if you know it, give "
@@ -75,11 +77,11 @@ def read_own(content: Mapping[str, Any], arch: str | None, trust: bool) -> OwnCh
         check_size(unpruned)
         if not edits:
             check_shapes(unpruned, state, what, _WRITE_AGAIN)
-    model = rebuilt(factory, arguments, edits)
+    model = rebuilt(factory, arguments, edits, prepared)
     check_shapes(model, state, what, _WRITE_AGAIN)
     own = model.state_dict()
     weights, converted = as_weights(state, lambda name: _is_whole_number(own.get(name)))
-    known = Architecture(factory, arguments, tuple(map(Edit.from_json, edits)))
+    known = Architecture(factory, arguments, tuple(map(Edit.from_json, edits)), prepared)
     return OwnCheckpoint(
         known, load_strictly(model, weights), _data(content.get("data")), notes + converted
     )
@@ -102,10 +104,11 @@ def _check_version(written: str) -> None:
 
 
 def _architecture(value: Any) -> dict[str, Any]:
-    """Factory, arguments and edits, of the right types."""
-    expected: dict[str, type] = {"factory": str, "arguments": dict, "edits": list}
+    """Factory, arguments, edits and preparations, of the right types."""
+    expected: dict[str, type] = {"factory": str, "arguments": dict, "edits": list, "prepared": list}
     if not isinstance(value, Mapping):
         raise ArchitectureError(f"it does not tell its architecture; {_WRITE_AGAIN}")
+    value = {"prepared": [], **value}  # the first checkpoints have none
     for key, kind in expected.items():
         if not isinstance(value.get(key), kind):
             raise ArchitectureError(
@@ -116,6 +119,8 @@ def _architecture(value: Any) -> dict[str, Any]:
         raise ArchitectureError(f"its architecture has an argument without name; {_WRITE_AGAIN}")
     if not all(isinstance(edit, Mapping) for edit in value["edits"]):
         raise ArchitectureError(f"its architecture has an edit that is none; {_WRITE_AGAIN}")
+    if not all(isinstance(name, str) for name in value["prepared"]):
+        raise ArchitectureError(f"its architecture has a preparation that is none; {_WRITE_AGAIN}")
     return {key: value[key] for key in expected}
 
 

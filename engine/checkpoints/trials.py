@@ -29,6 +29,7 @@ FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
 LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
 MOST_LAYOUTS, MOST_FINALISTS = 4, 2  # that get more images
 TRIAL_SEED = 0
+USUAL_PIXELS = 64 * 64  # of an image, up to which as many images are tried as of small ones
 CLEARLY, NOISE = 0.01, 0.05  # p-values: below the first one differs, above the second it is a tie
 
 Scaling = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std
@@ -77,6 +78,20 @@ class Trials:
         self._scalings, self._data = scalings, data
         self._execution, self._monitor = execution, monitor
         self._num_classes = len(data.classes)
+        self._num_images = TRIAL_IMAGES
+
+    def make_quick(self, kept: str | None) -> None:
+        """Leaves out scalings that are clearly worse than the best on few images, but for one:
+        a network of any kind may take seconds an image."""
+        height, width, _ = self._data.image_shape_HWC
+        share = min(1.0, USUAL_PIXELS / (height * width))
+        self._num_images = max(SECOND_IMAGES, int(TRIAL_IMAGES * share))
+        images = self._images(FIRST_IMAGES)
+        trials = [self._run(USUAL, name, images) for name in self._scalings]
+        best = best_of(trials)
+        close = sorted((t for t in trials if not differs(best, t)), key=lambda t: -t.accuracy)
+        names = {trial.scaling for trial in close[:MOST_LAYOUTS]} | {kept}
+        self._scalings = {n: values for n, values in self._scalings.items() if n in names}
 
     def model(self, layout: Layout) -> nn.Module:
         """The network in a layout."""
@@ -96,7 +111,7 @@ class Trials:
             left = self._halved(left, quick, FIRST_IMAGES, MOST_LAYOUTS, losers)
         if len(left) > 1:
             left = self._halved(left, list(self._scalings), SECOND_IMAGES, MOST_FINALISTS, losers)
-        images = self._images(TRIAL_IMAGES)
+        images = self._images(self._num_images)
         trials = [self._run(layout, name, images) for layout in left for name in self._scalings]
         best = best_of(trials)
         usual = best_of([t for t in trials if t.layout == left[0]])
@@ -111,13 +126,13 @@ class Trials:
     def with_other(self, best: Trial, layout: Layout) -> Trial | None:
         """That layout with the best trial's normalisation, on as many images; None for a network
         that guesses."""
-        images = self._images(TRIAL_IMAGES)
+        images = self._images(self._num_images)
         return self._run(layout, best.scaling, images) if is_above_chance(best, images) else None
 
     def with_channels_turned(self, best: Trial) -> Trial | None:
         """The best trial's layout on as many images whose channels are in the opposite order, with
         what scales them best; None for grey images, and for a network that guesses."""
-        few, images = (_turned(self._images(count)) for count in (FIRST_IMAGES, TRIAL_IMAGES))
+        few, images = (_turned(self._images(count)) for count in (FIRST_IMAGES, self._num_images))
         if images.pixels_NHWC.shape[-1] != 3:
             return None
         scaling = best_of([self._run(best.layout, name, few) for name in self._scalings]).scaling

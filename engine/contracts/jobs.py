@@ -22,9 +22,11 @@ from engine.contracts.networks import (
     Execution,
     FileRef,
     NetworkRef,
+    Reading,
     Scores,
     SnapshotRef,
 )
+from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.structure import NetworkStructure
@@ -35,7 +37,11 @@ KEY_DIGITS = 32
 
 @dataclass(frozen=True)
 class OpenRoot:
-    """Read a checkpoint and measure it: the root of a tree. Gives Opened."""
+    """Read a checkpoint and measure it: the root of a tree. Gives Opened.
+
+    `untrained`: there is no file; the network that `arch` names has random weights. `output` says
+    which of several outputs are the class scores.
+    """
 
     KIND: ClassVar = "open"
     checkpoint: FileRef
@@ -43,6 +49,14 @@ class OpenRoot:
     trust_pickle: bool = False
     device: str = "auto"
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+    untrained: bool = False
+    output: str | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)
@@ -140,11 +154,35 @@ class DescribeData:
     KIND: ClassVar = "data"
     digest: str
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
-Job = OpenRoot | Propose | Recover | Tune | TrainFromScratch | Export | Doctor | DescribeData
+@dataclass(frozen=True)
+class NameWeights:
+    """Say what the files of a library's own weights of a network are called. Gives WeightsNamed."""
+
+    KIND: ClassVar = "weights"
+    factory: str
+
+
+Job = (
+    OpenRoot
+    | Propose
+    | Recover
+    | Tune
+    | TrainFromScratch
+    | Export
+    | Doctor
+    | DescribeData
+    | NameWeights
+)
 JOBS: TaggedUnion[Job] = TaggedUnion(
-    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData
+    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData, NameWeights
 )
 
 
@@ -260,9 +298,28 @@ class DataDescribed:
     seconds: float = 0.0
 
 
-Result = Opened | Proposed | Recovered | Tuned | Trained | Exported | Diagnosis | DataDescribed
+@dataclass(frozen=True)
+class WeightsNamed:
+    """The names (no folders) of files of weights, the best ones first."""
+
+    KIND: ClassVar = "weights-named"
+    files: tuple[str, ...]
+    seconds: float = 0.0
+
+
+Result = (
+    Opened
+    | Proposed
+    | Recovered
+    | Tuned
+    | Trained
+    | Exported
+    | Diagnosis
+    | DataDescribed
+    | WeightsNamed
+)
 RESULTS: TaggedUnion[Result] = TaggedUnion(
-    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed
+    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed, WeightsNamed
 )
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -277,6 +334,7 @@ class Places:
     data: str = ""  # a known name, or a path; empty where the checkpoint names its own
     checkpoint: str = ""
     output: str = ""  # the file that training or an export writes
+    factory: Factory | None = None  # of a person's, which may be called as it is now
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,17 @@ class DataDescription:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How the images of a data set are read: how many of the training images, and what size they
+    are brought to. The shorter side becomes `resize` pixels (`image_size` where that is None), then
+    the middle square of `image_size` is cut out; None leaves them as they are."""
+
+    train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+
+
+@dataclass(frozen=True)
 class DataRef:
     """The images that a job works on: recognised by their digest, wherever they are found."""
 
@@ -72,6 +83,12 @@ class DataRef:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
+from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
     SettingField,
@@ -26,12 +27,16 @@ from engine.contracts.options import (
 CRITERIA: Mapping[str, str] = {
     "kl": "exact, {images} images a class",
     "kl-fast": "estimated where it is small, {images} images a class",
+    "kl-fisher": "estimated from gradients, {images} images a class",
     "l1": "the weights alone",
 }
 SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")
 POLICIES = ("cka", "random", "layers", "filters", "layers-first")
+OPTIMISERS = ("sgd", "adamw")
+SCHEDULES = ("step", "cosine")
+NORMS = ("train", "frozen")
 PROTOCOLS = ("default", "paper")
 SPLITS = ("validation", "test")
 
@@ -61,6 +66,20 @@ class DataSettings(Checked):
         Option("train_limit", "Train on so many images only (a stratified subset)",
                low=1, high=10**9),
     )  # fmt: skip
+    image_size: int | None = setting(
+        None,
+        Option("image_size", "Bring images to this height and width", low=1, high=4096),
+    )
+    resize: int | None = setting(
+        None,
+        Option("resize", "The shorter side before the middle is cut out; --image-size if not given",
+               low=1, high=8192),
+    )  # fmt: skip
+
+    @property
+    def reading(self) -> Reading:
+        """How the images are read."""
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)
@@ -119,6 +138,27 @@ class TrainingSettings(Checked):
     )
     batch_size: int = setting(128, Option("batch_size", "Images a step", low=2, high=10**6))
     weight_decay: float = setting(5e-4, Option("weight_decay", "L2 penalty", low=0, high=1))
+    optimiser: str = setting(
+        "sgd", Option("optimiser", "What changes the weights", choices=OPTIMISERS)
+    )
+    schedule: str = setting(
+        "step", Option("schedule", "How the learning rate falls", choices=SCHEDULES)
+    )
+    warmup_epochs: float = setting(
+        0.0, Option("warmup_epochs", "In which the learning rate rises", low=0, high=10**5)
+    )
+    label_smoothing: float = setting(
+        0.0, Option("label_smoothing", "Of the labels, spread over all classes", low=0, high=0.99)
+    )
+    mixup: float = setting(
+        0.0, Option("mixup", "Alpha of mixup: images mixed in pairs; 0 for none", low=0, high=100)
+    )
+    accumulate: int = setting(
+        1, Option("accumulate", "Parts of a batch that go through one by one", low=1, high=10**5)
+    )
+    norms: str = setting(
+        "train", Option("norms", "Whether batch norms take statistics", choices=NORMS)
+    )
 
     @property
     def total_epochs(self) -> int:

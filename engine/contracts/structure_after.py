@@ -132,20 +132,9 @@ def _without_blocks(structure: NetworkStructure, gone: Collection[str]) -> Netwo
         if not is_gone(block.path)
     )
     frozen = {path: why for path, why in structure.frozen.items() if not is_gone(path)}
-    groups = []
-    for group in structure.groups:
-        left = _without_tensors(group, is_gone)
-        if left is None:
-            continue
-        if any(_is_in(block, rule.module) for rule in left.sizes for block in gone):
-            frozen[left.path] = _SIZES_LOST
-            continue
-        groups.append(left)
-    return replace(structure, blocks=blocks, groups=tuple(groups), frozen=frozen)
-
-
-# Sizes are known by the number of their call, and calls that were before it are gone.
-_SIZES_LOST = "a block is gone among the calls by which the sizes of its tensors are known"
+    left = (_without_tensors(group, is_gone) for group in structure.groups)
+    groups = tuple(group for group in left if group is not None)
+    return replace(structure, blocks=blocks, groups=groups, frozen=frozen)
 
 
 def _without_parts(

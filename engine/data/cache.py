@@ -14,17 +14,27 @@ from engine.contracts.files import write_atomically
 from engine.data import sources
 from engine.data.folders import NoCacheFolderError, cache_folder
 from engine.data.images import Decoded
+from engine.data.sources.resizing import Target, resized
 
 Progress = Callable[[str, int, int], None]
 CACHE_FORMAT = 2
 
 
 def decoded(
-    source: str, on_progress: Progress | None = None, *, as_before: bool = False
+    source: str,
+    on_progress: Progress | None = None,
+    *,
+    size: Target | None = None,
+    as_before: bool = False,
 ) -> Decoded:
-    """The decoded data set of `source`: from the cache if its content is known, else decoded."""
-    opened = sources.open_source(source, on_progress, as_before=as_before)
+    """The decoded data set of `source`: from the cache if its content is known, else decoded.
+
+    Where a target is given its images have that size.
+    """
+    opened = sources.open_source(source, on_progress, size=size, as_before=as_before)
     found = _decoded(opened, on_progress)
+    if size is not None and not opened.is_sized:
+        found = resized(found, size, on_progress)
     return replace(found, notes=(*opened.notes, *found.notes))
 
 

@@ -21,7 +21,7 @@ def check(raw: Decoded) -> None:
     if len(set(shapes.values())) > 1:
         raise DataError(
             f"the splits of {name} differ in image size: {_words(shapes)} (height, width, "
-            "channels); save all at one size"
+            "channels); save all at one size, or give --image-size"
         )
     for key, labels_N in raw.arrays.items():
         if not key.startswith("y_"):

@@ -13,6 +13,7 @@ from engine.contracts.message_text import plain
 from engine.data.cache import decoded
 from engine.data.checks import check
 from engine.data.images import ImageData, Images
+from engine.data.sources.resizing import target_of
 from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
@@ -22,16 +23,21 @@ def load(
     source: str,
     *,
     train_limit: int | None = None,
+    image_size: int | None = None,
+    resize: int | None = None,
     on_progress: Progress | None = None,
     as_before: bool = False,
 ) -> ImageData:
     """The data set that `source` names: a known name, a folder or .zip of images, or an .npz.
 
     `train_limit` keeps a stratified subset of the training images; the validation split is cut
-    off first, so that it stays the same at every limit. `as_before` reads folders and zips as
-    earlier versions did, for trees that were grown on them. Raises DataError.
+    off first, so that it stays the same at every limit. With `image_size` the shorter side of
+    every image becomes `resize` pixels (else as many), and the middle square is cut out.
+    `as_before` reads folders and zips as earlier versions did, for trees that were grown on them.
+    Raises DataError, and SettingsError for sizes that do not fit.
     """
-    raw = decoded(source, on_progress, as_before=as_before)
+    size = target_of(image_size, resize)
+    raw = decoded(source, on_progress, size=size, as_before=as_before)
     check(raw)
     x_train, y_train = raw.arrays["x_train"], raw.arrays["y_train"]
     if "x_val" in raw.arrays:

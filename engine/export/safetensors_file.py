@@ -10,13 +10,12 @@ from torch import nn
 from engine.checkpoints.own_metadata import metadata_of
 from engine.contracts.files import write_atomically
 from engine.export.provenance import Provenance
+from engine.runtime.sharing import apart
 
 
 def write_safetensors(model: nn.Module, about: Provenance, destination: Path) -> None:
     """Writes the network's tensors, with everything else as JSON in the file's metadata."""
-    tensors = {
-        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
-    }
+    tensors = apart(model.state_dict())
     metadata = metadata_of(about.architecture, about.data, about.metrics)
     write_atomically(
         destination, lambda path: safetensors.torch.save_file(tensors, path, metadata=metadata)

@@ -11,24 +11,30 @@ from torch import nn
 
 from engine.contracts.errors import UnknownFamilyError
 from engine.contracts.networks import Architecture
+from engine.contracts.references import library_of
 from engine.models.cifar_resnet import CifarResNet, arguments_of_depth
+from engine.models.libraries import factory_of
 from engine.models.user_modules import import_factory, users_modules_first
 
 FAMILIES: dict[str, Callable[..., nn.Module]] = {"cifar_resnet": CifarResNet}
 
 
 def build(factory: str, arguments: Mapping[str, Any], *, seed: int = 0) -> nn.Module:
-    """A freshly initialised network of a family (`cifar_resnet`) or of `package.module:factory`.
+    """A freshly initialised network: of a family (`cifar_resnet`), of a library's registry
+    (`torchvision.models:resnet18`, `timm:resnet18`) or of `package.module:factory`.
 
     The global random state is left as it was. Raises UnknownFamilyError.
     """
     make = FAMILIES.get(factory)
+    if make is None and library_of(factory) is not None:
+        make = factory_of(factory)
     if make is not None:
         return _made(make, arguments, seed)
     module_name, _, attribute = factory.partition(":")
     if not attribute:
         raise UnknownFamilyError(
-            f"{factory!r} is neither a family ({', '.join(FAMILIES)}) nor 'package.module:factory'"
+            f"{factory!r} is neither a family ({', '.join(FAMILIES)}), nor "
+            "'torchvision.models:NAME', 'timm:NAME' or 'package.module:factory'"
         )
     with users_modules_first(module_name):
         return _made(import_factory(factory), arguments, seed)

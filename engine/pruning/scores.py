@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from torch import nn
 
@@ -14,7 +14,22 @@ from engine.runtime.progress import Monitor
 
 __all__ = ["Criterion", "Scores", "check_scores"]
 
-Criterion = Callable[[nn.Module, Images, ImageData, Execution, Monitor], Scores]
+
+class Criterion(Protocol):
+    """Scores each block of a network that may go, with its parts, and each unit of its groups; of
+    groups that cross blocks only where they are asked for (`crossing`). Raises Cancelled."""
+
+    def __call__(
+        self,
+        model: nn.Module,
+        structure: NetworkStructure,
+        images: Images,
+        data: ImageData,
+        execution: Execution,
+        monitor: Monitor = ...,
+        *,
+        crossing: bool = False,
+    ) -> Scores: ...
 
 
 def check_scores(scores: Scores, structure: NetworkStructure) -> None:

@@ -17,6 +17,7 @@ from engine.contracts.jobs import (
     Export,
     Job,
     JobRequest,
+    NameWeights,
     OpenRoot,
     Propose,
     Recover,
@@ -40,6 +41,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     Export: handlers.export,
     Doctor: handlers.doctor,
     DescribeData: handlers.describe_data,
+    NameWeights: handlers.name_weights,
 }
 
 

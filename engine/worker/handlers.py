@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from engine.checkpoints import LoadedNetwork, normalisation
-from engine.checkpoints import load as load_checkpoint
-from engine.checkpoints.build import check_same_function
-from engine.checkpoints.root_doubts import doubts_of, doubts_on_splits
 from engine.contracts import seeds
-from engine.contracts.doubts import Doubt
-from engine.contracts.errors import DataError, DataNotNamedError
-from engine.contracts.events import NetworkRead
+from engine.contracts.errors import DataError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
     DataDescribed,
@@ -24,6 +17,7 @@ from engine.contracts.jobs import (
     Doctor,
     Export,
     Exported,
+    NameWeights,
     Opened,
     OpenRoot,
     Places,
@@ -35,79 +29,42 @@ from engine.contracts.jobs import (
     TrainFromScratch,
     Tune,
     Tuned,
+    WeightsNamed,
 )
-from engine.contracts.networks import Architecture, DataRef, Execution
+from engine.contracts.networks import DataRef, Execution, Reading
 from engine.contracts.settings import TrainingSettings
-from engine.data.sources import KNOWN_NAMES
 from engine.data.splits import sample_per_class
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
-from engine.measures.latency import LatencyRatio, latency_beside, latency_ms
+from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
-from engine.models import FAMILIES, architecture_of_name
-from engine.models.cifar_resnet import CifarResNet, arguments_of
+from engine.models import architecture_of_name
+from engine.models.libraries import weight_files
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
 from engine.training.from_scratch import train_network
+from engine.training.plan import TrainPlan
+from engine.worker import roots
 from engine.worker.workbench import Workbench
 
 
 def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor) -> Opened:
     """A checkpoint as the root of a tree: what it is, how good it is on these data."""
     execution = _set_up(None, job.device)
-    loaded = load_checkpoint(places.checkpoint, arch=job.arch, trust_pickle=job.trust_pickle)
-    for note in loaded.notes:
-        monitor.note(note)
-    architecture = _known_architecture(loaded)
-    monitor.tell(_network_read(architecture))
-    named = None if places.data else _data_named_by(loaded)
-    data = bench.images_for(loaded.data, places.data or named or "", job.train_limit, monitor)
-    normalisation.check_fit(architecture, loaded.data, data)
-    chosen = normalisation.choose(loaded, architecture, data, execution, monitor)
-    model, data = chosen.model, data.with_normalisation(chosen.mean, chosen.std)
-    validation = evaluate(
-        model, data.validation, data, execution, monitor=monitor, phase="validation"
-    )
-    test = evaluate(model, data.test, data, execution, monitor=monitor, phase="test")
-    doubts = _each_once(
-        *doubts_on_splits(data),
-        *chosen.doubts,
-        *doubts_of(loaded.metrics, loaded.data is None, data, validation, test),
-    )
-    for doubt in doubts:
-        monitor.note(doubt.words)
-    cost = cost_of(model, data.image_shape_HWC)
-    return Opened(
-        architecture=chosen.architecture,
-        snapshot=bench.keep(model),
-        data=replace(data.describe(), normalisation=chosen.name),
-        data_name=named,
-        environment=device.environment_of(execution),
-        notes=(*loaded.notes, *data.notes, *chosen.notes, *(doubt.words for doubt in doubts)),
-        metrics={
-            "val_accuracy": validation.accuracy,
-            "val_loss": validation.loss,
-            "test_accuracy": test.accuracy,
-            "macs": cost.num_macs,
-            "params": cost.num_params,
-            "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
-        },
-        doubts=doubts,
-        structure=structure_of(model),
-    )
+    return roots.open_root(job, execution, bench, places, monitor)
 
 
 def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) -> Proposed:
     """The scores of a parent's structures, and one edit for each candidate, or for a request."""
     execution = _set_up(job.execution)
     data = bench.images_of(job.data, places.data, monitor)
-    parent = bench.network(job.parent)
+    parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
     if job.request is not None:
         requests.check(job.request, parent, structure)
@@ -116,7 +73,8 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         labels_N = data.train.labels_N.numpy()
         chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
         images = data.train.take(torch.from_numpy(chosen_N))
-        scores = CRITERIA[job.scoring.criterion](parent, images, data, execution, monitor)
+        criterion = CRITERIA[job.scoring.criterion]
+        scores = criterion(parent, structure, images, data, execution, monitor)
         sample_ids = tuple(sorted(int(i) for i in chosen_N))
     check_scores(scores, structure)
     about = (
@@ -137,7 +95,7 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
     """A candidate: the edit applied, recovered, measured and compared to its parent."""
     execution = _set_up(job.execution)
     data = bench.images_of(job.data, places.data, monitor)
-    parent = bench.network(job.parent)
+    parent = bench.network(job.parent, places.factory)
     model = editing.apply(job.edit, parent)
     cost = cost_of(model, data.image_shape_HWC)
     split = data.test if job.similarity.split == "test" else data.validation
@@ -195,7 +153,7 @@ def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned
     """A kept node after the remaining epochs; test accuracy is measured here, to report."""
     execution = _set_up(job.execution)
     data = bench.images_of(job.data, places.data, monitor)
-    model = bench.network(job.network)
+    model = bench.network(job.network, places.factory)
     schedule = job.training
     plan = _plan(schedule, job.seed, schedule.recovery_epochs, schedule.total_epochs)
     history = train(model, data, plan, execution, monitor=monitor, phase="tuning")
@@ -219,7 +177,7 @@ def train_from_scratch(
 ) -> Trained:
     """A network trained from scratch and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images_for(None, places.data, job.train_limit, monitor)
+    data = bench.images_for(None, places.data, Reading(job.train_limit), monitor)
     architecture = architecture_of_name(
         job.arch,
         width=job.width,
@@ -237,7 +195,7 @@ def export(job: Export, bench: Workbench, places: Places, monitor: Monitor) -> E
     """A node written as a file of the format that is asked for."""
     output = Path(places.output)
     check_suffix(job.format, output.name)
-    model = bench.network(job.network)
+    model = bench.network(job.network, places.factory)
     about = Provenance(job.network.architecture, job.data, job.metrics)
     EXPORTERS[job.format](model, about, output)
     return Exported(output.stat().st_size)
@@ -253,48 +211,20 @@ def describe_data(
     job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
 ) -> DataDescribed:
     """Which images lie at a place; the next job there need not read them again."""
-    wanted = DataRef(job.digest, (), (), job.train_limit)
+    wanted = DataRef(job.digest, (), (), **vars(job.reading))
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
-    return DataDescribed(bench.images(places.data, job.train_limit, monitor).describe())
+    return DataDescribed(bench.images(places.data, job.reading, monitor).describe())
+
+
+def name_weights(
+    job: NameWeights, bench: Workbench, places: Places, monitor: Monitor
+) -> WeightsNamed:
+    """What torchvision's own weights of a network are called in its cache."""
+    return WeightsNamed(weight_files(job.factory))
 
 
 # ------------------------------------------------------------ what they share
-
-
-def _each_once(*doubts: Doubt) -> tuple[Doubt, ...]:
-    """The doubts, the first of each kind: a kind may be seen on training and validation images."""
-    return tuple({doubt.code: doubt for doubt in reversed(doubts)}.values())[::-1]
-
-
-def _known_architecture(loaded: LoadedNetwork) -> Architecture:
-    """The architecture as one of our families: a store's factory is never called."""
-    if loaded.architecture.factory in FAMILIES:
-        return loaded.architecture
-    assert isinstance(loaded.model, CifarResNet)  # no other has a structure
-    architecture = Architecture("cifar_resnet", arguments_of(loaded.model))
-    check_same_function(loaded.model, architecture)
-    return architecture
-
-
-def _network_read(architecture: Architecture) -> NetworkRead:
-    channels, classes = (architecture.arguments.get(k) for k in ("in_channels", "num_classes"))
-    return NetworkRead(
-        channels if isinstance(channels, int) else None,
-        classes if isinstance(classes, int) else None,
-    )
-
-
-def _data_named_by(loaded: LoadedNetwork) -> str:
-    """The data that a checkpoint names, where that name alone finds them."""
-    name = loaded.data.name if loaded.data is not None else ""
-    if name in KNOWN_NAMES:
-        return name
-    told = f" (it was trained on {name!r})" if name else ""
-    raise DataNotNamedError(
-        f"the checkpoint does not say where its data are{told}; give them with --data NAME, "
-        "a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
-    )
 
 
 def _plan(schedule: TrainingSettings, seed: int, first_epoch: int, last_epoch: int) -> TrainPlan:
@@ -306,6 +236,13 @@ def _plan(schedule: TrainingSettings, seed: int, first_epoch: int, last_epoch: i
         learning_rate=schedule.learning_rate,
         batch_size=schedule.batch_size,
         weight_decay=schedule.weight_decay,
+        schedule=schedule.schedule,
+        optimiser=schedule.optimiser,
+        warmup_epochs=schedule.warmup_epochs,
+        label_smoothing=schedule.label_smoothing,
+        mixup=schedule.mixup,
+        accumulate=schedule.accumulate,
+        frozen_norms=schedule.norms == "frozen",
     )
 
 

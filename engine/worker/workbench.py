@@ -9,26 +9,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 import safetensors.torch
-from torch import Tensor, nn
+from torch import nn
 
-from engine.contracts.errors import DataError, EngineError, WeightsChangedError
+from engine.contracts.errors import DataError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
 from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
-    Architecture,
     DataDescription,
     DataRef,
     Execution,
     NetworkRef,
+    Reading,
     SnapshotRef,
 )
+from engine.contracts.references import Factory
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageData, Images, load
 from engine.measures.accuracy import Evaluation, evaluate
-from engine.models import FAMILIES
 from engine.pruning import editing
 from engine.runtime.progress import Monitor
+from engine.runtime.sharing import apart
+from engine.worker.factories import check_allowed
 
 
 class _FeaturesOf(NamedTuple):
@@ -45,34 +47,32 @@ class Workbench:
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
-        self._data: tuple[tuple[str, int | None, bool], ImageData] | None = None
+        self._data: tuple[tuple[str, Reading, bool], ImageData] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
     def images(
-        self, source: str, train_limit: int | None, monitor: Monitor, *, as_before: bool = False
+        self, source: str, reading: Reading, monitor: Monitor, *, as_before: bool = False
     ) -> ImageData:
         """The data set of a source, or as earlier versions read it. Raises DataError."""
-        key = (source, train_limit, as_before)
+        key = (source, reading, as_before)
         if self._data is None or self._data[0] != key:
             self._data = None  # room for the next one
-            data = load(
-                source, train_limit=train_limit, on_progress=monitor.step, as_before=as_before
-            )
+            data = load(source, **vars(reading), on_progress=monitor.step, as_before=as_before)
             self._data = (key, data)
         return self._data[1]
 
     def images_for(
-        self, known: DataDescription | None, source: str, train_limit: int | None, monitor: Monitor
+        self, known: DataDescription | None, source: str, reading: Reading, monitor: Monitor
     ) -> ImageData:
         """The data set of a source in the order of classes that a checkpoint names.
 
         What a person should know of it is told. Raises DataError.
         """
-        data = self.images(source, train_limit, monitor)
+        data = self.images(source, reading, monitor)
         as_text = tuple(sorted(data.classes))
         if known is not None and known.classes == as_text != data.classes:
             # Trained when earlier versions sorted class folders named by numbers as text.
-            data = self.images(source, train_limit, monitor, as_before=True)
+            data = self.images(source, reading, monitor, as_before=True)
         for note in data.notes:
             monitor.note(note)
         return data
@@ -80,10 +80,10 @@ class Workbench:
     def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
         """The very images that a job is about. Raises DataError where the source has others."""
         # The reading that was right for the last job is, for the same run, right again.
-        as_before = self._data is not None and self._data[0] == (source, ref.train_limit, True)
-        data = self.images(source, ref.train_limit, monitor, as_before=as_before)
+        as_before = self._data is not None and self._data[0] == (source, ref.reading, True)
+        data = self.images(source, ref.reading, monitor, as_before=as_before)
         if data.digest != ref.digest and as_before:
-            data = self.images(source, ref.train_limit, monitor)
+            data = self.images(source, ref.reading, monitor)
         if data.digest != ref.digest:
             data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)
@@ -91,7 +91,7 @@ class Workbench:
     def _images_as_before(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
         """The images of a tree that an earlier version grew, which read folders in other ways."""
         with contextlib.suppress(DataError):
-            data = self.images(source, ref.train_limit, monitor, as_before=True)
+            data = self.images(source, ref.reading, monitor, as_before=True)
             if data.digest == ref.digest:
                 monitor.note(
                     f"this tree was grown when {plain(data.name)} was read in another way (classes "
@@ -104,9 +104,12 @@ class Workbench:
             "images or labels differ); bring back the original, or start a new tree"
         )
 
-    def network(self, ref: NetworkRef) -> nn.Module:
-        """A node's network with its weights. Raises EngineError."""
-        _refuse_foreign_factory(ref.architecture)
+    def network(self, ref: NetworkRef, allowed: Factory | None) -> nn.Module:
+        """A node's network with its weights, by a person's factory only where that is allowed.
+
+        Raises EngineError, ForeignFactoryError.
+        """
+        check_allowed(ref.architecture, allowed)
         model = editing.rebuild(ref.architecture)
         model.load_state_dict(safetensors.torch.load(self._weights(ref.snapshot)))
         return model
@@ -151,17 +154,8 @@ class Workbench:
 
     def keep(self, model: nn.Module) -> SnapshotRef:
         """Writes a model's tensors to the spool folder and names them by their hash."""
-        state: dict[str, Tensor] = {
-            key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()
-        }
-        content = safetensors.torch.save(state)
+        content = safetensors.torch.save(apart(model.state_dict()))
         sha256 = hashlib.sha256(content).hexdigest()
         make_folder(self.spool)
         write_bytes_atomically(snapshot_path(self.spool, sha256), content)
         return SnapshotRef(sha256)
-
-
-def _refuse_foreign_factory(architecture: Architecture) -> None:
-    if architecture.factory not in FAMILIES:
-        # A store may come from anywhere, and a factory by reference is code to be run.
-        raise EngineError(f"refused to call the factory {architecture.factory!r} of a store")

@@ -14,16 +14,20 @@ from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
 from explorer.cli.options import (
+    AllowFactory,
     Arch,
     Device,
     Json,
     Model,
     NewRun,
     NodeName,
+    Output,
     Protocol,
+    RandomWeights,
     Store,
     StoreFile,
     TrustPickle,
+    Weights,
 )
 from explorer.cli.settings_options import Given, takes_settings
 
@@ -65,6 +69,10 @@ def auto(
     settings: Given,
     protocol: Protocol = "default",
     arch: Arch = None,
+    weights: Weights = None,
+    random_weights: RandomWeights = False,
+    output: Output = None,
+    allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
@@ -78,7 +86,8 @@ def auto(
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
-    request = Request(model, store, device, arch, trust_pickle, protocol, settings, new_run)
+    given = (store, device, arch, trust_pickle, protocol, settings, new_run)
+    request = Request(model, *given, weights, random_weights, allow_factory or (), output)
     run(request, as_json=json, yes=yes)
 
 
@@ -147,12 +156,13 @@ def export(
     output: Annotated[
         Path, typer.Argument(metavar="OUT", help=f"The file to write: {told_formats()}")
     ],
+    allow_factory: AllowFactory = None,
     json: Json = False,
 ) -> None:
     """Write a node as a file, in the format of its suffix."""
     from explorer.cli.commands.export import export as run
 
-    run(store, node, output, as_json=json)
+    run(store, node, output, allow_factory=allow_factory or (), as_json=json)
 
 
 @app.command("doctor")
@@ -171,10 +181,16 @@ def open_(
     settings: Given,
     model: Annotated[
         Optional[str],  # noqa: UP045 - typer reads it at run time
-        typer.Argument(help="A checkpoint, a store (.db), or 'sample'", show_default=False),
+        typer.Argument(
+            help="A checkpoint, a store (.db), 'sample', or a network's name", show_default=False
+        ),
     ] = None,
     protocol: Protocol = "default",
     arch: Arch = None,
+    weights: Weights = None,
+    random_weights: RandomWeights = False,
+    output: Output = None,
+    allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
@@ -185,7 +201,8 @@ def open_(
     from explorer.session.open_run import Request
 
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    raise typer.Exit(explore(Request(model, *given) if model else None))
+    request = Request(model or "", *given, weights, random_weights, allow_factory or (), output)
+    raise typer.Exit(explore(request if model else None))
 
 
 cli_steer.add_commands(app)

@@ -10,7 +10,10 @@ import typer
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="A checkpoint, a store (.db), or 'sample'", show_default=False
+        metavar="MODEL",
+        help="A checkpoint, a store (.db), 'sample', or a network: torchvision.models:NAME, "
+        "timm:NAME, package.module:factory",
+        show_default=False,
     ),
 ]
 
@@ -28,7 +31,33 @@ Protocol = Annotated[
 
 Arch = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(help="Of a checkpoint: resnet56, or package.module:factory"),
+    typer.Option(help="Of a checkpoint: resnet56, torchvision.models:NAME, package.module:factory"),
+]
+
+
+Weights = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="The file of MODEL's weights, where MODEL is a network's name"),
+]
+
+
+RandomWeights = Annotated[
+    bool, typer.Option("--random-weights", help="Begin with an untrained network of that name")
+]
+
+
+Output = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="KEY", help="Which of the network's several outputs are its class scores"),
+]
+
+
+AllowFactory = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        metavar="REFERENCE",
+        help="Call this package.module:factory that a store names (code!); may be repeated",
+    ),
 ]
 
 

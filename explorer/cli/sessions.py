@@ -9,19 +9,20 @@ from contextlib import asynccontextmanager, contextmanager
 from explorer.executors.kinds import workers
 from explorer.session.accepting import Accept, whatever_it_is
 from explorer.session.events import Emit
+from explorer.session.factories import Allow, nobody
 from explorer.session.open_run import Request, open_session
 from explorer.session.session import Session
 
 
 @asynccontextmanager
 async def session_of(
-    request: Request, emit: Emit, accept: Accept = whatever_it_is
+    request: Request, emit: Emit, accept: Accept = whatever_it_is, allow: Allow = nobody
 ) -> AsyncIterator[Session]:
     """The session that a request means; afterwards store and workers are closed, however it ends.
 
     Raises what opening one does: UsageError, StoreError, JobFailedError, DoubtfulRootError.
     """
-    session = await open_session(request, workers, emit, accept)
+    session = await open_session(request, workers, emit, accept, allow)
     try:
         yield session
     finally:

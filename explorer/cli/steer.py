@@ -10,6 +10,7 @@ from engine.contracts.settings import CRITERIA
 from explorer.cli.group import guarded
 from explorer.cli.options import (
     Allocation,
+    AllowFactory,
     Block,
     DataPlace,
     Filters,
@@ -21,6 +22,7 @@ from explorer.cli.settings_options import Given, takes_settings
 
 if TYPE_CHECKING:
     from engine.contracts.requests import CandidateRequest
+    from explorer.cli.commands.steer import Here
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -33,6 +35,12 @@ def add_commands(app: typer.Typer) -> None:
     app.command("tag")(tag)
     app.command("note")(note)
     app.command("drop")(drop)
+
+
+def _here(data: str | None, allow_factory: list[str] | None) -> Here:
+    from explorer.cli.commands.steer import Here
+
+    return Here(data, tuple(allow_factory or ()))
 
 
 def _request(
@@ -51,7 +59,7 @@ def _request(
 
 
 @guarded
-@takes_settings(leave_out=("data", "train_limit"), of="of a fork")
+@takes_settings(leave_out=("data", "train_limit", "image_size", "resize"), of="of a fork")
 def branch(
     store: StoreFile,
     node: NodeName,
@@ -67,6 +75,7 @@ def branch(
         bool, typer.Option("--fork", help="Start another run there, with the settings given")
     ] = False,
     data: DataPlace = None,
+    allow_factory: AllowFactory = None,
     json: Json = False,
 ) -> None:
     """Grow on from any earlier node, beside what is kept there; or fork the run there."""
@@ -78,14 +87,16 @@ def branch(
 
     if fork:
         given = settings if allocation is None else {**settings, "allocation": allocation}
-        run_fork(store, node, given, iterations, data=data, as_json=json)
+        run_fork(store, node, given, iterations, here=_here(data, allow_factory), as_json=json)
         return
     if settings:
         fixed = flag(next(iter(settings)))
         raise UsageError(f"{fixed} is fixed for a run that exists; with --fork another one begins")
     check_name("take", take, ("layer", "filter", "both"))
     asked = _request(block, filters, allocation) or cast(Take, take)
-    run(store, node, BranchRequest(asked, iterations), data=data, as_json=json)
+    run(
+        store, node, BranchRequest(asked, iterations), here=_here(data, allow_factory), as_json=json
+    )
 
 
 @guarded
@@ -100,6 +111,7 @@ def candidate(
         typer.Option(help=f"Score anew by this one: {', '.join(CRITERIA)}"),
     ] = None,
     data: DataPlace = None,
+    allow_factory: AllowFactory = None,
     json: Json = False,
 ) -> None:
     """Make one further candidate of a node, as you want it."""
@@ -109,7 +121,7 @@ def candidate(
     request = _request(block, filters, allocation, criterion)
     if request is None:
         raise UsageError("say what goes instead: --block PATH, or --filters N")
-    run(store, parent, request, data=data, as_json=json)
+    run(store, parent, request, here=_here(data, allow_factory), as_json=json)
 
 
 @guarded
@@ -120,12 +132,13 @@ def decide(
         list[str], typer.Argument(metavar="KEEP...", help="suggested, other, both, or names")
     ],
     data: DataPlace = None,
+    allow_factory: AllowFactory = None,
     json: Json = False,
 ) -> None:
     """Decide which candidates of a node are kept; `auto STORE` grows on from there."""
     from explorer.cli.commands.steer import decide as run
 
-    run(store, parent, keep, data=data, as_json=json)
+    run(store, parent, keep, here=_here(data, allow_factory), as_json=json)
 
 
 @guarded

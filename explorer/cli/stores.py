@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.options import DataPlace, Json, StoreFile
+from explorer.cli.options import AllowFactory, DataPlace, Json, StoreFile
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -41,12 +41,16 @@ def verify(
         typer.Option(metavar="NODE", help="Make this node again too, and compare its bits"),
     ] = None,
     data: DataPlace = None,
+    allow_factory: AllowFactory = None,
     json: Json = False,
 ) -> None:
     """Check every page, hash, lineage, decision and edit; only reads. Findings: exit code 1."""
     from explorer.cli.commands.verify import verify_store
 
-    raise typer.Exit(verify_store(store, reexecute=reexecute, data=data, as_json=json))
+    allowed = allow_factory or ()
+    raise typer.Exit(
+        verify_store(store, reexecute=reexecute, data=data, allow_factory=allowed, as_json=json)
+    )
 
 
 @guarded

@@ -13,16 +13,24 @@ from engine.contracts.networks import SnapshotRef
 from engine.contracts.spool import read_result, result_path, snapshot_path
 from engine.contracts.working_folder import is_ours, read_own, remove_file, write_own
 from explorer.session.data_places import DataPlaces, folders_of
+from explorer.session.factories import Factories
 from store import TreeStore
 
 
 class Artifacts:
     """A store's weights and finished results as files; the store itself no worker opens."""
 
-    def __init__(self, store: TreeStore, spool: Path, data: DataPlaces | None = None) -> None:
+    def __init__(
+        self,
+        store: TreeStore,
+        spool: Path,
+        data: DataPlaces | None = None,
+        factories: Factories | None = None,
+    ) -> None:
         self.store = store
         self.spool = spool
         self.data = data or DataPlaces(folders=folders_of(store.path))
+        self.factories = factories or Factories()
 
     def path(self, ref: SnapshotRef) -> Path:
         """A snapshot as a file, written from the store where it is not there, or not as it was.

@@ -12,7 +12,7 @@ from typing import cast
 from engine.contracts.errors import USAGE, UserError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import DataDescribed, DescribeData, Places
-from engine.contracts.networks import DataDescription
+from engine.contracts.networks import DataDescription, Reading
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.session.documents import RunDocument
@@ -21,7 +21,7 @@ from explorer.session.root_job import run_for_root
 
 # What lies at a place, with at most so many training images: those of a digest, where they may be
 # read so. Raises JobFailedError.
-Describe = Callable[[str, str, int | None], Awaitable[DataDescription]]
+Describe = Callable[[str, str, Reading], Awaitable[DataDescription]]
 
 _LEVELS_UP, _LONGEST_TAIL, _MOST_PLACES = 2, 3, 12
 _DIGITS = 12  # of a digest, for people
@@ -77,8 +77,8 @@ def folders_of(store: Path, checkpoint: Path | None = None) -> tuple[Path, ...]:
 def describer(executor: Executor, emit: Emit) -> Describe:
     """Has the executor look at places."""
 
-    async def describe(place: str, digest: str, train_limit: int | None) -> DataDescription:
-        job = DescribeData(digest, train_limit)
+    async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
+        job = DescribeData(digest, **vars(reading))
         result = await run_for_root(job, Places(data=place), executor, emit)
         return cast(DataDescribed, result).data
 
@@ -133,7 +133,7 @@ def in_words(data: DataDescription) -> str:
 
 async def _checked(document: RunDocument, given: str, describe: Describe) -> str:
     place = full_path(given)
-    found = await describe(place, document.data.digest, document.settings.data.train_limit)
+    found = await describe(place, document.data.digest, document.settings.data.reading)
     if found.digest != document.data.digest:
         raise OtherDataError(
             f"--data {given} holds other images than run {document.run.name} was grown on. There "
@@ -145,10 +145,10 @@ async def _checked(document: RunDocument, given: str, describe: Describe) -> str
 
 async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: Describe) -> str:
     others: list[str] = []
-    digest, limit = document.data.digest, document.settings.data.train_limit
+    digest, reading = document.data.digest, document.settings.data.reading
     for place in _existing(document.settings.data.source, folders):
         try:
-            found = await describe(place, digest, limit)
+            found = await describe(place, digest, reading)
         except JobFailedError as error:
             if isinstance(error, WorkerDiedError | WorkerStartError):
                 raise  # which says nothing of what lies there

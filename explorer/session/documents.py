@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from engine.contracts.codec import FormatError, decode, encode, encode_object
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
-from engine.contracts.errors import EditError, EngineError, UserError
+from engine.contracts.errors import EditError, EngineError
 from engine.contracts.jobs import Proposed
 from engine.contracts.json_values import JsonObject, JsonValue
 from engine.contracts.networks import (
@@ -24,6 +24,7 @@ from engine.contracts.networks import (
     Scores,
     SnapshotRef,
 )
+from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveUnits
 from engine.contracts.settings import Settings, read_settings
 from engine.contracts.structure import NetworkStructure
@@ -41,12 +42,6 @@ class UnreadableRowError(FormatError):
         )
 
 
-class ForeignFactoryError(UserError):
-    """A run whose network would be made by a function that its store names."""
-
-    code = "foreign-factory"
-
-
 @dataclass(frozen=True)
 class ForkedFrom:
     """The node of another run at which this one began."""
@@ -57,13 +52,15 @@ class ForkedFrom:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run comes from: the checkpoint, what was noted of it, the run it was forked from."""
+    """Where a run comes from: the checkpoint, what was noted of it, the run it was forked from, and
+    the person's factory that makes its network, as its file was when the run began."""
 
     checkpoint: FileRef | None = None
     trusted_pickle: bool = False
     notes: tuple[str, ...] = ()
     forked_from: ForkedFrom | None = None
     doubts: tuple[Doubt, ...] = ()
+    factory: Factory | None = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,8 @@ class RunDocument:
     @property
     def data_ref(self) -> DataRef:
         """The run's images as a job names them."""
-        limit = self.settings.data.train_limit
-        return DataRef(self.data.digest, self.data.mean, self.data.std, limit)
+        reading = self.settings.data.reading
+        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(reading))
 
 
 @dataclass(frozen=True)
@@ -140,16 +137,9 @@ def edit_of(node: Node) -> Edit | None:
 def architecture_of(store: TreeStore, document: RunDocument, node: Node) -> Architecture:
     """The root's factory and arguments with the edits from the root down to this node.
 
-    Raises ForeignFactoryError, UnreadableRowError.
+    Raises UnreadableRowError.
     """
     root = document.architecture
-    if ":" in root.factory:
-        raise ForeignFactoryError(
-            f"the network of run {document.run.id} ({document.run.name}) is made by "
-            f"{root.factory[:200]!r}, which is code: a store never has code imported or called. "
-            "Look at it with log, show, replay and compare; to grow or export it, open the "
-            "checkpoint itself with --arch"
-        )
     return replace(root, edits=(*root.edits, *edits_from_the_root(store, node)))
 
 

@@ -85,7 +85,11 @@ class JobRunner:
     # ------------------------------------------------------------ the jobs
 
     def network(self, node: Node, phase: Phase | None = None) -> NetworkRef:
-        """A node's network, with its newest weights where no phase is named."""
+        """A node's network, with its newest weights where no phase is named.
+
+        Raises ForeignFactoryError where it is made by a factory that nobody has allowed.
+        """
+        self.artifacts.factories.needed_by(self.document)
         return network_of(self.store, self.document, node, phase or newest_phase(node))
 
     def propose_job(
@@ -139,15 +143,17 @@ class JobRunner:
 
     async def places(self) -> Places:
         """Where this run's images lie here: looked for once, and remembered where that is news.
+        With them goes the leave to call the factory of its network, where it needs one.
 
-        Raises DataNotFoundError, OtherDataError, JobFailedError.
+        Raises DataNotFoundError, OtherDataError, JobFailedError, ForeignFactoryError.
         """
+        factory = self.artifacts.factories.needed_by(self.document)
         async with self._finding:
             if self._data is None:
                 describe = describer(self.executor, self.emit)
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
-        return Places(data=self._data)
+        return Places(data=self._data, factory=factory)
 
     def _remember(self, place: str) -> None:
         settings = self.document.settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +14,12 @@ from engine.contracts.events import Noted
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
-from engine.contracts.outside import (
-    MOST_CHECKPOINT_BYTES,
-    digest_of,
+from engine.contracts.references import (
+    Factory,
+    factory_here,
+    is_persons,
+    is_reference,
+    name_of,
 )
 from engine.contracts.settings import (
     Settings,
@@ -37,6 +40,7 @@ from explorer.session.documents import (
     settings_document,
 )
 from explorer.session.events import Emit, RunBegun, RunResumed
+from explorer.session.factories import Allow, Factories, nobody
 from explorer.session.known_run import (
     Choice,
     check_resumable,
@@ -45,6 +49,7 @@ from explorer.session.known_run import (
     resumed,
     settings_with,
 )
+from explorer.session.model_source import ModelSource, is_network, source_of
 from explorer.session.named_files import (
     check_data,
     check_new_store,
@@ -52,7 +57,6 @@ from explorer.session.named_files import (
     expanded,
     is_store,
     may_write_beside,
-    model_path,
 )
 from explorer.session.root_job import run_for_root
 from explorer.session.session import Session
@@ -62,7 +66,8 @@ from store import Run, StoreClaim, TreeStore
 @dataclass(frozen=True)
 class Request:
     """What the user asked to open. `overrides` holds only the settings that were given; a
-    `new_run` may begin where the store has others of the checkpoint."""
+    `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
+    model that is a network by reference, and `allow_factory` the factories that may be called."""
 
     model: str
     store: Path | None = None
@@ -72,12 +77,22 @@ class Request:
     protocol: str = "default"
     overrides: Mapping[str, SettingValue] = field(default_factory=dict)
     new_run: bool = False
+    weights: Path | None = None
+    random_weights: bool = False
+    allow_factory: Sequence[str] = ()
+    output: str | None = None
 
     @property
     def data(self) -> str | None:
         """The place of the images that was given."""
         given = self.overrides.get("data")
         return None if given is None else str(given)
+
+    @property
+    def given_factories(self) -> tuple[str, ...]:
+        """The factories that a person has named in this request."""
+        named = [name for name in (self.arch, self.model) if name and is_reference(name)]
+        return (*filter(is_persons, named), *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
         """The options that were given and say nothing of a run which `store` holds already."""
@@ -86,6 +101,9 @@ class Request:
             "--store": os.path.realpath(kept) != os.path.realpath(store),
             "--new-run": self.new_run,
             "--arch": self.arch is not None,
+            "--weights": self.weights is not None,
+            "--random-weights": self.random_weights,
+            "--output": self.output is not None,
             "--protocol": self.protocol != Request.protocol,
         }
         return [option for option, is_given in given.items() if is_given]
@@ -93,6 +111,8 @@ class Request:
 
 def store_of(request: Request) -> Path:
     """The store that a request for a checkpoint means."""
+    if request.store is None and is_network(request.model):
+        return Path(f"{name_of(request.model)}.pex.db")
     return expanded(request.store or default_store(request.model))
 
 
@@ -101,9 +121,11 @@ def spool_of(store: Path) -> Path:
     return store.with_name(store.name + ".spool")
 
 
-def elsewhere(path: Path, request: Request) -> str | None:
+def elsewhere(path: Path | None, request: Request) -> str | None:
     """Why a tree is not kept beside its checkpoint, where nobody said so."""
-    if request.store is not None or request.model == "sample" or may_write_beside(path):
+    if request.store is not None or request.model == "sample" or is_network(request.model):
+        return None
+    if path is None or may_write_beside(path):
         return None
     there = path.with_name(f"{path.stem}.pex.db")
     beside = f"; the tree in {there} is another one" if is_store(there) else ""
@@ -123,38 +145,43 @@ async def open_session(
     make_executor: Callable[[Path], Executor],
     emit: Emit,
     accept: Accept = whatever_it_is,
+    allow: Allow = nobody,
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
     The right to write the store is taken before anything is made beside it: who comes second is
     refused, and has touched nothing. `Session.close` gives it back. `accept` is asked before
-    anything is stored of a new root that hours should not be spent on unasked.
+    anything is stored of a new root that hours should not be spent on unasked, `allow` before a
+    person's factory is called that a store names.
     Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
-    path = model_path(request.model)
+    source = source_of(request)
     check_data(request.data or "")
-    if is_store(path):
+    if source.path is not None and is_store(source.path):
+        path = source.path
         check_resumable(path, request.overrides, request.of_new_runs(path))
-        opening = _Opening(request, StoreClaim(path), emit, accept)
+        opening = _Opening(request, StoreClaim(path), emit, accept, allow)
         return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
-    check_new_store(store_of(request), path.stat().st_size)
-    checkpoint = FileRef(path.name, digest_of(path, MOST_CHECKPOINT_BYTES))
-    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept)
+    check_new_store(store_of(request), source.num_bytes)
+    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow)
     return await opening.with_executor(
-        make_executor,
-        lambda executor: opening.resume_or_begin(path, checkpoint, settings, executor),
+        make_executor, lambda executor: opening.resume_or_begin(source, settings, executor)
     )
 
 
 class _Opening:
     """A session that is being opened, by who has the right to write its store."""
 
-    def __init__(self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept) -> None:
+    def __init__(
+        self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept, allow: Allow
+    ) -> None:
         self.request = request
         self.claim = claim
         self.emit = emit
         self.accept = accept
+        self.allow = allow
+        self.factories = Factories(request.given_factories)
         self.spool = spool_of(claim.path)
         self.store: TreeStore | None = None
         self.places = DataPlaces(folders=folders_of(claim.path))
@@ -196,11 +223,13 @@ class _Opening:
         )
 
     async def resume_or_begin(
-        self, path: Path, checkpoint: FileRef, settings: Settings, executor: Executor
+        self, source: ModelSource, settings: Settings, executor: Executor
     ) -> Session:
         """A session on the run of a checkpoint: the one that is known, or a new one."""
-        self.places.folders = folders_of(self.claim.path, path)
-        if (word := elsewhere(path, self.request)) is not None:
+        source = await source.with_weights(executor, self.emit)
+        checkpoint = source.checkpoint()
+        self.places.folders = folders_of(self.claim.path, source.path)
+        if (word := elsewhere(source.path, self.request)) is not None:
             self.emit(Noted(word))
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
@@ -212,12 +241,15 @@ class _Opening:
             )  # fmt: skip
         if store and choice.known:
             return await self._resumed(store, choice.known, settings, executor)
-        root = await _open_root(path, checkpoint, request, settings, executor, self.emit)
+        root = await _open_root(source, checkpoint, request, settings, executor, self.emit)
         await check_accepted(root.doubts, self.accept)
         weights = made_in(self.spool, root.snapshot)
+        factory = _factory_of(root)
+        if factory is not None:
+            self.factories.allow(factory)  # who begins the run has named it
 
         def begin(new: TreeStore) -> Run:
-            return _new_run(new, weights, checkpoint, request, settings, root)
+            return _new_run(new, weights, checkpoint, request, settings, root, factory)
 
         if store:
             document = RunDocument.of(begin(store))
@@ -235,11 +267,12 @@ class _Opening:
     ) -> Session:
         describe = describer(executor, self.emit)
         document = await resumed(store, known, wanted, self.places, describe)
+        await self.factories.ask(document, self.allow)
         _tell_resuming(store, known, document, self.request, self.emit)
         return self._session(store, document, executor)
 
     def _session(self, store: TreeStore, document: RunDocument, executor: Executor) -> Session:
-        artifacts = Artifacts(store, self.spool, self.places)
+        artifacts = Artifacts(store, self.spool, self.places, self.factories)
         session = Session(store, document, executor, artifacts, self.emit)
         session.jobs.sweep()
         return session
@@ -271,7 +304,7 @@ def _tell_resuming(
 
 
 async def _open_root(
-    path: Path,
+    source: ModelSource,
     checkpoint: FileRef,
     request: Request,
     settings: Settings,
@@ -280,13 +313,21 @@ async def _open_root(
 ) -> Opened:
     job = OpenRoot(
         checkpoint=checkpoint,
-        arch=request.arch,
+        arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        train_limit=settings.data.train_limit,
+        **vars(settings.data.reading),
+        untrained=source.untrained,
+        output=request.output,
     )
-    places = Places(data=settings.data.source, checkpoint=str(path))
+    path = "" if source.path is None else str(source.path)
+    places = Places(data=settings.data.source, checkpoint=path)
     return cast(Opened, await run_for_root(job, places, executor, emit))
+
+
+def _factory_of(root: Opened) -> Factory | None:
+    reference = root.architecture.factory
+    return factory_here(reference) if is_persons(reference) else None
 
 
 def _new_run(
@@ -296,10 +337,13 @@ def _new_run(
     request: Request,
     settings: Settings,
     root: Opened,
+    factory: Factory | None,
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
-    origin = Origin(checkpoint, request.trust_pickle, root.notes, doubts=root.doubts)
+    origin = Origin(
+        checkpoint, request.trust_pickle, root.notes, doubts=root.doubts, factory=factory
+    )
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
         seed=settings.seed,

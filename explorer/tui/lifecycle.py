@@ -96,7 +96,7 @@ class Lifecycle:
 
     async def _open(self, request: Request) -> Session:
         emit = self._state.live.on_event
-        opening = open_session(request, self._make_executor, emit, self._accept)
+        opening = open_session(request, self._make_executor, emit, self._accept, self._allow)
         self._opening = asyncio.ensure_future(opening)
         try:
             return await self._opening
@@ -145,6 +145,14 @@ class Lifecycle:
         dialog = DoubtDialog(presenter.model_name(self._state), words)
         self._doubtful = await self._at.ask(dialog)
         return self._doubtful == "grow"
+
+    async def _allow(self, question: str) -> bool:
+        """Asks whether code is called that the store names; without, it can only be looked at."""
+        from explorer.tui.screens.dialogs import ConfirmDialog
+
+        dialog = ConfirmDialog("Call its factory?", question, "Call it")
+        confirmed: bool | None = await self._at.ask(dialog)
+        return bool(confirmed)
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""

@@ -6,9 +6,13 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.contracts.networks import Execution
+from engine.contracts.networks import Execution, Scores
+from engine.contracts.structure import NetworkStructure
 from engine.data import ImageData, Images
 from engine.models import build
+from engine.pruning.criteria import Criterion
+from engine.pruning.structure import structure_of
+from engine.runtime.progress import SILENT, Monitor
 
 CPU = Execution(device="cpu", num_threads=1, autocast=None)
 
@@ -74,3 +78,17 @@ def small_data(num: int = 24, channels: int = 3, classes: int = 3, size: int = 8
         test=split(num),
         digest="noise",
     )
+
+
+def scored(
+    criterion: Criterion,
+    model: nn.Module,
+    data: ImageData,
+    execution: Execution = CPU,
+    *,
+    structure: NetworkStructure | None = None,
+    monitor: Monitor = SILENT,
+) -> Scores:
+    """The scores of a network on the training images of `data`."""
+    structure = structure or structure_of(model)
+    return criterion(model, structure, data.train, data, execution, monitor)

@@ -17,7 +17,7 @@ from engine.runtime.progress import SILENT
 
 def scores_of(model):
     data = small_data()
-    return l1_scores(model, data.train, data, CPU, SILENT)
+    return l1_scores(model, structure_of(model), data.train, data, CPU, SILENT)
 
 
 @pytest.mark.parametrize(

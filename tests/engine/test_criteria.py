@@ -8,18 +8,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import CPU, architectures, network, small_data
+from networks import architectures, network, scored, small_data
 from test_edits import silenced
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import Cancelled
 from engine.contracts.settings import CRITERIA as KNOWN
 from engine.data import normalise
-from engine.pruning.criteria import CRITERIA, kl, kl_scores
+from engine.pruning.criteria import CRITERIA, kl_scores
+from engine.pruning.criteria.cifar_resnet import chain
 from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.editing import apply
 from engine.pruning.structure import structure_of
-from engine.runtime.progress import SILENT, Monitor
+from engine.runtime.progress import Monitor
 
 
 def plain_kl(model, edit: Edit, data) -> float:
@@ -36,7 +37,7 @@ def plain_kl(model, edit: Edit, data) -> float:
 def test_exact_kl_is_one_full_forward_a_structure(arguments, seed):
     model = network(arguments, seed)
     data = small_data(10, arguments["in_channels"], arguments["num_classes"])
-    scores = kl_scores(model, data.train, data, CPU, SILENT)
+    scores = scored(kl_scores, model, data)
     for path, found in scores.blocks.items():
         expected = plain_kl(model, Edit("layer", blocks=(path,)), data)
         assert found == pytest.approx(expected, rel=1e-3, abs=1e-9)
@@ -52,7 +53,7 @@ def test_every_criterion_scores_each_structure_once_and_leaves_the_network_alone
     model = network({**arguments, "num_classes": 3})
     before = copy.deepcopy(model.state_dict())
     data = small_data()
-    scores = CRITERIA[name](model, data.train, data, CPU, SILENT)
+    scores = scored(CRITERIA[name], model, data)
     structure = structure_of(model)
     assert list(scores.blocks) == [b.path for b in structure.blocks]
     assert {p: len(v) for p, v in scores.units.items()} == {
@@ -60,7 +61,7 @@ def test_every_criterion_scores_each_structure_once_and_leaves_the_network_alone
     }
     values = [*scores.blocks.values(), *(v for vs in scores.units.values() for v in vs)]
     assert all(value >= 0 and value < float("inf") for value in values)
-    assert scores == CRITERIA[name](model, data.train, data, CPU, SILENT)
+    assert scores == scored(CRITERIA[name], model, data)
     for key, value in model.state_dict().items():
         assert torch.equal(value, before[key])
 
@@ -72,7 +73,7 @@ def test_every_criterion_scores_a_pruned_network(name):
     pruned = apply(Edit("filter", units=(("layer1.1.conv1", (0, 2)),)), model)
     pruned = apply(Edit("layer", blocks=("layer1.2",)), pruned)
     data = small_data()
-    scores = CRITERIA[name](pruned, data.train, data, CPU, SILENT)
+    scores = scored(CRITERIA[name], pruned, data)
     assert list(scores.blocks) == ["layer1.0", "layer1.1"]
     assert len(scores.units["layer1.1.conv1"]) == 1
 
@@ -84,17 +85,17 @@ def test_a_dead_filter_costs_nothing_and_scores_zero():
     block.bn1.weight.data[2] = 0
     block.bn1.bias.data[2] = -1
     data = small_data()
-    assert kl_scores(model, data.train, data, CPU, SILENT).units["layer1.1.conv1"][2] == 0.0
+    assert scored(kl_scores, model, data).units["layer1.1.conv1"][2] == 0.0
 
 
 def test_chunks_and_packs_do_not_change_the_scores(monkeypatch):
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[4, 4]],
                      "num_classes": 3})  # fmt: skip
     data = small_data()
-    whole = kl_scores(model, data.train, data, CPU, SILENT)
-    monkeypatch.setattr(kl, "CHUNK_IMAGES", 5)
-    monkeypatch.setattr(kl, "PACKED_PAIRS", 7)
-    parts = kl_scores(model, data.train, data, CPU, SILENT)
+    whole = scored(kl_scores, model, data)
+    monkeypatch.setattr(chain, "CHUNK_IMAGES", 5)
+    monkeypatch.setattr(chain, "PACKED_PAIRS", 7)
+    parts = scored(kl_scores, model, data)
     assert parts.blocks == pytest.approx(whole.blocks, rel=1e-5, abs=1e-12)
     for path in whole.units:
         assert parts.units[path] == pytest.approx(whole.units[path], rel=1e-5, abs=1e-12)
@@ -104,7 +105,7 @@ def test_l1_ranks_within_a_convolution_as_the_norm_does():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[6, 4]],
                      "num_classes": 3})  # fmt: skip
     data = small_data()
-    scores = l1_scores(model, data.train, data, CPU, SILENT).units["layer1.0.conv1"]
+    scores = scored(l1_scores, model, data).units["layer1.0.conv1"]
     norms = model.get_submodule("layer1.0").conv1.weight.detach().abs().sum((1, 2, 3))
     assert torch.tensor(scores).argsort().tolist() == norms.argsort().tolist()
 
@@ -123,7 +124,7 @@ def test_cancel_is_heard_inside_scoring():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[4] * 4],
                      "num_classes": 3})  # fmt: skip
     with pytest.raises(Cancelled):
-        kl_scores(model, data.train, data, CPU, Monitor(emit, stop))
+        scored(kl_scores, model, data, monitor=Monitor(emit, stop))
     assert len(seen) == 1 and seen[0].done < seen[0].total
 
 

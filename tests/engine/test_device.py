@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from networks import CPU, network, small_data
+from networks import CPU, network, scored, small_data
 
 from engine.contracts.errors import Cancelled
 from engine.measures.accuracy import evaluate
 from engine.pruning.criteria import kl_fast_scores, kl_scores
 from engine.runtime import device
-from engine.runtime.progress import SILENT, Monitor
+from engine.runtime.progress import Monitor
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_accuracy_and_features_are_measured_in_float32(precisions):
 @pytest.mark.parametrize("criterion", [kl_scores, kl_fast_scores])
 def test_scores_may_be_ranked_in_tf32(precisions, criterion):
     data = small_data()
-    criterion(network(MODEL), data.train, data, CPU, SILENT)
+    scored(criterion, network(MODEL), data)
     assert precisions == {"tf32"}
     assert torch.backends.cudnn.conv.fp32_precision == "ieee"
 
@@ -52,5 +52,5 @@ def test_a_cancelled_scoring_leaves_float32_behind(precisions):
     stop.set()
     data = small_data()
     with pytest.raises(Cancelled):
-        kl_scores(network(MODEL), data.train, data, CPU, Monitor(lambda event: None, stop))
+        scored(kl_scores, network(MODEL), data, monitor=Monitor(lambda event: None, stop))
     assert torch.backends.cudnn.conv.fp32_precision == "ieee"

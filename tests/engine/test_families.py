@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from networks import CPU, randomise_statistics, small_data
+from networks import CPU, randomise_statistics, scored, small_data
 
 from engine.checkpoints import load
 from engine.checkpoints import write as checkpoint
@@ -26,8 +26,8 @@ from engine.pruning.criteria import CRITERIA
 from engine.pruning.editing import apply, rebuild
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
-from engine.runtime.progress import SILENT
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 
 # Networks of every family, small enough to train in a second; images are 16 pixels square.
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
@@ -151,9 +151,7 @@ def test_a_network_of_a_family_pruned_or_not_is_scored_trained_and_measured(fami
     for network in (model, pruned_of(model)[0]):
         data = data_for(model)
         for name in sorted(CRITERIA):
-            check_scores(
-                CRITERIA[name](network, data.train, data, CPU, SILENT), structure_of(network)
-            )
+            check_scores(scored(CRITERIA[name], network, data), structure_of(network))
         (epoch,) = train(network, data, TrainPlan(0, 1, 1, seed=1, batch_size=8), CPU)
         assert math.isfinite(epoch.loss)
         found = evaluate(network, data.test, data, CPU)

@@ -19,7 +19,7 @@ from strategies import values_of
 from engine.checkpoints import load, preset_normalisations
 from engine.contracts.codec import decode, encode
 from engine.contracts.edits import Edit
-from engine.contracts.errors import DataError, EngineError
+from engine.contracts.errors import DataError
 from engine.contracts.jobs import (
     JOBS,
     KEY_DIGITS,
@@ -55,6 +55,7 @@ from engine.contracts.networks import (
     NetworkRef,
     SnapshotRef,
 )
+from engine.contracts.references import ForeignFactoryError
 from engine.contracts.requests import RemoveBlocks
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.spool import result_path, snapshot_path
@@ -129,13 +130,14 @@ TEXTS = {
     "AttributeRule.name", "SizeRule.module", "UnitGroup.path", "UnitGroup.kind", "UnitGroup.block",
     "Block.path", "Block.stage", "Block.kind", "Block.how", "Block.removal", "Block.stays",
     "Part.path", "Part.kind", "Part.how", "Part.removal",
-    "NetworkStructure.frozen", "NetworkStructure.output_module",
+    "NetworkStructure.frozen", "NetworkStructure.stage_sizes", "NetworkStructure.output_module",
     "DataRef.digest", "Execution.device", "Execution.autocast",
     "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
-    "DataDescription.normalisation", "Export.metrics", "Export.format",
+    "DataDescription.normalisation", "NameWeights.factory", "OpenRoot.output", "Export.metrics",
+    "Export.format",
 }  # fmt: skip
 
 
@@ -310,7 +312,7 @@ def test_a_factory_that_a_store_names_is_not_called(opened_at):
     foreign = NetworkRef(Architecture("os:getcwd"), root.snapshot)
     data = DataRef(root.data.digest, root.data.mean, root.data.std)
     job = Propose(foreign, data, CPU, ScoringSettings(), seed=1, request=RemoveBlocks())
-    with pytest.raises(EngineError, match="refused to call the factory 'os:getcwd'"):
+    with pytest.raises(ForeignFactoryError, match="refused to call the factory 'os:getcwd'"):
         engine.run(JobRequest("p", job, places=places), SILENT)
 
 

@@ -27,7 +27,7 @@ def changed(**tensors: Tensor | None) -> dict[str, Tensor]:
 @pytest.mark.parametrize(("state", "words"), [
     (changed(layer1__0__conv3__weight=torch.zeros(4, 4, 1, 1)),
      r"layer1\.0 has a third convolution: this is a bottleneck ResNet, which .*"
-     "only networks that docs/networks.md describes"),
+     "say what makes it with --arch torchvision.models:NAME"),
     (changed(conv1__weight=torch.zeros(4, 3, 7, 7)), 
      "7×7: this is a ResNet for ImageNet.*--arch does not"),
     (changed(bn1__weight=None, bn1__bias=None, bn1__running_mean=None, bn1__running_var=None,

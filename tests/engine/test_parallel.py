@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from networks import CPU, network, small_data
+from networks import CPU, network, scored, small_data
 
 from engine.contracts.errors import Cancelled
 from engine.measures.accuracy import evaluate
 from engine.pruning.criteria import kl_fast_scores, kl_scores
-from engine.runtime.progress import SILENT, Monitor
+from engine.runtime.progress import Monitor
 from engine.runtime.threads import in_parallel
 
 MODEL = {"stem_width": 6, "stage_widths": [6, 9], "inner_widths": [[5, 4], [7, 3]],
@@ -28,8 +28,8 @@ def one_thread():
 @pytest.mark.parametrize("criterion", [kl_scores, kl_fast_scores])
 def test_scores_do_not_depend_on_the_threads(criterion):
     data = small_data(200)
-    alone = criterion(network(MODEL), data.train, data, CPU, SILENT)
-    assert criterion(network(MODEL), data.train, data, THREE, SILENT) == alone
+    alone = scored(criterion, network(MODEL), data)
+    assert scored(criterion, network(MODEL), data, THREE) == alone
 
 
 def test_accuracy_and_features_do_not_depend_on_the_threads():
@@ -75,5 +75,7 @@ def test_cancel_is_heard_on_every_thread():
     data = small_data(200)
     before = threading.active_count()
     with pytest.raises(Cancelled):
-        kl_scores(network(MODEL), data.train, data, THREE, Monitor(lambda event: stop.set(), stop))
+        scored(
+            kl_scores, network(MODEL), data, THREE, monitor=Monitor(lambda event: stop.set(), stop)
+        )
     assert threading.active_count() == before

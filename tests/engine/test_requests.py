@@ -51,7 +51,7 @@ def model():
 def asked(model, request: EditRequest) -> tuple[Edit, Scores]:
     """The edit that a request means, and the scores it was made from."""
     data = small_data()
-    scores = l1_scores(model, data.train, data, None, SILENT)
+    scores = l1_scores(model, structure_of(model), data.train, data, None, SILENT)
     requests.check(request, model, structure_of(model))
     return requests.edit_of(
         request, model, structure_of(model), scores, SCORING, SHAPE, seed=3
@@ -252,5 +252,5 @@ def test_a_network_without_any_block_has_no_candidates():
     with pytest.raises(EditError, match="remove filters instead"):
         requests.check(RemoveBlocks(), bare, structure_of(bare))
     data = small_data()
-    scores = l1_scores(bare, data.train, data, None, SILENT)
+    scores = l1_scores(bare, structure_of(bare), data.train, data, None, SILENT)
     assert candidates.propose(bare, structure_of(bare), scores, SCORING, SHAPE, 0) == []

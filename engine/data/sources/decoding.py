@@ -24,6 +24,7 @@ from engine.data.sources.raster import (
     raster_of,
     scaled,
 )
+from engine.data.sources.resizing import Target
 from engine.data.sources.sizes import Size, two_sizes
 from engine.data.sources.source import Progress
 
@@ -59,18 +60,22 @@ def decode(
     read: Callable[[Entry], bytes],
     on_progress: Progress | None,
     *,
+    size: Target | None = None,
     as_before: bool = False,
 ) -> Decoded:
-    """The arrays of a collected data set. Raises DataError."""
+    """The arrays of a collected data set, brought to a size where one is given; else all images
+    must have the same. Raises DataError."""
     reader = _Reader(read, raster_as_before if as_before else raster_of)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about single files: they would flood a log
-        return _decode(data, reader, on_progress)
+        return _decode(data, reader, size, on_progress)
 
 
-def _decode(data: Collected, reader: _Reader, on_progress: Progress | None) -> Decoded:
+def _decode(
+    data: Collected, reader: _Reader, target: Target | None, on_progress: Progress | None
+) -> Decoded:
     first = next(iter(data.splits.values()))[0][0]
-    size = reader.size(first)
+    size = reader.size(first) if target is None else (target.image_size, target.image_size)
     _refuse_without_room(data, size)
     conversions = Conversions()
     arrays: dict[str, np.ndarray] = {}
@@ -79,11 +84,13 @@ def _decode(data: Collected, reader: _Reader, on_progress: Progress | None) -> D
         pixels_NHWC = np.empty((0, 0, 0, 1), np.uint8)
         for position, (entry, _) in enumerate(members):
             image = reader.open(entry)
-            if image.size != size:
+            if target is None and image.size != size:
                 raise two_sizes(data, reader.size, first, entry)
             raster = reader.pixels(entry, image)
             conversions.note(entry, split, position, raster)
             pixels_HWC = scaled(raster.pixels_HWC)
+            if target is not None:
+                pixels_HWC = target.applied(pixels_HWC)
             if position == 0:
                 pixels_NHWC = np.empty((len(members), *pixels_HWC.shape), np.uint8)
             if pixels_HWC.shape[2] > pixels_NHWC.shape[3]:
@@ -94,7 +101,7 @@ def _decode(data: Collected, reader: _Reader, on_progress: Progress | None) -> D
                 on_progress("decoding images", done, data.num_images)
         arrays[f"x_{split}"] = pixels_NHWC
         arrays[f"y_{split}"] = np.array([number for _, number in members], dtype=np.int64)
-    _take_shallow_ones_as_they_are(data, reader, conversions, arrays)
+    _take_shallow_ones_as_they_are(data, reader, target, conversions, arrays)
     _give_all_the_same_channels(data, conversions, arrays)
     return Decoded(data.name, data.classes, True, arrays, tuple(conversions.notes()))
 
@@ -109,15 +116,18 @@ def _refuse_without_room(data: Collected, size: Size) -> None:
 
 
 def _take_shallow_ones_as_they_are(
-    data: Collected, reader: _Reader, conversions: Conversions, arrays: dict[str, np.ndarray]
-) -> None:
+    data: Collected, reader: _Reader, target: Target | None, conversions: Conversions,
+    arrays: dict[str, np.ndarray],
+) -> None:  # fmt: skip
     """Images of 16 bits that use only 8 of them, all of them: scaled they would be black."""
     if not conversions.is_shallow:
         return
     for split, position in conversions.deep:
         entry = data.splits[split][position][0]
-        pixels_HWC = reader.pixels(entry, reader.open(entry)).pixels_HWC
-        arrays[f"x_{split}"][position] = pixels_HWC.astype(np.uint8)
+        pixels_HWC = reader.pixels(entry, reader.open(entry)).pixels_HWC.astype(np.uint8)
+        if target is not None:
+            pixels_HWC = target.applied(pixels_HWC)
+        arrays[f"x_{split}"][position] = pixels_HWC
 
 
 def _give_all_the_same_channels(

@@ -24,6 +24,7 @@ from engine.data.sources.image_zip import list_zip
 from engine.data.sources.names import KNOWN_NAMES, SAMPLE_NAMES, TORCHVISION, sample_file
 from engine.data.sources.npz import read_npz
 from engine.data.sources.older import collect_as_before
+from engine.data.sources.resizing import Target
 from engine.data.sources.source import Progress, Source
 from engine.data.sources.torchvision_sets import read_torchvision
 from engine.data.sources.zip_files import open_zip, read_member
@@ -35,10 +36,15 @@ WHAT_IS_READ = (
 
 
 def open_source(
-    source: str, on_progress: Progress | None = None, *, as_before: bool = False
+    source: str,
+    on_progress: Progress | None = None,
+    *,
+    size: Target | None = None,
+    as_before: bool = False,
 ) -> Source:
     """The source that `--data` names. Raises DataError with the nearest known name.
 
+    Images in files are brought to a target where one is given, for they may differ in size.
     `as_before` reads images as earlier versions did (`older`), for trees grown on them.
     """
     if source in SAMPLE_NAMES:
@@ -55,7 +61,7 @@ def open_source(
     if stat.S_ISDIR(found.st_mode):
         if is_idx_folder(path):
             return Source(None, lambda _: read_idx(path))
-        return _folder_source(path, on_progress, as_before)
+        return _folder_source(path, on_progress, size, as_before)
     try:
         check_regular(path)
     except UnusableFileError as error:
@@ -63,7 +69,7 @@ def open_source(
     if path.suffix.lower() == ".npz":
         return Source(None, lambda _: read_npz(path))
     if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        return _zip_source(path, as_before)
+        return _zip_source(path, size, as_before)
     raise DataError(f"{shown(path.name)} is neither an .npz nor a .zip of images; {WHAT_IS_READ}")
 
 
@@ -93,7 +99,9 @@ def _stat(path: Path) -> os.stat_result | None:
         raise DataError(f"{in_words(error)}; {WHAT_IS_READ}") from error
 
 
-def _folder_source(path: Path, on_progress: Progress | None, as_before: bool) -> Source:
+def _folder_source(
+    path: Path, on_progress: Progress | None, size: Target | None, as_before: bool
+) -> Source:
     listing = list_folder(path, on_progress)
     name = readable(path.name or path.resolve().name)
     collected = _collected(name, listing, as_before)
@@ -102,13 +110,13 @@ def _folder_source(path: Path, on_progress: Progress | None, as_before: bool) ->
         def read(entry: Entry) -> bytes:
             return read_entry(path, entry)
 
-        return decode(collected, read, on_progress, as_before=as_before)
+        return decode(collected, read, on_progress, size=size, as_before=as_before)
 
-    key = _key("folder", collected, as_before)
-    return Source(key, decode_folder, collected.notes)
+    key = _key("folder", collected, size, as_before)
+    return Source(key, decode_folder, collected.notes, is_sized=True)
 
 
-def _zip_source(path: Path, as_before: bool) -> Source:
+def _zip_source(path: Path, size: Target | None, as_before: bool) -> Source:
     with open_zip(path) as archive:
         listing, members = list_zip(path, archive)
     collected = _collected(readable(path.stem), listing, as_before)
@@ -119,21 +127,23 @@ def _zip_source(path: Path, as_before: bool) -> Source:
             def read(entry: Entry) -> bytes:
                 return read_member(archive, members[entry.raw])
 
-            return decode(collected, read, on_progress, as_before=as_before)
+            return decode(collected, read, on_progress, size=size, as_before=as_before)
 
-    return Source(_key("zip", collected, as_before), decode_zip, collected.notes)
+    key = _key("zip", collected, size, as_before)
+    return Source(key, decode_zip, collected.notes, is_sized=True)
 
 
 def _collected(name: str, listing: Listing, as_before: bool) -> Collected:
     return collect_as_before(name, listing) if as_before else collect(name, listing)
 
 
-def _key(kind: str, collected: Collected, as_before: bool) -> str:
+def _key(kind: str, collected: Collected, size: Target | None, as_before: bool) -> str:
     """A name of the content: of what is decoded, and how."""
     stamp = hashlib.sha256()
     for line in _lines(collected):
         stamp.update(line.encode("utf-8", "backslashreplace"))
-    return f"{kind}{'-as-before' if as_before else ''}-{stamp.hexdigest()[:32]}"
+    how = f"{'-as-before' if as_before else ''}{'' if size is None else f'-{size.name}'}"
+    return f"{kind}{how}-{stamp.hexdigest()[:32]}"
 
 
 def _lines(collected: Collected) -> Iterable[str]:

@@ -34,8 +34,9 @@ def two_sizes(
     return DataError(
         f"{plain(data.name)}: {shown(first_of[odd].path)} is {_words(odd)} pixels, but "
         f"{num_common:,} images{of_how_many} are {_words(common)} and "
-        f"{counts.total() - num_common:,} have {sizes}; all images need one size: resize them to "
-        f"{_words(common)} first (docs/data.md has the lines)"
+        f"{counts.total() - num_common:,} have {sizes}; all images need one size: bring them to "
+        f"one with --image-size {min(common)} (the middle square), or resize them first "
+        "(docs/data.md)"
     )
 
 

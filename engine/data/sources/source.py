@@ -15,8 +15,10 @@ class Source:
     """Something that can be decoded; `key` names its content, or is None where decoding is free.
 
     `notes` is what was seen before decoding: what is left out, which folder stands for which split.
+    `is_sized` where decoding brings the images to the size that was asked for.
     """
 
     key: str | None
     decode: Callable[[Progress | None], Decoded]
     notes: tuple[str, ...] = ()
+    is_sized: bool = False

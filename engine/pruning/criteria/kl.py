@@ -1,196 +1,37 @@
-"""The KL criterion, exactly: what the outputs lose without each block and each filter.
-
-Shape legend: N images, B images of a chunk, C channels, H height, W width, K classes, P packed
-(structure, image) pairs.
-"""
+"""The KL criterion, exactly: what the outputs lose without each block and each unit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any
-
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contracts.networks import Execution
-from engine.data import ImageData, Images, normalise
-from engine.measures.folding import fold_batchnorm
-from engine.models.cifar_resnet import BasicBlock, CifarResNet
+from engine.contracts.structure import NetworkStructure
+from engine.data import ImageData, Images
+from engine.models.cifar_resnet import CifarResNet
+from engine.pruning.criteria.any_network.exact import exact_scores
+from engine.pruning.criteria.cifar_resnet.chain import chain_scores
 from engine.pruning.scores import Scores
-from engine.pruning.structure import structure_of
-from engine.runtime.device import ranking, torch_device
+from engine.runtime.device import ranking
 from engine.runtime.progress import SILENT, Monitor
-from engine.runtime.threads import in_parallel
-
-CHUNK_IMAGES, CHUNK_IMAGES_GPU = 64, 256
-PACKED_PAIRS = 128  # larger batches fall out of a CPU's cache
-PACK_BYTES = 2**27  # of one map of a pack on a GPU, which wants large ones; about five live at once
 
 
 @ranking()
 @torch.inference_mode()
 def kl_scores(
     model: nn.Module,
+    structure: NetworkStructure,
     images: Images,
     data: ImageData,
     execution: Execution,
     monitor: Monitor = SILENT,
+    *,
+    crossing: bool = False,
 ) -> Scores:
     """KL(pruned ‖ unpruned) of the softmax outputs, averaged over the images (Luo & Wu, 2020).
 
-    Exact, by really silencing each structure: a filter's contribution to the block is taken out
-    and everything behind the block computed again, from what the untouched layers before it gave.
+    Exact, by really silencing each structure: only what is behind it is computed again.
     """
-    network, images = inference_network(model, images, execution)
-    sums = Sums(model)
-    done, num_units = 0, sums.num_structures * len(images)
-
-    def count(num_pairs: int) -> None:
-        nonlocal done
-        done += num_pairs
-        monitor.step("scoring", done, num_units)
-
-    for pixels_BHWC in chunks(images, CHUNK_IMAGES):
-        chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
-        chain.add_to(sums, {}, execution, monitor, count)
-    return sums.means(len(images))
-
-
-def inference_network(
-    model: nn.Module, images: Images, execution: Execution
-) -> tuple[CifarResNet, Images]:
-    """The network, folded, and the images, both on the device that scoring runs on."""
-    assert isinstance(model, CifarResNet)
-    device = torch_device(execution)
-    return fold_batchnorm(model).to(device), images.to(device)  # type: ignore[return-value]
-
-
-def chunks(images: Images, size: int) -> Iterator[Tensor]:
-    """The pixels of the images, `size` at a time; on a GPU more."""
-    if images.pixels_NHWC.device.type != "cpu":
-        size = max(size, CHUNK_IMAGES_GPU)
-    for offset in range(0, len(images), size):
-        yield images.pixels_NHWC[offset : offset + size]
-
-
-class Sums:
-    """The KL of every structure of a network, summed over images."""
-
-    def __init__(self, model: nn.Module) -> None:
-        structure = structure_of(model)
-        self.blocks = {block.path: 0.0 for block in structure.blocks}
-        self.filters = {
-            group.path: torch.zeros(group.num_units, dtype=torch.float64)
-            for group in structure.groups
-        }
-
-    @property
-    def num_structures(self) -> int:
-        return len(self.blocks) + sum(len(sums_C) for sums_C in self.filters.values())
-
-    def means(self, num_images: int) -> Scores:
-        return Scores(
-            {path: total / num_images for path, total in self.blocks.items()},
-            {path: tuple((sums_C / num_images).tolist()) for path, sums_C in self.filters.items()},
-        )
-
-
-class Chain:
-    """One chunk of images with the input of every block kept, so that only what is behind a
-    silenced structure is computed again."""
-
-    def __init__(self, network: Any, images_BCHW: Tensor) -> None:
-        self.network = network
-        self.blocks: list[tuple[str, BasicBlock]] = list(self.network.blocks())
-        self.inputs_BCHW = [self.network.stem(images_BCHW)]
-        for _, block in self.blocks:
-            self.inputs_BCHW.append(block(self.inputs_BCHW[-1]))
-        self.logits_BK = self._tail(self.inputs_BCHW[-1], len(self.blocks))
-
-    def _tail(self, maps_BCHW: Tensor, position: int) -> Tensor:
-        for _, block in self.blocks[position:]:
-            maps_BCHW = block(maps_BCHW)
-        logits_BK: Tensor = self.network.classify(self.network.pool(maps_BCHW))
-        return logits_BK.double()
-
-    def add_to(
-        self,
-        sums: Sums,
-        wanted: Mapping[str, Tensor],
-        execution: Execution,
-        monitor: Monitor,
-        count: Callable[[int], None],
-    ) -> None:
-        """Adds the KL of every structure on these images; `wanted` as in `without_filters`, by
-        block. `count` hears how many (structure, image) pairs are done, by block. Raises Cancelled.
-        """
-
-        def task(position: int) -> tuple[str, float, Tensor]:
-            path, _ = self.blocks[position]
-            sums_C = self.without_filters(position, wanted.get(path), monitor)
-            return path, self.without_block(position), sums_C
-
-        def take(found: tuple[str, float, Tensor]) -> None:
-            path, block_sum, filter_sums_C = found
-            sums.blocks[path] += block_sum
-            sums.filters[f"{path}.conv1"] += filter_sums_C
-            count((1 + len(filter_sums_C)) * len(self.logits_BK))
-
-        tasks = [partial(task, position) for position in range(len(self.blocks))]
-        in_parallel(tasks, execution, take)
-
-    def without_block(self, position: int) -> float:
-        """The sum over the images of the KL without a block."""
-        shortcut_BCHW = self.blocks[position][1].shortcut(self.inputs_BCHW[position])
-        logits_BK = self._tail(F.relu(shortcut_BCHW), position + 1)
-        return float(kl_of(logits_BK, self.logits_BK).sum())
-
-    def without_filters(self, position: int, wanted_BC: Tensor | None, monitor: Monitor) -> Tensor:
-        """The sums of the KL without each filter of a block, over those (image, filter) pairs that
-        are wanted (None: all). Raises Cancelled."""
-        block = self.blocks[position][1]
-        hidden_BCHW = block.hidden(self.inputs_BCHW[position])
-        shortcut_BCHW = block.shortcut(self.inputs_BCHW[position])
-        before_act_BCHW = block.residual(hidden_BCHW) + shortcut_BCHW
-        # A filter that is zero all over an image changes nothing there: its KL is exactly 0.
-        asked_BC = hidden_BCHW.amax((2, 3)) > 0
-        if wanted_BC is not None:
-            asked_BC &= wanted_BC
-        filter_sums_C = torch.zeros(hidden_BCHW.shape[1], dtype=torch.float64)
-        for pairs_P2 in asked_BC.T.nonzero().split(packed_pairs(before_act_BCHW)):
-            monitor.check()
-            ids_P, images_P = pairs_P2.unbind(1)
-            maps_BCHW = _silenced(block, hidden_BCHW, before_act_BCHW, ids_P, images_P)
-            logits_PK = self._tail(maps_BCHW, position + 1)
-            kl_P = kl_of(logits_PK, self.logits_BK[images_P])
-            filter_sums_C.index_add_(0, ids_P.cpu(), kl_P.cpu())
-        return filter_sums_C
-
-
-def packed_pairs(maps_BCHW: Tensor) -> int:
-    """How many (filter, image) pairs go through the layers behind at a time."""
-    if maps_BCHW.device.type == "cpu":
-        return PACKED_PAIRS
-    return max(PACKED_PAIRS, PACK_BYTES // (maps_BCHW[0].numel() * maps_BCHW.element_size()))
-
-
-def _silenced(
-    block: BasicBlock, hidden_BCHW: Tensor, before_act_BCHW: Tensor, ids_P: Tensor, images_P: Tensor
-) -> Tensor:
-    """What a block gives (P, C, H, W) on images without one filter each: its contribution to the
-    second convolution is a small matrix product, subtracted before the activation."""
-    _, width, rows, columns = before_act_BCHW.shape
-    patches_P9L = F.unfold(hidden_BCHW[images_P, ids_P][:, None], 3, padding=1)
-    weight_C9O = block.conv2.weight.permute(1, 2, 3, 0).reshape(-1, 9, width)
-    before_PLO = before_act_BCHW.permute(0, 2, 3, 1)[images_P].flatten(1, 2)
-    maps_PLO = torch.baddbmm(before_PLO, patches_P9L.mT, weight_C9O[ids_P], alpha=-1).relu_()
-    maps_PCHW: Tensor = maps_PLO.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
-    return maps_PCHW
-
-
-def kl_of(pruned_PK: Tensor, unpruned_PK: Tensor) -> Tensor:
-    """KL(pruned ‖ unpruned) of the softmax of each row of logits."""
-    log_q_PK, log_p_PK = pruned_PK.log_softmax(1), unpruned_PK.log_softmax(1)
-    return (log_q_PK.exp() * (log_q_PK - log_p_PK)).sum(1)
+    if isinstance(model, CifarResNet):
+        return chain_scores(model, structure, images, data, execution, monitor)
+    return exact_scores(model, structure, images, data, execution, monitor, crossing=crossing)

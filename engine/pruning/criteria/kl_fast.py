@@ -1,165 +1,32 @@
-"""The KL criterion, fast: an estimate for every filter, made exact where it matters.
-
-Shape legend: N images, B images of a chunk, C filters of a convolution, K classes.
-"""
+"""The KL criterion, fast: an estimate for every unit, made exact where it matters."""
 
 from __future__ import annotations
 
-import math
-from functools import partial
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contracts.networks import Execution
-from engine.data import ImageData, Images, normalise
-from engine.pruning.criteria.kl import (
-    Chain,
-    Sums,
-    chunks,
-    inference_network,
-)
+from engine.contracts.structure import NetworkStructure
+from engine.data import ImageData, Images
+from engine.models.cifar_resnet import CifarResNet
+from engine.pruning.criteria.any_network.fast import fast_scores
+from engine.pruning.criteria.cifar_resnet.fast import fast_chain_scores
 from engine.pruning.scores import Scores
 from engine.runtime.device import ranking
 from engine.runtime.progress import SILENT, Monitor
-from engine.runtime.threads import in_parallel
-
-CHUNK_IMAGES = 64
-CHAIN_IMAGES = 192  # larger chunks make larger packs of the few pairs that are computed exactly
-NUM_CLASSES_FOLLOWED = 4  # the likeliest ones; they carry the change of the outputs
-SHARE_EXACT = 0.07  # of the images, those with the largest estimates: they hold most of the KL
-MOST_WRONG = 4.0  # an estimate that is further off where it was made exact tells nothing elsewhere
 
 
 @ranking()
 def kl_fast_scores(
     model: nn.Module,
+    structure: NetworkStructure,
     images: Images,
     data: ImageData,
     execution: Execution,
     monitor: Monitor = SILENT,
+    *,
+    crossing: bool = False,
 ) -> Scores:
-    """The mean KL of `kl_scores`, exact for blocks and nearly so in ranking for filters.
-
-    To first order, silencing a filter changes the logits by minus gradient times activation: three
-    backward passes (of each following class against the likeliest) tell it for all filters at
-    once. On the images where that estimate of a filter's KL is largest, which hold most of it, the
-    KL is computed exactly; by the root of what the estimates missed there, the others are scaled.
-    """
-    network, images = inference_network(model, images, execution)
-    for parameter in network.parameters():
-        parameter.requires_grad_(False)
-    estimates = _estimates(network, images, data, execution, monitor)
-    return _refined(model, network, images, data, estimates, execution, monitor)
-
-
-def _estimates(
-    network: nn.Module,
-    images: Images,
-    data: ImageData,
-    execution: Execution,
-    monitor: Monitor,
-) -> dict[str, Tensor]:
-    """By block, the estimated KL of each filter on each image (N, C)."""
-    found: dict[str, list[Tensor]] = {}
-    done = 0
-
-    def task(pixels_BHWC: Tensor) -> dict[str, Tensor]:
-        monitor.check()
-        return _estimate(network, normalise(pixels_BHWC, data.mean, data.std))
-
-    def take(estimate: dict[str, Tensor]) -> None:
-        nonlocal done
-        for path, kl_BC in estimate.items():
-            found.setdefault(path, []).append(kl_BC)
-        done = min(done + CHUNK_IMAGES, len(images))
-        monitor.step("estimating", done, len(images))
-
-    tasks = [partial(task, pixels_BHWC) for pixels_BHWC in chunks(images, CHUNK_IMAGES)]
-    in_parallel(tasks, execution, take)
-    return {path: torch.cat(parts) for path, parts in found.items()}
-
-
-def _estimate(network: nn.Module, images_BCHW: Tensor) -> dict[str, Tensor]:
-    maps_BCHW = network.stem(images_BCHW).requires_grad_()  # type: ignore[operator]
-    hidden: dict[str, Tensor] = {}
-    for path, block in network.blocks():  # type: ignore[operator]
-        hidden[path] = block.hidden(maps_BCHW)
-        maps_BCHW = torch.relu(block.residual(hidden[path]) + block.shortcut(maps_BCHW))
-    logits_BK = network.classify(network.pool(maps_BCHW))  # type: ignore[operator]
-    num_followed = min(NUM_CLASSES_FOLLOWED, logits_BK.shape[1])
-    top_BM = logits_BK.detach().topk(num_followed, 1).indices
-    followed_BM = logits_BK.gather(1, top_BM)
-    chances_BK = logits_BK.detach().double().softmax(1)
-    changes: dict[str, list[Tensor]] = {path: [] for path in hidden}
-    for rank in range(1, num_followed):
-        gradients = torch.autograd.grad(
-            (followed_BM[:, rank] - followed_BM[:, 0]).sum(),
-            list(hidden.values()),
-            retain_graph=rank < num_followed - 1,
-        )
-        for (path, hidden_BCHW), gradient_BCHW in zip(hidden.items(), gradients, strict=True):
-            change_BC = -(gradient_BCHW * hidden_BCHW.detach()).sum((2, 3))
-            changes[path].append(change_BC)
-    chances_BM = chances_BK.gather(1, top_BM)[:, 1:]
-    return {path: _kl_of_changes(chances_BM, torch.stack(c, 2)) for path, c in changes.items()}
-
-
-def _kl_of_changes(chances_BM: Tensor, changes_BCM: Tensor) -> Tensor:
-    """KL of the softmax after the logits of M classes changed (the likeliest one's did not)."""
-    changes_BCM = changes_BCM.double()
-    gained_BCM = chances_BM[:, None, :] * changes_BCM.exp()
-    # 1 + sum of p (exp(dz) - 1): the factor by which the sum of the exponentials grew.
-    growth_BC = 1 + (gained_BCM - chances_BM[:, None, :]).sum(2)
-    kl_BC = (gained_BCM * changes_BCM).sum(2) / growth_BC - growth_BC.log()
-    return kl_BC.clamp_min(0).float()
-
-
-@torch.inference_mode()
-def _refined(
-    model: nn.Module,
-    network: nn.Module,
-    images: Images,
-    data: ImageData,
-    estimates: dict[str, Tensor],
-    execution: Execution,
-    monitor: Monitor,
-) -> Scores:
-    """The sums of the estimates, with the largest ones replaced by exact values."""
-    sums = Sums(model)
-    num_exact = math.ceil(SHARE_EXACT * len(images))
-    wanted = {path: _largest(kl_NC, num_exact) for path, kl_NC in estimates.items()}
-    done, offset, num_units = 0, 0, sums.num_structures * len(images)
-
-    def count(num_pairs: int) -> None:
-        nonlocal done
-        done += num_pairs
-        monitor.step("scoring", done, num_units)
-
-    for pixels_BHWC in chunks(images, CHAIN_IMAGES):
-        chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
-        rows = slice(offset, offset + len(pixels_BHWC))
-        offset += len(pixels_BHWC)
-        here = {path: mask_NC[rows] for path, mask_NC in wanted.items()}
-        chain.add_to(sums, here, execution, monitor, count)
-    for path, kl_NC in estimates.items():
-        exact_C = sums.filters[f"{path}.conv1"]
-        exact_C += _elsewhere(kl_NC.double(), wanted[path], exact_C)
-    return sums.means(len(images))
-
-
-def _elsewhere(kl_NC: Tensor, exact_NC: Tensor, exact_C: Tensor) -> Tensor:
-    """The sums of the estimates that were not made exact (`exact_NC` says which were).
-
-    Where they were, they sum to `exact_C` instead. A filter's estimates err alike, but less the
-    smaller they are: half of the correction, by ratio, ranks best (benchmarks/RESULTS.md).
-    """
-    rest_C, replaced_C = (kl_NC.masked_fill(mask, 0).sum(0).cpu() for mask in (exact_NC, ~exact_NC))
-    ratio_C = (exact_C / replaced_C).nan_to_num(1.0, posinf=MOST_WRONG)
-    return rest_C * ratio_C.clamp(1 / MOST_WRONG, MOST_WRONG).sqrt()
-
-
-def _largest(kl_NC: Tensor, count: int) -> Tensor:
-    """Where the `count` largest values of each column are."""
-    mask_NC = torch.zeros_like(kl_NC, dtype=torch.bool)
-    return mask_NC.scatter_(0, kl_NC.topk(count, 0).indices, True)
+    """The mean KL of `kl_scores`, exact for blocks and nearly so in ranking for units."""
+    if isinstance(model, CifarResNet):
+        return fast_chain_scores(model, structure, images, data, execution, monitor)
+    return fast_scores(model, structure, images, data, execution, monitor, crossing=crossing)

@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
+from engine.contracts.structure import NetworkStructure, UnitGroup
 from engine.data import ImageData, Images
 from engine.pruning.scores import Scores
-from engine.pruning.structure import structure_of
-from engine.runtime.progress import Monitor
+from engine.runtime.progress import SILENT, Monitor
 
 
 def l1_scores(
-    model: nn.Module, images: Images, data: ImageData, execution: Execution, monitor: Monitor
+    model: nn.Module,
+    structure: NetworkStructure,
+    images: Images,
+    data: ImageData,
+    execution: Execution,
+    monitor: Monitor = SILENT,
+    *,
+    crossing: bool = False,
 ) -> Scores:
-    """The mean absolute weight of a filter, and of a block's convolutions (Li et al., 2017).
+    """The mean absolute weight of a unit, over the weights that make it, and of a block's weights
+    (Li et al., 2017).
 
     Within a convolution it ranks as the L1 norm does; the mean makes layers of different fan-in
     comparable. No images are looked at.
     """
-    structure = structure_of(model)
-    filters = {}
-    for group in structure.groups:
-        convolution = model.get_submodule(group.path)
-        assert isinstance(convolution, nn.Conv2d)
-        weight = convolution.weight.detach()
-        filters[group.path] = tuple(weight.abs().double().mean((1, 2, 3)).tolist())
-    blocks = {}
-    for block in structure.blocks:
-        weights = [
-            m.weight.detach().abs().double().flatten()
-            for m in model.get_submodule(block.path).modules()
-            if isinstance(m, nn.Conv2d)
-        ]
-        blocks[block.path] = float(torch.cat(weights).mean())
-    return Scores(blocks, filters)
+    weights = {
+        name: parameter.detach()
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if parameter.dim() > 1  # biases and norms are no weights
+    }
+    groups = structure.groups if crossing else structure.free_groups
+    return Scores(
+        {block.path: _of_block(block.path, weights) for block in structure.all_blocks()},
+        {group.path: tuple(_of_units(group, weights).tolist()) for group in groups},
+    )
+
+
+def _of_units(group: UnitGroup, weights: Mapping[str, Tensor]) -> Tensor:
+    """The mean over all that makes a unit: its rows of weights, not the columns that read it."""
+    read = {(consumer.tensor, consumer.axis) for consumer in group.consumers}
+    sums_U = torch.zeros(group.num_units, dtype=torch.float64)
+    count = 0
+    for member in group.members:
+        weight = weights.get(member.tensor)
+        if weight is None or (member.tensor, member.axis) in read:
+            continue
+        starts_U = torch.tensor([member.start(unit) for unit in range(group.num_units)])
+        ids_UW = (starts_U[:, None] + torch.arange(member.width)).to(weight.device)
+        axes = [axis for axis in range(weight.dim()) if axis != member.axis]
+        sums_C = weight.abs().double().sum(axes)
+        sums_U += sums_C[ids_UW].sum(1).cpu()
+        count += member.width * weight.numel() // weight.shape[member.axis]
+    return sums_U / max(count, 1)
+
+
+def _of_block(path: str, weights: Mapping[str, Tensor]) -> float:
+    named = (weight for name, weight in weights.items() if name.startswith(f"{path}."))
+    inside = [weight.abs().double().flatten() for weight in named]
+    return float(torch.cat(inside).mean()) if inside else 0.0

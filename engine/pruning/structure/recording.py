@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from engine.models.outputs import output_of
+
 # What a forward pass raises whose sizes do not fit: anybody's code, and torch's own.
 NETWORK_ERRORS = (
     RuntimeError,
@@ -23,7 +25,23 @@ NETWORK_ERRORS = (
     AssertionError,
     ArithmeticError,
 )
-Run = Callable[[nn.Module], Tensor]  # the logits of a network on an example
+Run = Callable[[Callable[..., Any]], Tensor]  # what a network gives on an example
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A few images to run a network on, and the name of its output where it has several."""
+
+    images_BCHW: Tensor
+    output: str | None = None
+
+    def __call__(self, model: Callable[..., Any]) -> Tensor:
+        """The network's logits."""
+        return output_of(model(self.images_BCHW.clone()), self.output)
+
+    def of(self, images_BCHW: Tensor) -> Example:
+        """The same with other images."""
+        return Example(images_BCHW, self.output)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from engine.contracts.edits import Attribute, Edit
-from engine.pruning.surgery.bounds import check_bounds, place_of
+from engine.pruning.surgery.bounds import check_bounds, place_of, tensors_of
 from engine.pruning.surgery.sizes import with_sizes
 from engine.pruning.surgery.stand_ins import stand_in_for
 from engine.pruning.surgery.tensors import forget_kept_tensors, sliced_tensors, tell_sizes
@@ -21,15 +21,18 @@ from engine.pruning.surgery.tensors import forget_kept_tensors, sliced_tensors, 
 __all__ = ["carry_out"]
 
 
-def carry_out(edit: Edit, model: nn.Module) -> nn.Module:
+def carry_out(edit: Edit, model: nn.Module, *, share: bool = False) -> nn.Module:
     """A copy of `model` without what the edit removes; smaller tensors, no masks.
 
-    Raises EditError for anything that the model does not have, and for numbers that are not
-    smaller than those that it has.
+    With `share` it has the very tensors of the model where they are not sliced: quickly made, to be
+    looked at and thrown away. Raises EditError for anything that the model does not have, and for
+    numbers that are not smaller than those that it has.
     """
     check_bounds(edit, model)
     # A deep copy takes what stands in its memo for what it would have copied.
     memo: dict[int, Any] = dict(sliced_tensors(edit, model))
+    if share:
+        memo = {id(tensor): tensor for tensor in tensors_of(model).values()} | memo
     for removal in edit.removals:
         memo[id(model.get_submodule(removal.path))] = stand_in_for(removal, model)
     pruned = copy.deepcopy(model, memo)

@@ -12,6 +12,7 @@ from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.accepting import Accept
 from explorer.session.events import RunBegun, SessionEvent
+from explorer.session.factories import Allow
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
@@ -29,7 +30,10 @@ def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
         async def accept(_: tuple[Doubt, ...]) -> bool:
             return yes or (not as_json and reporter.asks(GROW_ALL_THE_SAME))
 
-        settings, summary = asyncio.run(_grow(request, reporter, accept))
+        async def allow(question: str) -> bool:
+            return not as_json and reporter.asks(question)
+
+        settings, summary = asyncio.run(_grow(request, reporter, accept, allow))
     if as_json:
         print_json(summary)
     else:
@@ -43,7 +47,7 @@ def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
 
 
 async def _grow(
-    request: Request, reporter: Reporter, accept: Accept
+    request: Request, reporter: Reporter, accept: Accept, allow: Allow
 ) -> tuple[Settings, TreeSummary]:
     begun: list[RunBegun] = []
 
@@ -52,7 +56,7 @@ async def _grow(
         if isinstance(event, RunBegun):
             begun.append(event)
 
-    async with session_of(request, listen, accept) as session:
+    async with session_of(request, listen, accept, allow) as session:
         outcome = await session.grow()
         return session.settings, summary_of(session, outcome, *begun)
 

@@ -7,7 +7,8 @@ import os
 import sys
 
 from engine.contracts.errors import UsageError
-from explorer.session.named_files import check_data, is_store, model_path
+from explorer.session.model_source import source_of
+from explorer.session.named_files import check_data, is_store
 from explorer.session.open_run import Request
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
@@ -17,9 +18,9 @@ def explore(request: Request | None) -> int:
     """Opens the app; without a terminal, a store's tree is printed instead."""
     if request is not None:
         # A misspelled name is told before the screen changes.
-        path = model_path(request.model)
+        path = source_of(request).path
         check_data(request.data or "")
-        if not sys.stdout.isatty() and is_store(path):
+        if path is not None and not sys.stdout.isatty() and is_store(path):
             from explorer.cli.commands.log_show import log
 
             log(path, as_json=False)

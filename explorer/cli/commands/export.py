@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,13 +17,21 @@ from explorer.cli.progress import Reporter
 from explorer.cli.temporary import temporary_folder
 from explorer.session.artifacts import Artifacts
 from explorer.session.documents import RunDocument, network_of, newest_phase
+from explorer.session.factories import Factories
 from explorer.session.named_files import check_output, expanded
 from explorer.views.best_node import best
 from explorer.views.stored_nodes import node_views, some_node_views
 from store import TreeStore
 
 
-def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> None:
+def export(
+    store_path: Path,
+    node_name: str,
+    output: Path,
+    *,
+    allow_factory: Sequence[str] = (),
+    as_json: bool,
+) -> None:
     """Writes a node of the store's newest run in the format that the suffix says."""
     check_suffix(output.suffix, output.name)
     output = expanded(output).absolute()
@@ -30,6 +39,7 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
     with TreeStore.open(store_path, read_only=True) as store:
         run = find_run(store)
         document = RunDocument.of(run)
+        factory = Factories(allow_factory).needed_by(document)
         if node_name == "best":
             node_name = best(node_views(store, run.id), document.settings).name
         node = store.node(run.id, node_name)
@@ -50,7 +60,10 @@ def export(store_path: Path, node_name: str, output: Path, *, as_json: bool) -> 
             )
             destination = str(output)
             request = JobRequest(
-                uuid.uuid4().hex, job, f"export {node_name}", Places(output=destination)
+                uuid.uuid4().hex,
+                job,
+                f"export {node_name}",
+                Places(output=destination, factory=factory),
             )
             with Reporter() as reporter:
                 result = cast(Exported, run_job(request, folder, reporter))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.contracts.spool import log_path
@@ -15,6 +16,7 @@ from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
 from explorer.session.data_places import DataPlaces, folders_of
 from explorer.session.documents import RunDocument
+from explorer.session.factories import Factories
 from explorer.session.reproduce import (
     Pair,
     Reexecution,
@@ -26,7 +28,9 @@ from store import TreeStore
 _HASH_DIGITS = 12
 
 
-def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
+def reexecute_node(
+    path: Path, name: str, data: str | None, allow_factory: Sequence[str] = ()
+) -> Reexecution:
     """A node of the newest run made again, in a worker and a folder that are gone afterwards."""
 
     async def work(reporter: Reporter) -> Reexecution:
@@ -37,7 +41,7 @@ def reexecute_node(path: Path, name: str, data: str | None) -> Reexecution:
             executor = WorkerPool(spool, log=log_path(spool))
             try:
                 places = DataPlaces(data, folders_of(store.path))
-                artifacts = Artifacts(store, spool, places)
+                artifacts = Artifacts(store, spool, places, Factories(allow_factory))
                 document = RunDocument.of(find_run(store))
                 return await reexecute(artifacts, document, name, executor, reporter)
             finally:

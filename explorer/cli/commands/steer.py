@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,19 @@ from store import Node
 Play = Callable[[Steering], Any]
 
 
-def decide(
-    store: Path, parent: str, keep: Sequence[str], *, data: str | None, as_json: bool
-) -> None:
+@dataclass(frozen=True)
+class Here:
+    """What a store does not know: where the run's images lie on this machine, and which factories
+    may be called."""
+
+    data: str | None = None
+    allow_factory: Sequence[str] = ()
+
+
+NOTHING_SAID = Here()
+
+
+def decide(store: Path, parent: str, keep: Sequence[str], *, here: Here, as_json: bool) -> None:
     """Keeps candidates of a parent: those named, `suggested`, `other` or `both`."""
 
     def play(steering: Steering) -> None:
@@ -46,7 +57,7 @@ def decide(
                 raise UsageError(f"{name!r} is no candidate of {parent}; it has {known}")
         steering.choose(node, keep)
 
-    steer(store, play, data=data, as_json=as_json, work=False)
+    steer(store, play, here=here, as_json=as_json, work=False)
 
 
 def branch(
@@ -54,11 +65,11 @@ def branch(
     node: str,
     request: BranchRequest,
     *,
-    data: str | None,
+    here: Here,
     as_json: bool,
 ) -> None:
     """Grows on from any node."""
-    steer(store, lambda s: s.branch(s.session.node(node), request), data=data, as_json=as_json)
+    steer(store, lambda s: s.branch(s.session.node(node), request), here=here, as_json=as_json)
 
 
 def fork(
@@ -67,7 +78,7 @@ def fork(
     overrides: Mapping[str, SettingValue],
     iterations: int,
     *,
-    data: str | None,
+    here: Here,
     as_json: bool,
 ) -> None:
     """Starts another run at a node, with other settings, and grows it."""
@@ -84,14 +95,14 @@ def fork(
         await forked.grow()
         return forked
 
-    steer(path, play, data=data, as_json=as_json)
+    steer(path, play, here=here, as_json=as_json)
 
 
 def candidate(
-    store: Path, parent: str, request: CandidateRequest, *, data: str | None, as_json: bool
+    store: Path, parent: str, request: CandidateRequest, *, here: Here, as_json: bool
 ) -> None:
     """Makes one further candidate of a parent."""
-    steer(store, lambda s: s.candidate(s.session.node(parent), request), data=data, as_json=as_json)
+    steer(store, lambda s: s.candidate(s.session.node(parent), request), here=here, as_json=as_json)
 
 
 def undo(store: Path, *, redo: bool, as_json: bool) -> None:
@@ -108,7 +119,7 @@ def steer(
     path: Path,
     play: Play,
     *,
-    data: str | None = None,
+    here: Here = NOTHING_SAID,
     as_json: bool = False,
     work: bool = True,
     quiet: bool = False,
@@ -117,10 +128,10 @@ def steer(
 
     Without `work` nothing is grown: what was decided is stored, and grows when it is asked for.
     """
-    given = {} if data is None else {"data": data}
-    request = Request(str(store_path(path)), overrides=given)
+    given = {} if here.data is None else {"data": here.data}
+    request = Request(str(store_path(path)), overrides=given, allow_factory=here.allow_factory)
     with Reporter(quiet=quiet) as reporter, ending_in_order():
-        summary = asyncio.run(_steer(request, play, reporter, work))
+        summary = asyncio.run(_steer(request, play, reporter, work, as_json))
     if quiet:
         return
     if as_json:
@@ -129,7 +140,9 @@ def steer(
         print_tree(summary.nodes, best=summary.best.name)
 
 
-async def _steer(request: Request, play: Play, reporter: Reporter, work: bool) -> TreeSummary:
+async def _steer(
+    request: Request, play: Play, reporter: Reporter, work: bool, as_json: bool
+) -> TreeSummary:
     problems: list[str] = []
     begun: list[RunBegun] = []
 
@@ -140,7 +153,10 @@ async def _steer(request: Request, play: Play, reporter: Reporter, work: bool) -
         elif isinstance(event, RunBegun):
             begun.append(event)
 
-    async with session_of(request, listen) as session:
+    async def allow(question: str) -> bool:
+        return work and not as_json and reporter.asks(question)
+
+    async with session_of(request, listen, allow=allow) as session:
         steering = Steering(session)
         try:
             played = play(steering)

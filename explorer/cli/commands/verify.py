@@ -24,7 +24,12 @@ _MOST_NAMES = 20
 
 
 def verify_store(
-    path: Path, *, reexecute: str | None = None, data: str | None = None, as_json: bool
+    path: Path,
+    *,
+    reexecute: str | None = None,
+    data: str | None = None,
+    allow_factory: Sequence[str] = (),
+    as_json: bool,
 ) -> int:
     """Prints what is wrong with a store; 0 where nothing is, else 1.
 
@@ -43,7 +48,7 @@ def verify_store(
     if reexecute is not None:
         from explorer.cli.commands.reproduce import print_reexecution, reexecute_node, shape_of
 
-        again = reexecute_node(path, reexecute, data)
+        again = reexecute_node(path, reexecute, data, allow_factory)
         remade = shape_of(again)
         sound = sound and again.verdict != "different"
         if not as_json:

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.contracts.errors import UsageError
+from explorer.session.model_source import is_network
 from explorer.session.named_files import model_path
 from explorer.tui.recents import Recent, Star
 from explorer.tui.screens.dialog import Dialog
@@ -93,7 +94,8 @@ class StartScreen(Dialog[str]):
         if not typed:
             raise ValueError("type a path")
         try:
-            model_path(typed)
+            if not is_network(typed):
+                model_path(typed)
         except (UsageError, OSError, ValueError, RuntimeError) as error:
             raise ValueError(str(error)) from None
         return typed

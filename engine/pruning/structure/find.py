@@ -1,0 +1,200 @@
+"""The structure of any network: found by running it, offered as far as it was checked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from engine.contracts.errors import EngineError
+from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
+from engine.pruning.structure.blocks import find_blocks, may_be_block
+from engine.pruning.structure.checks import Checks
+from engine.pruning.structure.labels import find_groups
+from engine.pruning.structure.output import output_module_of
+from engine.pruning.structure.probing import Removals, Step, in_short
+from engine.pruning.structure.recording import (
+    NETWORK_ERRORS,
+    Example,
+    Recording,
+    record,
+    undisturbed,
+)
+from engine.runtime.progress import SILENT, Monitor
+
+SMALL = 64  # pixels: what a network tells on small images, it tells sooner
+LEAST_SAVED = 1.5  # times fewer pixels in height and width, or it is not worth it
+
+
+def find_structure(
+    model: nn.Module, example: Tensor | Example, monitor: Monitor = SILENT
+) -> NetworkStructure:
+    """What can be removed from a network that runs on these images (a few will do).
+
+    The network is left as it was. Raises EngineError where it does not run on them, gives something
+    else every time, or has nothing that can be removed; Cancelled.
+    """
+    if isinstance(example, Tensor):
+        example = Example(example)
+    with undisturbed(model):
+        _check_runs(model, example)
+        found = _found(model, _smaller(model, example), example, monitor)
+    if not found.groups and all(block.stays for block in found.blocks):
+        raise EngineError(_nothing_removable(model, found.frozen))
+    return found
+
+
+def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
+    """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
+    one, two = small.of(small.images_BCHW[:1]), small.of(_two(small.images_BCHW))
+    recording = record(model, one, may_be_block)
+    removals = Removals(model, one, recording.result)
+    blocks = find_blocks(model, recording, removals, _phase(monitor, "looking for blocks"))
+    monitor.step("looking for filters, neurons and heads", 0, 1)
+    labelled = find_groups(model, two)
+    monitor.step("looking for filters, neurons and heads", 1, 1)
+    groups = _in_order([_placed(group, blocks.blocks) for group in labelled.groups], recording)
+    checks = Checks(model, one, recording)
+    checked = checks.of(groups, _phase(monitor, "checking each"))
+    monitor.step("checking all together", 0, 1)
+    if small is not full and checks.why_not_together(
+        checked.groups, [full.of(full.images_BCHW[:1])]
+    ):
+        return _found(model, full, full, monitor)  # it goes other ways with larger images
+    failing = checks.failing_together(checked.groups, [two])
+    monitor.step("checking all together", 1, 1)
+    kept = tuple(group for group in checked.groups if group.path not in failing)
+    return NetworkStructure(
+        blocks=tuple(_counted(block, model, kept) for block in blocks.blocks),
+        groups=kept,
+        frozen={**blocks.frozen, **labelled.frozen, **checked.frozen, **failing},
+        output_module=output_module_of(model, recording),
+        stage_sizes=Counter(block.stage for block in blocks.blocks),
+    )
+
+
+def _phase(monitor: Monitor, name: str) -> Step:
+    return lambda done, total: monitor.step(name, done, total)
+
+
+# ------------------------------------------------------------ examples
+
+
+def _check_runs(model: nn.Module, example: Example) -> None:
+    images = example.images_BCHW
+    shape = "×".join(map(str, images.shape[1:]))
+    try:
+        first, second = example(model), example(model)
+    except EngineError:
+        raise
+    except NETWORK_ERRORS as error:
+        raise EngineError(
+            f"the network does not run on images of {shape}: {in_short(error)}{_expected(model)}; "
+            "say what it takes with --input CxHxW, such as --input 3x224x224"
+        ) from error
+    if not first.isfinite().all():
+        raise EngineError(
+            f"the network's output on images of {shape} is not finite; its weights may be damaged, "
+            "or meant for images of another range"
+        )
+    if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-5, atol=1e-6):
+        raise EngineError(
+            "the network gives another output each time it is run on the same images: something in "
+            "it is drawn at random in evaluation too (such as F.dropout without "
+            "training=self.training); make its forward pass deterministic"
+        )
+
+
+def _expected(model: nn.Module) -> str:
+    """What the first layer says that it takes."""
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Conv2d):
+            return f" ({path} takes images of {module.in_channels} channels)"
+        if isinstance(module, nn.Linear):
+            return f" ({path} takes {module.in_features} numbers)"
+    return ""
+
+
+def _smaller(model: nn.Module, example: Example) -> Example:
+    """Smaller images, where the network runs on them and gives an output of the same shape."""
+    images = example.images_BCHW
+    if images.dim() != 4 or min(images.shape[2:]) < LEAST_SAVED * SMALL:
+        return example
+    small = example.of(images[:, :, :SMALL, :SMALL].contiguous())
+    try:
+        found = small(model)
+    except (*NETWORK_ERRORS, EngineError):
+        return example
+    as_before = found.shape[1:] == example.of(images[:1])(model).shape[1:]
+    return small if as_before and bool(found.isfinite().all()) else example
+
+
+def _two(images_BCHW: Tensor) -> Tensor:
+    """Two images: labels tell what goes from image to image by there being more than one."""
+    return torch.cat((images_BCHW, images_BCHW))[:2]
+
+
+# ------------------------------------------------------------ blocks and groups
+
+
+def _placed(group: UnitGroup, blocks: Iterable[Block]) -> UnitGroup:
+    """A group with the block that holds it, or as one of a stream that several take part in."""
+    paths = [block.path for block in blocks]
+    homes = {_home(member.tensor, paths) for member in group.members}
+    if len(homes) > 1:
+        return replace(group, block=None, crosses_blocks=True)
+    return replace(group, block=homes.pop(), crosses_blocks=False)
+
+
+def _home(tensor: str, paths: Iterable[str]) -> str | None:
+    return next((path for path in paths if tensor.startswith(f"{path}.")), None)
+
+
+def _in_order(groups: Sequence[UnitGroup], recording: Recording) -> list[UnitGroup]:
+    """In the order of the forward pass; what no module of its own makes keeps its place."""
+    order = {path: calls[0].order for path, calls in recording.calls.items()}
+
+    def when(group: UnitGroup) -> int:
+        path = group.path
+        while path and path not in order:
+            path = path.rpartition(".")[0]
+        return order.get(path, 0)
+
+    return sorted(groups, key=when)
+
+
+def _counted(block: Block, model: nn.Module, groups: Sequence[UnitGroup]) -> Block:
+    """A block with how many filters, neurons and heads are in it, and in each of its parts."""
+    inside = [group for group in groups if group.block == block.path]
+    own_filters = {
+        member.tensor for group in inside for member in group.members if member.axis == 0
+    }
+    stream = (
+        module.out_channels
+        for name, module in model.get_submodule(block.path).named_modules()
+        if isinstance(module, nn.modules.conv._ConvNd)
+        and f"{block.path}.{name}.weight".replace("..", ".") not in own_filters
+    )
+    parts = tuple(
+        replace(part, num_units=sum(g.num_units for g in inside if _is_within(g, part)))
+        for part in block.parts
+    )
+    num_units = sum(group.num_units for group in inside) + sum(stream)
+    return replace(block, num_units=num_units, parts=parts)
+
+
+def _is_within(group: UnitGroup, part: Part) -> bool:
+    return all(member.tensor.startswith(f"{part.path}.") for member in group.members)
+
+
+def _nothing_removable(model: nn.Module, frozen: Mapping[str, str]) -> str:
+    reasons = [f"{path}: {why}" for path, why in list(frozen.items())[:3]]
+    more = f" and {len(frozen) - 3} more" if len(frozen) > 3 else ""
+    told = f" ({'; '.join(reasons)}{more})" if reasons else ""
+    return (
+        f"nothing can be removed from this {type(model).__name__}{told}; docs/networks.md says "
+        "what makes a block or a filter removable"
+    )

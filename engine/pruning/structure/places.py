@@ -1,0 +1,163 @@
+"""Where a group is checked: in its block alone, on what the block has had, or in the network."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable, Collection, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from engine.contracts.edits import UNIT, Edit
+from engine.contracts.structure import Consumer, NetworkStructure, UnitGroup
+from engine.pruning.explicit import explicit, indices_gone
+from engine.pruning.structure.recording import Call, Run, first_tensor
+from engine.pruning.surgery import carry_out
+from engine.pruning.surgery.bounds import tensors_of
+
+Chosen = tuple[tuple[UnitGroup, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A module with a way to run it; names in groups are those within it. `path` is its own in the
+    network, `called` the modules inside that ran."""
+
+    path: str
+    module: nn.Module
+    run: Run
+    called: Collection[str] = field(default_factory=frozenset)
+
+    @cached_property
+    def whole(self) -> Tensor:
+        """What it gives as it is."""
+        return self.run(self.module)
+
+    def masked(self, chosen: Chosen) -> Tensor:
+        """What it gives when nothing reads these units."""
+        gone = indices_gone(chosen)
+        columns: dict[str, Tensor] = {}
+        with ExitStack() as stack:
+            for consumer in dict.fromkeys(each for group, _ in chosen for each in group.consumers):
+                indices = torch.tensor(sorted(gone.get((consumer.tensor, consumer.axis), ())))
+                if not len(indices):
+                    continue
+                axis = self._input_axis(consumer)
+                if axis is None:
+                    tensor = columns.get(consumer.tensor)
+                    if tensor is None:
+                        tensor = tensors_of(self.module)[consumer.tensor].detach()
+                    columns[consumer.tensor] = tensor.index_fill(
+                        consumer.axis, indices.to(tensor.device), 0
+                    )
+                    continue
+                reader = self.module.get_submodule(consumer.module)
+                hook = reader.register_forward_pre_hook(_mask(axis, indices), with_kwargs=True)
+                stack.callback(hook.remove)
+            if not columns:
+                return self.run(self.module)
+            return self.run(lambda *a, **k: functional_call(self.module, columns, a, k))
+
+    def _input_axis(self, consumer: Consumer) -> int | None:
+        """The axis of its input that a consumer's indices are along; None where its columns are to
+        be masked."""
+        if not consumer.maskable or consumer.module not in self.called:
+            return None
+        module = self.module.get_submodule(consumer.module)
+        if isinstance(module, nn.Linear):
+            return -1 if consumer.axis == 1 else None
+        if isinstance(module, nn.modules.conv._ConvNd) and module.groups == 1:
+            is_input = consumer.axis == (0 if module.transposed else 1)
+            return -1 - len(module.kernel_size) if is_input else None
+        return None
+
+    def pruned(self, chosen: Chosen) -> Tensor:
+        """What is given by a copy from which the units were removed. Raises EditError, and whatever
+        its forward pass raises."""
+        structure = NetworkStructure(groups=tuple(group for group, _ in chosen))
+        edit = Edit(UNIT, units=tuple((group.path, units) for group, units in chosen))
+        return self.run(carry_out(explicit(edit, structure), self.module, share=True))
+
+    def livelier(self) -> Place:
+        """A copy with other numbers, none of which hides a mistake: no scale or shift is 0."""
+        copied = copy.deepcopy(self.module)
+        generator = torch.Generator().manual_seed(0)
+        for tensor in (*copied.parameters(), *copied.buffers()):
+            if tensor.is_floating_point():
+                _enliven(tensor, generator)
+        return replace(self, module=copied)
+
+
+def of_block(path: str, module: nn.Module, call: Call, called: Iterable[str]) -> Place:
+    """A block on what it got in a forward pass; `called` are paths in the network."""
+
+    def run(block: Callable[..., Any]) -> Tensor:
+        args, kwargs = call.inputs()
+        result = first_tensor(block(*args, **kwargs))
+        assert result is not None  # a block's result is one, or begins with one
+        return result
+
+    start = f"{path}."
+    return Place(
+        path, module, run, {each[len(start) :] for each in called if each.startswith(start)}
+    )
+
+
+def within(group: UnitGroup, block: str) -> UnitGroup:
+    """A group that lies inside a block, by the names that things have there."""
+    if not block:
+        return group
+
+    def inside(name: str) -> str:
+        return name[len(block) + 1 :]
+
+    return replace(
+        group,
+        path=inside(group.path) or group.path,
+        members=tuple(replace(each, tensor=inside(each.tensor)) for each in group.members),
+        consumers=tuple(
+            replace(each, tensor=inside(each.tensor), module=inside(each.module))
+            for each in group.consumers
+        ),
+        attributes=tuple(replace(each, module=inside(each.module)) for each in group.attributes),
+        sizes=tuple(replace(each, module=inside(each.module)) for each in group.sizes),
+    )
+
+
+def units_of(group: UnitGroup, *, most: bool = False, few: bool = False) -> tuple[int, ...]:
+    """Some units of a group, the same each time: a third, all but one, or an eighth."""
+    count = group.num_units - 1 if most else max(1, group.num_units // (8 if few else 3))
+    return tuple(sorted(random.Random(group.path).sample(range(group.num_units), count)))
+
+
+def _mask(axis: int, indices: Tensor) -> Callable[..., Any]:
+    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        masked = False
+
+        def first_masked(value: Any) -> Any:
+            nonlocal masked
+            if masked or not isinstance(value, Tensor):
+                return value
+            masked = True
+            return value.index_fill(axis, indices.to(value.device), 0)
+
+        args = tuple(first_masked(value) for value in args)
+        return args, {name: first_masked(value) for name, value in kwargs.items()}
+
+    return hook
+
+
+def _enliven(tensor: Tensor, generator: torch.Generator) -> None:
+    noise = torch.randn(tensor.shape, generator=generator).to(tensor)
+    largest = float(tensor.abs().max()) if tensor.numel() else 0.0
+    if tensor.squeeze().dim() <= 1:
+        # A sixth off its value, so that variances and scales stay above 0.
+        tensor.add_(noise.abs() * max(largest, 0.3) / 6 + (0.3 if largest < 1e-2 else 0.0))
+    elif largest < 1e-3:
+        tensor.copy_(noise * 0.02)

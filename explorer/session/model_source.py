@@ -1,0 +1,113 @@
+"""What MODEL names: a file, or a network by reference with the file of its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from engine.contracts.errors import UsageError
+from engine.contracts.jobs import NameWeights, Places, WeightsNamed
+from engine.contracts.networks import FileRef
+from engine.contracts.outside import MOST_CHECKPOINT_BYTES, digest_of
+from engine.contracts.references import TORCHVISION, is_reference, library_of, name_of
+from explorer.executors.base import Executor
+from explorer.session.events import Emit
+from explorer.session.named_files import expanded, model_path
+from explorer.session.root_job import run_for_root
+
+
+class NoWeightsError(UsageError):
+    """A network was named, and no weights."""
+
+    code = "no-weights"
+
+
+class Naming(Protocol):
+    """The words by which a model is named."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def arch(self) -> str | None: ...
+    @property
+    def weights(self) -> Path | None: ...
+    @property
+    def random_weights(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """The file of the weights, and by what the network is made where that was said. Without a file
+    the weights are random, or those that the network's library keeps in its cache."""
+
+    path: Path | None
+    arch: str | None = None
+    untrained: bool = False
+
+    @property
+    def num_bytes(self) -> int:
+        """How much there is to read."""
+        return 0 if self.path is None else self.path.stat().st_size
+
+    def checkpoint(self) -> FileRef:
+        """The weights as a run knows them. Raises UnusableFileError."""
+        if self.path is not None:
+            return FileRef(self.path.name, digest_of(self.path, MOST_CHECKPOINT_BYTES))
+        # Random weights are the same ones each time.
+        told = hashlib.sha256(f"random weights of {self.arch}".encode())
+        return FileRef(name_of(self.arch or ""), told.hexdigest())
+
+    async def with_weights(self, executor: Executor, emit: Emit) -> ModelSource:
+        """With the library's own weights, where those are in its cache. Raises NoWeightsError."""
+        if self.path is not None or self.untrained or self.arch is None:
+            return self
+        job = NameWeights(self.arch)
+        named = cast(WeightsNamed, await run_for_root(job, Places(), executor, emit))
+        folder = _cache_folder()
+        found = [folder / name for name in named.files if (folder / name).is_file()]
+        if found:
+            return ModelSource(found[0], self.arch)
+        raise NoWeightsError(
+            f"torchvision's weights of {name_of(self.arch)} ({' or '.join(named.files)}) are not "
+            f"in {folder}, and nothing is fetched here; {_REMEDY}"
+        )
+
+
+_REMEDY = "give the file of its weights with --weights FILE, or --random-weights to begin untrained"
+
+
+def is_network(model: str) -> bool:
+    """Whether MODEL is a network by reference; a file of such a name is a file."""
+    return not os.path.lexists(expanded(model)) and is_reference(model)
+
+
+def source_of(named: Naming) -> ModelSource:
+    """What MODEL and the options beside it mean. Raises UsageError."""
+    if not is_network(named.model):
+        if named.weights is not None or named.random_weights:
+            option = "--weights" if named.weights is not None else "--random-weights"
+            raise UsageError(
+                f"{option} is for a network by reference (torchvision.models:resnet18), and MODEL "
+                f"is a file: leave {option} out, or say what it holds with --arch"
+            )
+        return ModelSource(model_path(named.model), named.arch)
+    if named.arch not in (None, named.model):
+        raise UsageError(f"{named.model} says already what the network is; leave --arch out")
+    if named.weights is not None and named.random_weights:
+        raise UsageError("give --weights or --random-weights, not both")
+    if named.weights is not None:
+        return ModelSource(model_path(str(named.weights)), named.model)
+    if not named.random_weights and library_of(named.model) != TORCHVISION:
+        raise NoWeightsError(f"{named.model} has no weights by itself; {_REMEDY}")
+    return ModelSource(None, named.model, untrained=named.random_weights)
+
+
+def _cache_folder() -> Path:
+    """Where torch keeps what it has fetched."""
+    home = os.environ.get("TORCH_HOME")
+    if not home:
+        home = os.path.join(os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache"), "torch")
+    return expanded(home) / "hub" / "checkpoints"
