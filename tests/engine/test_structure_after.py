@@ -7,10 +7,10 @@ import random
 import pytest
 import torch
 import torchvision.models
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import architectures, network
-from odd_networks import HeadsByAttribute, PackedAttention
+from odd_networks import HeadsByAttribute
 from pruned_and_masked import compared, randomise
 from torch import nn
 
@@ -33,9 +33,7 @@ from engine.pruning.structure.find import find_structure
 from engine.pruning.surgery import carry_out
 
 
-def some_edit(
-    structure: NetworkStructure, chance: random.Random, structure_name: str
-) -> Edit | None:
+def some_edit(structure: NetworkStructure, chance: random.Random, name: str) -> Edit | None:
     """Units of some groups, or a block or half of one."""
     free = [group for group in structure.free_groups if group.num_units > 1]
     blocks = [block for block in structure.all_blocks() if getattr(block, "stays", None) is None]
@@ -48,13 +46,14 @@ def some_edit(
         (group.path, tuple(sorted(chance.sample(range(group.num_units), _some(group, chance)))))
         for group in chosen
     )
-    return Edit(structure_name, units=tuple(units))
+    return Edit(name, units=tuple(units))
 
 
 def _some(group: UnitGroup, chance: random.Random) -> int:
     return chance.randint(1, max(1, group.num_units // 3))
 
 
+@settings(deadline=None, max_examples=50)
 @given(architectures(), st.integers(0, 10**6))
 def test_of_a_cifar_resnet_it_is_what_the_child_shows_by_itself(arguments, seed):
     chance, model = random.Random(seed), network(arguments)
@@ -62,13 +61,6 @@ def test_of_a_cifar_resnet_it_is_what_the_child_shows_by_itself(arguments, seed)
     for _ in range(3):
         edit = some_edit(structure, chance, FILTER)
         if edit is None:
-            break
-        if (
-            edit.structure == LAYER
-            and structure.blocks
-            and edit.blocks[0]
-            not in {block.path for block in structure.removable_blocks(min_blocks=0)}
-        ):
             break
         model, structure = apply(edit, model), structure_after(structure, edit)
         assert structure == structure_of(model)
@@ -110,7 +102,6 @@ NETWORKS = {
     "vit": small_vit,
     "swin": small_swin,
     "heads by attribute": HeadsByAttribute,
-    "packed attention": PackedAttention,
     **{f"chain {seed}": lambda seed=seed: RandomChain(seed) for seed in range(3)},
     "resnet": small_resnet,
 }
@@ -149,22 +140,29 @@ def assert_holds(structure: NetworkStructure, model, x, chance: random.Random) -
 
 
 def assert_same(followed: NetworkStructure, found: NetworkStructure) -> None:
-    """What is one unit alone is no group when a network is looked at anew."""
+    """But for what is one unit alone, or a block that changes the shape and is alone in its stage:
+    those are none when a network is looked at anew."""
     ours = {group.path: group for group in followed.groups if group.num_units > 1}
     theirs = {group.path: group for group in found.groups}
     assert list(ours) == list(theirs)
     for path, group in ours.items():
         other = theirs[path]
         assert set(group.members) == set(other.members)
-        assert (group.num_units, group.block, group.kind) == (
-            other.num_units, other.block, other.kind,
-        )  # fmt: skip
+        assert (group.num_units, group.kind) == (other.num_units, other.kind)
+        assert group.block == other.block or other.block is None
         assert set(group.attributes) == set(other.attributes)
-        assert {(s.module, s.call, s.position): s.value for s in group.sizes} == {
-            (s.module, s.call, s.position): s.value for s in other.sizes
-        }
-    assert [b.path for b in followed.all_blocks()] == [b.path for b in found.all_blocks()]
+        assert _values(group) == _values(other)
+    assert _removable(followed) == _removable(found)
     assert followed.output_module == found.output_module
+
+
+def _values(group: UnitGroup) -> dict[tuple, int]:
+    return {(size.module, size.call, size.position): size.value for size in group.sizes}
+
+
+def _removable(structure: NetworkStructure) -> list[str]:
+    blocks = structure.all_blocks()
+    return [block.path for block in blocks if getattr(block, "stays", None) is None]
 
 
 # ------------------------------------------------------------ by hand
@@ -186,9 +184,8 @@ def test_sizes_follow_units_of_unequal_shares():
     group = UnitGroup(
         "conv", "filter", 3, (Member("w", 0),), sizes=(SizeRule("", 0, 1, 12, (2, 4, 6)),)
     )
-    after = structure_after(
-        NetworkStructure(groups=(group,)), Edit(FILTER, units=(("conv", (1,)),))
-    )
+    edit = Edit(FILTER, units=(("conv", (1,)),))
+    after = structure_after(NetworkStructure(groups=(group,)), edit)
     assert after.groups[0].sizes == (SizeRule("", 0, 1, 8, (2, 6)),)
 
 
