@@ -34,7 +34,8 @@ from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 
 
 class Pictures(Dataset):  # type: ignore[type-arg]

@@ -30,7 +30,8 @@ from engine.pruning.criteria.kl_fast import kl_fast_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 from store import TreeStore
 
 ROUNDS = 3

@@ -35,7 +35,7 @@ from engine.pruning.criteria.kl import Sums, kl_of
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
-from engine.training.finetune import TrainPlan
+from engine.training.plan import TrainPlan
 
 RECOVERY, TUNE, SAMPLES = 1, 2, 20  # epochs, epochs in all, criterion images a class
 

@@ -17,7 +17,8 @@ import sys
 from engine.runtime import device
 from engine.data import load
 from engine.models import architecture_of_name, build
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 execution = device.choose("cpu", int(sys.argv[1]))
 device.apply(execution)
 data = load("sample", train_limit=1280)

@@ -90,7 +90,8 @@ def resident(depth: int, count: int) -> float:
 def ours(depth: int, count: int, threads: int | None = None) -> float:
     """The engine's own training."""
     from engine.runtime import device
-    from engine.training.finetune import TrainPlan, train
+    from engine.training.finetune import train
+    from engine.training.plan import TrainPlan
 
     execution = device.choose("cpu", threads)
     device.apply(execution)

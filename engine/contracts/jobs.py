@@ -39,7 +39,8 @@ KEY_DIGITS = 32
 class OpenRoot:
     """Read a checkpoint and measure it: the root of a tree. Gives Opened.
 
-    `untrained`: there is no file; the network that `arch` names has random weights.
+    `untrained`: there is no file; the network that `arch` names has random weights. `output` says
+    which of several outputs are the class scores.
     """
 
     KIND: ClassVar = "open"
@@ -51,6 +52,7 @@ class OpenRoot:
     image_size: int | None = None
     resize: int | None = None
     untrained: bool = False
+    output: str | None = None
 
     @property
     def reading(self) -> Reading:

@@ -34,6 +34,9 @@ SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")
 POLICIES = ("cka", "random", "layers", "filters", "layers-first")
+OPTIMISERS = ("sgd", "adamw")
+SCHEDULES = ("step", "cosine")
+NORMS = ("train", "frozen")
 PROTOCOLS = ("default", "paper")
 SPLITS = ("validation", "test")
 
@@ -135,6 +138,27 @@ class TrainingSettings(Checked):
     )
     batch_size: int = setting(128, Option("batch_size", "Images a step", low=2, high=10**6))
     weight_decay: float = setting(5e-4, Option("weight_decay", "L2 penalty", low=0, high=1))
+    optimiser: str = setting(
+        "sgd", Option("optimiser", "What changes the weights", choices=OPTIMISERS)
+    )
+    schedule: str = setting(
+        "step", Option("schedule", "How the learning rate falls", choices=SCHEDULES)
+    )
+    warmup_epochs: float = setting(
+        0.0, Option("warmup_epochs", "In which the learning rate rises", low=0, high=10**5)
+    )
+    label_smoothing: float = setting(
+        0.0, Option("label_smoothing", "Of the labels, spread over all classes", low=0, high=0.99)
+    )
+    mixup: float = setting(
+        0.0, Option("mixup", "Alpha of mixup: images mixed in pairs; 0 for none", low=0, high=100)
+    )
+    accumulate: int = setting(
+        1, Option("accumulate", "Parts of a batch that go through one by one", low=1, high=10**5)
+    )
+    norms: str = setting(
+        "train", Option("norms", "Whether batch norms take statistics", choices=NORMS)
+    )
 
     @property
     def total_epochs(self) -> int:

@@ -25,12 +25,17 @@ def for_inference(model: nn.Module, image_shape_HWC: tuple[int, int, int]) -> nn
     folded = copy.deepcopy(model).eval()
     height, width, channels = image_shape_HWC
     example = torch.zeros(2, channels, height, width, device=device_of(model))
-    for conv, norm in foldable_pairs(folded, example):
+    fold_found(folded, example)
+    return folded
+
+
+def fold_found(network: nn.Module, images_BCHW: Tensor) -> None:
+    """Makes batch norms part of convolutions in a network that is the caller's own."""
+    for conv, norm in foldable_pairs(network, images_BCHW):
         # The modules stay in their places: a network may hold them by several names.
         fused = fuse_conv_bn_eval(conv, norm)
         conv.weight, conv.bias = fused.weight, fused.bias
         setattr(norm, "forward", _as_it_is)  # noqa: B010 - a method, to mypy
-    return folded
 
 
 def _as_it_is(x_BCHW: Tensor) -> Tensor:

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.message_text import shown
+from engine.models.adaptive_pool import with_even_pools
 from engine.models.attention import with_removable_heads
+from engine.models.outputs import output_of
 
 # Each works in place, and says how many modules it has replaced.
-PREPARATIONS: dict[str, Callable[[nn.Module], int]] = {"attention": with_removable_heads}
+PREPARATIONS: dict[str, Callable[[nn.Module], int]] = {
+    "attention": with_removable_heads,
+    "adaptive-pool": with_even_pools,
+}
+OUTPUT = "output:"  # with the name behind it of the one among several that is taken
 
 
 def prepare(model: nn.Module, names: Iterable[str] = tuple(PREPARATIONS)) -> tuple[str, ...]:
@@ -22,6 +28,10 @@ def prepare(model: nn.Module, names: Iterable[str] = tuple(PREPARATIONS)) -> tup
     """
     done = []
     for name in names:
+        if name.startswith(OUTPUT):
+            model.register_forward_hook(_Taken(name.removeprefix(OUTPUT)))
+            done.append(name)
+            continue
         if name not in PREPARATIONS:
             raise EngineError(
                 f"nobody knows the preparation {shown(name)}; known are "
@@ -30,3 +40,13 @@ def prepare(model: nn.Module, names: Iterable[str] = tuple(PREPARATIONS)) -> tup
         if PREPARATIONS[name](model):
             done.append(name)
     return tuple(done)
+
+
+class _Taken:
+    """A forward hook that gives one of several outputs in their place."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, module: nn.Module, inputs: object, result: object) -> Tensor:
+        return output_of(result, self._key)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.contracts.errors import EngineError
@@ -18,56 +16,16 @@ from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
 from engine.data import Augmenter, ImageData
 from engine.models.cifar_resnet import CifarResNet
-from engine.models.outputs import output_of
-from engine.runtime.device import autocast_dtype, torch_device
+from engine.runtime.device import torch_device
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.training.batches import batches_of
-
-_NOT_DETERMINISTIC = "does not have a deterministic implementation"
+from engine.training.plan import TrainPlan, optimiser_of
+from engine.training.step import freeze_norms, step
 
 
 class DivergedError(EngineError):
     """A loss that is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class TrainPlan:
-    """Epochs [first_epoch, last_epoch) of a schedule of `total_epochs`.
-
-    The paper's fine-tuning: SGD, Nesterov momentum 0.9, learning rate 0.01, batches of 128,
-    divided by ten at half and again at three quarters of the epochs (`step`).
-    """
-
-    first_epoch: int
-    last_epoch: int
-    total_epochs: int
-    seed: int
-    learning_rate: float = 0.01
-    schedule: str = "step"
-    batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-
-    def learning_rate_at(self, epoch: int, share: float) -> float:
-        """The learning rate `share` of the way through an epoch."""
-        if self.schedule == "step":
-            passed = epoch / self.total_epochs
-            return self.learning_rate * (0.01 if passed >= 0.75 else 0.1 if passed >= 0.5 else 1)
-        progress = (epoch + share) / self.total_epochs  # one-cycle: up for a fifth, then down
-        return self.learning_rate * min(progress / 0.2, (1 - progress) / 0.8)
-
-
-def optimiser_of(model: nn.Module, plan: TrainPlan) -> torch.optim.SGD:
-    """SGD with Nesterov momentum, fused where the parameters' device has it."""
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=plan.learning_rate,
-        momentum=plan.momentum,
-        nesterov=plan.momentum > 0,
-        weight_decay=plan.weight_decay,
-        fused=True,
-    )
 
 
 def train(
@@ -78,7 +36,7 @@ def train(
     *,
     monitor: Monitor = SILENT,
     phase: str = "training",
-    optimiser: torch.optim.SGD | None = None,
+    optimiser: torch.optim.Optimizer | None = None,
     after_epoch: Callable[[Epoch], None] | None = None,
 ) -> list[Epoch]:
     """Trains `model` in place and returns its figures an epoch.
@@ -90,6 +48,8 @@ def train(
     batches = batches_of(model, data, plan.batch_size)
     memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
     model.to(device=device, memory_format=memory).train()  # type: ignore[call-overload]
+    if plan.frozen_norms:
+        freeze_norms(model)
     optimiser = optimiser or optimiser_of(model, plan)
     augmenter = Augmenter(data.train.to(device), data.mean, data.std, data.flips)
     history = []
@@ -113,7 +73,7 @@ def _epoch(
     model: nn.Module,
     augmenter: Augmenter,
     batches: Sequence[slice],
-    optimiser: torch.optim.SGD,
+    optimiser: torch.optim.Optimizer,
     plan: TrainPlan,
     epoch: int,
     execution: Execution,
@@ -137,9 +97,9 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate
         images_BCHW, labels_B = augmenter.batch(indices_B, draw)
-        loss, logits_BK = _step(model, images_BCHW, labels_B, optimiser, execution)
-        loss_sum += loss.detach().double() * len(labels_B)
-        correct += (logits_BK.argmax(1) == labels_B).sum()
+        loss, right = step(model, images_BCHW, labels_B, optimiser, plan, execution, draw)
+        loss_sum += loss.double() * len(labels_B)
+        correct += right
         done = batch.start + len(indices_B)
         monitor.step(
             phase,
@@ -154,38 +114,6 @@ def _epoch(
         learning_rate=rate,
         images_per_second=round(num_images / (time.perf_counter() - started), 1),
     )
-
-
-def _step(
-    model: nn.Module,
-    images_BCHW: Tensor,
-    labels_B: Tensor,
-    optimiser: torch.optim.SGD,
-    execution: Execution,
-) -> tuple[Tensor, Tensor]:
-    """One step of the optimiser; the loss and the logits."""
-    if not isinstance(model, CifarResNet):
-        # A network that views its maps as rows bears no other order in memory.
-        images_BCHW = images_BCHW.contiguous()
-    device = torch_device(execution)
-    with torch.autocast(
-        device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
-    ):
-        logits_BK = output_of(model(images_BCHW))
-    loss = F.cross_entropy(logits_BK.float(), labels_B)
-    optimiser.zero_grad(set_to_none=True)
-    try:
-        loss.backward()
-    except RuntimeError as error:
-        if _NOT_DETERMINISTIC not in str(error):
-            raise
-        operation = str(error).split(_NOT_DETERMINISTIC)[0].strip()
-        raise EngineError(
-            f"the network cannot be trained on {device} bit for bit: {operation} has no "
-            "deterministic form there; use --device cpu"
-        ) from error
-    optimiser.step()
-    return loss, logits_BK
 
 
 def _running(

@@ -21,11 +21,8 @@ from engine.measures.cost import cost_of
 from engine.models import build
 from engine.runtime.device import environment_of, torch_device
 from engine.runtime.progress import SILENT, Monitor
-from engine.training.finetune import (
-    TrainPlan,
-    optimiser_of,
-    train,
-)
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan, optimiser_of
 
 
 def plan_of(recipe: Recipe, first_epoch: int, last_epoch: int) -> TrainPlan:

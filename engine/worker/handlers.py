@@ -47,8 +47,9 @@ from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
 from engine.training.from_scratch import train_network
+from engine.training.plan import TrainPlan
 from engine.worker import roots
 from engine.worker.workbench import Workbench
 
@@ -235,6 +236,13 @@ def _plan(schedule: TrainingSettings, seed: int, first_epoch: int, last_epoch: i
         learning_rate=schedule.learning_rate,
         batch_size=schedule.batch_size,
         weight_decay=schedule.weight_decay,
+        schedule=schedule.schedule,
+        optimiser=schedule.optimiser,
+        warmup_epochs=schedule.warmup_epochs,
+        label_smoothing=schedule.label_smoothing,
+        mixup=schedule.mixup,
+        accumulate=schedule.accumulate,
+        frozen_norms=schedule.norms == "frozen",
     )
 
 

@@ -13,7 +13,7 @@ from engine.checkpoints.fitting import untrained
 from engine.checkpoints.image_fit import check_output
 from engine.checkpoints.root_doubts import doubts_of, doubts_on_splits
 from engine.contracts.doubts import Doubt
-from engine.contracts.errors import DataNotNamedError, UnknownFamilyError
+from engine.contracts.errors import DataNotNamedError, EngineError, UnknownFamilyError
 from engine.contracts.events import NetworkRead
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, Execution
@@ -26,7 +26,7 @@ from engine.measures.cost import cost_of
 from engine.measures.latency import latency_ms
 from engine.models import FAMILIES
 from engine.models.cifar_resnet import CifarResNet, arguments_of
-from engine.models.preparations import prepare
+from engine.models.preparations import OUTPUT, PREPARATIONS, prepare
 from engine.pruning.structure import structure_of
 from engine.pruning.structure.find import find_structure
 from engine.runtime import device
@@ -106,7 +106,7 @@ def _loaded(
     named = None if places.data else _data_named_by(loaded)
     data = bench.images_for(loaded.data, places.data or named or "", job.reading, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
-    architecture = _prepared(architecture, loaded.model)
+    architecture = _prepared(architecture, loaded.model, job.output)
     if not isinstance(loaded.model, CifarResNet):
         check_output(loaded.model, data)
     choice = normalisation.choose(loaded, architecture, data, execution, monitor)
@@ -132,7 +132,7 @@ def _untrained(
     data = bench.images_for(None, places.data, job.reading, monitor)
     architecture, model = untrained(reference, len(data.classes), data.image_shape_HWC[2])
     monitor.tell(_network_read(architecture))
-    architecture = _prepared(architecture, model)
+    architecture = _prepared(architecture, model, job.output)
     check_output(model, data)
     loaded = LoadedNetwork(architecture, model, None, {}, (), "")
     choice = normalisation.of_the_data(loaded, architecture, data)
@@ -140,11 +140,15 @@ def _untrained(
     return _Root(loaded, choice, data, doubts=(doubt,))
 
 
-def _prepared(architecture: Architecture, model: nn.Module) -> Architecture:
+def _prepared(architecture: Architecture, model: nn.Module, output: str | None) -> Architecture:
     """With modules that cannot be pruned replaced by equal ones; in place, before any edit."""
+    if output is not None and (isinstance(model, CifarResNet) or architecture.edits):
+        raise EngineError(
+            "the network was opened here before, or has one output: leave --output out"
+        )
     if isinstance(model, CifarResNet) or architecture.edits:
         return architecture
-    done = prepare(model)
+    done = prepare(model, PREPARATIONS if output is None else (*PREPARATIONS, OUTPUT + output))
     new = tuple(name for name in done if name not in architecture.prepared)
     return replace(architecture, prepared=(*architecture.prepared, *new))
 

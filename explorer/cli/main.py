@@ -21,6 +21,7 @@ from explorer.cli.options import (
     Model,
     NewRun,
     NodeName,
+    Output,
     Protocol,
     RandomWeights,
     Store,
@@ -70,6 +71,7 @@ def auto(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
@@ -85,7 +87,7 @@ def auto(
     from explorer.session.open_run import Request
 
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model, *given, weights, random_weights, allow_factory or ())
+    request = Request(model, *given, weights, random_weights, allow_factory or (), output)
     run(request, as_json=json, yes=yes)
 
 
@@ -187,6 +189,7 @@ def open_(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
@@ -198,7 +201,7 @@ def open_(
     from explorer.session.open_run import Request
 
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model or "", *given, weights, random_weights, allow_factory or ())
+    request = Request(model or "", *given, weights, random_weights, allow_factory or (), output)
     raise typer.Exit(explore(request if model else None))
 
 

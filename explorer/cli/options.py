@@ -46,6 +46,12 @@ RandomWeights = Annotated[
 ]
 
 
+Output = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="KEY", help="Which of the network's several outputs are its class scores"),
+]
+
+
 AllowFactory = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(

@@ -80,6 +80,7 @@ class Request:
     weights: Path | None = None
     random_weights: bool = False
     allow_factory: Sequence[str] = ()
+    output: str | None = None
 
     @property
     def data(self) -> str | None:
@@ -102,6 +103,7 @@ class Request:
             "--arch": self.arch is not None,
             "--weights": self.weights is not None,
             "--random-weights": self.random_weights,
+            "--output": self.output is not None,
             "--protocol": self.protocol != Request.protocol,
         }
         return [option for option, is_given in given.items() if is_given]
@@ -316,6 +318,7 @@ async def _open_root(
         device=request.device,
         **vars(settings.data.reading),
         untrained=source.untrained,
+        output=request.output,
     )
     path = "" if source.path is None else str(source.path)
     places = Places(data=settings.data.source, checkpoint=path)

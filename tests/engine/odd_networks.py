@@ -1,5 +1,5 @@
-"""Networks as people write them: bare parameters, shared and tied weights, sizes written out, tensors
-picked by number, control flow that depends on the data. Eighteen small ones, made to be pruned."""
+"""Eighteen small networks as people write them: bare parameters, shared and tied weights, sizes
+written out, tensors picked by number, control flow that depends on the data."""
 
 from __future__ import annotations
 

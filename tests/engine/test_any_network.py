@@ -18,6 +18,7 @@ from engine.measures.folding import foldable_pairs, for_inference
 from engine.measures.latency import latency_ms
 from engine.measures.output import output_module_of
 from engine.models.outputs import output_of
+from engine.models.preparations import prepare
 
 SIZE = 32
 IMAGES = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
@@ -191,3 +192,25 @@ def test_one_of_several_results_is_taken_by_its_name_or_number():
 def test_a_network_without_any_weight_is_told():
     with pytest.raises(EngineError, match="no module of the network has a weight"):
         Classifier(nn.Flatten(), (SIZE, SIZE, 3), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("size", "wanted"), [
+    ((12, 8), (6, 4)), ((1, 1), (7, 7)), ((2, 3), (6, 6)), ((7, 5), (3, 2)), ((6, 6), (None, 3)),
+    ((6, 6), 3),
+])  # fmt: skip
+def test_a_pooling_with_an_order_gives_the_same_and_so_does_its_gradient(size, wanted):
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(wanted), nn.Flatten())
+    results = []
+    for prepared in (False, True):
+        if prepared:
+            assert prepare(model, ["adaptive-pool"]) == ("adaptive-pool",)
+        x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1), requires_grad=True)
+        y = model(x)
+        (y * torch.arange(y.numel()).view_as(y)).sum().backward()
+        results.append((y, x.grad))
+    for before, after in zip(*results, strict=True):
+        torch.testing.assert_close(before, after)
+
+
+def test_pooling_to_one_pixel_stays():
+    assert prepare(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d((1, 1)))) == ()

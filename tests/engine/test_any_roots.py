@@ -15,7 +15,7 @@ from networks import CPU, randomise_statistics
 
 from engine.checkpoints import ArchitectureError, load
 from engine.contracts.edits import Edit, Removal, Slice
-from engine.contracts.errors import DataError, UnknownFamilyError
+from engine.contracts.errors import DataError, EngineError, UnknownFamilyError
 from engine.contracts.jobs import (
     Export,
     JobRequest,
@@ -260,3 +260,33 @@ def test_names_of_an_older_torchvision_are_read(folder):
     torch.save(old, folder / "net.pt")
     loaded = load(folder / "net.pt", arch="torchvision.models:vit_b_32")
     assert all(torch.equal(loaded.model.state_dict()[k], v) for k, v in model.state_dict().items())
+
+
+def test_one_of_several_outputs_is_taken_by_its_name_and_stays_taken(folder):
+    (folder / "mynets.py").write_text(
+        SOURCE.replace('"features": x, "logits"', '"scores": x.mean((2, 3)), "classes"')
+    )
+    with pytest.raises(EngineError, match="--output scores"):
+        opened(folder, "mynets:make", untrained=True)
+    with pytest.raises(EngineError, match="no output 'names'; it gives 'scores'"):
+        opened(folder, "mynets:make", untrained=True, output="names")
+    engine, places, root = opened(folder, "mynets:make", untrained=True, output="classes")
+    assert root.architecture.prepared == ("output:classes",)
+    places = replace(places, factory=factory_here("mynets:make"))
+    data = DataRef(root.data.digest, root.data.mean, root.data.std)
+    job = Tune(NetworkRef(root.architecture, root.snapshot), data, CPU, TRAINING, seed=4)
+    assert engine.run(JobRequest("t", job, places=places), SILENT).metrics
+    saved(folder, "shufflenet_v2_x0_5")
+    bare = "torchvision.models:shufflenet_v2_x0_5"
+    assert opened(folder, bare, output="x")[2].architecture.prepared == ("output:x",)
+
+
+def test_a_network_of_timm_is_opened_by_its_name(folder):
+    timm = pytest.importorskip("timm")
+    model = timm.create_model("test_resnet", num_classes=3, in_chans=1)
+    torch.save({"state_dict": model.state_dict()}, folder / "net.pt")
+    write_images(folder / "images.npz", size=32, channels=1)
+    _, _, root = opened(folder, "timm:test_resnet")
+    assert root.architecture.arguments == {"num_classes": 3, "in_chans": 1}
+    with pytest.raises(UnknownFamilyError, match="timm has no network 'hf-hub"):
+        build("timm:hf-hub:somebody/net", {})

@@ -10,7 +10,8 @@ from networks import CPU, network, small_data
 
 from engine.contracts.errors import EngineError
 from engine.training.batches import batches_of
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 
 # Of 8×8 images the fourth stage sees maps of one pixel.
 FOUR_STAGES = {

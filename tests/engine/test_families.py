@@ -26,7 +26,8 @@ from engine.pruning.criteria import CRITERIA
 from engine.pruning.editing import apply, rebuild
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
-from engine.training.finetune import TrainPlan, train
+from engine.training.finetune import train
+from engine.training.plan import TrainPlan
 
 # Networks of every family, small enough to train in a second; images are 16 pixels square.
 EXAMPLES: dict[str, list[dict[str, Any]]] = {

@@ -54,7 +54,9 @@ DEFAULTS = {
                 "allocation": "uniform", "min_blocks": 2},
     "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200},
     "training": {"recovery_epochs": 10, "tune_epochs": 30, "learning_rate": 0.01,
-                 "batch_size": 128, "weight_decay": 5e-4},
+                 "batch_size": 128, "weight_decay": 5e-4, "optimiser": "sgd", "schedule": "step",
+                 "warmup_epochs": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "accumulate": 1,
+                 "norms": "train"},
     "search": {"policy": "cka", "layer_bonus": 0.0, "iterations": 5, "max_drop": None,
                "target_macs": None},
 }  # fmt: skip

@@ -13,7 +13,8 @@ from engine.data import Images
 from engine.measures.accuracy import evaluate
 from engine.measures.folding import fold_batchnorm
 from engine.runtime.progress import Monitor
-from engine.training.finetune import DivergedError, TrainPlan, train
+from engine.training.finetune import DivergedError, train
+from engine.training.plan import TrainPlan
 
 ARGUMENTS = {"stem_width": 4, "stage_widths": [4, 6], "inner_widths": [[4], [6]], "num_classes": 3}
 

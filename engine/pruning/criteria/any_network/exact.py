@@ -89,11 +89,10 @@ class Exact:
         execution: Execution,
     ) -> None:
         self.images, self._data, self._execution = images, data, execution
-        self.network = network_to_run(model, execution)
-        self.copies = Copies(self.network)
         self._groups = tuple(groups)
         self._done = 0
         self.few_3CHW = self.pixels(torch.arange(Trace.NUM_IMAGES) % len(images))
+        self.copies = Copies(network_to_run(model, self.few_3CHW, execution))
         with self.copies.lent() as network:
             self.trace = _trace_of(network, self.few_3CHW)
             about = (network, self.trace, self.few_3CHW)

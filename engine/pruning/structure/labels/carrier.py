@@ -191,7 +191,9 @@ class Carrier:
     def _pairs(self, values: Tensor, constant: Tensor) -> tuple[Tensor, Tensor]:
         """Units and constants that met, and whether the constant is that of one unit alone."""
         a, b = torch.broadcast_tensors(self.labels.find(values), self.labels.find(constant))
-        pairs = torch.unique(torch.stack([a.reshape(-1), b.reshape(-1)], 1), dim=0)
+        num_labels = len(self.labels.parents)
+        coded = torch.unique(a.reshape(-1) * num_labels + b.reshape(-1))
+        pairs = torch.stack([coded // num_labels, coded % num_labels], 1)
         pairs = pairs[(pairs != 0).all(1)]
         constants, counts = torch.unique(pairs[:, 1], return_counts=True)
         return pairs, torch.isin(pairs[:, 1], constants[counts == 1])

@@ -41,14 +41,14 @@ def find_groups(model: nn.Module, run: Run) -> FoundGroups:
     found = groups_of(carrier, model)
     rules = size_rules(log.found, carrier.labels, found.roots, carrier.batch)
     groups, frozen = [], dict(found.frozen)
+    proposed = [replace(g, sizes=sizes) for g, sizes in zip(found.groups, rules, strict=True)]
     with untouched(model), plain_attention():
-        trials = Trials(model, run)
-        for group, sizes in zip(found.groups, rules, strict=True):
-            settled = trials.settled(replace(group, sizes=sizes))
-            if isinstance(settled, UnitGroup):
-                groups.append(settled)
-            else:
-                frozen[group.path] = settled
+        settled = Trials(model, run).settle(proposed)
+    for group, result in zip(proposed, settled, strict=True):
+        if isinstance(result, UnitGroup):
+            groups.append(result)
+        else:
+            frozen[group.path] = result
     return FoundGroups(tuple(groups), frozen)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.structure import Consumer, Kind, Member, UnitGroup
 from engine.pruning.structure.labels.carrier import Carrier
@@ -20,11 +19,15 @@ NO_READER = "no weight reads it"
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One label's indices of each axis."""
+class Alike:
+    """Units that own as many indices of the same axes: for each axis a row a unit."""
 
-    root: int
-    indices: dict[Axis, list[int]]
+    roots: Tensor
+    indices: dict[Axis, Tensor]
+
+    def sorted_by(self, axis: Axis) -> Alike:
+        order = self.indices[axis][:, 0].argsort()
+        return Alike(self.roots[order], {a: rows[order] for a, rows in self.indices.items()})
 
 
 @dataclass(frozen=True)
@@ -40,99 +43,124 @@ def groups_of(run: Carrier, model: nn.Module) -> Found:
     """The groups of what a run has found, in the order of the tensors."""
     labels = run.labels
     order = {axis: number for number, (axis, _, _) in enumerate(labels.ranges)}
-    units, reasons = _units(run)
-    alike: dict[tuple[tuple[Axis, int], ...], list[Unit]] = defaultdict(list)
-    for unit in units:
-        if any(a in run.producers for a in unit.indices):
-            if any(a in run.consumers for a in unit.indices):
-                shape = sorted(((a, len(ix)) for a, ix in unit.indices.items()), key=str)
-                alike[tuple(shape)].append(unit)
-            else:
-                _explain(unit, NO_READER, run, reasons)
+    roots = labels.find(torch.arange(len(labels.parents)))
+    free, reasons = _free(run, roots)
     mixed = {int(labels.find(torch.tensor(label))): why for label, why in labels.mixed.items()}
+    attention = {r for p in run.attention for r in torch.unique(labels.find(p)).tolist()} - {0}
     kept: list[tuple[tuple[int, int], UnitGroup, tuple[int, ...]]] = []
-    attention = _roots_in_attention(run)
-    for members in alike.values():
-        if len(members) < 2:
-            why = mixed.get(members[0].root)
-            _explain(members[0], _ALONE + (f": {why}" if why else ""), run, reasons)
+    for alike in _alike(run, roots, free):
+        if not any(axis in run.consumers for axis in alike.indices):
+            _explain(alike, NO_READER, run, reasons)
             continue
-        first = min((a for a in members[0].indices if a in run.producers), key=order.__getitem__)
-        members.sort(key=lambda unit: unit.indices[first])
-        in_attention = members[0].root in attention
-        group = _group(
-            members, first, run, model, sorted(members[0].indices, key=order.__getitem__)
-        )
+        if len(alike.roots) < 2:
+            why = mixed.get(int(alike.roots[0]))
+            _explain(alike, _ALONE + (f": {why}" if why else ""), run, reasons)
+            continue
+        first = min((a for a in alike.indices if a in run.producers), key=order.__getitem__)
+        alike = alike.sorted_by(first)
+        in_attention = int(alike.roots[0]) in attention
         kind: Kind = "head" if in_attention else _KINDS[run.producers[first]]
-        group = UnitGroup(group.path, kind, *_rest(group))
-        place = order[first], members[0].indices[first][0]
-        kept.append((place, group, tuple(unit.root for unit in members)))
+        group = _group(alike, first, kind, run, model)
+        place = order[first], int(alike.indices[first][0, 0])
+        kept.append((place, group, tuple(alike.roots.tolist())))
     kept.sort(key=lambda each: each[0])
-    groups = _named([group for _, group, _ in kept], run)
+    groups = _named([group for _, group, _ in kept])
     return Found(groups, tuple(roots for _, _, roots in kept), _frozen(reasons, groups, run))
 
 
-def _rest(group: UnitGroup) -> tuple[int, tuple[Member, ...], tuple[Consumer, ...]]:
-    return group.num_units, group.members, group.consumers
-
-
-def _units(run: Carrier) -> tuple[list[Unit], dict[Axis, Counter[str]]]:
-    """Labels that are free, with their indices; and of the others why they stay, by producer."""
-    labels = run.labels
-    roots = labels.find(torch.arange(len(labels.parents)))
-    frozen: dict[int, str] = {}
-    for label, why in labels.frozen.items():
-        frozen.setdefault(int(roots[label]), why)
-    units: dict[int, dict[Axis, list[int]]] = defaultdict(lambda: defaultdict(list))
+def _free(run: Carrier, roots: Tensor) -> tuple[Tensor, dict[Axis, Counter[str]]]:
+    """Which roots are of something that is made and may go; and why others may not, by producer."""
+    why: dict[int, str] = {}
+    frozen = list(run.labels.frozen)
+    for label, root in zip(frozen, roots[frozen].tolist(), strict=True):
+        why.setdefault(root, run.labels.frozen[label])
+    is_made = torch.zeros(len(roots), dtype=torch.bool)
     reasons: dict[Axis, Counter[str]] = defaultdict(Counter)
-    for axis, start, size in labels.ranges:
-        for index, root in enumerate(roots[start : start + size].tolist()):
-            if root not in frozen:
-                units[root][axis].append(index)
-            elif axis in run.producers:
-                reasons[axis][frozen[root]] += 1
-    return [Unit(root, dict(indices)) for root, indices in units.items()], reasons
-
-
-def _explain(unit: Unit, why: str, run: Carrier, reasons: dict[Axis, Counter[str]]) -> None:
-    for axis, indices in unit.indices.items():
+    for axis, start, size in run.labels.ranges:
         if axis in run.producers:
-            reasons[axis][why] += len(indices)
+            own, counts = torch.unique(roots[start : start + size], return_counts=True)
+            is_made[own] = True
+            for root, count in zip(own.tolist(), counts.tolist(), strict=True):
+                if root in why:
+                    reasons[axis][why[root]] += count
+    is_made[list(why)] = False
+    return is_made, reasons
 
 
-def _roots_in_attention(run: Carrier) -> set[int]:
-    return {int(r) for p in run.attention for r in torch.unique(run.labels.find(p)).tolist()} - {0}
+def _alike(run: Carrier, roots: Tensor, free: Tensor) -> list[Alike]:
+    """Free units by the axes that they own indices of, and by how many."""
+    axes: list[tuple[Axis, Tensor, Tensor]] = []  # indices of each axis, and whose they are
+    for axis, start, size in run.labels.ranges:
+        own = roots[start : start + size]
+        indices = free[own].nonzero()[:, 0]
+        if len(indices):
+            axes.append((axis, indices, own[indices]))
+    if not axes:
+        return []
+    number = torch.cat([torch.full_like(own, n) for n, (_, _, own) in enumerate(axes)])
+    owners = torch.cat([own for _, _, own in axes])
+    coded, counts = torch.unique(owners * len(axes) + number, return_counts=True)
+    units, places = torch.unique(coded // len(axes), return_inverse=True)
+    marks = torch.zeros(len(units), dtype=torch.int64)
+    marks.index_add_(0, places, _mark(coded % len(axes), counts))
+    alike = []
+    for mark in torch.unique(marks).tolist():
+        of_mark = units[marks == mark]
+        is_own = {n for n in (coded[coded // len(axes) == of_mark[0]] % len(axes)).tolist()}
+        indices_of = {
+            axis: _rows(indices, own, of_mark)
+            for n, (axis, indices, own) in enumerate(axes)
+            if n in is_own
+        }
+        alike.append(Alike(of_mark, indices_of))
+    return alike
 
 
-def _group(
-    units: Sequence[Unit], first: Axis, run: Carrier, model: nn.Module, axes: Iterable[Axis]
-) -> UnitGroup:
-    members = [m for axis in axes for m in _members(axis, [unit.indices[axis] for unit in units])]
+def _mark(axes: Tensor, counts: Tensor) -> Tensor:
+    """Numbers whose sums tell sets of (axis, count) apart, but for one chance in 2 to the 64th."""
+    mixed = (axes + 1) * 1_000_003 + counts
+    for factor in (-7046029254386353131, -4658895280553007687):
+        mixed = mixed * factor
+        mixed = mixed ^ (mixed >> 29)
+    return mixed
+
+
+def _rows(indices: Tensor, owners: Tensor, units: Tensor) -> Tensor:
+    """The indices of each unit, ascending; the units are, too."""
+    mine = torch.isin(owners, units)
+    order = owners[mine].argsort(stable=True)
+    return indices[mine][order].reshape(len(units), -1)
+
+
+def _explain(alike: Alike, why: str, run: Carrier, reasons: dict[Axis, Counter[str]]) -> None:
+    for axis, indices in alike.indices.items():
+        if axis in run.producers:
+            reasons[axis][why] += indices.numel()
+
+
+def _group(alike: Alike, first: Axis, kind: Kind, run: Carrier, model: nn.Module) -> UnitGroup:
+    members = [m for axis, rows in alike.indices.items() for m in _members(axis, rows)]
     consumers = [
         Consumer(axis[0], axis[1], module, _is_maskable(model, axis[0], module))
-        for axis in dict.fromkeys((m.tensor, m.axis) for m in members)
+        for axis in alike.indices
         for module in dict.fromkeys(run.consumers.get(axis, ()))
     ]
-    return UnitGroup(first[0], "channel", len(units), tuple(members), tuple(consumers))
+    return UnitGroup(first[0], kind, len(alike.roots), tuple(members), tuple(consumers))
 
 
-def _members(axis: Axis, indices: Sequence[Sequence[int]]) -> list[Member]:
+def _members(axis: Axis, rows: Tensor) -> list[Member]:
     """One member for each run of indices that all units have; single indices where they differ."""
-    runs = [_runs(each) for each in indices]
-    widths = {tuple(width for _, width in each) for each in runs}
-    if len(widths) > 1:
-        runs = [[(index, 1) for index in each] for each in indices]
+    breaks = rows.diff(dim=1) != 1
+    starts = [0]
+    if bool((breaks == breaks[:1]).all()):
+        starts += (breaks[0].nonzero()[:, 0] + 1).tolist()
+    else:
+        starts = list(range(rows.shape[1]))
+    ends = [*starts[1:], rows.shape[1]]
     return [
-        Member.of(axis[0], axis[1], same[0][1], [start for start, _ in same])
-        for same in zip(*runs, strict=True)
+        Member.of(axis[0], axis[1], end - start, rows[:, start].tolist())
+        for start, end in zip(starts, ends, strict=True)
     ]
-
-
-def _runs(indices: Sequence[int]) -> list[tuple[int, int]]:
-    """Where indices follow on one another: start and length."""
-    starts = [0, *(n + 1 for n, (a, b) in enumerate(pairwise(indices)) if b != a + 1)]
-    ends = [*starts[1:], len(indices)]
-    return [(indices[start], end - start) for start, end in zip(starts, ends, strict=True)]
 
 
 def _is_maskable(model: nn.Module, tensor: str, path: str) -> bool:
@@ -147,7 +175,7 @@ def _is_maskable(model: nn.Module, tensor: str, path: str) -> bool:
     return not list(module.children()) and len(weights) == 1 and weights[0].dim() == 2
 
 
-def _named(groups: list[UnitGroup], run: Carrier) -> tuple[UnitGroup, ...]:
+def _named(groups: Sequence[UnitGroup]) -> tuple[UnitGroup, ...]:
     """By their module; by the weight, and then its indices, where that makes several groups."""
     makers = [_module_of(group.path) for group in groups]
     named = []
@@ -157,13 +185,13 @@ def _named(groups: list[UnitGroup], run: Carrier) -> tuple[UnitGroup, ...]:
             path = group.path
             if sum(other.path == group.path for other in groups) > 1:
                 path = f"{group.path}[{_span(group)}]"
-        named.append(UnitGroup(path, group.kind, *_rest(group)))
+        named.append(replace(group, path=path))
     seen: Counter[str] = Counter()
     unique = []
     for group in named:
         seen[group.path] += 1
         again = f"#{seen[group.path]}" if seen[group.path] > 1 else ""
-        unique.append(UnitGroup(group.path + again, group.kind, *_rest(group)))
+        unique.append(replace(group, path=group.path + again))
     return tuple(unique)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, islice
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +47,45 @@ class Trials:
 
     model: nn.Module
     run: Run
-    known: dict[Key, tuple[frozenset[Key], bool] | None] = field(default_factory=dict)
+    known: dict[Key, tuple[frozenset[Key], bool]] = field(default_factory=dict)
 
-    def settled(self, group: UnitGroup) -> UnitGroup | str:
-        """The group with the numbers that shrink with it, or why it cannot be pruned."""
-        candidates = attribute_candidates(group, self.model)
-        if not candidates and not group.sizes:
-            return group
+    def settle(self, groups: Sequence[UnitGroup]) -> list[UnitGroup | str]:
+        """The groups with the numbers that shrink with them, or why they cannot be pruned."""
+        candidates = [attribute_candidates(group, self.model) for group in groups]
+        doubtful = [
+            group
+            for group, each in zip(groups, candidates, strict=True)
+            if each and not group.sizes
+        ]
+        bare = set(self._without_rules(doubtful))
+        return [
+            self._settled(group, each)
+            if group.sizes or (each and group.path not in bare)
+            else group
+            for group, each in zip(groups, candidates, strict=True)
+        ]
+
+    def _without_rules(self, groups: Sequence[UnitGroup]) -> list[str]:
+        """Those of the groups that need none, tried together; an attribute that has a group's
+        width by chance, or that nobody reads, is the rule."""
+        if not groups:
+            return []
+        units = [_units_of(group) for group in groups]
+        whole = outputs_at((), self.model, self.run)
+        with ExitStack() as stack:
+            without = self.model
+            for group, gone in zip(groups, units, strict=True):
+                without = stack.enter_context(masked(group, gone, without))
+            wanted = outputs_at((), without, self.run)
+        got = self._pruned(groups, units, ())
+        if not isinstance(got, str) and _are_equal(got, wanted, whole):
+            return [group.path for group in groups]
+        if len(groups) < 8:
+            return []
+        half = len(groups) // 2
+        return [*self._without_rules(groups[:half]), *self._without_rules(groups[half:])]
+
+    def _settled(self, group: UnitGroup, candidates: tuple[AttributeRule, ...]) -> UnitGroup | str:
         key = self._key(group, candidates)
         if (known := self.known.get(key)) is not None:
             names, with_sizes = known
@@ -76,26 +108,37 @@ class Trials:
 
     def _try(self, group: UnitGroup, candidates: Sequence[AttributeRule]) -> UnitGroup | str:
         readers = list(dict.fromkeys(c.module for c in group.consumers))
-        units = (0, group.num_units // 2) if group.num_units > 2 else (0,)
+        units = _units_of(group)
         whole = outputs_at(readers, self.model, self.run)
         with masked(group, units, self.model) as without:
             wanted = outputs_at(readers, without, self.run)
         why = ""
-        for number, (attributes, sizes) in enumerate(_choices(candidates, group.sizes)):
-            if number >= MOST_TRIES:
-                break
+        for attributes, sizes in islice(_choices(candidates, group.sizes), MOST_TRIES):
             tried = replace(group, attributes=attributes, sizes=sizes)
-            try:
-                edit = Edit(group.kind, units=((group.path, units),))
-                edit = explicit(edit, NetworkStructure(groups=(tried,)))
-                got = outputs_at(readers, carry_out(edit, self.model), self.run)
-            except (*RAISED, EditError) as error:
-                why = why or f"its forward pass has sizes of its own: {_brief(error)}"
-                continue
-            if _are_equal(got, wanted, whole):
+            got = self._pruned([tried], [units], readers)
+            if isinstance(got, str):
+                why = why or f"its forward pass has sizes of its own: {got}"
+            elif _are_equal(got, wanted, whole):
                 return tried
-            why = why or "its forward pass has numbers of its own, and computes something else"
+            else:
+                why = why or "its forward pass has numbers of its own, and computes something else"
         return why
+
+    def _pruned(
+        self, groups: Sequence[UnitGroup], units: Sequence[tuple[int, ...]], readers: Sequence[str]
+    ) -> list[Tensor] | str:
+        """What readers give where those units are gone, or how that fails."""
+        gone = tuple((group.path, each) for group, each in zip(groups, units, strict=True))
+        try:
+            edit = explicit(Edit("unit", units=gone), NetworkStructure(groups=tuple(groups)))
+            return outputs_at(readers, carry_out(edit, self.model), self.run)
+        except (*RAISED, EditError) as error:
+            lines = str(error).splitlines() or [type(error).__name__]
+            return lines[0][:120]
+
+
+def _units_of(group: UnitGroup) -> tuple[int, ...]:
+    return (0, group.num_units // 2) if group.num_units > 2 else (0,)
 
 
 def _choices(candidates: Sequence[AttributeRule], sizes: tuple[SizeRule, ...]) -> Iterator[Choice]:
@@ -139,8 +182,3 @@ def _are_equal(got: list[Tensor], wanted: list[Tensor], whole: list[Tensor]) -> 
         if not (error <= 1e-4 * float(b.abs().max()) and error <= max(1e-2 * effect, 1e-7)):
             return False
     return True
-
-
-def _brief(error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0][:120]

@@ -44,9 +44,15 @@ class Labels:
         differ = (a != b) & (a != 0) & (b != 0)
         if not bool(differ.any()):
             return
-        pairs: list[list[int]] = torch.unique(
-            torch.stack([a[differ], b[differ]], 1), dim=0
-        ).tolist()
+        coded = torch.unique(a[differ] * len(self.parents) + b[differ])
+        a, b = coded // len(self.parents), coded % len(self.parents)
+        if len(torch.unique(torch.cat([a, b]))) == 2 * len(coded):  # two by two
+            self.parents[torch.maximum(a, b)] = torch.minimum(a, b)
+            self.num_unions += len(coded)
+        else:
+            self._unite_chains(a.tolist(), b.tolist())
+
+    def _unite_chains(self, a: list[int], b: list[int]) -> None:
         changed: dict[int, int] = {}
 
         def root(label: int) -> int:
@@ -57,11 +63,10 @@ class Labels:
                 changed[label], label = top, up
             return top
 
-        for one, other in pairs:
+        for one, other in zip(a, b, strict=True):
             one, other = root(one), root(other)
             if one != other:
                 changed[max(one, other)] = min(one, other)
-        changed = {label: up for label, up in changed.items() if label != up}
         self.parents[torch.tensor(list(changed))] = torch.tensor(list(changed.values()))
         self.num_unions += len(changed)
 
