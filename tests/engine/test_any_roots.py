@@ -29,6 +29,7 @@ from engine.contracts.networks import Architecture, DataRef, FileRef, NetworkRef
 from engine.contracts.references import ForeignFactoryError, factory_here
 from engine.contracts.settings import SimilaritySettings, TrainingSettings
 from engine.models import build
+from engine.models.hugging_face import check_config
 from engine.models.libraries import weight_files
 from engine.runtime.progress import SILENT
 from engine.worker.engine import Engine
@@ -292,3 +293,35 @@ def test_a_network_of_timm_is_opened_by_its_name(folder):
     assert root.architecture.arguments == {"num_classes": 3, "in_chans": 1}
     with pytest.raises(UnknownFamilyError, match="timm has no network 'hf-hub"):
         build("timm:hf-hub:somebody/net", {})
+
+
+def test_a_folder_of_transformers_is_opened_by_its_configuration(folder):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        image_size=32, patch_size=8, num_labels=3,
+    )  # fmt: skip
+    model = transformers.ViTForImageClassification(config)
+    model.save_pretrained(folder / "vit")
+    path = folder / "vit" / "model.safetensors"
+    loaded = load(path, arch="transformers:vit")
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(loaded.model(images).logits, model.eval()(images).logits)
+    assert loaded.architecture.arguments["hidden_size"] == 16
+    again = build("transformers:vit", loaded.architecture.arguments)
+    assert again.state_dict().keys() == loaded.model.state_dict().keys()
+    state = safetensors.torch.load_file(path)
+    del state["classifier.weight"]
+    safetensors.torch.save_file(state, path)
+    with pytest.raises(ArchitectureError, match=r"1 differences\): 'classifier\.weight'"):
+        load(path, arch="transformers:vit")
+
+
+@pytest.mark.parametrize("arguments", [
+    {"auto_map": {"AutoModel": "x--y.Z"}}, {"backbone": "resnet18"}, {"_attn": "x"},
+    {"hidden_size": 10**9}, {"hidden_act": "a/b"}, {"name": "x" * 200}, {"id2label": {}},
+    {"depths": [1e300]},
+])  # fmt: skip
+def test_a_configuration_of_a_store_holds_plain_values_only(arguments):
+    with pytest.raises(UnknownFamilyError, match="no number or short word"):
+        check_config(arguments)
