@@ -86,7 +86,7 @@ class Trials:
         height, width, _ = self._data.image_shape_HWC
         share = min(1.0, USUAL_PIXELS / (height * width))
         self._num_images = max(SECOND_IMAGES, int(TRIAL_IMAGES * share))
-        images = self._images(FIRST_IMAGES)
+        images = self._few()
         trials = [self._run(USUAL, name, images) for name in self._scalings]
         best = best_of(trials)
         close = sorted((t for t in trials if not differs(best, t)), key=lambda t: -t.accuracy)
@@ -164,6 +164,15 @@ class Trials:
         count = min(max(count, self._num_classes), len(train))
         chosen_N = stratified_sample(train.labels_N.numpy(), count, TRIAL_SEED)
         return train.take(torch.from_numpy(chosen_N))
+
+    def _few(self) -> Images:
+        """So many that it takes no time, whatever the number of classes."""
+        train = self._data.train
+        if self._num_classes <= FIRST_IMAGES:
+            return self._images(FIRST_IMAGES)
+        random = np.random.default_rng(TRIAL_SEED)
+        chosen_N = random.choice(len(train), min(FIRST_IMAGES, len(train)), replace=False)
+        return train.take(torch.from_numpy(np.sort(chosen_N)))
 
     def _run(self, layout: Layout, scaling: str, images: Images) -> Trial:
         mean, std = self._scalings[scaling]
