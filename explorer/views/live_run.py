@@ -319,7 +319,9 @@ class LiveRun:
 
 
 def _progressed(job: JobView, event: Progress) -> JobView:
-    epoch = None
+    epoch, rate = None, event.images_per_second
+    if rate is None and event.phase == job.phase:
+        rate = job.images_per_second
     if event.epoch is not None:
         epoch = f"{event.epoch}/{event.last_epoch}" if event.last_epoch else str(event.epoch)
     return replace(
@@ -329,7 +331,7 @@ def _progressed(job: JobView, event: Progress) -> JobView:
         done=event.done,
         total=event.total,
         epoch=epoch,
-        images_per_second=event.images_per_second or job.images_per_second,
+        images_per_second=rate,
         eta_seconds=event.eta_seconds,
         memory_bytes=event.memory_bytes or job.memory_bytes,
     )
