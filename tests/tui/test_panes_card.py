@@ -277,6 +277,8 @@ def test_what_the_app_says_takes_the_last_line():
 
 def test_work_on_the_parent_is_told_while_there_are_no_candidates():
     assert "R scoring 55% eta 1:40" in shown(scoring, 38, 10)
+    jobs = {"R": job("R", "tune", state="queued", phase="", done=0, total=0)}
+    assert "R tune waiting" in shown(card(candidates=(), jobs=jobs), 38, 10)
 
 
 @pytest.mark.parametrize("a_card", EVERY)
