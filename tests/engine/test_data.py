@@ -51,6 +51,20 @@ def test_a_folder_a_zip_and_an_npz_of_the_same_images_are_the_same_data(tmp_path
     assert load(str(archive)).digest == from_zip.digest  # now from the cache
 
 
+def test_data_are_called_as_they_are_here_though_the_cache_knew_them_by_another_name(tmp_path):
+    folder, archive = tmp_path / "images", tmp_path / "small.zip"
+    write_folder(folder)
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in folder.rglob("*.png"):
+            file.write(path, path.relative_to(folder))
+    before = [load(str(archive)), load(str(folder))]
+    archive.rename(tmp_path / "cifar10.zip")
+    folder.rename(tmp_path / "pets")
+    after = [load(str(tmp_path / "cifar10.zip")), load(str(tmp_path / "pets"))]
+    assert [data.name for data in (*before, *after)] == ["small", "images", "cifar10", "pets"]
+    assert [data.digest for data in before] == [data.digest for data in after]
+
+
 def test_a_changed_image_is_other_data_although_the_cache_knew_the_folder(tmp_path):
     folder = tmp_path / "images"
     write_folder(folder)
