@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from data_files import idx_folder
 from PIL import Image
 
 from engine.contracts.errors import DataError
@@ -150,6 +153,22 @@ def test_unknown_names_get_the_nearest_known_one(tmp_path):
     text.write_text("hello")
     with pytest.raises(DataError, match=r"neither an \.npz nor a \.zip"):
         load(str(text))
+
+
+def test_a_set_that_cannot_be_downloaded_is_taken_from_where_the_message_says(
+    tmp_path, monkeypatch
+):
+    def no_network(*_, **__):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setenv("PE_EXPLORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    with pytest.raises(DataError, match=r"not be downloaded: .* Put the files .* or give") as told:
+        load("mnist")
+    folder = tmp_path / "cache" / "downloads"
+    assert str(folder) in str(told.value)
+    idx_folder(folder / "MNIST" / "raw")
+    assert load("mnist").name == "mnist"
 
 
 def test_crops_are_windows_of_the_padded_image_and_flips_mirror_them():
