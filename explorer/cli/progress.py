@@ -21,7 +21,7 @@ from rich.progress import Progress as Bars
 from rich.prompt import Confirm
 from rich.text import Text
 
-from engine.contracts.events import Progress
+from engine.contracts.events import Progress, WorkerStarted
 from explorer.session.events import (
     JobAnswered,
     JobAsked,
@@ -100,7 +100,7 @@ class Reporter:
             self._warming = threading.Timer(SILENCE, self._say_warming)
             self._warming.daemon = True
             self._warming.start()
-        elif isinstance(event, JobTold | JobAnswered):
+        elif isinstance(event, JobAnswered) or _is_of_the_engine(event):
             self._is_warm()
         if isinstance(event, JobTold) and isinstance(event.event, Progress):
             self._progress(event.node, event.event)
@@ -150,6 +150,11 @@ class Reporter:
             return
         for what in [w for w in self.tasks if w.split(" ")[0] == node]:
             self.bars.remove_task(self.tasks.pop(what))
+
+
+def _is_of_the_engine(event: SessionEvent) -> bool:
+    """Whether the engine itself speaks: that its process was started is told before."""
+    return isinstance(event, JobTold) and not isinstance(event.event, WorkerStarted)
 
 
 def _figures(event: Progress) -> str:

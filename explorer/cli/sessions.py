@@ -33,11 +33,18 @@ def ending_in_order() -> Iterator[None]:
     """What asks the process to end is taken as Ctrl-C is: the same command goes on another time.
 
     Schedulers send SIGTERM, a terminal that is closed SIGHUP; under nohup that one stays ignored.
+    Once is enough: `timeout` and others send it twice, and the second would break off the ending.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     heard = [number for number, handler in before.items() if handler is signal.SIG_DFL]
+
+    def end(*_: object) -> None:
+        for number in heard:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
     for number in heard:
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, end)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from engine.contracts.events import EpochEnded, NetworkRead, Progress
+from engine.contracts.events import EpochEnded, NetworkRead, Progress, WorkerReady
 from explorer.session.documents import UnreadableRowError
 from explorer.session.events import (
     Annotated,
@@ -189,6 +189,9 @@ class LiveRun:
                 self._dirty.add(node)
             case JobTold(event=Progress() | EpochEnded()):
                 self._on_figures(event)
+                return
+            case JobTold(event=WorkerReady()):
+                self.engine_ready = self._jobs_changed = True
                 return
             case JobTold(event=NetworkRead() as network):
                 self.network = network

@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from engine.contracts.events import Noted
+from engine.contracts.events import Noted, WorkerReady, WorkerStarted
 from explorer.cli import progress
 from explorer.cli.progress import WARMING, Reporter
 from explorer.session.events import JobAnswered, JobAsked, JobTold, RunResumed
@@ -28,6 +28,7 @@ def test_a_job_that_waits_for_its_worker_is_told_of(monkeypatch, is_terminal):
     reporter, out = reporter_and_output(is_terminal=is_terminal)
     with reporter:
         reporter(ASKED)
+        reporter(JobTold("R", "open", WorkerStarted(7)))
         deadline = time.monotonic() + 60
         while WARMING not in out.getvalue():
             assert time.monotonic() < deadline, out.getvalue()
@@ -38,7 +39,7 @@ def test_a_job_that_waits_for_its_worker_is_told_of(monkeypatch, is_terminal):
     assert is_terminal or out.getvalue().count(WARMING) == 1
 
 
-@pytest.mark.parametrize("sign", [JobTold("R", "open", Noted("read")), JobAnswered("R", "open")])
+@pytest.mark.parametrize("sign", [JobTold("R", "open", WorkerReady()), JobAnswered("R", "open")])
 def test_an_engine_that_answers_in_time_is_not_waited_for(monkeypatch, sign):
     monkeypatch.setattr(progress, "SILENCE", 1e6)
     reporter, out = reporter_and_output(is_terminal=False)
