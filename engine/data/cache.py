@@ -25,7 +25,8 @@ def decoded(
     """The decoded data set of `source`: from the cache if its content is known, else decoded."""
     opened = sources.open_source(source, on_progress, as_before=as_before)
     found = _decoded(opened, on_progress)
-    return replace(found, notes=(*opened.notes, *found.notes))
+    name = found.name if opened.name is None else opened.name
+    return replace(found, name=name, notes=(*opened.notes, *found.notes))
 
 
 def _decoded(opened: sources.Source, on_progress: Progress | None) -> Decoded:

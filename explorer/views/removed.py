@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
+from explorer.views.counting import counted
 from store import Node
 
 
@@ -30,13 +31,9 @@ def removed_briefly(edit: Edit) -> tuple[str, ...]:
     return (
         _filters(edit, "conv", " / "),
         _filters(edit, "conv", "/"),
-        f"{edit.num_filters}f/{_counted(len(edit.filters), 'conv')}",
+        f"{edit.num_filters}f/{counted(len(edit.filters), 'conv')}",
     )
 
 
 def _filters(edit: Edit, place: str, between: str) -> str:
-    return between.join((_counted(edit.num_filters, "filter"), _counted(len(edit.filters), place)))
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    return between.join((counted(edit.num_filters, "filter"), counted(len(edit.filters), place)))

@@ -134,6 +134,7 @@ def test_log_and_show_tell_the_same_as_auto(grown):
     assert shown["edit"]["structure"] == "filter" and shown["epochs"]
     text = run("log", store).stdout
     assert all(node["name"] in text for node in nodes) and "●" in text and "○" in text
+    assert f"{json.loads(ended.stdout)['best']['name']} ★" in text and text.count("★") == 1
     missing = run("show", store, "R.X")
     assert missing.returncode == 1 and "R.X" in missing.stderr
 

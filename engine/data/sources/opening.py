@@ -105,7 +105,7 @@ def _folder_source(path: Path, on_progress: Progress | None, as_before: bool) ->
         return decode(collected, read, on_progress, as_before=as_before)
 
     key = _key("folder", collected, as_before)
-    return Source(key, decode_folder, collected.notes)
+    return Source(key, decode_folder, collected.notes, collected.name)
 
 
 def _zip_source(path: Path, as_before: bool) -> Source:
@@ -121,7 +121,8 @@ def _zip_source(path: Path, as_before: bool) -> Source:
 
             return decode(collected, read, on_progress, as_before=as_before)
 
-    return Source(_key("zip", collected, as_before), decode_zip, collected.notes)
+    key = _key("zip", collected, as_before)
+    return Source(key, decode_zip, collected.notes, collected.name)
 
 
 def _collected(name: str, listing: Listing, as_before: bool) -> Collected:
