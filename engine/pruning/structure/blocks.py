@@ -141,9 +141,7 @@ def _outermost(model: nn.Module, sorts: Iterable[str]) -> list[str]:
     # A stage holds its blocks itself or in a list; a Transformer's layer holds its two halves.
     stages = {p for p in found if any(f"{c}.".startswith(f"{p}.") for c in crowded)}
     sizes = {path: sum(1 for _ in model.get_submodule(path).parameters()) for path in found}
-    stages |= {
-        p for p in found for q in found if q.startswith(f"{p}.") and sizes[p] == sizes[q]
-    }
+    stages |= {p for p in found for q in found if q.startswith(f"{p}.") and sizes[p] == sizes[q]}
     blocks = [path for path in found if path not in stages]
     return [p for p in blocks if not any(p.startswith(f"{other}.") for other in blocks)]
 
