@@ -15,7 +15,11 @@ aten = torch.ops.aten
 def _batch_norm(run: Carrier, call: Call) -> list[Tensor]:
     rank = call.out.dim()
     own = [placed(plane, 1, rank) for plane in run.planes(*call.tensors(1, 2, 3, 4))]
-    return run.join([*run.planes(call.tensor(0)), *own], rank)
+    planes = run.planes(call.tensor(0))
+    if any(argument is True for argument in call.args[:6]):  # statistics of what comes in
+        others = [axis for axis in range(rank) if axis != 1]
+        planes = run.mix(planes, others, "a norm runs over them", keep=True)
+    return run.join([*planes, *own], rank)
 
 
 def _layer_norm(run: Carrier, call: Call) -> list[Tensor]:
