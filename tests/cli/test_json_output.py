@@ -72,6 +72,7 @@ COMMANDS: dict[str, Callable[[Path], str]] = {
     "pack": lambda folder: run("pack", both(folder)[0], folder / "packed.pex.db", "--json"),
     "merge": merged,
     "decide": decided,
+    "structure": lambda folder: run("structure", "sample", "--json"),
 }
 
 

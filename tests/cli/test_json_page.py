@@ -15,6 +15,7 @@ from explorer.cli.json_page import COMMANDS, page
 from explorer.cli.json_types import (
     MomentLine,
     MomentShown,
+    NetworkTold,
     NodesCompared,
     RunsCompared,
     StoreFreed,
@@ -33,7 +34,7 @@ SHAPES = {
     "show-failed": NodeDetails, "compare-nodes": NodesCompared, "compare-stores": RunsCompared,
     "replay": MomentLine, "replay-at": MomentShown, "verify": StoreVerified,
     "gc-dry-run": StoreFreed, "gc": StoreFreed, "pack": StorePacked, "merge": StoresMerged,
-    "decide": TreeSummary,
+    "decide": TreeSummary, "structure": NetworkTold,
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ PRINTERS = {
     # Tables whose cells `console.cell` made.
     "explorer/cli/commands/compare.py": {"print"},
     "explorer/cli/commands/log_show.py": {"print"},
+    "explorer/cli/commands/structure.py": {"print"},
 }
 # Who makes Rich's texts in commands; in the app they are everywhere, and markup is off everywhere.
 TEXT_MAKERS = {"explorer/cli/console.py", "explorer/cli/progress.py"}

@@ -136,7 +136,8 @@ TEXTS = {
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
-    "DataDescription.normalisation", "NameWeights.factory", "OpenRoot.output", "Export.metrics",
+    "DataDescription.normalisation", "NameWeights.factory",
+    "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
     "Export.format",
 }  # fmt: skip
 

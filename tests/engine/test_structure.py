@@ -218,14 +218,14 @@ def test_the_network_is_left_as_it_was():
     modes = [module.training for module in model.modules()]
     tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     modules = dict(model.named_modules())
-    state = torch.random.get_rng_state()
+    state, fast = torch.random.get_rng_state(), torch.backends.mha.get_fastpath_enabled()
     find_structure(model, images())
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(tensor, tensors[name]) for name, tensor in model.state_dict().items())
     assert list(model.named_modules()) == list(modules.items())
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert torch.backends.mha.get_fastpath_enabled()
+    assert torch.backends.mha.get_fastpath_enabled() == fast
 
 
 # ------------------------------------------------------------ checks

@@ -55,7 +55,7 @@ def find_blocks(
     """The removable blocks of a network; those of the same class beside them, which change the
     shape of what they get, stay (`shape`)."""
     sorts = _sorts(model, recording, lambda done, of: step(done, 2 * of))
-    outermost = _outermost(sorts)
+    outermost = _outermost(model, sorts)
     often = [path for path in outermost if recording.only_call(path) is None]
     frozen = {path: _often(len(recording.calls[path])) for path in often}
     once = [
@@ -132,13 +132,16 @@ def _is_close(y: Tensor, expected: Tensor) -> bool:
     return size > 0 and torch.allclose(y, expected, rtol=0, atol=1e-6 * size)
 
 
-def _outermost(paths: Iterable[str]) -> list[str]:
-    """Without the stages, in which several blocks stand side by side, and what is inside blocks."""
-    found = list(paths)
+def _outermost(model: nn.Module, sorts: Iterable[str]) -> list[str]:
+    """Without the stages, in which several blocks stand side by side, or one and nothing else, and
+    without what is inside blocks."""
+    found = list(sorts)
     parents = Counter(path.rpartition(".")[0] for path in found)
     crowded = {parent for parent, count in parents.items() if count >= 2}
     # A stage holds its blocks itself or in a list; a Transformer's layer holds its two halves.
     stages = {p for p in found if any(f"{c}.".startswith(f"{p}.") for c in crowded)}
+    sizes = {path: sum(1 for _ in model.get_submodule(path).parameters()) for path in found}
+    stages |= {p for p in found for q in found if q.startswith(f"{p}.") and sizes[p] == sizes[q]}
     blocks = [path for path in found if path not in stages]
     return [p for p in blocks if not any(p.startswith(f"{other}.") for other in blocks)]
 
