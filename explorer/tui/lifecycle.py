@@ -24,6 +24,7 @@ from explorer.session.steering import Steering
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
 from explorer.tui.widgets.tree_canvas import TreeCanvas
+from explorer.views.counting import counted
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError
@@ -267,7 +268,7 @@ class Lifecycle:
 def _left_running(num: int) -> str:
     if num == 0:
         return "no job was left running; the next start goes on from what is stored"
-    return f"{num} job{'s' if num != 1 else ''} left running; the next start takes what they give"
+    return f"{counted(num, 'job')} left running; the next start takes over what is finished"
 
 
 def _named(request: Request) -> str:
