@@ -87,11 +87,20 @@ def is_network(model: str) -> bool:
     return not os.path.lexists(expanded(model)) and is_reference(model)
 
 
+def check_named(model: str) -> None:
+    """Raises UsageError where MODEL is nothing that can be opened, weights apart."""
+    if not is_network(model) and not _is_saved_folder(model):
+        model_path(model)
+
+
+def _is_saved_folder(model: str) -> bool:
+    return bool(model) and os.path.isfile(expanded(model) / _CONFIG)
+
+
 def source_of(named: Naming) -> ModelSource:
     """What MODEL and the options beside it mean. Raises UsageError."""
-    folder = expanded(named.model)
-    if os.path.isfile(folder / _CONFIG):
-        return _saved_by_transformers(folder, named)
+    if _is_saved_folder(named.model):
+        return _saved_by_transformers(expanded(named.model), named)
     if not is_network(named.model):
         if named.weights is not None or named.random_weights:
             option = "--weights" if named.weights is not None else "--random-weights"

@@ -19,7 +19,7 @@ from engine.contracts.references import Factory, ForeignFactoryError, factory_he
 from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.factories import nobody
-from explorer.session.model_source import ModelSource, NoWeightsError, source_of
+from explorer.session.model_source import ModelSource, NoWeightsError, check_named, source_of
 from explorer.session.open_run import Request, open_session, store_of
 
 RESNET = "torchvision.models:resnet18"
@@ -120,6 +120,27 @@ def test_a_librarys_own_weights_are_taken_from_its_cache_and_never_fetched(folde
     source = found()
     assert source == ModelSource(cached, RESNET)
     assert source.checkpoint().sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_a_folder_of_transformers_is_its_weights_by_its_kind(folder):
+    saved = folder / "vit"
+    saved.mkdir()
+    (saved / "config.json").write_text('{"model_type": "vit"}')
+    with pytest.raises(UsageError, match="has none of model"):
+        source_of(Request("vit"))
+    (saved / "model.safetensors").touch()
+    assert source_of(Request("vit")) == ModelSource(
+        Path("vit/model.safetensors"), "transformers:vit"
+    )
+    check_named("vit")
+    with pytest.raises(UsageError, match="leave --weights"):
+        source_of(Request("vit", random_weights=True))
+    with pytest.raises(NoWeightsError, match="give the folder with config"):
+        source_of(Request("transformers:vit"))
+    for told in ("[]", "{", '{"model": 1}'):
+        (saved / "config.json").write_text(told)
+        with pytest.raises(UsageError, match="names no model_type"):
+            source_of(Request("vit"))
 
 
 # ------------------------------------------------------------ a person's factory

@@ -14,8 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.contracts.errors import UsageError
-from explorer.session.model_source import is_network
-from explorer.session.named_files import model_path
+from explorer.session.model_source import check_named
 from explorer.tui.recents import Recent, Star
 from explorer.tui.screens.dialog import Dialog
 from explorer.tui.screens.form_widgets import (
@@ -62,7 +61,10 @@ class StartScreen(Dialog[str]):
         if len(self.paths) > len(options):
             options.append(Option(_two_lines("sample", _SAMPLE)))
         yield PickList(*options, has_cursor=True)
-        yield Static(Text("or a path: a checkpoint, or a store (.db)"), markup=False)
+        yield Static(
+            Text("or a path: a checkpoint, or a store (.db)"),
+            markup=False,
+        )
         yield SafeInput(suggester=PathSuggester(("sample",)), compact=True, id="path")
 
     def buttons(self) -> list[PushButton]:
@@ -95,8 +97,7 @@ class StartScreen(Dialog[str]):
         if not typed:
             raise ValueError("type a path")
         try:
-            if not is_network(typed):
-                model_path(typed)
+            check_named(typed)
         except (UsageError, OSError, ValueError, RuntimeError) as error:
             raise ValueError(str(error)) from None
         return typed
