@@ -46,7 +46,7 @@ QUICK = {"train_limit": 3000, "recovery_epochs": 1, "tune_epochs": 2, "criterion
 
 STAGES = {  # names that engine.worker.handlers calls, and what they are
     "train": "training", "evaluate": "evaluating", "resampled": "bootstrap of CKA",
-    "latencies_ms": "latency", "cost_of": "counting MACs",
+    "latency_ms": "latency", "latency_beside": "latency", "cost_of": "counting MACs",
 }  # fmt: skip
 
 

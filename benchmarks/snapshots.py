@@ -8,9 +8,9 @@ snapshots again, while another thread decides and reads: how long it waits.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -88,9 +88,11 @@ def main(megabytes: int, rounds: int, parent: str | None) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(
-        int(given[0]) if given else 100,
-        int(given[1]) if len(given) > 1 else 7,
-        given[2] if len(given) > 2 else None,
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("megabytes", type=int, nargs="?", default=100)
+    parser.add_argument("rounds", type=int, nargs="?", default=7)
+    parser.add_argument("folder", nargs="?")
+    given = parser.parse_args()
+    main(given.megabytes, given.rounds, given.folder)

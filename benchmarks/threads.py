@@ -7,6 +7,7 @@ its own; the ways take turns. "beside" has one more process of the same priority
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -59,4 +60,8 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rounds", type=int, nargs="?", default=3)
+    main(parser.parse_args().rounds)

@@ -115,7 +115,7 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
         )
     found = find_state(value)
     if arch is not None and ":" in arch:
-        architecture, model, notes = into_factory(arch, found.state)
+        architecture, model, notes = into_factory(arch, found.state, path)
     else:
         architecture, model, notes = _into_family(arch, found.state)
     notes = content.notes + found.notes + notes

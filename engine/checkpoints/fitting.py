@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.checkpoints.build import from_factory
+from engine.checkpoints.errors import ArchitectureError
 from engine.checkpoints.state_dict import strippings
 from engine.checkpoints.tensors import (
     as_weights,
@@ -18,19 +20,24 @@ from engine.checkpoints.tensors import (
     mismatches,
     shapes_of,
 )
+from engine.contracts.message_text import listed, shown
 from engine.contracts.networks import Architecture
-from engine.contracts.references import TIMM, library_of, name_of
+from engine.contracts.references import TIMM, TRANSFORMERS, library_of, name_of
+from engine.models.hugging_face import CONFIG_NAME, config_beside, with_saved
 from engine.models.libraries import default_arguments
 
 Shapes = Mapping[str, tuple[int, ...]]
 Fitted = tuple[Architecture, nn.Module, tuple[str, ...]]
 
 
-def into_factory(reference: str, state: Mapping[str, Any]) -> Fitted:
+def into_factory(reference: str, state: Mapping[str, Any], path: Path) -> Fitted:
     """The network of a reference with the weights of a state dict, loaded strictly.
 
-    Prefixes of wrappers are taken off. Raises UnknownFamilyError, ArchitectureError.
+    `path` is where they lie: a configuration of transformers is beside it. Prefixes of wrappers are
+    taken off. Raises UnknownFamilyError, ArchitectureError.
     """
+    if library_of(reference) == TRANSFORMERS:
+        return _into_transformers(reference, state, path)
     model = from_factory(reference)
     # The network's own names may begin like a wrapper's, so the closest stripping is taken.
     expected = shapes_of(model.state_dict())
@@ -51,6 +58,23 @@ def into_factory(reference: str, state: Mapping[str, Any]) -> Fitted:
         check_shapes(model, weights, what, remedy)
     # A registry's network may read names of an older version of its library.
     return Architecture(reference, arguments), load_strictly(model, weights), notes + type_notes
+
+
+def _into_transformers(reference: str, state: Mapping[str, Any], path: Path) -> Fitted:
+    """An image classifier as transformers saved it, by the configuration beside its weights."""
+    config = config_beside(path)
+    model = from_factory(reference, config)
+    own = model.state_dict()
+    weights, notes = as_weights(
+        state, lambda name: name not in own or not own[name].is_floating_point()
+    )
+    loaded, differences = with_saved(model, weights)
+    if differences:
+        raise ArchitectureError(
+            f"the tensors do not fit the network of {CONFIG_NAME} ({len(differences)} differences):"
+            f" {listed(map(shown, differences))}; give the folder as transformers saved it"
+        )
+    return Architecture(reference, config), loaded.to(torch.float32).eval(), notes
 
 
 def _reads(model: nn.Module, weights: Mapping[str, Tensor]) -> bool:

@@ -6,7 +6,7 @@ images, so that neither validation nor test images have a part in the choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from engine.data.splits import stratified_sample
 from engine.measures.accuracy import evaluate
 from engine.measures.significance import binomial_tail, sign_test
 from engine.models.resnet_layout import USUAL, Layout
-from engine.runtime.progress import Monitor
+from engine.runtime.progress import Monitor, PartMonitor
 
 FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
 LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
@@ -65,6 +65,15 @@ class Chosen:
     others: Sequence[Trial]  # the best trial of each other layout, on fewer images for most
 
 
+@dataclass(frozen=True)
+class _Round:
+    """With which normalisations, on how many images, and how many layouts stay at most."""
+
+    scalings: Sequence[str]
+    num_images: int
+    most: int
+
+
 class Trials:
     """Runs a network in layouts and normalisations on the data's training images."""
 
@@ -79,6 +88,7 @@ class Trials:
         self._execution, self._monitor = execution, monitor
         self._num_classes = len(data.classes)
         self._num_images = TRIAL_IMAGES
+        self._done = self._total = 0  # images that were run, and that will have been at most
 
     def make_quick(self, kept: str | None) -> None:
         """Leaves out scalings that are clearly worse than the best on few images, but for one:
@@ -86,7 +96,8 @@ class Trials:
         height, width, _ = self._data.image_shape_HWC
         share = min(1.0, USUAL_PIXELS / (height * width))
         self._num_images = max(SECOND_IMAGES, int(TRIAL_IMAGES * share))
-        images = self._images(FIRST_IMAGES)
+        images = self._few()
+        self._total = self._done + len(self._scalings) * len(images)
         trials = [self._run(USUAL, name, images) for name in self._scalings]
         best = best_of(trials)
         close = sorted((t for t in trials if not differs(best, t)), key=lambda t: -t.accuracy)
@@ -105,12 +116,17 @@ class Trials:
         """The best of the layouts, of which the first is the usual one, with its normalisation."""
         losers: dict[Layout, Trial] = {}
         left = list(layouts)
-        if len(left) > 1:
-            quick = [name for name in ("half", "none", "bytes", "half-grey", "none-grey")
-                     if name in self._scalings] + [list(self._scalings)[-1]]  # fmt: skip
-            left = self._halved(left, quick, FIRST_IMAGES, MOST_LAYOUTS, losers)
-        if len(left) > 1:
-            left = self._halved(left, list(self._scalings), SECOND_IMAGES, MOST_FINALISTS, losers)
+        quick = [name for name in ("half", "none", "bytes", "half-grey", "none-grey")
+                 if name in self._scalings] + [list(self._scalings)[-1]]  # fmt: skip
+        rounds = [
+            _Round(quick, FIRST_IMAGES, MOST_LAYOUTS),
+            _Round(list(self._scalings), SECOND_IMAGES, MOST_FINALISTS),
+        ]
+        for number, each in enumerate(rounds):
+            self._total = self._done + self._at_most(len(left), rounds[number:])
+            if len(left) > 1:
+                left = self._halved(left, each, losers)
+        self._total = self._done + self._at_most(len(left), ())
         images = self._images(self._num_images)
         trials = [self._run(layout, name, images) for layout in left for name in self._scalings]
         best = best_of(trials)
@@ -140,13 +156,14 @@ class Trials:
         return trial if is_above_chance(trial, images) else None
 
     def _halved(
-        self, layouts: list[Layout], names: Iterable[str], num_images: int, most: int,
-        losers: dict[Layout, Trial],
-    ) -> list[Layout]:  # fmt: skip
+        self, layouts: list[Layout], spent: _Round, losers: dict[Layout, Trial]
+    ) -> list[Layout]:
         """The layouts that are not clearly worse than the best, in their order; at most so many."""
-        images = self._images(num_images)
-        names = list(names)
-        found = [best_of([self._run(layout, name, images) for name in names]) for layout in layouts]
+        images = self._images(spent.num_images)
+        found = [
+            best_of([self._run(layout, name, images) for name in spent.scalings])
+            for layout in layouts
+        ]
         best = best_of(found)
         if not is_above_chance(best, images):  # nothing works: nothing to choose by
             left = layouts[:1]
@@ -154,23 +171,46 @@ class Trials:
             close = [trial for trial in found if not differs(best, trial)]
             close = [trial for trial in close if _is_worth_more(trial, found[0])]
             close.sort(key=lambda t: (t.layout != layouts[0], -t.accuracy, t.loss))
-            kept = {trial.layout for trial in close[:most]}
+            kept = {trial.layout for trial in close[: spent.most]}
             left = [layout for layout in layouts if layout in kept]
         losers.update({t.layout: t for t in found if t.layout not in left})
         return left
 
+    def _at_most(self, num_layouts: int, rounds: Sequence[_Round]) -> int:
+        """How many images are still to be run, at most: with the rounds, the trials after them,
+        another epsilon and turned channels."""
+        few, most = self._count(FIRST_IMAGES), self._count(self._num_images)
+        images = 2 * most + len(self._scalings) * few
+        for each in rounds:
+            if num_layouts > 1:
+                images += num_layouts * len(each.scalings) * self._count(each.num_images)
+                num_layouts = min(num_layouts, each.most)
+        return images + num_layouts * len(self._scalings) * most
+
+    def _count(self, wanted: int) -> int:
+        return min(max(wanted, self._num_classes), len(self._data.train))
+
     def _images(self, count: int) -> Images:
         train = self._data.train
-        count = min(max(count, self._num_classes), len(train))
-        chosen_N = stratified_sample(train.labels_N.numpy(), count, TRIAL_SEED)
+        chosen_N = stratified_sample(train.labels_N.numpy(), self._count(count), TRIAL_SEED)
         return train.take(torch.from_numpy(chosen_N))
+
+    def _few(self) -> Images:
+        """So many that it takes no time, whatever the number of classes."""
+        train = self._data.train
+        if self._num_classes <= FIRST_IMAGES:
+            return self._images(FIRST_IMAGES)
+        random = np.random.default_rng(TRIAL_SEED)
+        chosen_N = random.choice(len(train), min(FIRST_IMAGES, len(train)), replace=False)
+        return train.take(torch.from_numpy(np.sort(chosen_N)))
 
     def _run(self, layout: Layout, scaling: str, images: Images) -> Trial:
         mean, std = self._scalings[scaling]
         found = evaluate(
             self.model(layout), images, self._data.with_normalisation(mean, std), self._execution,
-            monitor=self._monitor, phase="normalisation",
+            monitor=PartMonitor(self._monitor, self._done, self._total), phase="normalisation",
         )  # fmt: skip
+        self._done += len(images)
         labels_N, predicted_N = images.labels_N.numpy(), found.predicted_N.numpy()
         # Of many layouts one sorts a few classes by chance, in some order: asked of the usual only.
         is_usual = layout == USUAL

@@ -170,6 +170,23 @@ class NameWeights:
     factory: str
 
 
+@dataclass(frozen=True)
+class DescribeStructure:
+    """Say what can be removed from a network. Gives StructureDescribed.
+
+    It is run on images of `input_shape` (channels, height, width), where one is given, or on those
+    of the data at its places; else on images of a usual size that it takes. `untrained`: there is
+    no file, `arch` names the network.
+    """
+
+    KIND: ClassVar = "structure"
+    arch: str | None = None
+    trust_pickle: bool = False
+    untrained: bool = False
+    input_shape: tuple[int, ...] = ()
+    output: str | None = None  # which of several outputs are the logits
+
+
 Job = (
     OpenRoot
     | Propose
@@ -180,9 +197,19 @@ Job = (
     | Doctor
     | DescribeData
     | NameWeights
+    | DescribeStructure
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(
-    OpenRoot, Propose, Recover, Tune, TrainFromScratch, Export, Doctor, DescribeData, NameWeights
+    OpenRoot,
+    Propose,
+    Recover,
+    Tune,
+    TrainFromScratch,
+    Export,
+    Doctor,
+    DescribeData,
+    NameWeights,
+    DescribeStructure,
 )
 
 
@@ -307,6 +334,17 @@ class WeightsNamed:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class StructureDescribed:
+    """What can be removed from a network of that class, seen on images of that shape."""
+
+    KIND: ClassVar = "structure-described"
+    network: str
+    input_shape: tuple[int, ...]
+    structure: NetworkStructure
+    seconds: float = 0.0
+
+
 Result = (
     Opened
     | Proposed
@@ -317,9 +355,19 @@ Result = (
     | Diagnosis
     | DataDescribed
     | WeightsNamed
+    | StructureDescribed
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(
-    Opened, Proposed, Recovered, Tuned, Trained, Exported, Diagnosis, DataDescribed, WeightsNamed
+    Opened,
+    Proposed,
+    Recovered,
+    Tuned,
+    Trained,
+    Exported,
+    Diagnosis,
+    DataDescribed,
+    WeightsNamed,
+    StructureDescribed,
 )
 ResultT = TypeVar("ResultT", bound=Result)
 

@@ -1,8 +1,8 @@
 """By what a network is made: a family of ours, a library's registry, or a function of a person's.
 
-`torchvision.models:resnet18` and `timm:resnet18` are names of a registry: nothing runs but that
-library, so anybody may give them. `package.module:factory` is code. Its file is found without
-importing it, and known by its SHA-256, so that a person allows what they have read.
+`torchvision.models:resnet18`, `timm:resnet18` and `transformers:vit` are names of a registry:
+nothing runs but that library, so anybody may give them. `package.module:factory` is code. Its file
+is found without importing it, and known by its SHA-256: a person allows what they have read.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from engine.contracts.errors import UnusableFileError, UserError
 from engine.contracts.outside import digest_of
 
-TORCHVISION, TIMM = "torchvision.models", "timm"
-LIBRARIES = (TORCHVISION, TIMM)
+TORCHVISION, TIMM, TRANSFORMERS = "torchvision.models", "timm", "transformers"
+LIBRARIES = (TORCHVISION, TIMM, TRANSFORMERS)
 MOST_SOURCE_BYTES = 64 * 2**20
 _MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _REFERENCE = re.compile(rf"({_MODULE}):([\w.-]+)")

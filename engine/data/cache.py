@@ -35,7 +35,8 @@ def decoded(
     found = _decoded(opened, on_progress)
     if size is not None and not opened.is_sized:
         found = resized(found, size, on_progress)
-    return replace(found, notes=(*opened.notes, *found.notes))
+    name = found.name if opened.name is None else opened.name
+    return replace(found, name=name, notes=(*opened.notes, *found.notes))
 
 
 def _decoded(opened: sources.Source, on_progress: Progress | None) -> Decoded:

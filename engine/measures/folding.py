@@ -100,6 +100,7 @@ class _Watch(TorchDispatchMode):
         for made in tree_leaves(result):
             if id(made) not in taken:  # a new tensor, perhaps by the id of one that is gone
                 self.uses[id(made)] = 0
+                self.norms.pop(id(made), None)
         return result
 
     def see_result(self, conv: nn.Module, _: Any, result: Tensor) -> None:

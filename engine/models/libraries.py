@@ -1,4 +1,4 @@
-"""Networks of torchvision's and timm's registries, by their names and a few bounded arguments.
+"""Networks of torchvision's, timm's and transformers' registries: a name and bounded arguments.
 
 A store or a checkpoint may name them unasked, since no other code runs: names are looked up in the
 registry, arguments are numbers, and no weights are ever fetched.
@@ -18,7 +18,14 @@ from torch import nn
 from engine.contracts.errors import UnknownFamilyError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.near import did_you_mean
-from engine.contracts.references import TIMM, TORCHVISION, library_of, name_of
+from engine.contracts.references import (
+    TIMM,
+    TORCHVISION,
+    TRANSFORMERS,
+    library_of,
+    name_of,
+)
+from engine.models.hugging_face import check_config, of_transformers
 from engine.models.user_modules import user_folder
 
 Scaling = tuple[tuple[float, ...], tuple[float, ...]]  # mean and standard deviation
@@ -35,13 +42,16 @@ _ALWAYS = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights":
 def factory_of(reference: str) -> Callable[..., nn.Module]:
     """What makes a network of a registry; called with its arguments. Raises UnknownFamilyError."""
     library, name = library_of(reference), name_of(reference)
-    make = _of_timm(name) if library == TIMM else _of_torchvision(name)
+    if library == TRANSFORMERS:
+        make = of_transformers(name)
+    else:
+        make = _of_timm(name) if library == TIMM else _of_torchvision(name)
 
     def checked(**arguments: Any) -> nn.Module:
         _check_arguments(reference, arguments)
         try:
             return make(**{**_ALWAYS.get(name, {}), **arguments})
-        except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
             raise UnknownFamilyError(
                 f"{reference} cannot be made with {shown(arguments)} "
                 f"({type(error).__name__}: {plain(str(error))}); leave those out, or give a "
@@ -53,6 +63,8 @@ def factory_of(reference: str) -> Callable[..., nn.Module]:
 
 def scaling_of(reference: str) -> Scaling | None:
     """How a registry says that the images of its own weights were scaled; None where it doesn't."""
+    if library_of(reference) == TRANSFORMERS:
+        return None
     if library_of(reference) == TIMM:
         from timm.models import get_pretrained_cfg
 
@@ -71,6 +83,8 @@ def default_arguments(model: nn.Module, reference: str) -> dict[str, int]:
     """The numbers of classes and channels with which a registry made a network, where it tells."""
     if library_of(reference) == TORCHVISION:
         return {"num_classes": 1000}
+    if library_of(reference) == TRANSFORMERS:
+        return {}
     told = {"num_classes": getattr(model, "num_classes", None), "in_chans": 3}
     return {name: value for name, value in told.items() if isinstance(value, int)}
 
@@ -134,6 +148,8 @@ def _timm() -> ModuleType:
 
 
 def _check_arguments(reference: str, arguments: Mapping[str, Any]) -> None:
+    if library_of(reference) == TRANSFORMERS:
+        return check_config(arguments)
     bounds = _BOUNDS[library_of(reference) or TORCHVISION]
     for name, value in arguments.items():
         if name not in bounds:

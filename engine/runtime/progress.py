@@ -35,7 +35,7 @@ class Monitor:
     ) -> None:
         self._emit = emit
         self._stop = stop
-        self._phase = ""
+        self._phase, self._done = "", 0
         self._started = self._last = 0.0
         self._memory_bytes: int | None = None
         self._memory_read = -MEMORY_INTERVAL
@@ -54,8 +54,9 @@ class Monitor:
         """
         self.check()
         now = time.monotonic()
-        if phase != self._phase:
+        if phase != self._phase or done < self._done:  # another piece of work
             self._phase, self._started, self._last = phase, now, 0.0
+        self._done = done
         if self._emit is None or (now - self._last < SHORTEST_INTERVAL and done < total):
             return
         self._last = now
@@ -78,6 +79,25 @@ class Monitor:
     def note(self, text: str) -> None:
         """Tells a person something in words."""
         self.tell(Noted(text))
+
+
+class PartMonitor(Monitor):
+    """Tells the steps of a part as steps of the whole, of which `before` units were done before."""
+
+    def __init__(self, whole: Monitor, before: int, total: int) -> None:
+        super().__init__()
+        self._whole, self._before, self._total = whole, before, total
+
+    def check(self) -> None:
+        self._whole.check()
+
+    def step(
+        self, phase: str, done: int, total: int, running: Callable[[], Running] | None = None
+    ) -> None:
+        self._whole.step(phase, self._before + done, self._total, running)
+
+    def tell(self, event: EngineEvent) -> None:
+        self._whole.tell(event)
 
 
 SILENT = Monitor()

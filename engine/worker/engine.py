@@ -13,6 +13,7 @@ from engine.contracts.codec import encode
 from engine.contracts.files import write_text_atomically
 from engine.contracts.jobs import (
     DescribeData,
+    DescribeStructure,
     Doctor,
     Export,
     Job,
@@ -42,6 +43,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     Doctor: handlers.doctor,
     DescribeData: handlers.describe_data,
     NameWeights: handlers.name_weights,
+    DescribeStructure: handlers.describe_structure,
 }
 
 

@@ -13,6 +13,7 @@ from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
     DataDescribed,
     DescribeData,
+    DescribeStructure,
     Diagnosis,
     Doctor,
     Export,
@@ -25,6 +26,7 @@ from engine.contracts.jobs import (
     Proposed,
     Recover,
     Recovered,
+    StructureDescribed,
     Trained,
     TrainFromScratch,
     Tune,
@@ -50,7 +52,7 @@ from engine.runtime.progress import Monitor
 from engine.training.finetune import train
 from engine.training.from_scratch import train_network
 from engine.training.plan import TrainPlan
-from engine.worker import roots
+from engine.worker import describing, roots
 from engine.worker.workbench import Workbench
 
 
@@ -222,6 +224,14 @@ def name_weights(
 ) -> WeightsNamed:
     """What torchvision's own weights of a network are called in its cache."""
     return WeightsNamed(weight_files(job.factory))
+
+
+def describe_structure(
+    job: DescribeStructure, bench: Workbench, places: Places, monitor: Monitor
+) -> StructureDescribed:
+    """What can be removed from a network, looked at on the CPU."""
+    _set_up(None, "cpu")
+    return describing.describe(job, bench, places, monitor)
 
 
 # ------------------------------------------------------------ what they share

@@ -14,6 +14,7 @@ from explorer.cli.json_types import (
     Machine,
     MomentLine,
     MomentShown,
+    NetworkTold,
     NetworkTrained,
     NodeExported,
     NodesCompared,
@@ -49,6 +50,7 @@ COMMANDS: dict[str, type] = {
     "merge": StoresMerged,
     "export": NodeExported,
     "train": NetworkTrained,
+    "structure": NetworkTold,
     "doctor": Machine,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",

@@ -278,6 +278,53 @@ class NetworkTrained:
 
 
 @dataclass(frozen=True)
+class PartTold:
+    """Half of a Transformer's layer, which can be passed over alone."""
+
+    path: str = told("the module")
+    kind: str = told("its class")
+    num_units: int = told("neurons and heads in it that can go")
+
+
+@dataclass(frozen=True)
+class BlockTold:
+    """A block that can be passed over, or one beside such that has to stay."""
+
+    path: str = told("the module")
+    stage: str = told("the module that holds it and its like")
+    kind: str = told("its class")
+    how: str = told("how it adds to what it gets: `residual`, `residual+act`, `residual+norm`")
+    num_units: int = told("filters, neurons and heads in it")
+    stays: str | None = told("why it may not go: `shape`, `first`; null where it may")
+    parts: tuple[PartTold, ...] = told("its halves")
+
+
+@dataclass(frozen=True)
+class GroupTold:
+    """Units of which each can go alone."""
+
+    path: str = told("the module, or the weight, that makes them")
+    kind: str = told("`filter`, `neuron`, `head`, `channel` or `expert`")
+    num_units: int = told("how many there are; one has to stay")
+    block: str | None = told("the block that holds them")
+    crosses_blocks: bool = told("whether several blocks share them")
+    tensors: tuple[str, ...] = told("every parameter and buffer that has a part in them")
+
+
+@dataclass(frozen=True)
+class NetworkTold:
+    """What can be removed from a network."""
+
+    network: str = told("its class")
+    input: tuple[int, ...] = told("channels, height and width of the images it was run on")
+    output_module: str = told("the module whose input similarity compares")
+    blocks: tuple[BlockTold, ...] = told("in the order of the forward pass")
+    groups: tuple[GroupTold, ...] = told("in the order of the forward pass")
+    frozen: Mapping[str, str] = told("what stays, with the reason, by module or weight")
+    seconds: float = told("how long it took to find out")
+
+
+@dataclass(frozen=True)
 class Machine:
     """What this machine can do, and how work will run on it."""
 

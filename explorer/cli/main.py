@@ -165,6 +165,35 @@ def export(
     run(store, node, output, allow_factory=allow_factory or (), as_json=json)
 
 
+@app.command("structure")
+@guarded
+def structure(
+    model: Model,
+    arch: Arch = None,
+    weights: Weights = None,
+    trust_pickle: TrustPickle = False,
+    data: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="PLACE", help="Images to run it on, as for auto"),
+    ] = None,
+    input_: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--input", metavar="CxHxW", help="How large images it takes, as 3x224x224"),
+    ] = None,
+    output_: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--output", metavar="KEY", help="Which of its outputs classifies"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What can be removed from MODEL, found by running it and checked."""
+    from explorer.cli.commands.structure import Named
+    from explorer.cli.commands.structure import structure as run
+
+    named = Named(model, arch, weights, trust_pickle, data, input_, output_)
+    run(named, as_json=json)
+
+
 @app.command("doctor")
 @guarded
 def doctor(device: Device = "auto", json: Json = False) -> None:

@@ -21,13 +21,22 @@ from rich.progress import Progress as Bars
 from rich.prompt import Confirm
 from rich.text import Text
 
-from engine.contracts.events import Progress
-from explorer.session.events import JobRetried, JobTold, PhaseFinished, SessionEvent
+from engine.contracts.events import Progress, WorkerStarted
+from explorer.session.events import (
+    JobAnswered,
+    JobAsked,
+    JobRetried,
+    JobTold,
+    PhaseFinished,
+    SessionEvent,
+)
 from explorer.views.duration import duration
 from explorer.views.event_messages import line_of
 from explorer.views.safe_text import safe
 
 LINE_INTERVAL = 10.0  # seconds between two lines about the same work, without a terminal
+SILENCE = 3.0  # seconds after which it is said that the first job waits for its worker
+WARMING = "the engine is warming up"
 
 
 class Reporter:
@@ -39,6 +48,7 @@ class Reporter:
         self.bars: Bars | None = None
         self.tasks: dict[str, TaskID] = {}
         self.last_line: dict[str, float] = {}
+        self._warming: threading.Timer | None = None  # begun when the first job was asked for
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
@@ -59,6 +69,7 @@ class Reporter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_warm()
         if self.bars is not None:
             self.bars.stop()
 
@@ -85,6 +96,12 @@ class Reporter:
                 self.bars.start()
 
     def __call__(self, event: SessionEvent) -> None:
+        if isinstance(event, JobAsked) and self._warming is None:
+            self._warming = threading.Timer(SILENCE, self._say_warming)
+            self._warming.daemon = True
+            self._warming.start()
+        elif isinstance(event, JobAnswered) or _is_of_the_engine(event):
+            self._is_warm()
         if isinstance(event, JobTold) and isinstance(event.event, Progress):
             self._progress(event.node, event.event)
             return
@@ -93,6 +110,20 @@ class Reporter:
             self.say(line)
         if isinstance(event, PhaseFinished | JobRetried):
             self._forget(event.node)
+
+    def _say_warming(self) -> None:
+        if self.bars is None:
+            self.say(WARMING)
+        else:
+            self.tasks[WARMING] = self.bars.add_task(WARMING, total=None, figures="")
+
+    def _is_warm(self) -> None:
+        if self._warming is None:
+            return
+        self._warming.cancel()
+        self._warming.join()
+        if self.bars is not None and WARMING in self.tasks:
+            self.bars.remove_task(self.tasks.pop(WARMING))
 
     def _progress(self, node: str, event: Progress) -> None:
         what = safe(f"{node} {event.phase}".strip())
@@ -119,6 +150,11 @@ class Reporter:
             return
         for what in [w for w in self.tasks if w.split(" ")[0] == node]:
             self.bars.remove_task(self.tasks.pop(what))
+
+
+def _is_of_the_engine(event: SessionEvent) -> bool:
+    """Whether the engine itself speaks: that its process was started is told before."""
+    return isinstance(event, JobTold) and not isinstance(event.event, WorkerStarted)
 
 
 def _figures(event: Progress) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Protocol, cast
 from engine.contracts.errors import UsageError
 from engine.contracts.jobs import NameWeights, Places, WeightsNamed
 from engine.contracts.networks import FileRef
-from engine.contracts.outside import MOST_CHECKPOINT_BYTES, digest_of
-from engine.contracts.references import TORCHVISION, is_reference, library_of, name_of
+from engine.contracts.outside import MOST_CHECKPOINT_BYTES, digest_of, read_bounded
+from engine.contracts.references import TORCHVISION, TRANSFORMERS, is_reference, library_of, name_of
 from explorer.executors.base import Executor
 from explorer.session.events import Emit
 from explorer.session.named_files import expanded, model_path
@@ -76,6 +77,8 @@ class ModelSource:
         )
 
 
+_CONFIG, _MOST_CONFIG_BYTES = "config.json", 2**20
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _REMEDY = "give the file of its weights with --weights FILE, or --random-weights to begin untrained"
 
 
@@ -86,6 +89,9 @@ def is_network(model: str) -> bool:
 
 def source_of(named: Naming) -> ModelSource:
     """What MODEL and the options beside it mean. Raises UsageError."""
+    folder = expanded(named.model)
+    if os.path.isfile(folder / _CONFIG):
+        return _saved_by_transformers(folder, named)
     if not is_network(named.model):
         if named.weights is not None or named.random_weights:
             option = "--weights" if named.weights is not None else "--random-weights"
@@ -100,9 +106,37 @@ def source_of(named: Naming) -> ModelSource:
         raise UsageError("give --weights or --random-weights, not both")
     if named.weights is not None:
         return ModelSource(model_path(str(named.weights)), named.model)
+    if library_of(named.model) == TRANSFORMERS:
+        raise NoWeightsError(
+            f"{named.model} is known by its configuration: give the folder with config.json and "
+            "model.safetensors as MODEL"
+        )
     if not named.random_weights and library_of(named.model) != TORCHVISION:
         raise NoWeightsError(f"{named.model} has no weights by itself; {_REMEDY}")
     return ModelSource(None, named.model, untrained=named.random_weights)
+
+
+def _saved_by_transformers(folder: Path, named: Naming) -> ModelSource:
+    """A folder as transformers saves it: a configuration, and the weights in one file."""
+    if named.weights is not None or named.random_weights or named.arch is not None:
+        raise UsageError(
+            f"{named.model} is a folder with its weights; leave --weights, --random-weights and "
+            "--arch out"
+        )
+    try:
+        told = json.loads(read_bounded(folder / _CONFIG, _MOST_CONFIG_BYTES))
+        kind = told["model_type"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{folder / _CONFIG} names no model_type; give a folder that transformers saved"
+        ) from error
+    for name in _WEIGHTS:
+        if os.path.isfile(folder / name):
+            return ModelSource(folder / name, f"{TRANSFORMERS}:{kind}")
+    raise UsageError(
+        f"{named.model} has none of {' and '.join(_WEIGHTS)}; save the network there as one file: "
+        "model.save_pretrained(folder, max_shard_size='100GB')"
+    )
 
 
 def _cache_folder() -> Path:

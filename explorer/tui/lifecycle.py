@@ -16,6 +16,7 @@ from explorer.session.accepting import DoubtfulRootError
 from explorer.session.data_places import DATA_CODES
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.known_run import AnotherRunError
+from explorer.session.model_source import NoWeightsError
 from explorer.session.named_files import is_store
 from explorer.session.open_run import Request, open_read_only, open_session, store_of
 from explorer.session.session import Session
@@ -23,6 +24,7 @@ from explorer.session.steering import Steering
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
 from explorer.tui.widgets.tree_canvas import TreeCanvas
+from explorer.views.counting import counted
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError
@@ -118,6 +120,9 @@ class Lifecycle:
         if code in DATA_CODES:
             await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
             return True
+        if isinstance(error, NoWeightsError):
+            await self._ask_for_weights(str(error), request)
+            return True
         if isinstance(error, AnotherRunError):
             question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
             begins = await self._at.ask(question)
@@ -136,6 +141,19 @@ class Lifecycle:
         data = await self._at.ask(asked)
         overrides = {**request.overrides, "data": data}
         self._state.request = None if data is None else replace(request, overrides=overrides)
+
+    async def _ask_for_weights(self, why: str, request: Request) -> None:
+        """The weights of a network by its name; without an answer, something else is opened."""
+        from explorer.tui.screens.dialogs import WeightsDialog
+
+        asked = WeightsDialog(why, presenter.model_name(self._state))
+        weights: str | None = await self._at.ask(asked)
+        if weights is None:
+            self._state.request = None
+        elif weights == WeightsDialog.RANDOM:
+            self._state.request = replace(request, random_weights=True)
+        else:
+            self._state.request = replace(request, weights=Path(weights))
 
     async def _accept(self, doubts: tuple[Doubt, ...]) -> bool:
         """Asks whether a tree is grown of a doubtful root."""
@@ -250,7 +268,7 @@ class Lifecycle:
 def _left_running(num: int) -> str:
     if num == 0:
         return "no job was left running; the next start goes on from what is stored"
-    return f"{num} job{'s' if num != 1 else ''} left running; the next start takes what they give"
+    return f"{counted(num, 'job')} left running; the next start takes over what is finished"
 
 
 def _named(request: Request) -> str:

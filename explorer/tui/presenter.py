@@ -11,6 +11,7 @@ from engine.contracts.networks import Scores
 from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
+from explorer.views.counting import counted
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
 from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
@@ -80,7 +81,7 @@ def best_of_shown(state: AppState) -> str:
 def tree_title(state: AppState, depth: int) -> str:
     """`Tree · depth 3 · 7 nodes`; `depth` is that of the deepest node that no fold hides."""
     live = state.live
-    count = f" · depth {depth} · {len(state.briefs):,} nodes" if state.briefs else ""
+    count = f" · depth {depth} · {counted(len(state.briefs), 'node')}" if state.briefs else ""
     more = "" if live.complete else " · more are read"
     if live.complete and live.num_stored > len(live.nodes):
         more = f" · the newest of {live.num_stored:,}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from engine.contracts.events import EpochEnded, NetworkRead, Progress
+from engine.contracts.events import EpochEnded, NetworkRead, Progress, WorkerReady
 from explorer.session.documents import UnreadableRowError
 from explorer.session.events import (
     Annotated,
@@ -190,6 +190,9 @@ class LiveRun:
             case JobTold(event=Progress() | EpochEnded()):
                 self._on_figures(event)
                 return
+            case JobTold(event=WorkerReady()):
+                self.engine_ready = self._jobs_changed = True
+                return
             case JobTold(event=NetworkRead() as network):
                 self.network = network
                 return
@@ -319,7 +322,9 @@ class LiveRun:
 
 
 def _progressed(job: JobView, event: Progress) -> JobView:
-    epoch = None
+    epoch, rate = None, event.images_per_second
+    if rate is None and event.phase == job.phase:
+        rate = job.images_per_second
     if event.epoch is not None:
         epoch = f"{event.epoch}/{event.last_epoch}" if event.last_epoch else str(event.epoch)
     return replace(
@@ -329,7 +334,7 @@ def _progressed(job: JobView, event: Progress) -> JobView:
         done=event.done,
         total=event.total,
         epoch=epoch,
-        images_per_second=event.images_per_second or job.images_per_second,
+        images_per_second=rate,
         eta_seconds=event.eta_seconds,
         memory_bytes=event.memory_bytes or job.memory_bytes,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
+from explorer.views.counting import counted
 from store import Node
 
 
@@ -33,7 +34,7 @@ def removed_briefly(edit: Edit) -> tuple[str, ...]:
     return (
         _units(edit, _BRIEF_PLACES, " / "),
         _units(edit, _BRIEF_PLACES, "/"),
-        f"{edit.num_units}{edit.structure[0]}/{_counted(len(edit.units), place)}",
+        f"{edit.num_units}{edit.structure[0]}/{counted(len(edit.units), place)}",
     )
 
 
@@ -44,10 +45,4 @@ _BRIEF_PLACES = {**_PLACES, "filter": "conv"}
 
 def _units(edit: Edit, places: Mapping[str, str], between: str) -> str:
     place = places.get(edit.structure, "layer")
-    return between.join(
-        (_counted(edit.num_units, edit.structure), _counted(len(edit.units), place))
-    )
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    return between.join((counted(edit.num_units, edit.structure), counted(len(edit.units), place)))

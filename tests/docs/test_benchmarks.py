@@ -20,6 +20,12 @@ pytestmark = pytest.mark.slow
         ("scoring_any.py --networks vit --images 2 --rounds 1 --steps 1", "ms an image"),
         ("building.py sample_checkpoints/sample.pt --filters 4", "build without 4 filters"),
         ("snapshots.py 1 2", "decide meanwhile"),
+        ("node.py --set train_limit=100 criterion=l1 --threads 1", "one expansion and tuning"),
+        (
+            "scoring.py sample_checkpoints/sample.pt sample --images 5 --rounds 1 --plain 1",
+            "overlap of the lowest tenth",
+        ),
+        ("precision.py sample_checkpoints/sample.pt sample --images 4", "blocks in the same order"),
         ("accuracy.py --images 320 --epochs 1 --seeds 2", "the seeds of one way spread by"),
         (
             "policies.py --seeds 1 --iterations 1 --policies random --train-limit 320"

@@ -94,18 +94,19 @@ def zoo() -> dict[str, nn.Module]:
         "resnet18": torchvision.models.resnet18(num_classes=3),
         "mobilenet_v2": torchvision.models.mobilenet_v2(num_classes=3),
         "squeezenet": torchvision.models.squeezenet1_1(num_classes=3),
+        "densenet": torchvision.models.DenseNet(4, (3, 3), 8, num_classes=3),
         "vit": torchvision.models.VisionTransformer(SIZE, 8, 2, 2, 16, 32, num_classes=3),
     }
     return {name: randomise_statistics(model, 7) for name, model in made.items()}
 
 
 NUM_FOLDED = {"pre-activation": 1, "shared": 0, "two names": 1, "flattening": 1, "resnet18": 20,
-              "mobilenet_v2": 52, "squeezenet": 0, "vit": 0}  # fmt: skip
+              "mobilenet_v2": 52, "squeezenet": 0, "vit": 0, "densenet": 7}  # fmt: skip
 OUTPUT = {"pre-activation": "fc", "shared": "fc", "two names": "fc", "flattening": "head",
           "resnet18": "fc", "mobilenet_v2": "classifier.1", "squeezenet": "classifier.1",
-          "vit": "heads.head"}  # fmt: skip
+          "vit": "heads.head", "densenet": "classifier"}  # fmt: skip
 WIDTH = {"pre-activation": 6, "shared": 4, "two names": 4, "flattening": 64, "resnet18": 512,
-         "mobilenet_v2": 1280, "squeezenet": 512, "vit": 16}  # fmt: skip
+         "mobilenet_v2": 1280, "squeezenet": 512, "vit": 16, "densenet": 22}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(NUM_FOLDED))

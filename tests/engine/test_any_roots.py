@@ -29,11 +29,12 @@ from engine.contracts.networks import Architecture, DataRef, FileRef, NetworkRef
 from engine.contracts.references import ForeignFactoryError, factory_here
 from engine.contracts.settings import SimilaritySettings, TrainingSettings
 from engine.models import build
+from engine.models.hugging_face import check_config
 from engine.models.libraries import weight_files
 from engine.runtime.progress import SILENT
 from engine.worker.engine import Engine
 
-RESNET, MOBILE = "torchvision.models:resnet18", "torchvision.models:mobilenet_v2"
+RESNET, SMALL = "torchvision.models:resnet18", "torchvision.models:squeezenet1_1"
 FILE = FileRef("net.pt", "ab")
 TRAINING = TrainingSettings(recovery_epochs=1, tune_epochs=2, batch_size=8, learning_rate=0.001)
 SOURCE = """
@@ -45,11 +46,12 @@ class PreActivation(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 8, 3, padding=1)
         self.bn1, self.conv1 = nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, padding=1)
+        self.bn2, self.conv2 = nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, padding=1)
         self.head = nn.Linear(8, 3)
 
     def forward(self, images):
         x = self.stem(images)
-        x = x + self.conv1(self.bn1(x).relu())
+        x = x + self.conv2(self.bn2(self.conv1(self.bn1(x).relu())).relu())
         return {"features": x, "logits": self.head(x.mean((2, 3)))}
 
 def make():
@@ -101,20 +103,22 @@ def opened(folder: Path, arch: str | None, **changes) -> tuple[Engine, Places, O
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_a_network_of_torchvision_is_opened_with_a_files_weights(folder, prefix):
+def test_a_network_of_torchvision_is_read_with_a_files_weights(folder, prefix):
     model = saved(folder, "resnet18", prefix=prefix)
-    engine, _, root = opened(folder, RESNET)
-    assert root.architecture == Architecture(RESNET, {"num_classes": 3})
-    kept = safetensors.torch.load_file(engine.bench.spool / f"{root.snapshot.sha256}.safetensors")
+    loaded = load(folder / "net.pt", arch=RESNET)
+    assert loaded.architecture == Architecture(RESNET, {"num_classes": 3})
+    kept = loaded.model.state_dict()
     assert all(torch.equal(kept[k], v) for k, v in model.state_dict().items())
+    assert any("torchvision's resnet18 with 3 classes" in note for note in loaded.notes)
+
+
+@pytest.mark.slow
+def test_it_is_edited_trained_and_exported_and_opens_again(folder):
+    model = saved(folder, "resnet18")
+    engine, places, root = opened(folder, RESNET)
     assert root.metrics["params"] == sum(p.numel() for p in model.parameters())
     assert root.data.normalisation == "imagenet"  # as its library says, nothing being better
-    assert any("torchvision's resnet18 with 3 classes" in note for note in root.notes)
-
-
-def test_it_is_edited_trained_and_exported_and_opens_again(folder):
-    saved(folder, "resnet18")
-    engine, places, root = opened(folder, RESNET)
+    assert root.structure is not None and len(root.structure.blocks) == 8
     edit = Edit(
         "filter",
         units=(("layer1.0.conv1", (0, 5)),),
@@ -151,13 +155,15 @@ def test_it_is_edited_trained_and_exported_and_opens_again(folder):
 
 
 def test_a_network_with_random_weights_says_so_and_waits_for_nobody(folder):
-    _, _, root = opened(folder, MOBILE, untrained=True)
+    engine, _, root = opened(folder, SMALL, untrained=True)
     assert root.architecture.arguments == {"num_classes": 3}
     assert [doubt.code for doubt in root.doubts if doubt.code != "test-in-training"] == [
         "untrained"
     ]
     assert not any(doubt.asks for doubt in root.doubts)
-    assert opened(folder, MOBILE, untrained=True)[2].snapshot == root.snapshot
+    kept = safetensors.torch.load_file(engine.bench.spool / f"{root.snapshot.sha256}.safetensors")
+    same = build(SMALL, {"num_classes": 3}).state_dict()  # the same ones each time
+    assert all(torch.equal(kept[name], value) for name, value in same.items())
 
 
 def test_attention_is_prepared_and_its_architecture_says_so(folder):
@@ -276,9 +282,6 @@ def test_one_of_several_outputs_is_taken_by_its_name_and_stays_taken(folder):
     data = DataRef(root.data.digest, root.data.mean, root.data.std)
     job = Tune(NetworkRef(root.architecture, root.snapshot), data, CPU, TRAINING, seed=4)
     assert engine.run(JobRequest("t", job, places=places), SILENT).metrics
-    saved(folder, "shufflenet_v2_x0_5")
-    bare = "torchvision.models:shufflenet_v2_x0_5"
-    assert opened(folder, bare, output="x")[2].architecture.prepared == ("output:x",)
 
 
 def test_a_network_of_timm_is_opened_by_its_name(folder):
@@ -290,3 +293,35 @@ def test_a_network_of_timm_is_opened_by_its_name(folder):
     assert root.architecture.arguments == {"num_classes": 3, "in_chans": 1}
     with pytest.raises(UnknownFamilyError, match="timm has no network 'hf-hub"):
         build("timm:hf-hub:somebody/net", {})
+
+
+def test_a_folder_of_transformers_is_opened_by_its_configuration(folder):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        image_size=32, patch_size=8, num_labels=3,
+    )  # fmt: skip
+    model = transformers.ViTForImageClassification(config)
+    model.save_pretrained(folder / "vit")
+    path = folder / "vit" / "model.safetensors"
+    loaded = load(path, arch="transformers:vit")
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(loaded.model(images).logits, model.eval()(images).logits)
+    assert loaded.architecture.arguments["hidden_size"] == 16
+    again = build("transformers:vit", loaded.architecture.arguments)
+    assert again.state_dict().keys() == loaded.model.state_dict().keys()
+    state = safetensors.torch.load_file(path)
+    del state["classifier.weight"]
+    safetensors.torch.save_file(state, path)
+    with pytest.raises(ArchitectureError, match=r"1 differences\): 'classifier\.weight'"):
+        load(path, arch="transformers:vit")
+
+
+@pytest.mark.parametrize("arguments", [
+    {"auto_map": {"AutoModel": "x--y.Z"}}, {"backbone": "resnet18"}, {"_attn": "x"},
+    {"hidden_size": 10**9}, {"hidden_act": "a/b"}, {"name": "x" * 200}, {"id2label": {}},
+    {"depths": [1e300]},
+])  # fmt: skip
+def test_a_configuration_of_a_store_holds_plain_values_only(arguments):
+    with pytest.raises(UnknownFamilyError, match="no number or short word"):
+        check_config(arguments)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+from data_files import idx_folder
 from PIL import Image
 
 from engine.contracts.errors import DataError
@@ -49,6 +52,20 @@ def test_a_folder_a_zip_and_an_npz_of_the_same_images_are_the_same_data(tmp_path
     assert from_folder.classes == ("class0", "class1", "class2")
     assert len(from_folder.train) + len(from_folder.validation) == 60
     assert load(str(archive)).digest == from_zip.digest  # now from the cache
+
+
+def test_data_are_called_as_they_are_here_though_the_cache_knew_them_by_another_name(tmp_path):
+    folder, archive = tmp_path / "images", tmp_path / "small.zip"
+    write_folder(folder)
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in folder.rglob("*.png"):
+            file.write(path, path.relative_to(folder))
+    before = [load(str(archive)), load(str(folder))]
+    archive.rename(tmp_path / "cifar10.zip")
+    folder.rename(tmp_path / "pets")
+    after = [load(str(tmp_path / "cifar10.zip")), load(str(tmp_path / "pets"))]
+    assert [data.name for data in (*before, *after)] == ["small", "images", "cifar10", "pets"]
+    assert [data.digest for data in before] == [data.digest for data in after]
 
 
 def test_a_changed_image_is_other_data_although_the_cache_knew_the_folder(tmp_path):
@@ -136,6 +153,22 @@ def test_unknown_names_get_the_nearest_known_one(tmp_path):
     text.write_text("hello")
     with pytest.raises(DataError, match=r"neither an \.npz nor a \.zip"):
         load(str(text))
+
+
+def test_a_set_that_cannot_be_downloaded_is_taken_from_where_the_message_says(
+    tmp_path, monkeypatch
+):
+    def no_network(*_, **__):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setenv("PE_EXPLORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    with pytest.raises(DataError, match=r"not be downloaded: .* Put the files .* or give") as told:
+        load("mnist")
+    folder = tmp_path / "cache" / "downloads"
+    assert str(folder) in str(told.value)
+    idx_folder(folder / "MNIST" / "raw")
+    assert load("mnist").name == "mnist"
 
 
 def test_crops_are_windows_of_the_padded_image_and_flips_mirror_them():

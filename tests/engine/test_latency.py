@@ -89,3 +89,14 @@ def test_the_memory_is_looked_at_once_a_second_at_most(monkeypatch):
     for done in range(1, 5):
         monitor.step("recovery", done, 4)
     assert [event.memory_bytes for event in heard] == [5, 5, 5, 5] and len(looked) == 2
+
+
+def test_work_that_begins_anew_under_its_name_has_a_clock_of_its_own(monkeypatch):
+    heard: list[Progress] = []
+    monitor = Monitor(heard.append)
+    times = iter([0.0, 100.0, 101.0, 102.0])
+    clock = SimpleNamespace(monotonic=lambda: next(times))
+    monkeypatch.setattr("engine.runtime.progress.time", clock)
+    for done in (1, 4, 1, 2):
+        monitor.step("validation", done, 4)
+    assert heard[-1].eta_seconds == 1.0  # not the hundred seconds of the piece before

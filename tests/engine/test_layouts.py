@@ -16,21 +16,22 @@ from engine.checkpoints import load
 from engine.checkpoints import write as checkpoint
 from engine.checkpoints.layouts import plausible
 from engine.contracts.codec import content_hash
+from engine.contracts.events import Progress
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, DataDescription, FileRef
 from engine.models import build
 from engine.models.resnet_layout import Layout
-from engine.runtime.progress import SILENT
+from engine.runtime.progress import SILENT, Monitor
 from engine.worker.engine import Engine
 
 torch.set_num_threads(1)
 
 
-def opened(folder: Path, content: Any, data: str) -> Opened:
+def opened(folder: Path, content: Any, data: str, monitor: Monitor = SILENT) -> Opened:
     torch.save(content, folder / "net.pth")
     job = OpenRoot(FileRef("net.pth", "0" * 64), device="cpu")
     places = Places(data=data, checkpoint=str(folder / "net.pth"))
-    root = Engine(folder / "spool").run(JobRequest("open", job, places=places), SILENT)
+    root = Engine(folder / "spool").run(JobRequest("open", job, places=places), monitor)
     assert isinstance(root, Opened)
     return root
 
@@ -63,6 +64,19 @@ def test_the_usual_layout_is_kept_with_the_notes_it_always_had(tmp_path):
         "the checkpoint names no normalisation; took half, the best of: imagenet "
     )
     assert root.doubts == ()
+
+
+def test_all_trials_are_one_way_whose_end_only_comes_nearer(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.runtime.progress.SHORTEST_INTERVAL", 0.0)
+    events: list[object] = []
+    model = teacher(padding="behind")
+    data = write_lesson(tmp_path, model)
+    opened(tmp_path, model.state_dict(), data, Monitor(events.append))
+    told = [e for e in events if isinstance(e, Progress) and e.phase == "normalisation"]
+    assert len(told) > 20
+    shares = [event.done / event.total for event in told]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert len({event.done for event in told}) == len(told)
 
 
 @torch.no_grad()

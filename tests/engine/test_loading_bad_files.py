@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import pickle
 import string
 import sys
+import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -217,27 +217,27 @@ def test_a_pickle_that_runs_code_is_refused_by_name(
 
 
 def test_a_pickle_that_names_many_globals_names_them_all(tmp_path: Path) -> None:
-    content = {"a": argparse.Namespace(x=1), "b": string.Template("x"), "w": torch.zeros(1)}
-    error = refused(tmp_path, saved(content), UnsafeCheckpointError, "'argparse.Namespace'")
+    content = {"a": textwrap.TextWrapper(), "b": string.Template("x"), "w": torch.zeros(1)}
+    error = refused(tmp_path, saved(content), UnsafeCheckpointError, "'textwrap.TextWrapper'")
     assert "'string.Template'" in str(error)
 
 
-def test_namespace_beside_the_tensors(tmp_path: Path) -> None:
-    data = saved({"state_dict": tiny_state(), "args": argparse.Namespace(lr=0.1)})
-    refused(tmp_path, data, UnsafeCheckpointError, "argparse.Namespace.*--trust-pickle")
+def test_an_object_of_an_installed_class_beside_the_tensors(tmp_path: Path) -> None:
+    data = saved({"state_dict": tiny_state(), "args": textwrap.TextWrapper()})
+    refused(tmp_path, data, UnsafeCheckpointError, "textwrap.TextWrapper.*--trust-pickle")
     loaded = load(tmp_path / "net.pt", trust_pickle=True)
     assert loaded.notes[0] == (
-        "trusted the file to make objects of 'argparse.Namespace' (--trust-pickle)"
+        "trusted the file to make objects of 'textwrap.TextWrapper' (--trust-pickle)"
     )
 
 
 def test_a_trusted_class_that_is_not_installed(tmp_path: Path) -> None:
-    data = repacked(saved({"state_dict": tiny_state(), "args": argparse.Namespace(lr=0.1)}),
-                    lambda _, c: c.replace(b"argparse\nName", b"argparsy\nName"))  # fmt: skip
+    data = repacked(saved({"state_dict": tiny_state(), "args": textwrap.TextWrapper()}),
+                    lambda _, c: c.replace(b"textwrap\nText", b"textwrop\nText"))  # fmt: skip
     (tmp_path / "net.pt").write_bytes(data)
     loaded = load(tmp_path / "net.pt", trust_pickle=True)
     assert (
-        "'argparsy.Namespace' cannot be imported here: took the tensors without"
+        "'textwrop.TextWrapper' cannot be imported here: took the tensors without"
         in (loaded.notes[0])
     )
     assert torch.equal(loaded.model.fc.weight, tiny_state()["fc.weight"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
 import datetime
 import decimal
 import pathlib
 import random
+import re
+import sys
+import types
 import uuid
 from pathlib import Path
 from typing import Any
@@ -34,6 +38,8 @@ BESIDE: dict[str, Any] = {
     "TorchVersion": TorchVersion("2.1"),
     "Random": random.Random(1),
     "UUID": uuid.UUID(int=3),
+    "Namespace": argparse.Namespace(lr=0.1, data=pathlib.PurePosixPath("/data")),
+    "SimpleNamespace": types.SimpleNamespace(lr=0.1),
     "Decimal": decimal.Decimal("1.5"),
     "range": range(3),
     "frozenset": frozenset([1]),
@@ -58,6 +64,35 @@ def test_values_beside_the_weights_are_left_out_and_told(tmp_path: Path, kind, w
     assert loaded.metrics["best_acc"] == 0.5
     quiet = kind in ("range", "frozenset") or kind.startswith("defaultdict")
     assert any("left out, beside the weights" in note for note in loaded.notes) != quiet
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("lightning_fabric.utilities.data", "AttributeDict"),
+        ("omegaconf.dictconfig", "DictConfig"),
+        ("yacs.config", "CfgNode"),
+    ],
+)
+def test_hyperparameters_of_a_package_that_is_not_here_are_left_out(
+    tmp_path: Path, monkeypatch, module, name
+) -> None:
+    kind = type(name, (dict,), {"__module__": module})
+    packages = [module[: m.start()] for m in re.finditer(r"\.|$", module)]
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
+    setattr(sys.modules[module], name, kind)
+    content = {
+        "pytorch-lightning_version": "2.4.0",
+        "hyper_parameters": kind(lr=0.1, arch="resnet20"),
+        "state_dict": {f"model.{key}": value for key, value in tiny_state().items()},
+    }
+    (tmp_path / "epoch=3.ckpt").write_bytes(saved(content))
+    for package in packages:
+        monkeypatch.delitem(sys.modules, package)
+    loaded = load(tmp_path / "epoch=3.ckpt")
+    assert_tiny(loaded)
+    assert any(f"{module}.{name}" in note and "no code" in note for note in loaded.notes)
 
 
 def test_a_state_dict_in_a_defaultdict_is_found(tmp_path: Path) -> None:

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 from driver import Seat, checkpoint, explore, grown, start
 from scripted import DIGEST
+from tampering import tamper
 from textual.widgets import Input
 
 from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataNotNamedError
 from engine.contracts.events import NetworkRead
+from engine.contracts.references import ForeignFactoryError
 from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
 from explorer.session.open_run import spool_of
 from explorer.tui import presenter, recents
-from explorer.tui.screens.input_dialogs import DataDialog
+from explorer.tui.screens.input_dialogs import DataDialog, WeightsDialog
 from explorer.tui.screens.message_dialogs import (
     ConfirmDialog,
     DoubtDialog,
@@ -92,6 +94,50 @@ def test_a_checkpoint_without_data_asks_for_them_and_goes_on_with_the_answer(tmp
         worker.fail("open R", JobFailedError(DataNotNamedError.code, cause))
 
     explore(tmp_path, play, overrides={"data": ""}, script=script)
+
+
+def test_a_network_without_weights_asks_for_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def play(seat):
+        await seat.dialog(WeightsDialog)
+        await seat.sees("Which weights for timm:resnet18?", "has no weights by itself")
+        await seat.press(*"gone.pt", "enter")
+        await seat.sees("there is no file 'gone.pt'")
+        for _ in range(len("gone.pt")):
+            await seat.press("backspace")
+        await seat.press(*"random", "enter")
+        await seat.idle()
+        job = seat.worker.jobs["open R"].job
+        assert job.untrained and job.arch == "timm:resnet18"
+
+    explore(tmp_path, play, model="timm:resnet18")
+    assert (tmp_path / "resnet18.pex.db").exists()
+
+
+def test_a_store_that_names_a_persons_factory_asks_before_it_is_called(tmp_path, monkeypatch):
+    path = grown(tmp_path)
+    tamper(path, """UPDATE run SET architecture = '{"factory": "mynets:make"}'""")
+    (tmp_path / "mynets.py").write_text("def make(): ...\n")
+    monkeypatch.chdir(tmp_path)
+
+    def answered(key, allowed):
+        async def play(seat):
+            await seat.dialog(ConfirmDialog)
+            await seat.sees("Call its factory?", "mynets:make", "is not known")
+            await seat.press(key)
+            await seat.until(lambda: seat.app.state.session is not None, "the tree")
+            factories = seat.app.state.session.artifacts.factories
+            if allowed:
+                assert factories.needed_by(seat.app.state.session.document) is not None
+            else:
+                with pytest.raises(ForeignFactoryError, match="--allow-factory mynets:make"):
+                    factories.needed_by(seat.app.state.session.document)
+
+        return play
+
+    explore(tmp_path, answered("n", False), model=path)
+    explore(tmp_path, answered("y", True), model=path)
 
 
 def test_another_run_of_a_checkpoint_begins_only_when_the_person_says_so(tmp_path):

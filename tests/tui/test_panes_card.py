@@ -138,12 +138,24 @@ L−F −.0168 [−.0206, −.0121] → filter
 why CKA 0.9565 < 0.9733
 a approve F   o choose   b all
 """
+DOUBT = "its file says 91.8 % ('best_prec1'), here it has 80.8 % on 10,000 test images"
 NOTHING = """
 R  no candidates yet
 val acc  93.20
 MACs     0.0%
 params   0.0%
 latency  4.00 ms
+g grows this node
+"""
+DOUBTFUL = """
+R  no candidates yet
+val acc  93.20
+MACs     0.0%
+params   0.0%
+latency  4.00 ms
+! its file says 91.8 %
+('best_prec1'), here it has
+… 3 all of it
 g grows this node
 """
 running = card(
@@ -212,6 +224,7 @@ def shown(a_card, width, height, **more):
         (three, (52, 13), "R.L2", THREE),
         (three, (38, 10), "R.L2", THREE_SMALL),
         (card(candidates=()), (52, 13), None, NOTHING),
+        (card(candidates=(), doubts=(DOUBT, DOUBT)), (30, 9), None, DOUBTFUL),
     ],
 )
 def test_frames_of_each_state(a_card, size, selected, expected):
@@ -264,6 +277,8 @@ def test_what_the_app_says_takes_the_last_line():
 
 def test_work_on_the_parent_is_told_while_there_are_no_candidates():
     assert "R scoring 55% eta 1:40" in shown(scoring, 38, 10)
+    jobs = {"R": job("R", "tune", state="queued", phase="", done=0, total=0)}
+    assert "R tune waiting" in shown(card(candidates=(), jobs=jobs), 38, 10)
 
 
 @pytest.mark.parametrize("a_card", EVERY)

@@ -113,7 +113,7 @@ def _folder_source(
         return decode(collected, read, on_progress, size=size, as_before=as_before)
 
     key = _key("folder", collected, size, as_before)
-    return Source(key, decode_folder, collected.notes, is_sized=True)
+    return Source(key, decode_folder, collected.notes, collected.name, is_sized=True)
 
 
 def _zip_source(path: Path, size: Target | None, as_before: bool) -> Source:
@@ -130,7 +130,7 @@ def _zip_source(path: Path, size: Target | None, as_before: bool) -> Source:
             return decode(collected, read, on_progress, size=size, as_before=as_before)
 
     key = _key("zip", collected, size, as_before)
-    return Source(key, decode_zip, collected.notes, is_sized=True)
+    return Source(key, decode_zip, collected.notes, collected.name, is_sized=True)
 
 
 def _collected(name: str, listing: Listing, as_before: bool) -> Collected:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.contracts.errors import DataError
-from engine.contracts.message_text import plain
+from engine.contracts.message_text import plain, shown
 from engine.data.folders import cache_folder
 from engine.data.images import Decoded
 from engine.data.sources.names import TORCHVISION
@@ -21,14 +21,14 @@ def read_torchvision(name: str) -> Decoded:
     make = getattr(torchvision.datasets, class_name)
     splits = ({"split": "train"}, {"split": "test"}) if name in ("svhn", "stl10") else (
         {"train": True}, {"train": False})  # fmt: skip
+    folder = cache_folder() / "downloads"
     try:
-        train, test = (
-            make(str(cache_folder() / "downloads"), download=True, **split) for split in splits
-        )
+        train, test = (make(str(folder), download=True, **split) for split in splits)
     except (OSError, RuntimeError) as error:
         raise DataError(
-            f"{name} could not be downloaded: {plain(str(error))}; give a local copy with "
-            "--data DIR"
+            f"{name} could not be downloaded: {plain(str(error))}. Put the files that torchvision "
+            f"downloads elsewhere into {shown(str(folder))}, or give its images with --data: a "
+            "folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         ) from error
     arrays: dict[str, np.ndarray] = {}
     for key, dataset in (("train", train), ("test", test)):

@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from engine.contracts.errors import EditError
 from engine.contracts.structure import UnitGroup
-from engine.pruning.structure.places import Chosen, Place, of_block, units_of, within
+from engine.pruning.structure.places import (
+    Chosen,
+    Place,
+    of_block,
+    of_network,
+    units_of,
+    within,
+)
 from engine.pruning.structure.probing import Step, in_short
 from engine.pruning.structure.recording import NETWORK_ERRORS, Example, Recording
 
 LARGEST_ERROR = 1e-5  # of the output's scale
 LARGEST_SHARE = 1e-2  # of the change that masking makes
-SMALLEST_EFFECT = 1e-6  # of the output's scale; less is rounding
 # Everything at once in a deep network: rounding adds up.
 LARGEST_ERROR_TOGETHER = 1e-4
 SECONDS = 120.0
@@ -47,7 +53,7 @@ class Checks:
         self, model: nn.Module, example: Example, recording: Recording, seconds: float = SECONDS
     ) -> None:
         self._model, self._recording = model, recording
-        self._network = Place("", model, example, frozenset(recording.calls))
+        self._network = of_network(model, example, recording.calls)
         self._last_moment = time.monotonic() + seconds
 
     def of(self, groups: Sequence[UnitGroup], step: Step = lambda done, of: None) -> Checked:
@@ -144,8 +150,8 @@ class Checks:
         """Why the network without some of all these groups is not the masked one; empty where it
         is."""
         chosen = tuple((group, units_of(group, few=True)) for group in groups)
-        for run in examples:
-            place = replace(self._network, run=run)
+        for example in examples:
+            place = of_network(self._model, example, self._recording.calls)
             masked = place.masked(chosen)
             error, why = _error_of(place, chosen, masked)
             if why:
@@ -177,7 +183,7 @@ def _compared(place: Place, chosen: Chosen) -> _Comparison:
         others = tuple(other for other in chosen if other is not each)
         beside = place.masked(others) if others else place.whole
         effect = float((beside - masked).abs().max())
-        if effect <= SMALLEST_EFFECT * scale or error > LARGEST_SHARE * effect:
+        if effect <= place.smallest_effect * scale or error > LARGEST_SHARE * effect:
             weak.append(number)
     return _Comparison(weak=tuple(weak))
 

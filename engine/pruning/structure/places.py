@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map
 
 from engine.contracts.edits import UNIT, Edit
 from engine.contracts.structure import Consumer, NetworkStructure, UnitGroup
 from engine.pruning.explicit import explicit, indices_gone
-from engine.pruning.structure.recording import Call, Run, first_tensor
+from engine.pruning.structure.recording import (
+    NETWORK_ERRORS,
+    Call,
+    Example,
+    copied,
+    first_tensor,
+)
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.bounds import tensors_of
 
@@ -26,13 +33,19 @@ Chosen = tuple[tuple[UnitGroup, tuple[int, ...]], ...]
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A module with a way to run it; names in groups are those within it. `path` is its own in the
-    network, `called` the modules inside that ran."""
+    """A module with what it is run on; names in groups are those within it. `path` is its own in
+    the network, `called` the modules inside that ran, `take` what of its result is looked at."""
 
     path: str
     module: nn.Module
-    run: Run
-    called: Collection[str] = field(default_factory=frozenset)
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    take: Callable[[Any], Tensor]
+    called: Collection[str]
+    smallest_effect: float = 1e-6  # of the result's scale; less is rounding
+
+    def run(self, module: Callable[..., Any]) -> Tensor:
+        return self.take(module(*copied(self.args), **copied(dict(self.kwargs))))
 
     @cached_property
     def whole(self) -> Tensor:
@@ -85,27 +98,50 @@ class Place:
         return self.run(carry_out(explicit(edit, structure), self.module, share=True))
 
     def livelier(self) -> Place:
-        """A copy with other numbers, none of which hides a mistake: no scale or shift is 0."""
-        copied = copy.deepcopy(self.module)
+        """A copy with other numbers, none of which hides a mistake: no scale or shift is 0, and in
+        double precision, where the network runs so, rounding hides nothing."""
+        copy_of_it = copy.deepcopy(self.module)
         generator = torch.Generator().manual_seed(0)
-        for tensor in (*copied.parameters(), *copied.buffers()):
+        for tensor in (*copy_of_it.parameters(), *copy_of_it.buffers()):
             if tensor.is_floating_point():
                 _enliven(tensor, generator)
-        return replace(self, module=copied)
+        place = replace(self, module=copy_of_it)
+        double = replace(
+            self,
+            module=copy.deepcopy(copy_of_it).double(),
+            args=_double(self.args),
+            kwargs=_double(dict(self.kwargs)),
+            smallest_effect=1e-13,
+        )
+        try:
+            runs = double.whole.dtype == torch.float64
+        except NETWORK_ERRORS:  # numbers of its own are in single precision
+            runs = False
+        return double if runs else place
 
 
-def of_block(path: str, module: nn.Module, call: Call, called: Iterable[str]) -> Place:
+def of_network(model: nn.Module, example: Example, called: Iterable[str]) -> Place:
+    """The whole network on an example; `called` are the modules that ran."""
+    images = (example.images_BCHW,)
+    return Place("", model, images, {}, example.take, frozenset(called))
+
+
+def of_block(path: str, block: nn.Module, call: Call, called: Iterable[str]) -> Place:
     """A block on what it got in a forward pass; `called` are paths in the network."""
-
-    def run(block: Callable[..., Any]) -> Tensor:
-        args, kwargs = call.inputs()
-        result = first_tensor(block(*args, **kwargs))
-        assert result is not None  # a block's result is one, or begins with one
-        return result
-
     start = f"{path}."
-    return Place(
-        path, module, run, {each[len(start) :] for each in called if each.startswith(start)}
+    inside = frozenset(each[len(start) :] for each in called if each.startswith(start))
+    return Place(path, block, call.args, call.kwargs, _first, inside)
+
+
+def _first(result: Any) -> Tensor:
+    tensor = first_tensor(result)
+    assert tensor is not None  # a block's result is one, or begins with one
+    return tensor
+
+
+def _double(value: Any) -> Any:
+    return tree_map(
+        lambda v: v.double() if isinstance(v, Tensor) and v.is_floating_point() else v, value
     )
 
 
@@ -133,7 +169,8 @@ def within(group: UnitGroup, block: str) -> UnitGroup:
 def units_of(group: UnitGroup, *, most: bool = False, few: bool = False) -> tuple[int, ...]:
     """Some units of a group, the same each time: a third, all but one, or an eighth."""
     count = group.num_units - 1 if most else max(1, group.num_units // (8 if few else 3))
-    return tuple(sorted(random.Random(group.path).sample(range(group.num_units), count)))
+    chance = random.Random(f"{group.path} {most} {few}")
+    return tuple(sorted(chance.sample(range(group.num_units), count)))
 
 
 def _mask(axis: int, indices: Tensor) -> Callable[..., Any]:

@@ -37,7 +37,11 @@ class Example:
 
     def __call__(self, model: Callable[..., Any]) -> Tensor:
         """The network's logits."""
-        return output_of(model(self.images_BCHW.clone()), self.output)
+        return self.take(model(self.images_BCHW.clone()))
+
+    def take(self, result: object) -> Tensor:
+        """The logits in what a network gives."""
+        return output_of(result, self.output)
 
     def of(self, images_BCHW: Tensor) -> Example:
         """The same with other images."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonValue
+from engine.contracts.settings import read_settings
 from explorer.cli.console import cell, find_run, print_doubts, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
+from explorer.views.best_node import best
 from explorer.views.doubts import doubts_about
 from explorer.views.node_view import EpochView, NodeDetails
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
@@ -34,7 +36,9 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
         return
     if len(nodes) < count:
         say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
-    print_tree(nodes)
+        print_tree(nodes)
+    else:
+        print_tree(nodes, best=best(nodes, read_settings(run.settings)).name)
     print_doubts(doubts)
 
 

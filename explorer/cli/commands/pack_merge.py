@@ -10,6 +10,7 @@ from explorer.cli.console import find_run, say
 from explorer.cli.json_types import RunMerged, StorePacked, StoresMerged, print_json
 from explorer.cli.progress import ByteProgress
 from explorer.session.named_files import check_output, expanded
+from explorer.views.counting import counted
 from store import TreeStore
 from store.transfer import merge as merging
 from store.transfer import pack as packing
@@ -41,7 +42,7 @@ def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json:
         print_json(StorePacked(str(out), len(runs), num_nodes, num_bytes, num_bytes_before))
         return
     say(
-        f"{out}: {len(runs)} run{'s' if len(runs) != 1 else ''}, {num_nodes} nodes, "
+        f"{out}: {counted(len(runs), 'run')}, {counted(num_nodes, 'node')}, "
         f"{num_bytes / 1e6:,.1f} MB (of {num_bytes_before / 1e6:,.1f} MB)"
     )
 

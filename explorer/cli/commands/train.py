@@ -26,7 +26,7 @@ from explorer.cli.sessions import ending_in_order
 from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.data_places import full_path
-from explorer.session.events import JobTold
+from explorer.session.events import JobAsked, JobTold
 from explorer.session.named_files import check_data, check_output, expanded
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import printed
@@ -40,6 +40,7 @@ def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
 
     async def work() -> Result:
         executor = WorkerPool(spool, log=log_path(spool))
+        reporter(JobAsked("", kind))
         try:
             return await executor.run(request, lambda event: reporter(JobTold("", kind, event)))
         finally:

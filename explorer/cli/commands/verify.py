@@ -13,6 +13,7 @@ from explorer.cli.json_types import FindingLine, NodeOfRun, Reexecuted, StoreVer
 from explorer.cli.progress import ByteProgress
 from explorer.session.named_files import expanded
 from explorer.session.readable import unreadable_rows
+from explorer.views.counting import counted
 from store.audit.verify import (
     KINDS,
     Verification,
@@ -93,11 +94,12 @@ def _print(path: Path, found: Verification, seconds: float) -> None:
     for finding in found.findings:
         say(f"{finding.kind}: {finding.text}")
     count = len(found.findings)
-    verdict = "sound" if not count else f"{count} finding{'s' if count > 1 else ''}"
+    verdict = counted(count, "finding") if count else "sound"
+    num_nodes = len(found.usable) + len(found.unusable)
     say(
-        f"{path.name}: {verdict}; {found.num_snapshots} snapshots, "
-        f"{found.num_bytes / 1e6:,.1f} MB, {len(found.usable) + len(found.unusable)} nodes with "
-        f"weights, {len(found.freed)} freed ({seconds:.1f} s)"
+        f"{path.name}: {verdict}; {counted(found.num_snapshots, 'snapshot')}, "
+        f"{found.num_bytes / 1e6:,.1f} MB, {counted(num_nodes, 'node')} with weights, "
+        f"{len(found.freed)} freed ({seconds:.1f} s)"
     )
     if count:
         several_runs = len({run for run, _ in (*found.usable, *found.unusable)}) > 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from explorer.tui import presenter
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
+from explorer.views.counting import counted
 from explorer.views.measured_text import figures_text
 
 COPIED = ("similarity", "val_accuracy", "test_accuracy", "macs_reduction")  # measures
@@ -21,7 +22,7 @@ async def drop(at: Context) -> None:
         at.notify(f"{node.name} is back")
         return
     below = sum(name.startswith(node.name + ".") for name in objects)
-    also = f" with the {below} nodes below it" if below else ""
+    also = f" with the {counted(below, 'node')} below it" if below else ""
     text = (
         f"{node.name}{also} is marked as dropped and its work ends. Nothing is deleted: "
         "D on it brings it back; `pe-explore gc` frees its weights for good."

@@ -39,7 +39,8 @@ async def search(at: Context) -> None:
         return
     found = at.screen.set_filter(text)
     if text:
-        at.notify(f"{found} nodes match; . and , go from one to the next")
+        match = "node matches" if found == 1 else "nodes match"
+        at.notify(f"{found:,} {match}; . and , go from one to the next")
 
 
 def show_tab(at: Context, name: str) -> None:

@@ -357,9 +357,15 @@ def _without_candidates(
         return [bottom]
     room = max(height - 2, 0)
     lines += [[(fig.pad(label, _LABEL), "dim"), (text, "")] for label, text in about[:room]]
-    for words in card.doubts:
-        lines += [[(text, "warning")] for text in fig.wrapped(safe(f"! {words}"), width)]
-    return [*lines[: max(height - 1, 1)], bottom]
+    doubts = [text for words in card.doubts for text in fig.wrapped(safe(f"! {words}"), width)]
+    lines += [[(text, "warning")] for text in doubts]
+    above = max(height - 1, 1)
+    if doubts and len(lines) > above > 1:
+        lines[above - 1] = [
+            ("… ", "warning"),
+            *key_pieces([("view.tab3", "all of it")], width, keymap),
+        ]
+    return [*lines[:above], bottom]
 
 
 def _mark(node: NodeView, card: Card) -> str:

@@ -84,6 +84,8 @@ def margin_pieces(margin: Margin | None, suggested: str | None, width: int) -> l
 def job_text(job: JobView) -> str:
     """A job in one line."""
     parts = [safe(job.node), safe(job.phase or job.kind)]
+    if job.state == "queued":
+        return " ".join((*parts, "waiting"))
     if job.epoch:
         parts.append(f"epoch {safe(job.epoch)}")
     if job.share is not None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from explorer.tui.screens.input_dialogs import DataDialog, NumberDialog, TextDialog
+from explorer.tui.screens.input_dialogs import (
+    DataDialog,
+    NumberDialog,
+    TextDialog,
+    WeightsDialog,
+)
 from explorer.tui.screens.message_dialogs import ConfirmDialog, DoubtDialog, ErrorDialog, QuitDialog
 from explorer.tui.screens.steering_dialogs import BranchDialog, CandidateDialog, ChooseDialog
 
@@ -17,4 +22,5 @@ __all__ = [
     "NumberDialog",
     "QuitDialog",
     "TextDialog",
+    "WeightsDialog",
 ]

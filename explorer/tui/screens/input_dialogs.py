@@ -13,7 +13,9 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from engine.contracts.data_names import KNOWN_DATA
+from engine.contracts.errors import UserError
 from engine.contracts.events import NetworkRead
+from explorer.session.named_files import model_path
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
     NumberInput,
@@ -162,6 +164,37 @@ class DataDialog(TextDialog):
 
     def answer(self) -> str:
         return super().answer().strip()
+
+
+class WeightsDialog(TextDialog):
+    """The file of the weights of a network that was named without any, or random ones."""
+
+    RANDOM = "random"
+
+    def __init__(self, message: str, network: str) -> None:
+        label = f"A file, or {self.RANDOM}: an untrained network"
+        title = f"Which weights for {network}?"
+        super().__init__(title, label, "", (self.RANDOM,), self._wrong)
+        self.message = message
+
+    def body(self) -> ComposeResult:
+        yield Static(Text(safe(self.message), "bold"), markup=False)
+        yield from super().body()
+
+    def typed(self, text: str) -> None:
+        self.complain("")  # half a path is no error yet
+
+    def answer(self) -> str:
+        return super().answer().strip()
+
+    def _wrong(self, text: str) -> str | None:
+        if text.strip() == self.RANDOM:
+            return None
+        try:
+            model_path(text.strip())
+        except UserError as error:
+            return str(error)
+        return None
 
 
 def _wrong_data(text: str) -> str | None:

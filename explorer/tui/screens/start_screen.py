@@ -24,6 +24,7 @@ from explorer.tui.screens.form_widgets import (
     PushButton,
     SafeInput,
 )
+from explorer.views.counting import counted
 from explorer.views.safe_text import safe
 
 _SAMPLE = "a small network on Fashion-MNIST, to try everything within a minute"
@@ -105,7 +106,7 @@ def _prompt(recent: Recent) -> Text:
     """A store in two lines: its file and folder; its figures."""
     path = Path(recent.path)
     when = datetime.fromtimestamp(recent.opened_at).strftime("%Y-%m-%d %H:%M")
-    figures = [f"{recent.num_nodes:,} node{'s' if recent.num_nodes != 1 else ''}"]
+    figures = [counted(recent.num_nodes, "node")]
     if recent.best is not None:
         figures.append(_best(recent.best))
     return _two_lines(path.name, " · ".join((*figures, when)), f"  {path.parent}")

@@ -13,6 +13,7 @@ from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import ratio_texts
 from explorer.tui.drawing.cells import similarity_text
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.counting import counted
 from explorer.views.node_view import EpochView, NodeDetails, NodeView
 from explorer.views.removed import removed
 from explorer.views.safe_text import safe
@@ -160,7 +161,7 @@ def _epoch_lines(epochs: Sequence[EpochView], width: int) -> list[Line]:
     lines: list[Line] = []
     for phase in dict.fromkeys(epoch.phase for epoch in epochs):
         own = [epoch for epoch in epochs if epoch.phase == phase]
-        title = f"{safe(phase)}: {len(own)} epochs"
+        title = f"{safe(phase)}: {counted(len(own), 'epoch')}"
         lines.append([(fig.cut(title, width), "dim")])
         shown = own if len(own) <= _LAST_EPOCHS else [own[0], *own[-_LAST_EPOCHS + 1 :]]
         for epoch in shown:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.counting import counted
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
 
@@ -115,7 +116,7 @@ def _best_text(best: NodeView | None) -> str:
 
 def _doubts_text(num_doubts: int) -> str:
     """`! 1 doubt`: what it is stands on the root's card and in the Node tab."""
-    return f"! {num_doubts} doubt{'s' if num_doubts > 1 else ''}" if num_doubts else ""
+    return f"! {counted(num_doubts, 'doubt')}" if num_doubts else ""
 
 
 def _device_text(paused: bool, device: str) -> str:

@@ -206,7 +206,7 @@ def _module_of(tensor: str) -> str:
 def _span(group: UnitGroup) -> str:
     first = next(member for member in group.members if member.tensor == group.path)
     last = first.start(group.num_units - 1) + first.width
-    return f"{first.axis}:{first.start(0)}-{last - 1}"
+    return f"{first.start(0)}-{last - 1}"
 
 
 def _frozen(

@@ -119,10 +119,21 @@ class Trials:
             if isinstance(got, str):
                 why = why or f"its forward pass has sizes of its own: {got}"
             elif _are_equal(got, wanted, whole):
-                return tried
+                return self._with_fewest(tried, readers, wanted, whole)
             else:
                 why = why or "its forward pass has numbers of its own, and computes something else"
         return why
+
+    def _with_fewest(
+        self, group: UnitGroup, readers: Sequence[str], wanted: list[Tensor], whole: list[Tensor]
+    ) -> UnitGroup:
+        """Without the attributes that nobody reads."""
+        for rule in group.attributes if len(group.attributes) > 1 else ():
+            fewer = replace(group, attributes=tuple(a for a in group.attributes if a != rule))
+            got = self._pruned([fewer], [_units_of(group)], readers)
+            if not isinstance(got, str) and _are_equal(got, wanted, whole):
+                group = fewer
+        return group
 
     def _pruned(
         self, groups: Sequence[UnitGroup], units: Sequence[tuple[int, ...]], readers: Sequence[str]
@@ -142,17 +153,14 @@ def _units_of(group: UnitGroup) -> tuple[int, ...]:
 
 
 def _choices(candidates: Sequence[AttributeRule], sizes: tuple[SizeRule, ...]) -> Iterator[Choice]:
+    """What may be tried, each once: attributes, then sizes, then both."""
     counts = tuple(each for each in candidates if each.per_unit == 1)
-    sets = [(), counts, *((each,) for each in candidates), tuple(candidates)]
-    pairs = list(combinations(candidates, 2))
-    seen: set[Choice] = set()
-    order: list[Choice] = [((), ()), (counts, ()), ((), sizes), (counts, sizes)]
-    order += [(chosen, with_sizes) for chosen in sets for with_sizes in ((), sizes)]
-    order += [(pair, with_sizes) for pair in pairs for with_sizes in ((), sizes)]
-    for choice in order:
-        if choice not in seen:
-            seen.add(choice)
-            yield choice
+    singles = [(each,) for each in candidates]
+    sets = [counts, *singles, tuple(candidates), *combinations(candidates, 2)]
+    order: list[Choice] = [((), ()), (counts, ()), *((each, ()) for each in singles[:6])]
+    order += [((), sizes)]
+    order += [(chosen, with_sizes) for chosen in sets for with_sizes in (sizes, ())]
+    yield from dict.fromkeys(order)
 
 
 def outputs_at(paths: Sequence[str], model: nn.Module, run: Run) -> list[Tensor]:
