@@ -54,6 +54,7 @@ soak: $(INSTALLED)
 # Minutes on two cores; the figures in benchmarks/RESULTS.md came from these, run longer.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/scoring.py sample_checkpoints/sample.pt sample --images 100
+	$(BIN)/python benchmarks/scoring_any.py --images 8 --rounds 1
 	$(BIN)/python benchmarks/similarity.py
 	$(BIN)/python benchmarks/building.py
 	$(BIN)/python benchmarks/node.py

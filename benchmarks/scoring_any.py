@@ -4,7 +4,7 @@ Usage: python benchmarks/scoring_any.py [--networks resnet18 vit] [--images N] [
                                         [--threads T] [--rounds R]
 Torchvision's ResNet18 and a small Vision Transformer on the bundled images, made 64×64×3, after S
 steps of training (so that they know a little). The plain way is timed on few images and one in
-twenty structures, and scaled. Ways take turns; medians are printed: milliseconds an image, the
+twenty structures, and scaled. Ways take turns; medians are printed: CPU milliseconds an image, the
 ratio to the plain way, Spearman's correlation with kl over all units, and how much memory it took.
 """
 
@@ -154,9 +154,7 @@ def trained(model: nn.Module, data: ImageData, steps: int) -> nn.Module:
 
 
 @torch.inference_mode()
-def plain_milliseconds(
-    model: nn.Module, structure: NetworkStructure, images_BCHW: Tensor, threads: int
-) -> float:
+def plain_milliseconds(model: nn.Module, structure: NetworkStructure, images_BCHW: Tensor) -> float:
     """One full forward a structure: milliseconds an image for all of them."""
     asked = [(g, unit) for g in structure.groups for unit in range(g.num_units)]
     num_structures = len(asked) + sum(block.stays is None for block in structure.blocks)
@@ -190,7 +188,7 @@ def measure(name: str, asked: argparse.Namespace) -> None:
     few_BCHW = normalise(data.train.pixels_NHWC[:BATCH], data.mean, data.std)
     names = ("kl", "kl-fast", "kl-fisher")
     ways: dict[str, Callable[[], object]] = {
-        "plain": partial(plain_milliseconds, model, structure, few_BCHW, asked.threads)
+        "plain": partial(plain_milliseconds, model, structure, few_BCHW)
     }
     for criterion in names:
         ways[criterion] = partial(

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
     [
         ("million.py --nodes 5000", "the app on it, in a pty"),  # measures keys too
         ("similarity.py --images 500", "200 resamples"),
+        ("scoring_any.py --networks vit --images 2 --rounds 1 --steps 1", "ms an image"),
         ("building.py sample_checkpoints/sample.pt --filters 4", "build without 4 filters"),
         ("snapshots.py 1 2", "decide meanwhile"),
         ("node.py --set train_limit=100 criterion=l1 --threads 1", "one expansion and tuning"),

@@ -15,12 +15,10 @@ from engine.contracts.structure import Block, NetworkStructure, Part
 from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.prefix import Prefix, Replay, Wants
 from engine.pruning.criteria.any_network.trace import Cut, Trace
-from engine.pruning.criteria.any_network.values import FORWARD_ERRORS
+from engine.pruning.criteria.any_network.values import FORWARD_ERRORS, tolerance_of
 from engine.pruning.explicit import explicit
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.stand_ins import Skip
-
-ROUNDING = 1e-4  # a part of the largest logit: by which both ways may differ
 
 
 class BlockWay(Protocol):
@@ -76,10 +74,13 @@ def block_way_of(
     if trace is None or trace.num_calls[block.path] != 1:
         return plain
     way = PassedOver(block, trace)
-    expected_BK = plain.logits(network, Prefix(None, network, images_3CHW, Wants()))
+    whole = Prefix(None, network, images_3CHW, Wants())
+    expected_BK = plain.logits(network, whole)
+    tolerance = tolerance_of(expected_BK, whole.logits_BK)
+    if tolerance is None:
+        return plain
     try:
         found_BK = way.logits(network, Prefix(trace, network, images_3CHW, way.wants))
     except FORWARD_ERRORS:
         return plain
-    off = (found_BK - expected_BK).abs().max()
-    return way if bool(off <= ROUNDING * expected_BK.abs().max()) else plain
+    return way if bool((found_BK - expected_BK).abs().max() <= tolerance) else plain

@@ -19,6 +19,19 @@ FORWARD_ERRORS = (
     AssertionError,
 )
 
+# What a way of running may be off by: these parts of what it changes, and of the largest logit.
+EFFECT, ROUNDING = 1e-2, 2e-5
+
+
+def tolerance_of(expected_PK: Tensor, before_PK: Tensor) -> float | None:
+    """By how much logits may differ from those expected, which were others before.
+
+    None where they hardly were: then equal ones show nothing.
+    """
+    effect = float((expected_PK - before_PK).abs().max())
+    rounding = ROUNDING * float(before_PK.abs().max())
+    return EFFECT * effect + rounding if effect > rounding else None
+
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
     """The tensors of a value, in the order in which `mapped` meets them."""

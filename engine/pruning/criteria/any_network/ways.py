@@ -26,10 +26,9 @@ from engine.pruning.criteria.any_network.units import (
     share_of,
     tensor_of,
 )
-from engine.pruning.criteria.any_network.values import FORWARD_ERRORS
+from engine.pruning.criteria.any_network.values import FORWARD_ERRORS, tolerance_of
 
-# What a way may be off by: these parts of what silencing changes, and of the largest logit.
-EFFECT, ROUNDING = 1e-2, 2e-5
+NUM_TRIED = 8  # units of a group
 
 RunPairs = Callable[[Tensor, Tensor], Tensor]  # units, images (P) -> logits (P, K)
 
@@ -202,24 +201,31 @@ class Tried:
     ) -> None:
         self._network, self._trace, self._images_3CHW = network, trace, images_3CHW
         prefix = Prefix(trace, network, images_3CHW, plain.wants)
-        activity_U = prefix.images_BCHW.new_zeros(plain.group.num_units)
-        for reader in plain.readers:
-            activity_U += prefix.activity[reader].sum(0)
-        # The most active units: where silencing changes nothing, nothing would be compared.
-        most = activity_U.argsort(descending=True, stable=True)[:2]
-        self._units_P = most[torch.tensor([0, -1, 0, -1, 0])]
-        self._images_P = torch.tensor([2, 0, 0, 1, 1], device=most.device)
         with plain.on(network, prefix) as run:
+            most_2 = _most_effective(plain, prefix, run)
+            self._units_P = most_2[torch.tensor([0, -1, 0, -1, 0])]
+            self._images_P = torch.tensor([2, 0, 0, 1, 1], device=most_2.device)
             self._expected_PK = run(self._units_P, self._images_P)
-        effect = (self._expected_PK - prefix.logits_BK[self._images_P]).abs().max()
-        self._tolerance = float(EFFECT * effect + ROUNDING * prefix.logits_BK.abs().max())
+        self._tolerance = tolerance_of(self._expected_PK, prefix.logits_BK[self._images_P])
 
     def agrees(self, way: Way) -> bool:
+        if self._tolerance is None:
+            return False
         try:
             prefix = Prefix(self._trace, self._network, self._images_3CHW, way.wants)
             with way.on(self._network, prefix) as run:
                 found_PK = run(self._units_P, self._images_P)
         except FORWARD_ERRORS:
             return False
-        difference = (found_PK - self._expected_PK).abs().max()
-        return bool(difference <= self._tolerance)
+        return bool((found_PK - self._expected_PK).abs().max() <= self._tolerance)
+
+
+def _most_effective(plain: OneByOne, prefix: Prefix, run: RunPairs) -> Tensor:
+    """Of the most active units the two that change most: what changes nothing shows no mistake."""
+    activity_U = prefix.images_BCHW.new_zeros(plain.group.num_units)
+    for reader in plain.readers:
+        activity_U += prefix.activity[reader].sum(0)
+    active = activity_U.argsort(descending=True, stable=True)[:NUM_TRIED]
+    logits_BK = prefix.logits_BK
+    changes = run(active, torch.zeros_like(active)) - logits_BK[:1]
+    return active[changes.abs().amax(1).argsort(descending=True, stable=True)[:2]]
