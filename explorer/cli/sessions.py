@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
 
 from explorer.executors.kinds import workers
 from explorer.session.accepting import Accept, whatever_it_is
@@ -33,15 +34,19 @@ def ending_in_order() -> Iterator[None]:
     """What asks the process to end is taken as Ctrl-C is: the same command goes on another time.
 
     Schedulers send SIGTERM, a terminal that is closed SIGHUP; under nohup that one stays ignored.
-    Once is enough: `timeout` and others send it twice, and the second would break off the ending.
+    They may say it more than once (`timeout` signals the process and its group): what has been
+    heard is not heard again while the command ends, which a second Ctrl-C would cut short.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     heard = [number for number, handler in before.items() if handler is signal.SIG_DFL]
 
-    def end(*_: object) -> None:
-        for number in heard:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.raise_signal(signal.SIGINT)  # to whoever hears Ctrl-C just now
+        else:  # a shell's job in the background
+            raise KeyboardInterrupt
 
     for number in heard:
         signal.signal(number, end)
