@@ -65,7 +65,7 @@ def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
         star = " ★" if node.name == best else ""
         gone = " (freed)" if node.freed else " (dropped)" if node.dropped else ""
         cells = (*(column.text(node.measure(column.key)) for column in COLUMNS), _margin(node))
-        table.add_row(cell(line + star + gone, "" if node.kept else "dim"), *map(cell, cells))
+        table.add_row(cell(line + gone + star, "" if node.kept else "dim"), *map(cell, cells))
     wide_console().print(table)
 
 

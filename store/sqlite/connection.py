@@ -125,9 +125,12 @@ class Connection:
             with self._transaction("BEGIN IMMEDIATE"):
                 yield
         except sqlite3.IntegrityError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
-                raise
-            raise self.damaged("a row in it belongs to one that is not there") from error
+            # Every value is checked before it is written: only what is there already, or an index
+            # that lies, can break a rule.
+            what = f"what it holds breaks its own rules ({error})"
+            if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+                what = "a row in it belongs to one that is not there"
+            raise self.damaged(what) from error
 
     @contextmanager
     def writing_ahead(self) -> Iterator[None]:

@@ -45,6 +45,21 @@ def check_exists(path: Path) -> None:
     if not stat.S_ISREG(mode):
         # Opening a pipe would wait for whoever writes to it.
         raise NotAStoreError(f"{path} is a pipe, a socket or a device; name a store's .db file")
+    _check_name_leaves_room(path)
+
+
+def _check_name_leaves_room(path: Path) -> None:
+    """Raise StoreNotFoundError where the files beside a store (`-wal`, `.lock`, `.new-wal`) could
+    have no names."""
+    try:
+        path.with_name(path.name + ".new-wal").lstat()  # the longest
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreNotFoundError(
+            f"the name {path.name[:40]}… of {len(path.name)} letters leaves no room for those of "
+            f"the files beside it ({error.strerror}); rename the store"
+        ) from error
 
 
 def is_unfinished_store(path: Path) -> bool:

@@ -116,6 +116,16 @@ def test_file_is_refused_by_name_and_unchanged(
     assert not path.with_name(path.name + ".lock").exists()
 
 
+@pytest.mark.parametrize("length", [252, 248])
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_name_that_leaves_none_for_the_files_beside_it_is_told(path, length, read_only) -> None:
+    TreeStore.open(path, create=True).close()
+    long = path.rename(path.with_name("n" * (length - 3) + ".db"))
+    with pytest.raises(StoreNotFoundError, match=r"leaves no room .* rename the store"):
+        TreeStore.open(long, read_only=read_only)
+    TreeStore.open(long.rename(path), read_only=read_only).close()  # the remedy
+
+
 def test_missing_file_and_folder_are_not_made(path: Path) -> None:
     with pytest.raises(StoreNotFoundError, match="pe-explore auto MODEL"):
         TreeStore.open(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ def test_what_is_acknowledged_is_synced_after_a_snapshot_and_after_one_that_fail
     finish(store, node, snapshot=random.Random(0).randbytes(17 * PART_BYTES))
     connection.execute("CREATE TEMP TRIGGER fail BEFORE INSERT ON main.snapshot_chunk BEGIN"
                        " SELECT RAISE(ABORT, 'here it fails'); END")  # fmt: skip
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(DamagedStoreError, match="here it fails"):
         make_run(store, root_snapshot=b"another")
     levels.append(connection.execute("PRAGMA synchronous").fetchone()[0])
     full = 2
@@ -132,7 +131,7 @@ def test_what_a_dead_writer_left_is_put_in_order(path: Path) -> None:
         connection = store._connection._open_sqlite()
         connection.execute("CREATE TEMP TRIGGER stop BEFORE INSERT ON main.result"
                            " BEGIN SELECT RAISE(ABORT, 'here the power fails'); END")  # fmt: skip
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(DamagedStoreError, match="here the power fails"):
             finish(store, node, snapshot=b"orphan")
         assert connection.execute("SELECT count(*) FROM snapshot_chunk").fetchone()[0] == 2
     with TreeStore.open(path) as store:
