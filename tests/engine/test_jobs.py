@@ -130,6 +130,7 @@ TEXTS = {
     "AttributeRule.name", "SizeRule.module", "UnitGroup.path", "UnitGroup.kind", "UnitGroup.block",
     "Block.path", "Block.stage", "Block.kind", "Block.how", "Block.removal", "Block.stays",
     "Part.path", "Part.kind", "Part.how", "Part.removal",
+    "TrainingSettings.optimiser", "TrainingSettings.schedule", "TrainingSettings.norms",
     "NetworkStructure.frozen", "NetworkStructure.stage_sizes", "NetworkStructure.output_module",
     "DataRef.digest", "Execution.device", "Execution.autocast",
     "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
