@@ -112,7 +112,8 @@ def test_a_kind_stands_first_for_whoever_reads_the_lines_by_eye():
     assert list(encode_object(Told(WorkerReady()))) == ["kind", "event", "job_id"]
     assert encode(WorkerReady()) == {"kind": "ready"}
     assert encode(DataRef("d", (), ())) == {
-        "digest": "d", "mean": [], "std": [], "train_limit": None,
+        "digest": "d", "mean": [], "std": [], "train_limit": None, "image_size": None,
+        "resize": None,
     }  # fmt: skip
 
 
