@@ -56,7 +56,8 @@ def add(
                 "change; give other settings (a seed, a date) to measure again"
             )
         found = _row(connection, key)
-        assert found is not None, "it was there or has just been written"
+        if found is None:  # it was there or has just been written
+            raise connection.damaged("an evaluation was written and is not found")
         return _evaluation(connection, found)
 
 

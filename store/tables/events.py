@@ -63,8 +63,11 @@ def read(connection: Connection, run_id: int, after: int = 0, limit: int = -1) -
 
 
 def by_id(connection: Connection, run_id: int, event_id: int) -> Event:
-    """The line of that id, which is there."""
-    return read(connection, run_id, after=event_id - 1, limit=1)[0]
+    """The line of that id, which has just been written. Raises DamagedStoreError."""
+    found = read(connection, run_id, after=event_id - 1, limit=1)
+    if not found or found[0].id != event_id:
+        raise connection.damaged(f"line {event_id} of the log was written and is not found")
+    return found[0]
 
 
 def last_id(connection: Connection, run_id: int) -> int:
