@@ -42,8 +42,8 @@ def ending_in_order() -> Iterator[None]:
     heard = [number for number, handler in before.items() if handler is signal.SIG_DFL]
 
     def end(number: int, frame: FrameType | None) -> None:
-        for each in heard:
-            signal.signal(each, signal.SIG_IGN)
+        for each in heard:  # SIG_IGN would have Python tell of one that came in between
+            signal.signal(each, lambda *_: None)
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)  # to whoever hears Ctrl-C just now
         else:  # a shell's job in the background
