@@ -110,11 +110,9 @@ class Edit:
                 if isinstance(value["blocks"], str):
                     raise TypeError("one name is no list of names")
                 return Edit(LAYER, blocks=tuple(str(b) for b in value["blocks"]), **results)
-            # Other programs may tell what goes of the newer structures in another way.
-            named = value["filters"] if structure == FILTER else value.get("filters", {})
             units = sorted(
                 (str(path), tuple(sorted(operator.index(i) for i in indices)))
-                for path, indices in named.items()
+                for path, indices in value["filters"].items()
             )
             return Edit(structure, units=tuple(units), **results)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

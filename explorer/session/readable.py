@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.contracts.edits import STRUCTURES
+from engine.contracts.edits import FILTER, LAYER
 from explorer.session.documents import RunDocument, UnreadableRowError, edit_of
 from explorer.session.log_payload import payload_of
 from store import Event, Run, StoreError, TreeStore
@@ -36,8 +36,8 @@ def _of_run(store: TreeStore, run: Run) -> Iterator[Finding]:
     except UnreadableRowError as error:
         yield Finding("document", str(error))
     for node in store.nodes(run.id):
-        if node.structure not in STRUCTURES:
-            continue  # a later version may know it
+        if node.structure not in (LAYER, FILTER) and "filters" not in (node.edit or {}):
+            continue  # another program may know it
         try:
             edit_of(node)
         except UnreadableRowError as error:

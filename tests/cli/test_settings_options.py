@@ -25,7 +25,11 @@ def test_whoever_begins_a_run_can_set_everything(command):
 
 def test_a_fork_can_have_other_settings_but_for_its_data():
     options = {param.name: param for param in COMMANDS["branch"].params}
-    assert {name for name in FIELDS if name not in options} == {"train_limit"}
+    assert {name for name in FIELDS if name not in options} == {
+        "train_limit",
+        "image_size",
+        "resize",
+    }
     # It says where the same images lie, not which others.
     assert options["data"].help == "Where the run's images lie now, if they moved"
 

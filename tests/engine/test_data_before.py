@@ -9,7 +9,7 @@ import pytest
 from data_files import arrays, idx_folder, image_folder, npz_of, pixels, save_png16, zip_of
 
 from engine.contracts.errors import DataError
-from engine.contracts.networks import DataRef
+from engine.contracts.networks import DataRef, Reading
 from engine.data import load
 from engine.runtime.progress import Monitor
 from engine.worker.workbench import Workbench
@@ -193,8 +193,8 @@ def test_a_network_trained_with_classes_sorted_as_text_opens_with_that_order(tmp
     source = numbered_classes(tmp_path)
     before = load(source, as_before=True)
     bench, monitor = Workbench(tmp_path), Monitor()
-    assert bench.images_for(None, source, None, monitor).classes[:3] == ("0", "1", "2")
-    found = bench.images_for(before.describe(), source, None, monitor)
+    assert bench.images_for(None, source, Reading(), monitor).classes[:3] == ("0", "1", "2")
+    found = bench.images_for(before.describe(), source, Reading(), monitor)
     assert found.classes[:3] == ("0", "1", "10") and found.digest == before.digest
 
 

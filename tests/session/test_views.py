@@ -52,7 +52,7 @@ def test_an_edit_of_another_version_does_not_keep_the_tree_from_being_shown(stor
     edits = [{"structure": "head", "heads": [3]}, {"structure": "filter", "groups": {}}]
     store.add_candidates(store.node(1, "R").id, proposal={}, edits=edits)
     _, head, filters = node_views(store, 1)
-    assert head.structure == "head" and "0 filters" in (head.removes or "")
+    assert head.structure == "head" and "0 heads" in (head.removes or "")
     assert filters.structure == "filter"
     assert node_details(store, 1, "R.H").edit == Edit("head")
 

@@ -14,7 +14,7 @@ from explorer.views.tree.filter import Predicate, parse_filter
 from explorer.views.tree.node import TreeNode
 
 # Filters grow to the left, layers to the right, anything else straight down.
-_SIDES = {"root": 0, "layer": 1}  # units of any kind stand on the other side
+_SIDES = {"filter": -1, "layer": 1}
 
 
 class TreeModel:
@@ -83,7 +83,7 @@ class TreeModel:
         self.nodes.append(node)
         self.parents.append(parent)
         self.children.append([])
-        self.sides.append(_SIDES.get(node.structure, -1))
+        self.sides.append(_SIDES.get(node.structure, 0))
         self.num_below.append(0)
         self._live_below.append(0)
         if parent >= 0:
