@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.contracts.errors import DataError
-from engine.contracts.message_text import plain, shown
+from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.data.folders import cache_folder
 from engine.data.images import Decoded
 from engine.data.sources.names import TORCHVISION
@@ -27,7 +27,7 @@ def read_torchvision(name: str) -> Decoded:
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"{name} could not be downloaded: {plain(str(error))}. Put the files that torchvision "
-            f"downloads elsewhere into {shown(str(folder))}, or give its images with --data: a "
+            f"downloads elsewhere into {plain(str(folder), LONGEST_MESSAGE)}, or give its images with --data: a "
             "folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         ) from error
     arrays: dict[str, np.ndarray] = {}
