@@ -27,8 +27,8 @@ def read_torchvision(name: str) -> Decoded:
     except (OSError, RuntimeError) as error:
         raise DataError(
             f"{name} could not be downloaded: {plain(str(error))}. Put the files that torchvision "
-            f"downloads elsewhere into {plain(str(folder), LONGEST_MESSAGE)}, or give its images with "
-            "--data: a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
+            f"downloads elsewhere into {plain(str(folder), LONGEST_MESSAGE)}, or give its images "
+            "with --data: a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         ) from error
     arrays: dict[str, np.ndarray] = {}
     for key, dataset in (("train", train), ("test", test)):
