@@ -94,7 +94,13 @@ class ScoringSettings(Checked):
         Option("criterion_samples", "Training images a class to score with", low=1, high=10**6),
     )
     match: str = setting(
-        "filters", Option("match", "What both candidates lose as much of", choices=MATCHES)
+        "filters",
+        Option(
+            "match",
+            "What both candidates lose as much of (filters: of CIFAR ResNets; of other "
+            "networks macs)",
+            choices=MATCHES,
+        ),
     )
     allocation: str = setting(
         "uniform", Option("allocation", "From where filters go", choices=ALLOCATIONS)

@@ -102,10 +102,10 @@ def propose(
 ) -> list[Edit]:
     """The candidates of a network, layer first; one or none where structures have run out.
 
-    The other candidate removes as much as the layer candidate (`--match`): as many filters, or,
-    where units of several kinds cannot be counted against each other, as many
-    multiply-accumulates. Without a removable block it removes as many as the least important one
-    holds; of a network that never had any, a twentieth.
+    The other candidate removes as much as the layer candidate (`--match`): as many filters, as in
+    the paper, of a CIFAR ResNet; of any other network, whose units may be of several kinds and of
+    very different cost, as many multiply-accumulates. Without a removable block it removes as many
+    as the least important one holds; of a network that never had any, a twentieth.
     """
     layer = layer_edit(structure, scores, scoring.min_blocks)
 
@@ -113,7 +113,7 @@ def propose(
         return unit_edit(structure, scores, count, scoring.allocation, seed)
 
     match = scoring.match
-    if match == "filters" and kind_of(structure.free_groups) == UNIT:
+    if match == "filters" and not structure.read_off:
         match = "macs"
     if layer is not None and match != "filters":
         units = _matched(model, layer, of_count, structure, match, image_shape_HWC)
