@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.runtime.attention import attention_in_the_open
 from engine.runtime.device import device_of
 
 
@@ -27,7 +26,7 @@ def cost_of(model: nn.Module, image_shape_HWC: tuple[int, int, int]) -> Cost:
     height, width, channels = image_shape_HWC
     image_BCHW = torch.zeros(1, channels, height, width, device=device_of(model))
     was_training = model.training
-    with FlopCounterMode(display=False) as counter, _every_operation():
+    with FlopCounterMode(display=False) as counter, attention_in_the_open():
         try:
             model.eval()(image_BCHW)
         finally:
@@ -36,14 +35,3 @@ def cost_of(model: nn.Module, image_shape_HWC: tuple[int, int, int]) -> Cost:
         num_macs=counter.get_total_flops() // 2,
         num_params=sum(p.numel() for p in model.parameters()),
     )
-
-
-@contextmanager
-def _every_operation() -> Iterator[None]:
-    """With its fast path on, attention bypasses the counter and seems to cost nothing."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

@@ -21,11 +21,11 @@ from engine.data import normalise
 from engine.models.outputs import output_of
 from engine.pruning.criteria import CRITERIA, kl_fast_scores, kl_fisher_scores, kl_scores, l1_scores
 from engine.pruning.criteria.any_network import exact, gradients
-from engine.pruning.criteria.any_network.copies import attention_in_the_open
 from engine.pruning.criteria.sums import kl_of
 from engine.pruning.explicit import explicit
 from engine.pruning.structure import structure_of
 from engine.pruning.surgery import carry_out
+from engine.runtime.attention import attention_in_the_open
 from engine.runtime.progress import Monitor
 
 

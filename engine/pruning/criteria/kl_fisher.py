@@ -9,12 +9,12 @@ from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
 from engine.data import ImageData, Images
 from engine.models.cifar_resnet import CifarResNet
-from engine.pruning.criteria.any_network.copies import attention_in_the_open
 from engine.pruning.criteria.any_network.exact import Exact, blocks_to_score, groups_to_score
 from engine.pruning.criteria.any_network.fisher import fisher_sums
 from engine.pruning.criteria.any_network.gradients import differentiable
 from engine.pruning.criteria.cifar_resnet.chain import chain_block_sums
 from engine.pruning.scores import Scores
+from engine.runtime.attention import attention_in_the_open
 from engine.runtime.device import ranking, torch_device
 from engine.runtime.progress import SILENT, Monitor
 

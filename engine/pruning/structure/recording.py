@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from engine.models.outputs import output_of
+from engine.runtime.attention import attention_in_the_open
 
 # What a forward pass raises whose sizes do not fit: anybody's code, and torch's own.
 NETWORK_ERRORS = (
@@ -146,14 +147,11 @@ def record(model: nn.Module, run: Run, wanted: Callable[[nn.Module], bool]) -> R
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """The network in evaluation, without kernels that pass its modules over; left as it was."""
     modes = [(module, module.training) for module in model.modules()]
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
     model.eval()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with attention_in_the_open(), torch.no_grad(), torch.random.fork_rng(devices=[]):
             yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
         for module, was_training in modes:
             module.training = was_training
 

@@ -56,14 +56,3 @@ def network_to_run(model: nn.Module, images_BCHW: Tensor, execution: Execution) 
     for parameter in network.parameters():
         parameter.requires_grad_(False)  # those that folding made
     return network.to(memory_format=torch.channels_last)
-
-
-@contextmanager
-def attention_in_the_open() -> Iterator[None]:
-    """Without torch's fast path of attention, which passes modules by."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

@@ -18,7 +18,6 @@ from engine.data import ImageData, Images, normalise
 from engine.pruning.criteria.any_network.blocks import BlockWay, block_way_of
 from engine.pruning.criteria.any_network.copies import (
     Copies,
-    attention_in_the_open,
     network_to_run,
 )
 from engine.pruning.criteria.any_network.prefix import Prefix, Wants
@@ -27,6 +26,7 @@ from engine.pruning.criteria.any_network.values import FORWARD_ERRORS
 from engine.pruning.criteria.any_network.ways import Way, way_of
 from engine.pruning.criteria.sums import Sums, kl_of
 from engine.pruning.scores import Scores
+from engine.runtime.attention import attention_in_the_open
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel

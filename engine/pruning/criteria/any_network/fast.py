@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
 from engine.data import ImageData, Images
-from engine.pruning.criteria.any_network.copies import attention_in_the_open
 from engine.pruning.criteria.any_network.exact import Exact, blocks_to_score, groups_to_score
 from engine.pruning.criteria.any_network.gradients import (
     Readers,
@@ -30,6 +29,7 @@ from engine.pruning.criteria.estimates import (
 )
 from engine.pruning.criteria.sums import Sums
 from engine.pruning.scores import Scores
+from engine.runtime.attention import attention_in_the_open
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel

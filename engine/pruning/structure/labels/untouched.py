@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from engine.pruning.surgery.tensors import kept_tensors
+from engine.runtime.attention import attention_in_the_open
 
 
 @contextmanager
@@ -41,10 +42,5 @@ def untouched(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def plain_attention() -> Iterator[None]:
     """Attention in operations that can be followed, not in one kernel."""
-    was_fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(was_fast)
+    with attention_in_the_open(), sdpa_kernel(SDPBackend.MATH):
+        yield
