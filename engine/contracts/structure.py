@@ -188,6 +188,12 @@ class NetworkStructure:
         return tuple(group for group in self.groups if not group.crosses_blocks)
 
     @property
+    def unit_word(self) -> str:
+        """What its units are called: their kind where they are of one, else `unit`."""
+        kinds = {group.kind for group in self.free_groups}
+        return kinds.pop() if len(kinds) == 1 else "unit"
+
+    @property
     def num_spare_units(self) -> int:
         """How many units could go at most: one stays in every group."""
         return sum(group.num_units - 1 for group in self.free_groups)

@@ -33,7 +33,7 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
-from engine.contracts.networks import DataRef, Execution, Reading
+from engine.contracts.networks import DataRef, Execution
 from engine.contracts.settings import TrainingSettings
 from engine.data.splits import sample_per_class
 from engine.export import EXPORTERS, Provenance
@@ -41,7 +41,6 @@ from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
-from engine.models import architecture_of_name
 from engine.models.libraries import weight_files
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
@@ -50,9 +49,8 @@ from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.training.finetune import train
-from engine.training.from_scratch import train_network
 from engine.training.plan import TrainPlan
-from engine.worker import describing, roots
+from engine.worker import describing, roots, training
 from engine.worker.workbench import Workbench
 
 
@@ -177,20 +175,9 @@ def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned
 def train_from_scratch(
     job: TrainFromScratch, bench: Workbench, places: Places, monitor: Monitor
 ) -> Trained:
-    """A network trained from scratch and written as a checkpoint."""
+    """A network trained and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images_for(None, places.data, Reading(job.train_limit), monitor)
-    architecture = architecture_of_name(
-        job.arch,
-        width=job.width,
-        shortcut=job.shortcut,
-        num_classes=len(data.classes),
-        in_channels=data.image_shape_HWC[2],
-    )
-    metrics = train_network(
-        architecture, data, job.recipe, execution, Path(places.output), monitor=monitor
-    )
-    return Trained(metrics, data.describe(), device.environment_of(execution))
+    return training.train(job, execution, bench, places, monitor)
 
 
 def export(job: Export, bench: Workbench, places: Places, monitor: Monitor) -> Exported:
