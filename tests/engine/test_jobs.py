@@ -121,7 +121,8 @@ def test_a_job_that_went_to_another_process_has_the_same_key(job):
 # Every text in a job, and what it is: none of them is a path, or changes when a folder is moved.
 TEXTS = {
     "OpenRoot.arch", "OpenRoot.device", "TrainFromScratch.arch", "TrainFromScratch.shortcut",
-    "TrainFromScratch.device", "Doctor.device", "DescribeData.digest", "FileRef.name",
+    "TrainFromScratch.device", "TrainFromScratch.output", "Recipe.optimiser", "Recipe.schedule",
+    "Recipe.norms", "Doctor.device", "DescribeData.digest", "FileRef.name",
     "FileRef.sha256", "SnapshotRef.sha256", "Architecture.factory", "Architecture.arguments",
     "Edit.structure",
     "Edit.blocks", "Edit.units", "Removal.path", "Removal.how", "Slice.tensor",
