@@ -16,7 +16,9 @@ from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
 
 
-def check(request: EditRequest, model: nn.Module, structure: NetworkStructure) -> None:
+def check(
+    request: EditRequest, model: nn.Module, structure: NetworkStructure, units: str = "inner"
+) -> None:
     """Raises EditError for what this network cannot do: before anything is scored for it."""
     exact = _exact(request, structure)
     if exact is not None:
@@ -25,7 +27,7 @@ def check(request: EditRequest, model: nn.Module, structure: NetworkStructure) -
         _candidates_to_go(structure, min_blocks=1)
     else:
         _check_allocation(request.allocation)
-        _check_count(request.count, structure)
+        _check_count(request.count, structure.num_spare_units(units))
 
 
 def edit_of(
@@ -42,14 +44,16 @@ def edit_of(
     if exact is not None:
         return exact
     if isinstance(request, RemoveBlocks):
-        paths = _candidates_to_go(structure, scoring.min_blocks)
+        paths = _candidates_to_go(structure, scoring.min_blocks, scoring.layers)
         least = min(paths, key=scores.blocks.__getitem__)
         return candidates.held(Edit(LAYER, blocks=(least,)), structure)
     scoring = replace(scoring, allocation=request.allocation or scoring.allocation)
     if request.count is None:
         usual = candidates.propose(model, structure, scores, scoring, image_shape_HWC, seed)
         return next(edit for edit in usual if edit.structure != LAYER)
-    edit = candidates.unit_edit(structure, scores, request.count, scoring.allocation, seed)
+    edit = candidates.unit_edit(
+        structure, scores, request.count, scoring.allocation, seed, scoring.units
+    )
     assert edit is not None  # check() has seen that so many can go
     return edit
 
@@ -90,18 +94,19 @@ def _check_allocation(allocation: str | None) -> None:
         )
 
 
-def _candidates_to_go(structure: NetworkStructure, min_blocks: int) -> list[str]:
+def _candidates_to_go(
+    structure: NetworkStructure, min_blocks: int, layers: str = "blocks"
+) -> list[str]:
     """The blocks among which the least important is looked for: the usual ones, if there are."""
-    blocks = structure.removable_blocks(min_blocks) or structure.removable_blocks(1)
-    if not blocks:
+    found = structure.removable_layers(min_blocks, layers) or structure.removable_layers(1, layers)
+    if not found:
         free = [block.path for block in structure.blocks if block.stays != "shape"]
         hint = f"name one of {', '.join(free)} to go further" if free else "remove filters instead"
         raise EditRequestError(f"every stage has only its first block left; {hint}")
-    return [block.path for block in blocks]
+    return [block.path for block in found]
 
 
-def _check_count(count: int | None, structure: NetworkStructure) -> None:
-    largest = structure.num_spare_units
+def _check_count(count: int | None, largest: int) -> None:
     if largest < 1:
         raise EditRequestError(
             "no filter is left to remove: every convolution has one; remove a layer"

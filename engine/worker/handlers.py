@@ -67,16 +67,17 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
     if job.request is not None:
-        requests.check(job.request, parent, structure)
+        requests.check(job.request, parent, structure, job.scoring.units)
     scores, sample_ids = job.scores, None
     if scores is None:
         labels_N = data.train.labels_N.numpy()
         chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
         images = data.train.take(torch.from_numpy(chosen_N))
         criterion = CRITERIA[job.scoring.criterion]
-        scores = criterion(parent, structure, images, data, execution, monitor)
+        crossing = job.scoring.units == "all"
+        scores = criterion(parent, structure, images, data, execution, monitor, crossing=crossing)
         sample_ids = tuple(sorted(int(i) for i in chosen_N))
-    check_scores(scores, structure)
+    check_scores(scores, structure, job.scoring.units)
     about = (
         structure,
         scores,
