@@ -67,7 +67,7 @@ def test_a_layer_is_a_half_where_halves_are_asked_for_and_the_other_half_can_fol
 
 
 def test_halves_go_even_where_a_stage_may_lose_no_whole_block(vit):
-    model, structure = vit
+    _, structure = vit
     few = dataclasses.replace(structure, stage_sizes={structure.blocks[0].stage: 9})
     assert not few.removable_layers(3, "blocks")
     assert len(few.removable_layers(3, "halves")) == 6
