@@ -211,7 +211,7 @@ class NetworkStructure:
     @property
     def unit_word(self) -> str:
         """What its units are called: their kind where they are of one, else `unit`."""
-        kinds = {group.kind for group in self.free_groups}
+        kinds = {group.kind for group in self.free_groups} or {"filter"}
         return kinds.pop() if len(kinds) == 1 else "unit"
 
     def num_spare_units(self, units: str = "inner") -> int:

@@ -27,7 +27,7 @@ def check(
         _candidates_to_go(structure, min_blocks=1)
     else:
         _check_allocation(request.allocation)
-        _check_count(request.count, structure.num_spare_units(units))
+        _check_count(request.count, structure, units)
 
 
 def edit_of(
@@ -68,11 +68,13 @@ def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     if request.units is None:
         return None
     if request.count is not None or request.allocation is not None:
-        raise EditRequestError("a request gives the filters themselves, or how many; not both")
+        raise EditRequestError("a request gives the units themselves, or how many; not both")
     _check_named(request.units)
     empty = [path for path, indices in request.units.items() if not indices]
     if empty:
-        raise EditRequestError(f"no filters are named for {empty[0]}; name some or leave it out")
+        raise EditRequestError(
+            f"no {structure.unit_word}s are named for {empty[0]}; name some or leave it out"
+        )
     kind = candidates.kind_of(g for g in structure.groups if g.path in request.units)
     kind = FILTER if structure.read_off else kind
     edit = Edit.from_json({"structure": kind, "filters": request.units})
@@ -101,18 +103,24 @@ def _candidates_to_go(
     found = structure.removable_layers(min_blocks, layers) or structure.removable_layers(1, layers)
     if not found:
         free = [block.path for block in structure.blocks if block.stays != "shape"]
-        hint = f"name one of {', '.join(free)} to go further" if free else "remove filters instead"
+        hint = (
+            f"name one of {', '.join(free)} to go further"
+            if free
+            else f"remove {structure.unit_word}s instead"
+        )
         raise EditRequestError(f"every stage has only its first block left; {hint}")
     return [block.path for block in found]
 
 
-def _check_count(count: int | None, largest: int) -> None:
+def _check_count(count: int | None, structure: NetworkStructure, units: str) -> None:
+    largest, word = structure.num_spare_units(units), structure.unit_word
+    place = "convolution" if word == "filter" else "layer"
     if largest < 1:
         raise EditRequestError(
-            "no filter is left to remove: every convolution has one; remove a layer"
+            f"no {word} is left to remove: every {place} has one; remove a layer"
         )
     if count is not None and not 1 <= count <= largest:
         raise EditRequestError(
-            f"{count!r} filters cannot go: it is a whole number from 1 to {largest}, "
-            "for one filter stays in every convolution"
+            f"{count!r} {word}s cannot go: it is a whole number from 1 to {largest}, "
+            f"for one {word} stays in every {place}"
         )
