@@ -13,6 +13,7 @@ from engine.contracts.errors import USAGE, UserError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import DataDescribed, DescribeData, Places
 from engine.contracts.networks import DataDescription, Reading
+from engine.contracts.references import Factory
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.session.documents import RunDocument
@@ -74,12 +75,13 @@ def folders_of(store: Path, checkpoint: Path | None = None) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folders))
 
 
-def describer(executor: Executor, emit: Emit) -> Describe:
-    """Has the executor look at places."""
+def describer(executor: Executor, emit: Emit, task_at: Callable[[str], Factory | None]) -> Describe:
+    """Has the executor look at places; `task_at` gives the leave where one is a person's code."""
 
     async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
         job = DescribeData(digest, **vars(reading))
-        result = await run_for_root(job, Places(data=place), executor, emit)
+        places = Places(data=place, task=task_at(place))
+        result = await run_for_root(job, places, executor, emit)
         return cast(DataDescribed, result).data
 
     return describe
@@ -124,8 +126,9 @@ def moved(document: RunDocument) -> Noted:
 
 def in_words(data: DataDescription) -> str:
     """A data set as a person tells it from another."""
+    items = "images" if data.row == "image" else "items"
     return (
-        f"{data.name!r} ({data.num_train:,} images for training, {data.num_validation:,} for "
+        f"{data.name!r} ({data.num_train:,} {items} for training, {data.num_validation:,} for "
         f"validation, {data.num_test:,} for test, of {len(data.classes)} classes; digest "
         f"{data.digest[:_DIGITS]})"
     )

@@ -1,4 +1,4 @@
-"""Functions of persons' that make networks: code, called only where a person has allowed it.
+"""Persons' functions that make networks and tasks: code, called only where somebody allowed it.
 
 A store names one; the file of its module is known by its SHA-256, kept with the run when it is
 begun. What was allowed holds for one session, and for the file as it was then.
@@ -7,6 +7,7 @@ begun. What was allowed holds for one session, and for the file as it was then.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from engine.contracts.errors import UsageError
 from engine.contracts.references import (
@@ -15,6 +16,7 @@ from engine.contracts.references import (
     factory_here,
     is_persons,
     is_reference,
+    is_task,
     source_of,
 )
 from explorer.session.documents import RunDocument
@@ -30,8 +32,17 @@ async def nobody(_: str) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class _Code:
+    """A function that a run needs, what for, and its file as it was when the run began."""
+
+    what: str
+    reference: str
+    begun_with: Factory | None = None
+
+
 class Factories:
-    """Which factories may be called in this session."""
+    """Which functions may be called in this session: for networks, and for tasks."""
 
     def __init__(self, given: Iterable[str] = ()) -> None:
         """`given` are those of --allow-factory: `package.module:factory`, or with `@` and the first
@@ -48,43 +59,64 @@ class Factories:
 
         Raises ForeignFactoryError where nobody has allowed it as it is now.
         """
-        reference = document.architecture.factory
-        if not is_persons(reference):
-            return None
-        now = factory_here(reference)
-        if not self._may_be_called(now, document):
-            raise ForeignFactoryError(_refusal(document, now))
-        return now
+        return self._leave_for(_network_of(document))
+
+    def task_of(self, document: RunDocument) -> Factory | None:
+        """The same of the function that makes a run's task."""
+        return self._leave_for(_task_of(document))
+
+    def task_at(self, place: str) -> Factory | None:
+        """The same of a place of data that a person has given."""
+        return self._leave_for(_Code("the task", place)) if is_task(place) else None
 
     async def ask(self, document: RunDocument, allow: Allow) -> None:
-        """Asks a person once for a factory and file; what is answered shows in `needed_by`."""
-        reference = document.architecture.factory
-        if not is_persons(reference) or source_of(reference) is None:
-            return  # that it is not here is told when it is needed
-        now = factory_here(reference)
-        if not self._may_be_called(now, document) and await allow(question(document, now)):
-            self.allow(now)
+        """Asks a person once for a function and file; what is answered shows in `needed_by`."""
+        for code in (_network_of(document), _task_of(document)):
+            if code is None or source_of(code.reference) is None:
+                continue  # that it is not here is told when it is needed
+            now = factory_here(code.reference)
+            if not self._may_be_called(now, code) and await allow(f"{_told(code, now)}. Call it?"):
+                self.allow(now)
 
-    def _may_be_called(self, now: Factory, document: RunDocument) -> bool:
+    def _leave_for(self, code: _Code | None) -> Factory | None:
+        if code is None:
+            return None
+        now = factory_here(code.reference)
+        if not self._may_be_called(now, code):
+            raise ForeignFactoryError(_refusal(code, now))
+        return now
+
+    def _may_be_called(self, now: Factory, code: _Code) -> bool:
         if now in self._allowed:
             return True
-        digits, begun_with = self._given.get(now.reference), document.origin.factory
+        digits = self._given.get(now.reference)
         if digits is None:
             return False
         if digits:
             return now.sha256.startswith(digits)
-        return begun_with is None or begun_with == now
+        return code.begun_with is None or code.begun_with == now
 
 
-def question(document: RunDocument, now: Factory) -> str:
-    """What a person is asked before their code, or somebody else's, is run."""
-    return f"{_what(document, now)}. Call it?"
+def _network_of(document: RunDocument) -> _Code | None:
+    reference = document.architecture.factory
+    if not is_persons(reference):
+        return None
+    return _Code(f"the network of run {document.run.name}", reference, document.origin.factory)
 
 
-def _what(document: RunDocument, now: Factory) -> str:
-    begun_with, file = document.origin.factory, source_of(now.reference)
+def _task_of(document: RunDocument) -> _Code | None:
+    reference, begun_with = document.settings.data.source, document.origin.task
+    if not is_task(reference):
+        return None
+    if begun_with is not None and begun_with.reference != reference:
+        begun_with = None  # somebody said since that another one gives the same data
+    return _Code(f"the task of run {document.run.name}", reference, begun_with)
+
+
+def _told(code: _Code, now: Factory) -> str:
+    begun_with, file = code.begun_with, source_of(now.reference)
     told = (
-        f"the network of run {document.run.name} is made by {now.reference}, which is code: "
+        f"{code.what} is made by {now.reference}, which is code: "
         f"{file} (SHA-256 {now.sha256[:_DIGITS]})"
     )
     if begun_with is None:
@@ -94,12 +126,11 @@ def _what(document: RunDocument, now: Factory) -> str:
     return f"{told}, the same as when the run began"
 
 
-def _refusal(document: RunDocument, now: Factory) -> str:
-    begun_with = document.origin.factory
-    changed = begun_with is not None and begun_with.sha256 != now.sha256
+def _refusal(code: _Code, now: Factory) -> str:
+    changed = code.begun_with is not None and code.begun_with.sha256 != now.sha256
     digits = f"@{now.sha256[:_DIGITS]}" if changed else ""
     return (
-        f"{_what(document, now)}. A store never has code called by itself; look at the file, then "
+        f"{_told(code, now)}. A store never has code called by itself; look at the file, then "
         f"allow it with --allow-factory {now.reference}{digits}"
     )
 

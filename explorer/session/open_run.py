@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
@@ -19,6 +20,7 @@ from engine.contracts.references import (
     factory_here,
     is_persons,
     is_reference,
+    is_task,
     name_of,
 )
 from engine.contracts.settings import (
@@ -67,7 +69,8 @@ from store import Run, StoreClaim, TreeStore
 class Request:
     """What the user asked to open. `overrides` holds only the settings that were given; a
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
-    model that is a network by reference, and `allow_factory` the factories that may be called."""
+    model that is a network by reference, and `allow_factory` the functions that may be called;
+    `task` is the one that makes the data's task."""
 
     model: str
     store: Path | None = None
@@ -81,17 +84,28 @@ class Request:
     random_weights: bool = False
     allow_factory: Sequence[str] = ()
     output: str | None = None
+    task: str | None = None
 
     @property
     def data(self) -> str | None:
-        """The place of the images that was given."""
-        given = self.overrides.get("data")
+        """The place of the data that was given: the function that makes a task, or of images."""
+        given = self.overrides.get("data") if self.task is None else self.task
         return None if given is None else str(given)
+
+    def check_data(self) -> None:
+        """Raises UsageError or ForeignFactoryError where nothing can be there."""
+        if self.task is None:
+            return check_data(self.data or "")
+        if not is_task(self.task):
+            raise UsageError(
+                f"--task {self.task!r}: give package.module:function, a function that makes a task"
+            )
+        factory_here(self.task)
 
     @property
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
-        named = [name for name in (self.arch, self.model) if name and is_reference(name)]
+        named = [n for n in (self.arch, self.model, self.task) if n and is_reference(n)]
         return (*filter(is_persons, named), *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
@@ -137,7 +151,8 @@ def settings_of(request: Request) -> Settings:
     data = request.data or ("sample" if request.model == "sample" else "")
     values = {**preset(request.protocol, data), **request.overrides}
     settings = with_values(Settings(), values)
-    return replace(settings, data=replace(settings.data, source=full_path(data)))
+    place = data if request.task is not None else full_path(data)
+    return replace(settings, data=replace(settings.data, source=place))
 
 
 async def open_session(
@@ -156,7 +171,7 @@ async def open_session(
     Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
     source = source_of(request)
-    check_data(request.data or "")
+    request.check_data()
     if source.path is not None and is_store(source.path):
         path = source.path
         check_resumable(path, request.overrides, request.of_new_runs(path))
@@ -234,7 +249,7 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit)
+            describe = describer(executor, self.emit, self.factories.task_at)
             choice = await choose_run(
                 store, settings, checkpoint, self.places, describe, self._note,
                 may_begin=request.new_run,
@@ -245,11 +260,13 @@ class _Opening:
         await check_accepted(root.doubts, self.accept)
         weights = made_in(self.spool, root.snapshot)
         factory = _factory_of(root)
-        if factory is not None:
-            self.factories.allow(factory)  # who begins the run has named it
+        task = self.factories.task_at(settings.data.source)
+        for named in (factory, task):
+            if named is not None:
+                self.factories.allow(named)  # who begins the run has named it
 
         def begin(new: TreeStore) -> Run:
-            return _new_run(new, weights, checkpoint, request, settings, root, factory)
+            return _new_run(new, weights, checkpoint, request, settings, root, factory, task)
 
         if store:
             document = RunDocument.of(begin(store))
@@ -265,7 +282,7 @@ class _Opening:
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
     ) -> Session:
-        describe = describer(executor, self.emit)
+        describe = describer(executor, self.emit, self.factories.task_at)
         document = await resumed(store, known, wanted, self.places, describe)
         await self.factories.ask(document, self.allow)
         _tell_resuming(store, known, document, self.request, self.emit)
@@ -321,7 +338,9 @@ async def _open_root(
         output=request.output,
     )
     path = "" if source.path is None else str(source.path)
-    places = Places(data=settings.data.source, checkpoint=path)
+    source_of_data = settings.data.source
+    task = factory_here(source_of_data) if is_task(source_of_data) else None  # it has been named
+    places = Places(data=source_of_data, checkpoint=path, task=task)
     return cast(Opened, await run_for_root(job, places, executor, emit))
 
 
@@ -338,11 +357,17 @@ def _new_run(
     settings: Settings,
     root: Opened,
     factory: Factory | None,
+    task: Factory | None,
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
     origin = Origin(
-        checkpoint, request.trust_pickle, root.notes, doubts=root.doubts, factory=factory
+        checkpoint,
+        request.trust_pickle,
+        root.notes,
+        doubts=root.doubts,
+        factory=factory,
+        task=task,
     )
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
