@@ -7,7 +7,7 @@ images, so that neither validation nor test images have a part in the choice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from engine.data.splits import stratified_sample
 from engine.measures.accuracy import evaluate
 from engine.measures.significance import binomial_tail, sign_test
 from engine.models.resnet_layout import USUAL, Layout
+from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor, PartMonitor
+from engine.tasks import ImageTask
 
 FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
 LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
@@ -206,12 +208,14 @@ class Trials:
 
     def _run(self, layout: Layout, scaling: str, images: Images) -> Trial:
         mean, std = self._scalings[scaling]
+        data = replace(self._data, train=images, mean=mean, std=std)
+        task = ImageTask(data, torch_device(self._execution))
         found = evaluate(
-            self.model(layout), images, self._data.with_normalisation(mean, std), self._execution,
+            self.model(layout), task, "train", self._execution,
             monitor=PartMonitor(self._monitor, self._done, self._total), phase="normalisation",
         )  # fmt: skip
         self._done += len(images)
-        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_N.numpy()
+        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_M.numpy()
         # Of many layouts one sorts a few classes by chance, in some order: asked of the usual only.
         is_usual = layout == USUAL
         order = find_order(labels_N, predicted_N, self._num_classes) if is_usual else None

@@ -22,6 +22,7 @@ from engine.models.libraries import Scaling, scaling_of
 from engine.models.preparations import OUTPUT, prepare
 from engine.runtime import device
 from engine.runtime.progress import Monitor
+from engine.tasks import ImageTask
 from engine.training.from_scratch import Beginning, train_network
 from engine.worker.workbench import Workbench
 
@@ -47,8 +48,9 @@ def train(
     else:
         data = bench.images_for(None, places.data, job.reading, monitor)
         start = _Start(_from_nothing(job, data), data)
+    task = ImageTask(start.data, device.torch_device(execution))
     metrics = train_network(
-        start.beginning, start.data, job.recipe, execution, Path(places.output), monitor=monitor
+        start.beginning, task, job.recipe, execution, Path(places.output), monitor=monitor
     )
     return Trained(metrics, start.data.describe(), device.environment_of(execution))
 
@@ -82,8 +84,8 @@ def _from_file(
     for note in loaded.notes:
         monitor.note(note)
     architecture, model = _with_output(loaded.architecture, loaded.model, job.output)
-    if num_outputs(model, data) in (None, len(data.classes)):
-        check_output(model, data)
+    if num_outputs(model, data.describe()) in (None, len(data.classes)):
+        check_output(model, data.describe())
         choice = normalisation.choose(loaded, architecture, data, execution, monitor)
         data = data.with_normalisation(choice.mean, choice.std)
         return _Start(Beginning(choice.architecture, choice.model, loaded.digest), data)
@@ -106,7 +108,7 @@ def _with_output(
 
 
 def _of_these_data(beginning: Beginning, data: ImageData) -> Beginning:
-    check_output(beginning.model, data)
+    check_output(beginning.model, data.describe())
     return beginning
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from engine.contracts.errors import DataError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
+from engine.contracts.jobs import Places
 from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
     DataDescription,
@@ -25,20 +26,22 @@ from engine.contracts.networks import (
 from engine.contracts.references import Factory
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
-from engine.data import ImageData, Images, load
+from engine.data import ImageData, load
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.pruning import editing
+from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
 from engine.runtime.sharing import apart
+from engine.tasks import ImageTask, Split, Task
 from engine.worker.factories import check_allowed
 
 
 class _FeaturesOf(NamedTuple):
-    """Of which network, on which images, and how."""
+    """Of which network, on which data, and how."""
 
     network: NetworkRef
     data: DataRef
-    on_test: bool
+    split: Split
     execution: Execution
 
 
@@ -76,6 +79,12 @@ class Workbench:
         for note in data.notes:
             monitor.note(note)
         return data
+
+    def task_of(self, ref: DataRef, places: Places, execution: Execution, monitor: Monitor) -> Task:
+        """What a job's networks are for, on the device that is to compute. Raises DataError where
+        the place has other data."""
+        data = self.images_of(ref, places.data, monitor)
+        return ImageTask(data, torch_device(execution))
 
     def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
         """The very images that a job is about. Raises DataError where the source has others."""
@@ -139,16 +148,16 @@ class Workbench:
         of: NetworkRef,
         build: Callable[[], nn.Module],
         ref: DataRef,
-        data: ImageData,
-        split: Images,
+        task: Task,
+        split: Split,
         execution: Execution,
         monitor: Monitor,
     ) -> Evaluation:
         """A parent's features, made once for all of its candidates."""
-        key = _FeaturesOf(of, ref, split is data.test, execution)
+        key = _FeaturesOf(of, ref, split, execution)
         if self._features is None or self._features[0] != key:
             phase = "parent's features"
-            found = evaluate(build(), split, data, execution, monitor=monitor, phase=phase)
+            found = evaluate(build(), task, split, execution, monitor=monitor, phase=phase)
             self._features = (key, found)
         return self._features[1]
 

@@ -139,7 +139,7 @@ TEXTS = {
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
-    "DataDescription.normalisation", "NameWeights.factory",
+    "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
     "Export.format",
 }  # fmt: skip
