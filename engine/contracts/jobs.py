@@ -14,6 +14,7 @@ from engine.contracts.codec import TaggedUnion, content_hash
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
+from engine.contracts.loaders import MEMORY
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -51,12 +52,13 @@ class OpenRoot:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
     untrained: bool = False
     output: str | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,11 @@ class DescribeData:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine.contracts.codec import decode, encode_object
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
+from engine.contracts.loaders import MEMORY
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,20 @@ class DataDescription:
     num_validation: int = 0
     num_test: int = 0
     normalisation: str | None = None  # which known preset mean and deviation are
+    loader: str = MEMORY  # that was chosen for it
 
 
 @dataclass(frozen=True)
 class Reading:
     """How the images of a data set are read: how many of the training images, and what size they
     are brought to. The shorter side becomes `resize` pixels (`image_size` where that is None), then
-    the middle square of `image_size` is cut out; None leaves them as they are."""
+    the middle square of `image_size` is cut out; None leaves them as they are. `loader` is one of
+    engine.contracts.loaders."""
 
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,11 @@ class DataRef:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from explorer.cli.options import (
     Arch,
     Device,
     Json,
+    LoaderWorkers,
     Model,
     NewRun,
     NodeName,
@@ -76,6 +77,7 @@ def auto(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
@@ -223,6 +225,7 @@ def open_(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""

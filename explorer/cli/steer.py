@@ -59,7 +59,7 @@ def _request(
 
 
 @guarded
-@takes_settings(leave_out=("data", "train_limit", "image_size", "resize"), of="of a fork")
+@takes_settings(leave_out=("data", "train_limit", "image_size", "resize", "loader"), of="of a fork")
 def branch(
     store: StoreFile,
     node: NodeName,

@@ -133,7 +133,7 @@ def in_words(data: DataDescription) -> str:
 
 async def _checked(document: RunDocument, given: str, describe: Describe) -> str:
     place = full_path(given)
-    found = await describe(place, document.data.digest, document.settings.data.reading)
+    found = await describe(place, document.data.digest, document.reading)
     if found.digest != document.data.digest:
         raise OtherDataError(
             f"--data {given} holds other images than run {document.run.name} was grown on. There "
@@ -145,7 +145,7 @@ async def _checked(document: RunDocument, given: str, describe: Describe) -> str
 
 async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: Describe) -> str:
     others: list[str] = []
-    digest, reading = document.data.digest, document.settings.data.reading
+    digest, reading = document.data.digest, document.reading
     for place in _existing(document.settings.data.source, folders):
         try:
             found = await describe(place, digest, reading)

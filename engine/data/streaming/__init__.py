@@ -1,0 +1,7 @@
+"""Images that are decoded when they are needed: for data sets that do not fit in memory."""
+
+from engine.data.streaming.choosing import chosen_loader
+from engine.data.streaming.data import StreamedData, StreamedImages
+from engine.data.streaming.opening import Way, open_streamed
+
+__all__ = ["StreamedData", "StreamedImages", "Way", "chosen_loader", "open_streamed"]
