@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import DataError, EngineError
 from engine.contracts.message_text import plain
-from engine.data import ImageData
+from engine.contracts.networks import DataDescription
 from engine.models.outputs import output_of
 
 # What torch and whoever wrote a forward pass raise where an input does not fit.
@@ -17,9 +17,9 @@ _SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 240, 256, 288, 299, 320, 384, 448,
 _CHANNELS = (3, 1)
 
 
-def check_output(model: nn.Module, data: ImageData) -> None:
+def check_output(model: nn.Module, data: DataDescription) -> None:
     """Raises DataError where the network cannot take these images, or has other classes."""
-    height, width, channels = data.image_shape_HWC
+    height, width, channels = data.image_shape
     shape = (2, channels, height, width)
     try:
         logits_BK = _run(model, shape)
@@ -50,9 +50,9 @@ def _runs(model: nn.Module, shape: tuple[int, int, int, int]) -> bool:
     return True
 
 
-def _why_not(model: nn.Module, data: ImageData, error: Exception) -> str:
+def _why_not(model: nn.Module, data: DataDescription, error: Exception) -> str:
     """What the network takes instead, found by trying."""
-    height, width, channels = data.image_shape_HWC
+    height, width, channels = data.image_shape
     for other in _CHANNELS:
         if other != channels and _runs(model, (2, other, height, width)):
             return (

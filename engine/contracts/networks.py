@@ -50,7 +50,11 @@ class NetworkRef:
 
 @dataclass(frozen=True)
 class DataDescription:
-    """A data set as a run or a checkpoint remembers it; `digest` names its images and labels."""
+    """A data set as a run or a checkpoint remembers it; `digest` names its images and labels.
+
+    Counts are of items. `row` is what is classified (`token`, where an item is a sequence of them),
+    by which loss, accuracy and rates are told; `num_classes` where the classes have no names.
+    """
 
     name: str = ""
     classes: tuple[str, ...] = ()
@@ -63,6 +67,8 @@ class DataDescription:
     num_validation: int = 0
     num_test: int = 0
     normalisation: str | None = None  # which known preset mean and deviation are
+    row: str = "image"
+    num_classes: int = 0
     loader: str = MEMORY  # that was chosen for it
 
 

@@ -2,12 +2,13 @@
 
 from engine.data.augment import Augmenter, normalise
 from engine.data.images import ImageData, Images
-from engine.data.load import load, open_data
+from engine.data.load import ImageSet, load, open_data
 from engine.data.streaming import StreamedData, StreamedImages
 
 __all__ = [
     "Augmenter",
     "ImageData",
+    "ImageSet",
     "Images",
     "StreamedData",
     "StreamedImages",

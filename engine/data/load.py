@@ -22,6 +22,7 @@ from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sampl
 from engine.data.streaming import StreamedData, Way, chosen_loader, open_streamed
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
+ImageSet = ImageData | StreamedData
 
 
 def load(
@@ -52,7 +53,7 @@ def open_data(
     reading: Reading,
     *,
     on_progress: Progress | None = None,
-) -> ImageData | StreamedData:
+) -> ImageSet:
     """The data set that `source` names, in memory or streamed, as it is to be read; `auto` chooses.
 
     Raises DataError, and SettingsError for sizes that do not fit.

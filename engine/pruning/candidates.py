@@ -13,6 +13,7 @@ from engine.contracts.structure import NetworkStructure, UnitGroup
 from engine.measures.cost import Cost, cost_of
 from engine.pruning import editing
 from engine.pruning.criteria import Scores
+from engine.tasks import Batch
 
 # Of a network without blocks to compare with: a twentieth, about what a block of a ResNet20 holds.
 SHARE_WITHOUT_BLOCKS = 0.05
@@ -97,7 +98,7 @@ def propose(
     structure: NetworkStructure,
     scores: Scores,
     scoring: ScoringSettings,
-    image_shape_HWC: tuple[int, int, int],
+    example: Batch,
     seed: int,
 ) -> list[Edit]:
     """The candidates of a network, layer first; one or none where structures have run out.
@@ -116,7 +117,7 @@ def propose(
     if match == "filters" and not structure.read_off:
         match = "macs"
     if layer is not None and match != "filters":
-        units = _matched(model, layer, of_count, structure, match, image_shape_HWC)
+        units = _matched(model, layer, of_count, structure, match, example)
     else:
         units = of_count(_count(structure, scores, layer))
     return [edit for edit in (layer, units) if edit is not None]
@@ -139,12 +140,12 @@ def _matched(
     of_count: Callable[[int], Edit | None],
     structure: NetworkStructure,
     match: str,
-    image_shape_HWC: tuple[int, int, int],
+    example: Batch,
 ) -> Edit | None:
     """The unit edit whose saving in MACs or parameters is nearest the layer's (bisection)."""
 
     def amount(edit: Edit) -> int:
-        cost: Cost = cost_of(editing.apply(edit, model), image_shape_HWC)
+        cost: Cost = cost_of(editing.apply(edit, model), example)
         return cost.num_macs if match == "macs" else cost.num_params
 
     target = amount(layer)

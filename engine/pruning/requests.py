@@ -14,6 +14,7 @@ from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.settings import ALLOCATIONS, ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
+from engine.tasks import Batch
 
 
 def check(request: EditRequest, model: nn.Module, structure: NetworkStructure) -> None:
@@ -34,7 +35,7 @@ def edit_of(
     structure: NetworkStructure,
     scores: Scores,
     scoring: ScoringSettings,
-    image_shape_HWC: tuple[int, int, int],
+    example: Batch,
     seed: int,
 ) -> Edit:
     """The edit that a checked request means. It may leave fewer than `min_blocks` in a stage."""
@@ -47,7 +48,7 @@ def edit_of(
         return candidates.held(Edit(LAYER, blocks=(least,)), structure)
     scoring = replace(scoring, allocation=request.allocation or scoring.allocation)
     if request.count is None:
-        usual = candidates.propose(model, structure, scores, scoring, image_shape_HWC, seed)
+        usual = candidates.propose(model, structure, scores, scoring, example, seed)
         return next(edit for edit in usual if edit.structure != LAYER)
     edit = candidates.unit_edit(structure, scores, request.count, scoring.allocation, seed)
     assert edit is not None  # check() has seen that so many can go

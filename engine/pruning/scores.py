@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.errors import ScoresError
 from engine.contracts.networks import Execution, Scores
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images
 from engine.runtime.progress import Monitor
+from engine.tasks import Task
 
 __all__ = ["Criterion", "Scores", "check_scores"]
 
 
 class Criterion(Protocol):
-    """Scores each block of a network that may go, with its parts, and each unit of its groups; of
-    groups that cross blocks only where they are asked for (`crossing`). Raises Cancelled."""
+    """Scores each block of a network that may go, with its parts, and each unit of its groups, by
+    these training items; of groups that cross blocks only where they are asked for (`crossing`).
+    Raises Cancelled."""
 
     def __call__(
         self,
         model: nn.Module,
         structure: NetworkStructure,
-        images: Images,
-        data: ImageData,
+        task: Task,
+        items_N: Tensor,
         execution: Execution,
         monitor: Monitor = ...,
         *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
@@ -19,7 +19,7 @@ from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, Execution
 from engine.contracts.references import is_reference
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, normalise
+from engine.data import ImageSet
 from engine.data.sources import KNOWN_NAMES
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.measures.cost import cost_of
@@ -31,10 +31,12 @@ from engine.pruning.structure import structure_of
 from engine.pruning.structure.find import find_structure
 from engine.runtime import device
 from engine.runtime.progress import Monitor
+from engine.tasks import Task, examples, image_task
+from engine.tasks.batch import mapped
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
 
-EXAMPLES = 4  # training images that a network is run on to find its structure
+EXAMPLES = 4  # training items that a network is run on to find its structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class _Root:
 
     loaded: LoadedNetwork
     choice: normalisation.Choice
-    data: ImageData
+    data: ImageSet
     data_name: str | None = None
     doubts: tuple[Doubt, ...] = ()  # about what was never trained
 
@@ -60,15 +62,14 @@ def open_root(
         check_allowed(Architecture(job.arch), places.factory)
     root = (_untrained if job.untrained else _loaded)(job, execution, bench, places, monitor)
     model, data = root.model, root.data
-    structure = _structure(model, data, monitor)
-    validation = evaluate(
-        model, data.validation, data, execution, monitor=monitor, phase="validation"
-    )
-    test = evaluate(model, data.test, data, execution, monitor=monitor, phase="test")
+    task = image_task(data, device.torch_device(execution))
+    structure, example = _structure(model, task, monitor), examples(task, 1)
+    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
+    test = evaluate(model, task, "test", execution, monitor=monitor, phase="test")
     doubts = _doubts(root, validation, test)
     for doubt in doubts:
         monitor.note(doubt.words)
-    cost = cost_of(model, data.image_shape_HWC)
+    cost = cost_of(model, example)
     return Opened(
         architecture=root.choice.architecture,
         snapshot=bench.keep(model),
@@ -87,7 +88,7 @@ def open_root(
             "test_accuracy": test.accuracy,
             "macs": cost.num_macs,
             "params": cost.num_params,
-            "latency_ms": latency_ms(model, data.image_shape_HWC, execution),
+            "latency_ms": latency_ms(model, example, execution),
         },
         doubts=doubts,
         structure=structure,
@@ -108,7 +109,7 @@ def _loaded(
     normalisation.check_fit(architecture, loaded.data, data)
     architecture = _prepared(architecture, loaded.model, job.output)
     if not isinstance(loaded.model, CifarResNet):
-        check_output(loaded.model, data)
+        check_output(loaded.model, data.describe())
     choice = normalisation.choose(loaded, architecture, data, execution, monitor)
     data = data.with_normalisation(choice.mean, choice.std)
     return _Root(loaded, choice, data, named)
@@ -133,7 +134,7 @@ def _untrained(
     architecture, model = untrained(reference, len(data.classes), data.image_shape_HWC[2])
     monitor.tell(_network_read(architecture))
     architecture = _prepared(architecture, model, job.output)
-    check_output(model, data)
+    check_output(model, data.describe())
     loaded = LoadedNetwork(architecture, model, None, {}, (), "")
     choice = normalisation.of_the_data(loaded, architecture, data)
     doubt = Doubt("untrained", f"{reference} has random weights (--random-weights): it guesses")
@@ -153,13 +154,12 @@ def _prepared(architecture: Architecture, model: nn.Module, output: str | None) 
     return replace(architecture, prepared=(*architecture.prepared, *new))
 
 
-def _structure(model: nn.Module, data: ImageData, monitor: Monitor) -> NetworkStructure:
-    """What can be removed from the network, found by running it on a few training images."""
+def _structure(model: nn.Module, task: Task, monitor: Monitor) -> NetworkStructure:
+    """What can be removed from the network, found by running it on a few training items."""
     if isinstance(model, CifarResNet):
         return structure_of(model)
-    pixels_BHWC = data.train.pixels_NHWC[:EXAMPLES]
-    images_BCHW = normalise(pixels_BHWC, data.mean, data.std)
-    return find_structure(model, images_BCHW.contiguous(), monitor)
+    inputs = mapped(examples(task, EXAMPLES).inputs, Tensor.contiguous)
+    return find_structure(model, inputs, monitor)
 
 
 def _doubts(root: _Root, validation: Evaluation, test: Evaluation) -> tuple[Doubt, ...]:
@@ -167,7 +167,9 @@ def _doubts(root: _Root, validation: Evaluation, test: Evaluation) -> tuple[Doub
     splits, loaded = doubts_on_splits(root.data), root.loaded
     if root.doubts:
         return (*splits, *root.doubts)
-    measured = doubts_of(loaded.metrics, loaded.data is None, root.data, validation, test)
+    measured = doubts_of(
+        loaded.metrics, loaded.data is None, root.data.describe(), validation, test
+    )
     return _each_once(*splits, *root.choice.doubts, *measured)
 
 

@@ -30,7 +30,7 @@ def shards_from(
     folder: Path, target: Path, each: int = 5, splits: Iterable[str] = ("train", "test"),
     label: str = "cls",
 ) -> Path:  # fmt: skip
-    """The images of a folder of class folders as shards of `each` samples, in the folder's order."""
+    """The images of a folder as shards of `each` samples, in the folder's order."""
     target.mkdir(parents=True)
     for split in splits:
         files = sorted((folder / split).glob("*/*"))

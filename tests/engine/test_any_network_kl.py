@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from any_networks import MAKERS, RESNET, Twin, example
-from networks import CPU, network, scored, small_data
+from networks import CPU, everything, network, scored, small_data
 from unhurried_networks import ODD, InPlace, Remembering, TimeMajor, odd, torch_encoder
 
 from engine.contracts.edits import Edit
@@ -171,9 +171,9 @@ def test_groups_that_cross_blocks_are_scored_only_where_they_are_asked_for():
     structure = replace(structure, groups=(replace(first, crosses_blocks=True), *others))
     data = small_data()
     for criterion in CRITERIA.values():
-        usual = criterion(model, structure, data.train, data, CPU)
+        usual = criterion(model, structure, *everything(data), CPU)
         assert list(usual.units) == ["conv2", "fc1"]
-        asked = criterion(model, structure, data.train, data, CPU, crossing=True)
+        asked = criterion(model, structure, *everything(data), CPU, crossing=True)
         assert list(asked.units) == ["conv1", "conv2", "fc1"]
         assert asked.units["fc1"] == pytest.approx(usual.units["fc1"], rel=1e-5)
 
@@ -213,5 +213,12 @@ def test_a_way_that_gives_something_else_is_not_taken(kind, way):
     model, structure = odd(kind)
     data = small_data(4)
     with torch.inference_mode():
-        found = exact.Exact(model, (), structure, structure.groups, data.train, data, CPU)
+        found = exact.Exact(
+            model,
+            (),
+            structure,
+            structure.groups,
+            *everything(data),
+            CPU,
+        )
     assert type(found.ways["up"]).__name__ == way

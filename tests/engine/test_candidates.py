@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import CPU, architectures, network, small_data
+from networks import CPU, architectures, everything, network, small_data
 
 from engine.contracts.settings import ScoringSettings
 from engine.measures.cost import cost_of
@@ -13,11 +13,12 @@ from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.editing import apply
 from engine.pruning.structure import structure_of
 from engine.runtime.progress import SILENT
+from engine.tasks.images import blank
 
 
 def scores_of(model):
     data = small_data()
-    return l1_scores(model, structure_of(model), data.train, data, CPU, SILENT)
+    return l1_scores(model, structure_of(model), *everything(data), CPU, SILENT)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def scores_of(model):
 )  # fmt: skip
 def test_macs_and_parameters_are_the_published_ones(name, num_macs, num_params):
     model = build("cifar_resnet", architecture_of_name(name).arguments)
-    cost = cost_of(model, (32, 32, 3))
+    cost = cost_of(model, blank((32, 32, 3)))
     assert (cost.num_macs, cost.num_params) == (num_macs, num_params)
 
 
@@ -99,10 +100,10 @@ def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, all
     )
 
     def amount(edit):
-        cost = cost_of(apply(edit, model), (32, 32, 3))
+        cost = cost_of(apply(edit, model), blank((32, 32, 3)))
         return cost.num_macs if match == "macs" else cost.num_params
 
-    whole = cost_of(model, (32, 32, 3))
+    whole = cost_of(model, blank((32, 32, 3)))
     saving = (whole.num_macs if match == "macs" else whole.num_params) - amount(layer)
     assert abs(amount(filters) - amount(layer)) <= 0.15 * saving
 

@@ -112,7 +112,7 @@ def test_grey_among_colour_has_three_channels_and_16_bits_become_8(tmp_path):
 def test_test_images_that_are_training_images_are_counted(folder):
     copy = (folder / "train" / "cat" / "000.png").read_bytes()
     (folder / "test" / "cat" / "copy.png").write_bytes(copy)
-    assert streamed(folder, image_size=8).num_shared == 1
+    assert streamed(folder, image_size=8).num_shared() == 1
 
 
 def test_mean_and_deviation_are_measured_on_a_sample_and_told(folder):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.contracts.networks import DataDescription
-from engine.data.images import Images
+from engine.data.images import ImageData, Images
 from engine.data.sources.limits import refuse_beyond_memory
 from engine.data.streaming.feed import Feed, Wanted
 
@@ -70,7 +70,7 @@ class StreamedImages:
 
 @dataclass(frozen=True, eq=False)
 class StreamedData:
-    """A data set ready for use, as ImageData is; `num_shared` test images are training images."""
+    """A data set ready for use, as ImageData is; `shared` test images are training images too."""
 
     name: str
     classes: tuple[str, ...]
@@ -82,7 +82,7 @@ class StreamedData:
     test: StreamedImages
     digest: str
     notes: tuple[str, ...] = ()
-    num_shared: int = 0
+    shared: int = 0
 
     @property
     def image_shape_HWC(self) -> tuple[int, int, int]:
@@ -91,6 +91,17 @@ class StreamedData:
     def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> StreamedData:
         """The same images, scaled as the network was trained with."""
         return replace(self, mean=tuple(mean), std=tuple(std))
+
+    def holding(self, images: Images) -> ImageData:
+        """These images alone, in memory, in every split."""
+        return ImageData(
+            self.name, self.classes, self.mean, self.std, self.flips,
+            train=images, validation=images, test=images, digest=self.digest,
+        )  # fmt: skip
+
+    def num_shared(self) -> int:
+        """How many test images are, byte for byte, training or validation images too."""
+        return self.shared
 
     def describe(self) -> DataDescription:
         """What a checkpoint and a store keep of it."""

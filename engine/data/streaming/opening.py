@@ -80,7 +80,7 @@ def open_streamed(
         **splits,
         digest=digest,
         notes=(*collected.notes, *notes),
-        num_shared=_num_shared(contents),
+        shared=_num_shared(contents),
     )
 
 
