@@ -33,8 +33,19 @@ def check_output(model: nn.Module, data: DataDescription) -> None:
     if logits_BK.shape[1] != len(data.classes):
         raise DataError(
             f"the network tells {logits_BK.shape[1]} classes apart, {data.name} has "
-            f"{len(data.classes)}; give the data it was trained on with --data"
+            f"{len(data.classes)}; give the data it was trained on with --data, or have it learn "
+            "these first: pe-explore train MODEL"
         )
+
+
+def num_outputs(model: nn.Module, data: DataDescription) -> int | None:
+    """How many classes the network tells apart on these images; None where it cannot take them."""
+    height, width, channels = data.image_shape
+    try:
+        logits_BK = _run(model, (2, channels, height, width))
+    except (*FORWARD_ERRORS, EngineError):
+        return None
+    return logits_BK.shape[1] if logits_BK.dim() == 2 else None
 
 
 @torch.inference_mode()

@@ -105,18 +105,30 @@ class Tune:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train from scratch: one-cycle SGD (linear up for a fifth of the epochs, then down)."""
+    """How to train: one-cycle SGD (linear up for a fifth of the epochs, then down) unless told."""
 
     epochs: int
     learning_rate: float = 0.1
     batch_size: int = 128
     weight_decay: float = 5e-4
     seed: int = 0
+    optimiser: str = "sgd"
+    schedule: str = "one-cycle"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    accumulate: int = 1
+    norms: str = "train"
 
 
 @dataclass(frozen=True)
 class TrainFromScratch:
-    """Train a network and write it as a checkpoint. Gives Trained."""
+    """Train a network and write it as a checkpoint. Gives Trained.
+
+    `arch` is a short name (`resnet20`, to which width and shortcut belong) or a reference
+    (`torchvision.models:resnet18`). The weights begin random, or as the checkpoint of the job's
+    places has them, with a new classifier where that one tells other classes apart.
+    """
 
     KIND: ClassVar = "train"
     arch: str
@@ -126,6 +138,13 @@ class TrainFromScratch:
     device: str = "auto"
     threads: int | None = None
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+    output: str | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(self.train_limit, self.image_size, self.resize)
 
 
 @dataclass(frozen=True)

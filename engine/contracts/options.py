@@ -115,8 +115,8 @@ def check_short_name(arch: str) -> None:
     match = re.fullmatch(r"resnet-?(\d{1,6})", arch.strip().lower(), re.ASCII)
     if match is None:
         raise SettingsError(
-            f"no network is called {arch[:60]!r}; ARCH is resnet20, resnet32, resnet44, resnet56, "
-            "resnet110 (any depth 6n+2)"
+            f"no network or file is called {arch[:60]!r}; MODEL is resnet20, resnet56, resnet110 "
+            "(any depth 6n+2), a file, torchvision.models:NAME, timm:NAME or package.module:factory"
         )
     depth = int(match[1])
     if depth < 8 or depth % 6 != 2:

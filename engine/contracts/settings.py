@@ -34,6 +34,8 @@ CRITERIA: Mapping[str, str] = {
 SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")
+LAYERS = ("blocks", "halves")
+UNITS = ("inner", "all")
 POLICIES = ("cka", "random", "layers", "filters", "layers-first")
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("step", "cosine")
@@ -113,6 +115,22 @@ class ScoringSettings(Checked):
     )
     min_blocks: int = setting(
         2, Option("min_blocks", "Blocks that stay in each stage", low=1, high=10**4)
+    )
+    layers: str = setting(
+        "blocks",
+        Option(
+            "layers",
+            "What a layer is (halves: of a Transformer's layers the attention or the MLP alone)",
+            choices=LAYERS,
+        ),
+    )
+    units: str = setting(
+        "inner",
+        Option(
+            "units",
+            "Which units may go (all: channels of a residual stream too)",
+            choices=UNITS,
+        ),
     )
 
 

@@ -33,14 +33,14 @@ class Criterion(Protocol):
     ) -> Scores: ...
 
 
-def check_scores(scores: Scores, structure: NetworkStructure) -> None:
+def check_scores(scores: Scores, structure: NetworkStructure, units: str = "inner") -> None:
     """Raises ScoresError where scores are not those of this network's structures."""
     known = {block.path for block in structure.all_blocks()}
     needed = {block.path for block in structure.blocks if block.stays is None}
     if not needed <= set(scores.blocks) <= known:
         raise ScoresError("scores of other blocks than the network's; score again")
     expected = {group.path: group.num_units for group in structure.groups}
-    needed = {group.path for group in structure.free_groups}
+    needed = {group.path for group in structure.offered_groups(units)}
     found = {path: len(values) for path, values in scores.units.items()}
     if not needed <= set(found) or any(expected.get(p) != n for p, n in found.items()):
         raise ScoresError("scores of other units than the network's; score again")

@@ -33,14 +33,13 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
-from engine.contracts.networks import DataRef, Execution, Reading
+from engine.contracts.networks import DataRef, Execution
 from engine.contracts.settings import TrainingSettings
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
-from engine.models import architecture_of_name
 from engine.models.libraries import weight_files
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
@@ -48,11 +47,10 @@ from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
-from engine.tasks import Split, examples, image_task
+from engine.tasks import Split, examples
 from engine.training.finetune import train
-from engine.training.from_scratch import train_network
 from engine.training.plan import TrainPlan
-from engine.worker import describing, roots
+from engine.worker import describing, roots, training
 from engine.worker.workbench import Workbench
 
 
@@ -69,14 +67,15 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
     if job.request is not None:
-        requests.check(job.request, parent, structure)
+        requests.check(job.request, parent, structure, job.scoring.units)
     scores, sample_ids = job.scores, None
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
         criterion = CRITERIA[job.scoring.criterion]
-        scores = criterion(parent, structure, task, items_N, execution, monitor)
+        crossing = job.scoring.units == "all"
+        scores = criterion(parent, structure, task, items_N, execution, monitor, crossing=crossing)
         sample_ids = tuple(sorted(items_N.tolist()))
-    check_scores(scores, structure)
+    check_scores(scores, structure, job.scoring.units)
     about = (
         structure,
         scores,
@@ -173,21 +172,9 @@ def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned
 def train_from_scratch(
     job: TrainFromScratch, bench: Workbench, places: Places, monitor: Monitor
 ) -> Trained:
-    """A network trained from scratch and written as a checkpoint."""
+    """A network trained and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images_for(None, places.data, Reading(job.train_limit), monitor)
-    architecture = architecture_of_name(
-        job.arch,
-        width=job.width,
-        shortcut=job.shortcut,
-        num_classes=len(data.classes),
-        in_channels=data.image_shape_HWC[2],
-    )
-    task = image_task(data, device.torch_device(execution))
-    metrics = train_network(
-        architecture, task, job.recipe, execution, Path(places.output), monitor=monitor
-    )
-    return Trained(metrics, data.describe(), device.environment_of(execution))
+    return training.train(job, execution, bench, places, monitor)
 
 
 def export(job: Export, bench: Workbench, places: Places, monitor: Monitor) -> Exported:

@@ -42,7 +42,7 @@ def plain_kl(model, pruned, data) -> float:
     images = normalise(data.train.pixels_NHWC, data.mean, data.std)
     with torch.inference_mode(), attention_in_the_open():
         whole, without = (output_of(net(images)).double() for net in (model, pruned))
-        return float(kl_of(without, whole).mean())
+        return float(kl_of(without, whole, data.train.labels_N).mean())
 
 
 def without(model, structure: NetworkStructure, *, block: str = "", unit=("", 0), kind="unit"):
@@ -155,8 +155,8 @@ def test_scores_do_not_depend_on_chunks_packs_or_threads(name, criterion):
     whole = scored(criterion, model, data, structure=structure)
     three = replace(CPU, num_threads=3)
     assert scored(criterion, model, data, three, structure=structure) == whole
-    smaller = {"MOST_IMAGES": 7, "MOST_PAIRS": 5, "TASK_PACKS": 3}
-    with patch.multiple(exact, **smaller), patch.object(gradients, "MOST_IMAGES", 9):
+    smaller = {"MOST_ITEMS": 7, "MOST_PAIRS": 5, "TASK_PACKS": 3}
+    with patch.multiple(exact, **smaller), patch.object(gradients, "MOST_ITEMS", 9):
         parts = scored(criterion, model, data, structure=structure)
     assert parts.blocks == pytest.approx(whole.blocks, rel=1e-5, abs=1e-10)
     assert flat(parts) == pytest.approx(flat(whole), rel=1e-4, abs=1e-9)
@@ -213,12 +213,5 @@ def test_a_way_that_gives_something_else_is_not_taken(kind, way):
     model, structure = odd(kind)
     data = small_data(4)
     with torch.inference_mode():
-        found = exact.Exact(
-            model,
-            (),
-            structure,
-            structure.groups,
-            *everything(data),
-            CPU,
-        )
+        found = exact.Exact(model, (), structure, structure.groups, *everything(data), CPU)
     assert type(found.ways["up"]).__name__ == way

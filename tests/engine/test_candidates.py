@@ -42,11 +42,11 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
     model = network(arguments)
     structure, scores = structure_of(model), scores_of(model)
     edit = candidates.unit_edit(structure, scores, count, allocation, seed)
-    if structure.num_spare_units == 0:
+    if structure.num_spare_units() == 0:
         assert edit is None
         return
     assert edit is not None
-    assert edit.num_units == min(count, structure.num_spare_units)
+    assert edit.num_units == min(count, structure.num_spare_units())
     assert edit == candidates.unit_edit(structure, scores, count, allocation, seed)
     pruned = structure_of(apply(edit, model))
     assert all(group.num_units >= 1 for group in pruned.groups)
@@ -96,7 +96,7 @@ def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, all
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     chosen = ScoringSettings(match=match, allocation=allocation)
     layer, filters = candidates.propose(
-        model, structure_of(model), scores_of(model), chosen, (32, 32, 3), 0
+        model, structure_of(model), scores_of(model), chosen, blank((32, 32, 3)), 0
     )
 
     def amount(edit):
@@ -112,14 +112,14 @@ def test_when_layers_have_run_out_only_filters_are_proposed():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[5, 5]],
                      "num_classes": 3})  # fmt: skip
     (only,) = candidates.propose(
-        model, structure_of(model), scores_of(model), ScoringSettings(), (8, 8, 3), 0
+        model, structure_of(model), scores_of(model), ScoringSettings(), blank((8, 8, 3)), 0
     )
     assert only.structure == "filter" and only.num_units == 8  # all that may go
     bare = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[1, 1]],
                     "num_classes": 3})  # fmt: skip
     assert (
         candidates.propose(
-            bare, structure_of(bare), scores_of(bare), ScoringSettings(), (8, 8, 3), 0
+            bare, structure_of(bare), scores_of(bare), ScoringSettings(), blank((8, 8, 3)), 0
         )
         == []
     )

@@ -247,8 +247,8 @@ def test_a_checkpoint_that_does_not_name_its_data_asks_for_them_by_a_type_of_its
 
 def test_a_network_without_any_block_has_no_candidates():
     small = network({**ARGUMENTS, "stage_widths": [4], "inner_widths": [[4, 4]]})
-    everything = tuple(block.path for block in structure_of(small).blocks)
-    edit, _ = asked(small, RemoveBlocks(everything))
+    all_blocks = tuple(block.path for block in structure_of(small).blocks)
+    edit, _ = asked(small, RemoveBlocks(all_blocks))
     bare = apply(edit, small)
     with pytest.raises(EditError, match="remove filters instead"):
         requests.check(RemoveBlocks(), bare, structure_of(bare))

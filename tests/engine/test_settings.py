@@ -52,7 +52,7 @@ DEFAULTS = {
     "data": {"source": "sample", "train_limit": None, "image_size": None, "resize": None,
              "loader": "auto"},
     "scoring": {"criterion": "kl", "criterion_samples": 500, "match": "filters",
-                "allocation": "uniform", "min_blocks": 2},
+                "allocation": "uniform", "min_blocks": 2, "layers": "blocks", "units": "inner"},
     "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200},
     "training": {"recovery_epochs": 10, "tune_epochs": 30, "learning_rate": 0.01,
                  "batch_size": 128, "weight_decay": 5e-4, "optimiser": "sgd", "schedule": "step",

@@ -26,7 +26,7 @@ def plan(first=0, last=2, total=2, **changes):
 
 def trained(data=None, **changes):
     model = network(ARGUMENTS)
-    history = train(model, data or small_data(), plan(**changes), CPU)
+    history = train(model, ImageTask(data or small_data()), plan(**changes), CPU)
     return model.state_dict(), history
 
 
