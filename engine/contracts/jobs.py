@@ -26,6 +26,7 @@ from engine.contracts.networks import (
     Reading,
     Scores,
     SnapshotRef,
+    reading_of,
 )
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
@@ -53,12 +54,13 @@ class OpenRoot:
     image_size: int | None = None
     resize: int | None = None
     loader: str = MEMORY
+    transforms: Factory | None = None
     untrained: bool = False
     output: str | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,12 @@ class TrainFromScratch:
     image_size: int | None = None
     resize: int | None = None
     output: str | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -178,10 +182,11 @@ class DescribeData:
     image_size: int | None = None
     resize: int | None = None
     loader: str = MEMORY
+    transforms: Factory | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -405,6 +410,7 @@ class Places:
     checkpoint: str = ""
     output: str = ""  # the file that training or an export writes
     factory: Factory | None = None  # of a person's, which may be called as it is now
+    transforms: Factory | None = None  # likewise
 
 
 @dataclass(frozen=True)

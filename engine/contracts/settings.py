@@ -83,6 +83,11 @@ class DataSettings(Checked):
         Option("loader", "Images in memory, or decoded when they are needed; auto: by their size",
                choices=LOADERS),
     )  # fmt: skip
+    transforms: str | None = setting(
+        None,
+        Option("transforms", "A package.module:function of yours that prepares streamed images",
+               unset="crops and flips"),
+    )  # fmt: skip
 
     @property
     def reading(self) -> Reading:

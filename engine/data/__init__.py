@@ -3,7 +3,7 @@
 from engine.data.augment import Augmenter, normalise
 from engine.data.images import ImageData, Images
 from engine.data.load import ImageSet, load, open_data
-from engine.data.streaming import StreamedData, StreamedImages
+from engine.data.streaming import StreamedData, StreamedImages, Transforms
 
 __all__ = [
     "Augmenter",
@@ -12,6 +12,7 @@ __all__ = [
     "Images",
     "StreamedData",
     "StreamedImages",
+    "Transforms",
     "load",
     "normalise",
     "open_data",

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from engine.contracts.errors import DataError
-from engine.contracts.loaders import MEMORY
+from engine.contracts.errors import DataError, SettingsError
+from engine.contracts.loaders import MEMORY, STREAMING
 from engine.contracts.message_text import plain
 from engine.contracts.networks import Reading
 from engine.data.cache import decoded, decoded_of
@@ -19,7 +19,7 @@ from engine.data.images import Decoded, ImageData, Images
 from engine.data.sources import open_source
 from engine.data.sources.resizing import target_of
 from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
-from engine.data.streaming import StreamedData, Way, chosen_loader, open_streamed
+from engine.data.streaming import StreamedData, Transforms, Way, chosen_loader, open_streamed
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
 ImageSet = ImageData | StreamedData
@@ -53,17 +53,27 @@ def open_data(
     reading: Reading,
     *,
     on_progress: Progress | None = None,
+    transforms: Transforms | None = None,
 ) -> ImageSet:
     """The data set that `source` names, in memory or streamed, as it is to be read; `auto` chooses.
 
-    Raises DataError, and SettingsError for sizes that do not fit.
+    `transforms` is what the reading names, where that may be called. Raises DataError, and
+    SettingsError for settings that do not fit each other.
     """
-    size = target_of(reading.image_size, reading.resize)
+    size, loader = target_of(reading.image_size, reading.resize), reading.loader
+    if reading.transforms is not None:
+        if loader == MEMORY:
+            raise SettingsError(
+                "--transforms prepares each image when it is needed; it goes with --loader "
+                "streaming, not memory"
+            )
+        loader = STREAMING
     opened = open_source(source, on_progress, size=size)
-    chosen = chosen_loader(reading.loader, opened, size)
+    chosen = chosen_loader(loader, opened, size)
     if chosen.loader == MEMORY or opened.images is None:
         return _in_memory(decoded_of(opened, on_progress, size=size), reading.train_limit)
-    data = open_streamed(opened.images, Way(size), reading.train_limit, on_progress)
+    way = Way(size, reading.transforms, transforms)
+    data = open_streamed(opened.images, way, reading.train_limit, on_progress)
     told = () if chosen.note is None else (chosen.note,)
     return replace(data, notes=(*told, *data.notes))
 

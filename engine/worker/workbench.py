@@ -34,6 +34,7 @@ from engine.runtime.progress import Monitor
 from engine.runtime.sharing import apart
 from engine.tasks import Split, Task, image_task
 from engine.worker.factories import check_allowed
+from engine.worker.transforms import transforms_of
 
 
 class _FeaturesOf(NamedTuple):
@@ -50,6 +51,7 @@ class Workbench:
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
+        self.allowed_transforms: Factory | None = None  # of the request under way
         self._data: tuple[tuple[str, Reading, bool], ImageSet] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
@@ -65,7 +67,8 @@ class Workbench:
 
     def _opened(self, source: str, reading: Reading, as_before: bool, monitor: Monitor) -> ImageSet:
         if not as_before:
-            return open_data(source, reading, on_progress=monitor.step)
+            transforms = transforms_of(reading.transforms, self.allowed_transforms)
+            return open_data(source, reading, on_progress=monitor.step, transforms=transforms)
         size = {"image_size": reading.image_size, "resize": reading.resize}
         limit = reading.train_limit
         return load(source, train_limit=limit, **size, on_progress=monitor.step, as_before=True)

@@ -33,9 +33,9 @@ from explorer.cli.options import (
 from explorer.cli.settings_options import Given, takes_settings
 
 # The settings of a run that a training from scratch has too.
-OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "batch_size", "weight_decay",
-               "optimiser", "warmup_epochs", "label_smoothing", "mixup", "accumulate",
-               "norms")  # fmt: skip
+OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "loader", "transforms",
+               "batch_size", "weight_decay", "optimiser", "warmup_epochs", "label_smoothing",
+               "mixup", "accumulate", "norms")  # fmt: skip
 
 app = typer.Typer(
     cls=DefaultCommandGroup,

@@ -17,6 +17,7 @@ from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.session.documents import RunDocument
 from explorer.session.events import Emit
+from explorer.session.factories import Factories
 from explorer.session.root_job import run_for_root
 
 # What lies at a place, with at most so many training images: those of a digest, where they may be
@@ -74,12 +75,13 @@ def folders_of(store: Path, checkpoint: Path | None = None) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folders))
 
 
-def describer(executor: Executor, emit: Emit) -> Describe:
-    """Has the executor look at places."""
+def describer(executor: Executor, emit: Emit, factories: Factories) -> Describe:
+    """Has the executor look at places, with what prepares the images where that is allowed."""
 
     async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
         job = DescribeData(digest, **vars(reading))
-        result = await run_for_root(job, Places(data=place), executor, emit)
+        places = Places(data=place, transforms=factories.check(reading.transforms))
+        result = await run_for_root(job, places, executor, emit)
         return cast(DataDescribed, result).data
 
     return describe

@@ -96,8 +96,9 @@ class RunDocument:
 
     @property
     def reading(self) -> Reading:
-        """How the run's images are read, by the loader that was chosen when it began."""
-        return replace(self.settings.data.reading, loader=self.data.loader)
+        """How the run's images are read, by what was chosen when it began."""
+        chosen = self.data.loader, self.data.transforms
+        return replace(self.settings.data.reading, loader=chosen[0], transforms=chosen[1])
 
     @property
     def data_ref(self) -> DataRef:

@@ -148,12 +148,13 @@ class JobRunner:
         Raises DataNotFoundError, OtherDataError, JobFailedError, ForeignFactoryError.
         """
         factory = self.artifacts.factories.needed_by(self.document)
+        transforms = self.artifacts.factories.transforms_of(self.document)
         async with self._finding:
             if self._data is None:
-                describe = describer(self.executor, self.emit)
+                describe = describer(self.executor, self.emit, self.artifacts.factories)
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
-        return Places(data=self._data, factory=factory)
+        return Places(data=self._data, factory=factory, transforms=transforms)
 
     def _remember(self, place: str) -> None:
         settings = self.document.settings

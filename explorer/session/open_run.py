@@ -91,8 +91,10 @@ class Request:
     @property
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
-        named = [name for name in (self.arch, self.model) if name and is_reference(name)]
-        return (*filter(is_persons, named), *self.allow_factory)
+        transforms = str(self.overrides.get("transforms") or "")
+        named = [name for name in (self.arch, self.model, transforms) if name]
+        mine = [name for name in named if is_reference(name) and is_persons(name)]
+        return (*mine, *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
         """The options that were given and say nothing of a run which `store` holds already."""
@@ -234,7 +236,7 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit)
+            describe = describer(executor, self.emit, self.factories)
             choice = await choose_run(
                 store, settings, checkpoint, self.places, describe, self._note,
                 may_begin=request.new_run,
@@ -247,6 +249,8 @@ class _Opening:
         factory = _factory_of(root)
         if factory is not None:
             self.factories.allow(factory)  # who begins the run has named it
+        if root.data.transforms is not None:
+            self.factories.allow(root.data.transforms)
 
         def begin(new: TreeStore) -> Run:
             return _new_run(new, weights, checkpoint, request, settings, root, factory)
@@ -265,9 +269,9 @@ class _Opening:
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
     ) -> Session:
-        describe = describer(executor, self.emit)
+        describe = describer(executor, self.emit, self.factories)
+        await self.factories.ask(known, self.allow)
         document = await resumed(store, known, wanted, self.places, describe)
-        await self.factories.ask(document, self.allow)
         _tell_resuming(store, known, document, self.request, self.emit)
         return self._session(store, document, executor)
 
@@ -311,17 +315,19 @@ async def _open_root(
     executor: Executor,
     emit: Emit,
 ) -> Opened:
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
     job = OpenRoot(
         checkpoint=checkpoint,
         arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        **vars(settings.data.reading),
+        **vars(replace(settings.data.reading, transforms=transforms)),
         untrained=source.untrained,
         output=request.output,
     )
     path = "" if source.path is None else str(source.path)
-    places = Places(data=settings.data.source, checkpoint=path)
+    places = Places(data=settings.data.source, checkpoint=path, transforms=transforms)
     return cast(Opened, await run_for_root(job, places, executor, emit))
 
 

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.contracts.loaders import STREAMING
 from engine.contracts.networks import DataDescription
+from engine.contracts.references import Factory
 from engine.data.images import ImageData, Images
 from engine.data.sources.limits import refuse_beyond_memory
 from engine.data.streaming.feed import Feed, Wanted
@@ -83,6 +85,7 @@ class StreamedData:
     digest: str
     notes: tuple[str, ...] = ()
     shared: int = 0
+    transforms: Factory | None = None
 
     @property
     def image_shape_HWC(self) -> tuple[int, int, int]:
@@ -116,5 +119,6 @@ class StreamedData:
             num_train=len(self.train),
             num_validation=len(self.validation),
             num_test=len(self.test),
-            loader="streaming",
+            loader=STREAMING,
+            transforms=self.transforms,
         )

@@ -11,6 +11,7 @@ import torch
 
 from engine.contracts.errors import DataError
 from engine.contracts.message_text import plain, shown
+from engine.contracts.references import Factory
 from engine.data.sources.collector import Collected
 from engine.data.sources.entries import Entry, images_of
 from engine.data.sources.raster import ALPHA_MODES, DEEP_MODES
@@ -38,11 +39,11 @@ class _Member:
 
 @dataclass(frozen=True)
 class Way:
-    """How streamed images are prepared."""
+    """How streamed images are prepared: by size, or by a person's code."""
 
     target: Target | None = None
-    transforms: Transforms | None = None
-    transforms_digest: str = ""  # of a person's own
+    code: Factory | None = None
+    transforms: Transforms | None = None  # the code, ready to be called
 
 
 def open_streamed(
@@ -81,6 +82,7 @@ def open_streamed(
         digest=digest,
         notes=(*collected.notes, *notes),
         shared=_num_shared(contents),
+        transforms=way.code,
     )
 
 
@@ -205,7 +207,8 @@ def _digest(
     """The SHA-256 of all that a result depends on: the bytes of each image in its place, its class,
     and what is made of it. Not of names: a folder and a zip of the same images are the same."""
     how = "" if way.target is None else way.target.name
-    digest = hashlib.sha256(f"{DIGEST_FORMAT} {how} {way.transforms_digest}\n".encode())
+    code = "" if way.code is None else f"{way.code.reference} {way.code.sha256}"
+    digest = hashlib.sha256(f"{DIGEST_FORMAT} {how} {code}\n".encode())
     for split, each in contents.items():
         digest.update(f"{split} {len(each)}\n".encode())
         digest.update(_labels(members[split]).numpy().astype("<i8").tobytes())
