@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-from engine.models.outputs import output_of
+from torch import Tensor
 
 IGNORED = -100  # in targets: a place at which nothing is asked
 
@@ -86,6 +84,6 @@ class Batch:
             self.items_B,
         )
 
-    def logits(self, model: nn.Module) -> Tensor:
-        """The logits (B, …, K) that a network gives."""
-        return output_of(run_on(model, self.inputs))
+    def contiguous(self) -> Batch:
+        """In the usual order in memory, which some networks count on."""
+        return Batch(mapped(self.inputs, Tensor.contiguous), self.targets, self.items_B)

@@ -56,6 +56,7 @@ def of_items(task: Task, split: Split, items: Tensor) -> Batch:
 
 
 def examples(task: Task, count: int) -> Batch:
-    """The first training items, on the CPU; where there are fewer, some of them again."""
+    """The first training items, on the CPU and in the usual order in memory, which some networks
+    count on; where there are fewer, some of them again."""
     items = torch.arange(count) % num_items(task, "train")
-    return of_items(task, "train", items).to(torch.device("cpu"))
+    return of_items(task, "train", items).to(torch.device("cpu")).contiguous()

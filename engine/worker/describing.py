@@ -19,7 +19,7 @@ from engine.pruning.structure.find import find_structure
 from engine.pruning.structure.recording import NETWORK_ERRORS, Example, undisturbed
 from engine.runtime.progress import Monitor
 from engine.tasks import Inputs, examples, image_task
-from engine.tasks.batch import mapped, tensors_of
+from engine.tasks.batch import tensors_of
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
 
@@ -61,7 +61,7 @@ def _inputs(
     """What to run a network on: the data that are named, or noise of a shape that it takes."""
     if places.data:
         task = image_task(bench.images(places.data, Reading(), monitor))
-        return mapped(examples(task, EXAMPLES).inputs, Tensor.contiguous)
+        return examples(task, EXAMPLES).inputs
     if job.input_shape:
         return _noise(job.input_shape)
     channels = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torch import Tensor, nn
+from torch import nn
 
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
@@ -32,7 +32,6 @@ from engine.pruning.structure.find import find_structure
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.tasks import Task, examples, image_task
-from engine.tasks.batch import mapped
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
 
@@ -158,8 +157,7 @@ def _structure(model: nn.Module, task: Task, monitor: Monitor) -> NetworkStructu
     """What can be removed from the network, found by running it on a few training items."""
     if isinstance(model, CifarResNet):
         return structure_of(model)
-    inputs = mapped(examples(task, EXAMPLES).inputs, Tensor.contiguous)
-    return find_structure(model, inputs, monitor)
+    return find_structure(model, examples(task, EXAMPLES).inputs, monitor)
 
 
 def _doubts(root: _Root, validation: Evaluation, test: Evaluation) -> tuple[Doubt, ...]:

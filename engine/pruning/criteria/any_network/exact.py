@@ -17,6 +17,7 @@ from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
 from engine.pruning.criteria.any_network.blocks import BlockWay, block_way_of
 from engine.pruning.criteria.any_network.copies import (
     Copies,
+    bears_channels_last,
     network_to_run,
 )
 from engine.pruning.criteria.any_network.prefix import Prefix, Wants
@@ -92,8 +93,13 @@ class Exact:
         self._task, self.items_N, self._execution = task, items_N, execution
         self._groups = tuple(groups)
         self._done = 0
-        self.few = self.batch(torch.arange(Trace.NUM_ITEMS) % len(items_N))
-        self.copies = Copies(network_to_run(model, self.few.inputs, execution))
+        self._memory, few = torch.channels_last, torch.arange(Trace.NUM_ITEMS) % len(items_N)
+        self.few = self.batch(few)
+        if not bears_channels_last(model, self.few.inputs, execution):
+            self._memory = torch.contiguous_format
+            self.few = self.batch(few)
+        network = network_to_run(model, self.few.inputs, execution, self._memory)
+        self.copies = Copies(network)
         with self.copies.lent() as network:
             self.trace = _trace_of(network, self.few.inputs)
             about = (network, self.trace, self.few)
@@ -108,7 +114,10 @@ class Exact:
     def batch(self, positions_B: Tensor) -> Batch:
         """The items at these positions among those that are scored with."""
         batch = of_items(self._task, "train", self.items_N[positions_B])
-        return batch.to(torch_device(self._execution))
+        batch = batch.to(torch_device(self._execution))
+        if self._memory == torch.channels_last:
+            return batch
+        return batch.contiguous()
 
     @property
     def chunk_size(self) -> int:
