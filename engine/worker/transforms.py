@@ -6,6 +6,7 @@ Shape legend: H height, W width, C channels.
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -50,9 +51,10 @@ class PersonsTransforms:
     def __init__(self, reference: str) -> None:
         self.reference = reference
         self._function: Callable[[Image.Image, bool], object] | None = None
+        self._lock = threading.Lock()  # random states are those of the whole process
 
     def __call__(self, image: Image.Image, seed: int | None) -> np.ndarray:
-        with users_modules_first(self.reference.partition(":")[0]):
+        with self._lock, users_modules_first(self.reference.partition(":")[0]):
             if self._function is None:
                 self._function = import_factory(self.reference)
             with _seeded(EVALUATION_SEED if seed is None else seed):

@@ -177,9 +177,9 @@ def test_batches_do_not_depend_on_how_many_processes_load_them(folder, monkeypat
     data = streamed(folder, image_size=8)
     for _ in range(2):  # the second epoch with the processes of the first
         assert all(map(torch.equal, epoch_of(data), epoch_of(alone)))
-    left = data.test.batches(3, torch.arange(60).repeat(2))
+    many = torch.arange(60).repeat(10)
+    left = data.test.batches(3, many)
     next(left)  # and nobody asks for the rest
-    many = torch.arange(60).repeat(2)
     assert torch.equal(data.test.take(many).pixels_NHWC, alone.test.take(many).pixels_NHWC)
     with pytest.raises(AssertionError, match="in the middle of another"):
         next(left)

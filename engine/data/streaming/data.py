@@ -17,7 +17,7 @@ from engine.data.images import ImageData, Images
 from engine.data.sources.limits import refuse_beyond_memory
 from engine.data.streaming.feed import Feed, Wanted
 
-FEW = 64  # images that are decoded in this process: others would take longer to start
+FEW = 512  # images that are decoded in this process: others would take longer to start
 CHUNK = 64
 
 
@@ -48,12 +48,15 @@ class StreamedImages:
                       self.labels_N[indices_N])  # fmt: skip
 
     def batches(self, size: int, indices_N: Tensor | None = None) -> Iterator[Images]:
-        """All images, or those of these numbers, in their order and as they are evaluated."""
+        """All images, or those of these numbers, in their order and as they are evaluated.
+
+        Single batches, and few images, any thread may ask for; else one pass runs at a time.
+        """
         if indices_N is None:
             indices_N = torch.arange(len(self))
         parts = indices_N.cpu().split(size)
         wanted = [Wanted(self.split, part.numpy()) for part in parts]
-        if len(indices_N) <= FEW:
+        if len(parts) == 1 or len(indices_N) <= FEW:
             found: Iterator[Tensor] = map(self.feed.now, wanted)
         else:
             found = self.feed(wanted)
