@@ -13,7 +13,7 @@ from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError
 from engine.contracts.networks import Architecture, DataDescription, Execution
 from engine.contracts.references import library_of
-from engine.data import ImageData
+from engine.data import ImageSet
 from engine.models import FAMILIES
 from engine.models.cifar_resnet import PadShortcut
 from engine.models.libraries import scaling_of
@@ -39,7 +39,7 @@ class Choice:
 def choose(
     loaded: LoadedNetwork,
     architecture: Architecture,
-    data: ImageData,
+    data: ImageSet,
     execution: Execution,
     monitor: Monitor,
 ) -> Choice:
@@ -72,13 +72,13 @@ def choose(
     return Choice(model, architecture, best.scaling, tuple(mean), tuple(std), notes, doubts)
 
 
-def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageData) -> Choice:
+def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageSet) -> Choice:
     """How a network that was never trained is read: there is nothing to choose by."""
     name = f"{data.name} statistics"
     return Choice(loaded.model, architecture, name, data.mean, data.std)
 
 
-def _scalings(architecture: Architecture, data: ImageData) -> tuple[dict[str, Scaling], str | None]:
+def _scalings(architecture: Architecture, data: ImageSet) -> tuple[dict[str, Scaling], str | None]:
     """What is tried, and which of it a library names for its own weights of this network."""
     channels = data.image_shape_HWC[2]
     known = {
@@ -151,7 +151,7 @@ def _scaling_notes(chosen: Chosen, own: str | None) -> tuple[str, ...]:
     )
 
 
-def _doubts(chosen: Chosen, data: ImageData) -> tuple[Doubt, ...]:
+def _doubts(chosen: Chosen, data: ImageSet) -> tuple[Doubt, ...]:
     best = chosen.best
     found = []
     if best.order is not None:
@@ -184,7 +184,7 @@ def _doubts_on_channels(best: Trial, trials: Trials) -> tuple[Doubt, ...]:
     return (Doubt("channel-order", words, asks=True),)
 
 
-def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:
+def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageSet) -> None:
     """Raises DataError when a CIFAR ResNet's classes or channels are not those of the data, or the
     classes' names not those that the checkpoint names; others are run (`image_fit.check_output`).
     """

@@ -7,7 +7,7 @@ images, so that neither validation nor test images have a part in the choice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,14 @@ from engine.checkpoints.build import rebuilt
 from engine.checkpoints.class_order import ClassOrder, find_order
 from engine.checkpoints.tensors import load_strictly
 from engine.contracts.networks import Execution
-from engine.data import ImageData, Images
+from engine.data import Images, ImageSet
 from engine.data.splits import stratified_sample
 from engine.measures.accuracy import evaluate
 from engine.measures.significance import binomial_tail, sign_test
 from engine.models.resnet_layout import USUAL, Layout
 from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor, PartMonitor
-from engine.tasks import ImageTask
+from engine.tasks import image_task
 
 FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
 LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
@@ -82,7 +82,7 @@ class Trials:
     def __init__(
         self, model: nn.Module, arguments: Mapping[str, Any] | None,
         scalings: Mapping[str, Scaling],
-        data: ImageData, execution: Execution, monitor: Monitor,
+        data: ImageSet, execution: Execution, monitor: Monitor,
     ) -> None:  # fmt: skip
         self._models = {USUAL: model}
         self._arguments, self._weights = arguments, model.state_dict()
@@ -208,8 +208,8 @@ class Trials:
 
     def _run(self, layout: Layout, scaling: str, images: Images) -> Trial:
         mean, std = self._scalings[scaling]
-        data = replace(self._data, train=images, mean=mean, std=std)
-        task = ImageTask(data, torch_device(self._execution))
+        data = self._data.with_normalisation(mean, std).holding(images)
+        task = image_task(data, torch_device(self._execution))
         found = evaluate(
             self.model(layout), task, "train", self._execution,
             monitor=PartMonitor(self._monitor, self._done, self._total), phase="normalisation",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
+from engine.contracts.loaders import LOADERS
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -59,7 +60,7 @@ class DataSettings(Checked):
         Option(
             "data",
             "A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
-            "train/<class>/* and test/<class>/*, or an .npz",
+            "train/<class>/* and test/<class>/*, a folder of tar shards, or an .npz",
             unset="what the checkpoint names",
         ),
     )
@@ -77,11 +78,21 @@ class DataSettings(Checked):
         Option("resize", "The shorter side before the middle is cut out; --image-size if not given",
                low=1, high=8192),
     )  # fmt: skip
+    loader: str = setting(
+        "auto",
+        Option("loader", "Images in memory, or decoded when they are needed; auto: by their size",
+               choices=LOADERS),
+    )  # fmt: skip
+    transforms: str | None = setting(
+        None,
+        Option("transforms", "A package.module:function of yours that prepares streamed images",
+               unset="crops and flips"),
+    )  # fmt: skip
 
     @property
     def reading(self) -> Reading:
-        """How the images are read."""
-        return Reading(self.train_limit, self.image_size, self.resize)
+        """How the images are read, where nobody has looked at them yet."""
+        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from engine.checkpoints.root_doubts import doubts_on_splits
 from engine.contracts.errors import DataNotNamedError
 from engine.contracts.jobs import OpenRoot, Places
 from engine.contracts.networks import Execution
-from engine.data import ImageData
+from engine.data import ImageSet
 from engine.data.sources import KNOWN_NAMES
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
-from engine.tasks import ImageTask
+from engine.tasks import image_task
 from engine.worker.root import (
     Root,
     check_reference,
@@ -79,14 +79,14 @@ def _untrained(
 
 
 def _with_choice(
-    loaded: LoadedNetwork, choice: normalisation.Choice, data: ImageData, execution: Execution
+    loaded: LoadedNetwork, choice: normalisation.Choice, data: ImageSet, execution: Execution
 ) -> Root:
     data = data.with_normalisation(choice.mean, choice.std)
     return Root(
         loaded,
         choice.model,
         choice.architecture,
-        ImageTask(data, torch_device(execution)),
+        image_task(data, torch_device(execution)),
         replace(data.describe(), normalisation=choice.name),
         notes=(*data.notes, *choice.notes),
         doubts=doubts_on_splits(data),

@@ -26,16 +26,17 @@ from engine.contracts.networks import (
 from engine.contracts.references import Factory, is_task
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
-from engine.data import ImageData, load
+from engine.data import ImageSet, load, open_data
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.pruning import editing
 from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
 from engine.runtime.sharing import apart
-from engine.tasks import ImageTask, Split, Task
+from engine.tasks import Split, Task, image_task
 from engine.tasks.checking import CheckedTask
 from engine.tasks.foreign import task_of_person
 from engine.worker.factories import check_allowed, check_task_allowed
+from engine.worker.transforms import transforms_of
 
 
 class _FeaturesOf(NamedTuple):
@@ -52,24 +53,32 @@ class Workbench:
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
-        self._data: tuple[tuple[str, Reading, bool], ImageData] | None = None
+        self.allowed_transforms: Factory | None = None  # of the request under way
+        self._data: tuple[tuple[str, Reading, bool], ImageSet] | None = None
         self._task: tuple[Factory, CheckedTask] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
     def images(
         self, source: str, reading: Reading, monitor: Monitor, *, as_before: bool = False
-    ) -> ImageData:
+    ) -> ImageSet:
         """The data set of a source, or as earlier versions read it. Raises DataError."""
         key = (source, reading, as_before)
         if self._data is None or self._data[0] != key:
             self._data = None  # room for the next one
-            data = load(source, **vars(reading), on_progress=monitor.step, as_before=as_before)
-            self._data = (key, data)
+            self._data = (key, self._opened(*key, monitor))
         return self._data[1]
+
+    def _opened(self, source: str, reading: Reading, as_before: bool, monitor: Monitor) -> ImageSet:
+        if not as_before:
+            transforms = transforms_of(reading.transforms, self.allowed_transforms)
+            return open_data(source, reading, on_progress=monitor.step, transforms=transforms)
+        size = {"image_size": reading.image_size, "resize": reading.resize}
+        limit = reading.train_limit
+        return load(source, train_limit=limit, **size, on_progress=monitor.step, as_before=True)
 
     def images_for(
         self, known: DataDescription | None, source: str, reading: Reading, monitor: Monitor
-    ) -> ImageData:
+    ) -> ImageSet:
         """The data set of a source in the order of classes that a checkpoint names.
 
         What a person should know of it is told. Raises DataError.
@@ -88,7 +97,7 @@ class Workbench:
         the place has other data."""
         if not is_task(places.data):
             data = self.images_of(ref, places.data, monitor)
-            return ImageTask(data, torch_device(execution))
+            return image_task(data, torch_device(execution))
         task = self.persons_task(places, ref.reading)
         if task.describe().digest != ref.digest:
             raise DataError(
@@ -113,7 +122,7 @@ class Workbench:
             self._task = (allowed, task_of_person(allowed.reference))
         return self._task[1]
 
-    def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
+    def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageSet:
         """The very images that a job is about. Raises DataError where the source has others."""
         # The reading that was right for the last job is, for the same run, right again.
         as_before = self._data is not None and self._data[0] == (source, ref.reading, True)
@@ -124,7 +133,7 @@ class Workbench:
             data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)
 
-    def _images_as_before(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
+    def _images_as_before(self, ref: DataRef, source: str, monitor: Monitor) -> ImageSet:
         """The images of a tree that an earlier version grew, which read folders in other ways."""
         with contextlib.suppress(DataError):
             data = self.images(source, ref.reading, monitor, as_before=True)

@@ -95,7 +95,7 @@ async def _with_the_images(
     The same place is believed to hold the same images (before it works, a session looks), unless
     that would leave a choice.
     """
-    source, reading = wanted.data.source, wanted.data.reading
+    source = wanted.data.source
     if not source:
         return runs[0] if runs else None
     if len(runs) == 1 and runs[0].settings.data.source == source and not look:
@@ -103,7 +103,7 @@ async def _with_the_images(
     if not runs:
         return None
     for known in runs:
-        found = await describe(source, known.data.digest, reading)
+        found = await describe(source, known.data.digest, known.reading)
         places.found[found.digest] = source
         if found.digest == known.data.digest:
             return known

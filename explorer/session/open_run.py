@@ -105,8 +105,10 @@ class Request:
     @property
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
-        named = [n for n in (self.arch, self.model, self.task) if n and is_reference(n)]
-        return (*filter(is_persons, named), *self.allow_factory)
+        transforms = str(self.overrides.get("transforms") or "")
+        named = [name for name in (self.arch, self.model, self.task, transforms) if name]
+        mine = [name for name in named if is_reference(name) and is_persons(name)]
+        return (*mine, *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
         """The options that were given and say nothing of a run which `store` holds already."""
@@ -249,7 +251,7 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit, self.factories.task_at)
+            describe = describer(executor, self.emit, self.factories)
             choice = await choose_run(
                 store, settings, checkpoint, self.places, describe, self._note,
                 may_begin=request.new_run,
@@ -261,7 +263,7 @@ class _Opening:
         weights = made_in(self.spool, root.snapshot)
         factory = _factory_of(root)
         task = self.factories.task_at(settings.data.source)
-        for named in (factory, task):
+        for named in (factory, task, root.data.transforms):
             if named is not None:
                 self.factories.allow(named)  # who begins the run has named it
 
@@ -282,9 +284,9 @@ class _Opening:
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
     ) -> Session:
-        describe = describer(executor, self.emit, self.factories.task_at)
+        describe = describer(executor, self.emit, self.factories)
+        await self.factories.ask(known, self.allow)
         document = await resumed(store, known, wanted, self.places, describe)
-        await self.factories.ask(document, self.allow)
         _tell_resuming(store, known, document, self.request, self.emit)
         return self._session(store, document, executor)
 
@@ -328,19 +330,21 @@ async def _open_root(
     executor: Executor,
     emit: Emit,
 ) -> Opened:
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
     job = OpenRoot(
         checkpoint=checkpoint,
         arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        **vars(settings.data.reading),
+        **vars(replace(settings.data.reading, transforms=transforms)),
         untrained=source.untrained,
         output=request.output,
     )
     path = "" if source.path is None else str(source.path)
     source_of_data = settings.data.source
     task = factory_here(source_of_data) if is_task(source_of_data) else None  # it has been named
-    places = Places(data=source_of_data, checkpoint=path, task=task)
+    places = Places(data=source_of_data, checkpoint=path, task=task, transforms=transforms)
     return cast(Opened, await run_for_root(job, places, executor, emit))
 
 
