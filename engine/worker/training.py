@@ -16,6 +16,7 @@ from engine.contracts import seeds
 from engine.contracts.jobs import Places, Trained, TrainFromScratch
 from engine.contracts.networks import Architecture, Execution
 from engine.contracts.references import is_reference, library_of
+from engine.contracts.short_names import RESNET, short_name
 from engine.data import ImageData
 from engine.models import architecture_of_name, build
 from engine.models.libraries import Scaling, scaling_of
@@ -57,16 +58,13 @@ def _from_nothing(job: TrainFromScratch, data: ImageData) -> Beginning:
     """Random weights, by the seed of the recipe."""
     channels, seed = data.image_shape_HWC[2], seeds.derive(job.recipe.seed, "weights")
     if not is_reference(job.arch):
-        architecture = architecture_of_name(
-            job.arch,
-            width=job.width,
-            shortcut=job.shortcut,
-            num_classes=len(data.classes),
-            in_channels=channels,
-        )
-        return Beginning(
-            architecture, build(architecture.factory, architecture.arguments, seed=seed)
-        )
+        told: dict[str, int | str] = {"num_classes": len(data.classes), "in_channels": channels}
+        if short_name(job.arch).kind == RESNET:
+            told |= {"width": job.width, "shortcut": job.shortcut}
+        architecture = architecture_of_name(job.arch, **told)
+        model = build(architecture.factory, architecture.arguments, seed=seed)
+        beginning = Beginning(architecture, model)
+        return beginning if "width" in told else _of_these_data(beginning, data)
     architecture, model = untrained(job.arch, len(data.classes), channels, seed=seed)
     return _of_these_data(Beginning(*_with_output(architecture, model, job.output)), data)
 
