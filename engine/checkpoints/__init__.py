@@ -31,6 +31,7 @@ from engine.checkpoints.own_format import is_own, read_own
 from engine.checkpoints.own_metadata import with_metadata
 from engine.checkpoints.recognise import recognised
 from engine.checkpoints.safe_load import read_content
+from engine.checkpoints.saved_folder import NOTHING_SAID, FolderWords, words_beside
 from engine.checkpoints.state_dict import (
     find_state,
     numbers_in,
@@ -45,6 +46,7 @@ from engine.checkpoints.time_limit import within
 from engine.contracts.errors import CheckpointError
 from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
+from engine.contracts.references import TRANSFORMERS, library_of
 from engine.models import FAMILIES, architecture_of_name, open_arguments
 
 LOAD_SECONDS = 60.0
@@ -74,6 +76,7 @@ class LoadedNetwork:
     notes: tuple[str, ...]  # what was stripped, chosen, converted or inferred, for the user
     digest: str  # the SHA-256 of the file
     inferred: bool = False  # from the tensors, which show no layout (`trials.py`)
+    folder: FolderWords = NOTHING_SAID  # what files beside it say
 
 
 def load(
@@ -121,7 +124,11 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
         architecture, model, notes = _into_family(arch, found.state)
     notes = content.notes + found.notes + notes
     inferred = architecture.factory in FAMILIES
-    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest, inferred)
+    is_saved = library_of(architecture.factory) == TRANSFORMERS
+    folder = words_beside(path) if is_saved else NOTHING_SAID
+    return LoadedNetwork(
+        architecture, model, None, found.metrics, notes, file.digest, inferred, folder
+    )
 
 
 _Result = tuple[Architecture, nn.Module, tuple[str, ...]]

@@ -59,7 +59,7 @@ def choose(
     if loaded.data is not None and loaded.data.mean:
         given = loaded.data
         return Choice(loaded.model, architecture, "checkpoint", given.mean, given.std)
-    scalings, own = _scalings(architecture, data)
+    scalings, own = _scalings(loaded, architecture, data)
     trials = Trials(loaded.model, architecture, scalings, data, execution, monitor)
     layouts = _layouts(architecture) if loaded.inferred else (USUAL,)
     if len(layouts) == 1 and architecture.factory != "cifar_resnet":
@@ -70,7 +70,7 @@ def choose(
     if loaded.inferred:
         chosen = _with_best_eps(chosen, trials)
     best = chosen.best
-    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own))
+    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own, loaded))
     for note in notes:
         monitor.note(note)
     if best.layout.arguments():
@@ -96,8 +96,18 @@ def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageDa
     return Choice(loaded.model, architecture, name, data.mean, data.std)
 
 
-def _scalings(architecture: Architecture, data: ImageData) -> tuple[dict[str, Scaling], str | None]:
-    """What is tried, and which of it a library names for its own weights of this network."""
+def scaling_said(loaded: LoadedNetwork) -> Scaling | None:
+    """How images are scaled for a file's weights: by a file beside it, or by its library."""
+    factory = loaded.architecture.factory
+    if library_of(factory) is None:
+        return None
+    return loaded.folder.scaling or scaling_of(factory)
+
+
+def _scalings(
+    loaded: LoadedNetwork, architecture: Architecture, data: ImageData
+) -> tuple[dict[str, Scaling], str | None]:
+    """What is tried, and which of it is named for the weights of this network."""
     channels = data.image_shape_HWC[2]
     known = {
         name: values
@@ -105,14 +115,14 @@ def _scalings(architecture: Architecture, data: ImageData) -> tuple[dict[str, Sc
         if len(values[0]) == channels
     }
     tried = {**known, f"{data.name} statistics": (data.mean, data.std)}
-    library = library_of(architecture.factory)
-    named = None if library is None else scaling_of(architecture.factory)
+    named = scaling_said(loaded)
     if named is None or len(named[0]) != channels:
         return tried, None
     for name, values in known.items():
         if values == named:
             return tried, name
-    own = library.partition(".")[0] if library else ""
+    library = library_of(architecture.factory) or ""
+    own = "its folder" if loaded.folder.scaling else library.partition(".")[0]
     return {own: named, **tried}, own
 
 
@@ -151,12 +161,13 @@ def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
     )
 
 
-def _scaling_notes(chosen: Chosen, own: str | None) -> tuple[str, ...]:
+def _scaling_notes(chosen: Chosen, own: str | None, loaded: LoadedNetwork) -> tuple[str, ...]:
     best = chosen.best
     table = ", ".join(f"{each.scaling} {each.as_given:.1f} %" for each in chosen.table)
     why = "the best"
     if best.scaling == own:
-        why = "that of its library's own weights, none being clearly better"
+        named = "its folder names" if loaded.folder.scaling else "its library names for its weights"
+        why = f"which {named}, none being clearly better"
     taken = f"the checkpoint names no normalisation; took {best.scaling}, {why} of: {table}"
     tied = [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
     if not tied:

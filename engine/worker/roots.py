@@ -10,6 +10,7 @@ from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.build import check_same_function
 from engine.checkpoints.fitting import untrained
+from engine.checkpoints.folder_fit import fit_to
 from engine.checkpoints.image_fit import check_output
 from engine.checkpoints.root_doubts import doubts_of, doubts_on_splits
 from engine.contracts.doubts import Doubt
@@ -108,7 +109,10 @@ def _loaded(
     normalisation.check_fit(architecture, loaded.data, data)
     architecture = _prepared(architecture, loaded.model, job.output)
     if not isinstance(loaded.model, CifarResNet):
-        check_output(loaded.model, data)
+        fitting = fit_to(data, loaded)
+        for note in fitting:
+            monitor.note(note)
+        loaded = replace(loaded, notes=(*loaded.notes, *fitting))
     choice = normalisation.choose(loaded, architecture, data, execution, monitor)
     data = data.with_normalisation(choice.mean, choice.std)
     return _Root(loaded, choice, data, named)
