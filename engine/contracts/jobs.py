@@ -410,6 +410,7 @@ class Places:
     checkpoint: str = ""
     output: str = ""  # the file that training or an export writes
     factory: Factory | None = None  # of a person's, which may be called as it is now
+    task: Factory | None = None  # the same of what makes the data's task, where `data` names that
     transforms: Factory | None = None  # likewise
 
 

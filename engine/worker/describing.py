@@ -12,6 +12,7 @@ from engine.checkpoints.fitting import untrained
 from engine.contracts.errors import EngineError
 from engine.contracts.jobs import DescribeStructure, Places, StructureDescribed
 from engine.contracts.networks import Architecture, Reading
+from engine.contracts.references import is_task
 from engine.models.cifar_resnet import CifarResNet
 from engine.models.preparations import prepare
 from engine.pruning.structure import structure_of
@@ -59,6 +60,8 @@ def _inputs(
     model: nn.Module, job: DescribeStructure, bench: Workbench, places: Places, monitor: Monitor
 ) -> Inputs:
     """What to run a network on: the data that are named, or noise of a shape that it takes."""
+    if is_task(places.data):
+        return examples(bench.persons_task(places, Reading()), EXAMPLES).inputs
     if places.data:
         task = image_task(bench.images(places.data, Reading(), monitor))
         return examples(task, EXAMPLES).inputs

@@ -34,6 +34,7 @@ from engine.contracts.jobs import (
     WeightsNamed,
 )
 from engine.contracts.networks import DataRef, Execution
+from engine.contracts.references import is_task
 from engine.contracts.settings import TrainingSettings
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
@@ -197,6 +198,8 @@ def describe_data(
     job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
 ) -> DataDescribed:
     """Which images lie at a place; the next job there need not read them again."""
+    if is_task(places.data):
+        return DataDescribed(bench.persons_task(places, job.reading).describe())
     wanted = DataRef(job.digest, (), (), **vars(job.reading))
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())

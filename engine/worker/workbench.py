@@ -23,7 +23,7 @@ from engine.contracts.networks import (
     Reading,
     SnapshotRef,
 )
-from engine.contracts.references import Factory
+from engine.contracts.references import Factory, is_task
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageSet, load, open_data
@@ -33,7 +33,9 @@ from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
 from engine.runtime.sharing import apart
 from engine.tasks import Split, Task, image_task
-from engine.worker.factories import check_allowed
+from engine.tasks.checking import CheckedTask
+from engine.tasks.foreign import task_of_person
+from engine.worker.factories import check_allowed, check_task_allowed
 from engine.worker.transforms import transforms_of
 
 
@@ -53,6 +55,7 @@ class Workbench:
         self.spool = spool
         self.allowed_transforms: Factory | None = None  # of the request under way
         self._data: tuple[tuple[str, Reading, bool], ImageSet] | None = None
+        self._task: tuple[Factory, CheckedTask] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
     def images(
@@ -92,8 +95,32 @@ class Workbench:
     def task_of(self, ref: DataRef, places: Places, execution: Execution, monitor: Monitor) -> Task:
         """What a job's networks are for, on the device that is to compute. Raises DataError where
         the place has other data."""
-        data = self.images_of(ref, places.data, monitor)
-        return image_task(data, torch_device(execution))
+        if not is_task(places.data):
+            data = self.images_of(ref, places.data, monitor)
+            return image_task(data, torch_device(execution))
+        task = self.persons_task(places, ref.reading)
+        if task.describe().digest != ref.digest:
+            raise DataError(
+                f"the task {places.data} has not the data that this tree was grown on (its digest "
+                "differs); bring back the original, or start a new tree"
+            )
+        return task
+
+    def persons_task(self, places: Places, reading: Reading) -> CheckedTask:
+        """The task that a person's function makes, once for a file of theirs.
+
+        Raises ForeignFactoryError where nobody has allowed that, UnknownFamilyError, DataError.
+        """
+        if reading != Reading():
+            raise DataError(
+                "--train-limit, --image-size and --resize are for images that are read here; leave "
+                "them out, and have the task do it"
+            )
+        allowed = check_task_allowed(places.data, places.task)
+        if self._task is None or self._task[0] != allowed:
+            self._task = None  # room for the next one
+            self._task = (allowed, task_of_person(allowed.reference))
+        return self._task[1]
 
     def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageSet:
         """The very images that a job is about. Raises DataError where the source has others."""

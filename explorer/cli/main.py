@@ -27,10 +27,11 @@ from explorer.cli.options import (
     RandomWeights,
     Store,
     StoreFile,
+    Task,
     TrustPickle,
     Weights,
 )
-from explorer.cli.settings_options import Given, takes_settings
+from explorer.cli.settings_options import Given, check_one_place, takes_settings
 
 # The settings of a run that a training from scratch has too.
 OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "loader", "transforms",
@@ -77,6 +78,7 @@ def auto(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    task: Task = None,
     output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
@@ -93,8 +95,9 @@ def auto(
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
+    check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model, *given, weights, random_weights, allow_factory or (), output)
+    request = Request(model, *given, weights, random_weights, allow_factory or (), output, task)
     run(request, as_json=json, yes=yes)
 
 
@@ -200,6 +203,7 @@ def structure(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="PLACE", help="Images to run it on, as for auto"),
     ] = None,
+    task: Task = None,
     input_: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--input", metavar="CxHxW", help="How large images it takes, as 3x224x224"),
@@ -214,7 +218,8 @@ def structure(
     from explorer.cli.commands.structure import Named
     from explorer.cli.commands.structure import structure as run
 
-    named = Named(model, arch, weights, trust_pickle, data, input_, output_)
+    check_one_place(data, task)
+    named = Named(model, arch, weights, trust_pickle, data, input_, output_, task)
     run(named, as_json=json)
 
 
@@ -242,6 +247,7 @@ def open_(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    task: Task = None,
     output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
@@ -254,8 +260,11 @@ def open_(
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
+    check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model or "", *given, weights, random_weights, allow_factory or (), output)
+    request = Request(
+        model or "", *given, weights, random_weights, allow_factory or (), output, task
+    )
     raise typer.Exit(explore(request if model else None))
 
 

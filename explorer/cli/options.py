@@ -55,11 +55,20 @@ Output = Annotated[
 ]
 
 
+Task = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="REFERENCE",
+        help="Data of another kind: a package.module:function that makes a task (docs/tasks.md)",
+    ),
+]
+
+
 AllowFactory = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         metavar="REFERENCE",
-        help="Call this package.module:factory that a store names (code!); may be repeated",
+        help="Call this package.module:function that a store names (code!); may be repeated",
     ),
 ]
 

@@ -76,11 +76,13 @@ def folders_of(store: Path, checkpoint: Path | None = None) -> tuple[Path, ...]:
 
 
 def describer(executor: Executor, emit: Emit, factories: Factories) -> Describe:
-    """Has the executor look at places, with what prepares the images where that is allowed."""
+    """Has the executor look at places, with a person's code where that is allowed: the task that
+    a place names, and what prepares the images."""
 
     async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
         job = DescribeData(digest, **vars(reading))
-        places = Places(data=place, transforms=factories.check(reading.transforms))
+        leave = factories.task_at(place), factories.check(reading.transforms)
+        places = Places(data=place, task=leave[0], transforms=leave[1])
         result = await run_for_root(job, places, executor, emit)
         return cast(DataDescribed, result).data
 
@@ -126,8 +128,9 @@ def moved(document: RunDocument) -> Noted:
 
 def in_words(data: DataDescription) -> str:
     """A data set as a person tells it from another."""
+    items = "images" if data.row == "image" else "items"
     return (
-        f"{data.name!r} ({data.num_train:,} images for training, {data.num_validation:,} for "
+        f"{data.name!r} ({data.num_train:,} {items} for training, {data.num_validation:,} for "
         f"validation, {data.num_test:,} for test, of {len(data.classes)} classes; digest "
         f"{data.digest[:_DIGITS]})"
     )

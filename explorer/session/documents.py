@@ -54,7 +54,7 @@ class ForkedFrom:
 @dataclass(frozen=True)
 class Origin:
     """Where a run comes from: the checkpoint, what was noted of it, the run it was forked from, and
-    the person's factory that makes its network, as its file was when the run began."""
+    the persons' functions that make its network and its task, as their files were when it began."""
 
     checkpoint: FileRef | None = None
     trusted_pickle: bool = False
@@ -62,6 +62,7 @@ class Origin:
     forked_from: ForkedFrom | None = None
     doubts: tuple[Doubt, ...] = ()
     factory: Factory | None = None
+    task: Factory | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Functions of persons' that make networks or prepare images: code, called only where a person has
-allowed it.
+"""Persons' functions that make networks and tasks or prepare images: code, called only where
+somebody allowed it.
 
 A store names one; the file of its module is known by its SHA-256, kept with the run when it is
 begun. What was allowed holds for one session, and for the file as it was then.
@@ -17,6 +17,7 @@ from engine.contracts.references import (
     factory_here,
     is_persons,
     is_reference,
+    is_task,
     source_of,
 )
 from explorer.session.documents import RunDocument
@@ -41,7 +42,7 @@ class _Code:
 
     what: str
     reference: str
-    begun_with: Factory | None
+    begun_with: Factory | None = None
     may_change: bool = True
 
     def has_changed(self, now: Factory) -> bool:
@@ -68,11 +69,17 @@ class Factories:
         """
         return self._needed(_network_of(document))
 
-    def transforms_of(self, document: RunDocument) -> Factory | None:
-        """The function that prepares a run's images, None where it is none of a person's.
+    def task_of(self, document: RunDocument) -> Factory | None:
+        """The same of the function that makes a run's task."""
+        return self._needed(_task_of(document))
 
-        Raises ForeignFactoryError where nobody has allowed it, or it has changed.
-        """
+    def task_at(self, place: str) -> Factory | None:
+        """The same of a place of data that a person has given."""
+        return self._needed(_Code("the task is made by", place) if is_task(place) else None)
+
+    def transforms_of(self, document: RunDocument) -> Factory | None:
+        """The same of the function that prepares a run's images; one that has changed since is
+        never called."""
         return self._needed(_transforms_of(document))
 
     def check(self, transforms: Factory | None) -> Factory | None:
@@ -81,7 +88,7 @@ class Factories:
 
     async def ask(self, document: RunDocument, allow: Allow) -> None:
         """Asks a person once for a function and file; what is answered shows in `needed_by`."""
-        for code in (_network_of(document), _transforms_of(document)):
+        for code in (_network_of(document), _task_of(document), _transforms_of(document)):
             if code is None or source_of(code.reference) is None:
                 continue  # that it is not here is told when it is needed
             now = factory_here(code.reference)
@@ -117,6 +124,15 @@ def _network_of(document: RunDocument) -> _Code | None:
         return None
     what = f"the network of run {document.run.name} is made by"
     return _Code(what, reference, document.origin.factory)
+
+
+def _task_of(document: RunDocument) -> _Code | None:
+    reference, begun_with = document.settings.data.source, document.origin.task
+    if not is_task(reference):
+        return None
+    if begun_with is not None and begun_with.reference != reference:
+        begun_with = None  # somebody said since that another one gives the same data
+    return _Code(f"the task of run {document.run.name} is made by", reference, begun_with)
 
 
 def _transforms_of(document: RunDocument) -> _Code | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
@@ -19,6 +20,7 @@ from engine.contracts.references import (
     factory_here,
     is_persons,
     is_reference,
+    is_task,
     name_of,
 )
 from engine.contracts.settings import (
@@ -67,7 +69,8 @@ from store import Run, StoreClaim, TreeStore
 class Request:
     """What the user asked to open. `overrides` holds only the settings that were given; a
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
-    model that is a network by reference, and `allow_factory` the factories that may be called."""
+    model that is a network by reference, and `allow_factory` the functions that may be called;
+    `task` is the one that makes the data's task."""
 
     model: str
     store: Path | None = None
@@ -81,18 +84,29 @@ class Request:
     random_weights: bool = False
     allow_factory: Sequence[str] = ()
     output: str | None = None
+    task: str | None = None
 
     @property
     def data(self) -> str | None:
-        """The place of the images that was given."""
-        given = self.overrides.get("data")
+        """The place of the data that was given: the function that makes a task, or of images."""
+        given = self.overrides.get("data") if self.task is None else self.task
         return None if given is None else str(given)
+
+    def check_data(self) -> None:
+        """Raises UsageError or ForeignFactoryError where nothing can be there."""
+        if self.task is None:
+            return check_data(self.data or "")
+        if not is_task(self.task):
+            raise UsageError(
+                f"--task {self.task!r}: give package.module:function, a function that makes a task"
+            )
+        factory_here(self.task)
 
     @property
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
         transforms = str(self.overrides.get("transforms") or "")
-        named = [name for name in (self.arch, self.model, transforms) if name]
+        named = [name for name in (self.arch, self.model, self.task, transforms) if name]
         mine = [name for name in named if is_reference(name) and is_persons(name)]
         return (*mine, *self.allow_factory)
 
@@ -139,7 +153,8 @@ def settings_of(request: Request) -> Settings:
     data = request.data or ("sample" if request.model == "sample" else "")
     values = {**preset(request.protocol, data), **request.overrides}
     settings = with_values(Settings(), values)
-    return replace(settings, data=replace(settings.data, source=full_path(data)))
+    place = data if request.task is not None else full_path(data)
+    return replace(settings, data=replace(settings.data, source=place))
 
 
 async def open_session(
@@ -158,7 +173,7 @@ async def open_session(
     Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
     source = source_of(request)
-    check_data(request.data or "")
+    request.check_data()
     if source.path is not None and is_store(source.path):
         path = source.path
         check_resumable(path, request.overrides, request.of_new_runs(path))
@@ -247,13 +262,13 @@ class _Opening:
         await check_accepted(root.doubts, self.accept)
         weights = made_in(self.spool, root.snapshot)
         factory = _factory_of(root)
-        if factory is not None:
-            self.factories.allow(factory)  # who begins the run has named it
-        if root.data.transforms is not None:
-            self.factories.allow(root.data.transforms)
+        task = self.factories.task_at(settings.data.source)
+        for named in (factory, task, root.data.transforms):
+            if named is not None:
+                self.factories.allow(named)  # who begins the run has named it
 
         def begin(new: TreeStore) -> Run:
-            return _new_run(new, weights, checkpoint, request, settings, root, factory)
+            return _new_run(new, weights, checkpoint, request, settings, root, factory, task)
 
         if store:
             document = RunDocument.of(begin(store))
@@ -327,7 +342,9 @@ async def _open_root(
         output=request.output,
     )
     path = "" if source.path is None else str(source.path)
-    places = Places(data=settings.data.source, checkpoint=path, transforms=transforms)
+    source_of_data = settings.data.source
+    task = factory_here(source_of_data) if is_task(source_of_data) else None  # it has been named
+    places = Places(data=source_of_data, checkpoint=path, task=task, transforms=transforms)
     return cast(Opened, await run_for_root(job, places, executor, emit))
 
 
@@ -344,11 +361,17 @@ def _new_run(
     settings: Settings,
     root: Opened,
     factory: Factory | None,
+    task: Factory | None,
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
     origin = Origin(
-        checkpoint, request.trust_pickle, root.notes, doubts=root.doubts, factory=factory
+        checkpoint,
+        request.trust_pickle,
+        root.notes,
+        doubts=root.doubts,
+        factory=factory,
+        task=task,
     )
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",

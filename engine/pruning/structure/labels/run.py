@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.pruning.structure.labels.call import Call
@@ -18,6 +17,7 @@ from engine.pruning.structure.labels.norms import NORMS
 from engine.pruning.structure.labels.planes import Info
 from engine.pruning.structure.labels.pooling import POOLING
 from engine.pruning.structure.labels.products import PRODUCTS
+from engine.runtime.dispatch import OperationMode
 
 aten = torch.ops.aten
 _RULES: dict[object, Rule] = {**PRODUCTS, **NORMS, **POOLING, **MOVEMENT}
@@ -36,18 +36,13 @@ _WITHOUT_LABELS = {
 }
 
 
-class LabelRun(TorchDispatchMode):
+class LabelRun(OperationMode):
     """Does with labels what each operation does with values."""
 
     def __init__(self, carrier: Carrier) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.carrier = carrier
         self.unknown: set[str] = set()  # operations without a rule that labels came to
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Never compiled; to have it say so, torch would import its compiler for seconds."""
-        return False
 
     def __torch_dispatch__(
         self,
