@@ -100,11 +100,22 @@ class ScoringSettings(Checked):
     """How structures are ranked, and what candidates lose."""
 
     criterion: str = setting(
-        "kl", Option("criterion", "What ranks blocks and filters", choices=tuple(CRITERIA))
+        "kl",
+        Option(
+            "criterion",
+            "What ranks blocks and filters (kl: of CIFAR ResNets; unless given, of other networks "
+            "kl-fast, with attention kl-fisher)",
+            choices=tuple(CRITERIA),
+        ),
     )
     criterion_samples: int = setting(
         500,
-        Option("criterion_samples", "Training images a class to score with", low=1, high=10**6),
+        Option(
+            "criterion_samples",
+            "Training images a class to score with (of other networks 500 in all)",
+            low=1,
+            high=10**6,
+        ),
     )
     match: str = setting(
         "filters",

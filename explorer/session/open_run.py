@@ -60,6 +60,7 @@ from explorer.session.named_files import (
     is_store,
     may_write_beside,
 )
+from explorer.session.network_defaults import with_network_defaults
 from explorer.session.root_job import run_for_root
 from explorer.session.session import Session
 from store import Run, StoreClaim, TreeStore
@@ -148,11 +149,16 @@ def elsewhere(path: Path | None, request: Request) -> str | None:
     return f"the tree is kept in the current folder: {path.parent} may not be written to{beside}"
 
 
-def settings_of(request: Request) -> Settings:
-    """The settings of a new run: presets first, then what was given."""
+def _values_of(request: Request) -> dict[str, SettingValue]:
+    """The settings that somebody has chosen for a new run: presets first, then what was given."""
     data = request.data or ("sample" if request.model == "sample" else "")
-    values = {**preset(request.protocol, data), **request.overrides}
-    settings = with_values(Settings(), values)
+    return {**preset(request.protocol, data), **request.overrides}
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings of a new run, of a CIFAR ResNet where they depend on its network."""
+    data = request.data or ("sample" if request.model == "sample" else "")
+    settings = with_values(Settings(), _values_of(request))
     place = data if request.task is not None else full_path(data)
     return replace(settings, data=replace(settings.data, source=place))
 
@@ -254,12 +260,15 @@ class _Opening:
             describe = describer(executor, self.emit, self.factories)
             choice = await choose_run(
                 store, settings, checkpoint, self.places, describe, self._note,
-                may_begin=request.new_run,
+                given=_values_of(request), may_begin=request.new_run,
             )  # fmt: skip
         if store and choice.known:
             return await self._resumed(store, choice.known, settings, executor)
         root = await _open_root(source, checkpoint, request, settings, executor, self.emit)
         await check_accepted(root.doubts, self.accept)
+        settings = with_network_defaults(
+            settings, _values_of(request), root.structure, len(root.data.classes)
+        )
         weights = made_in(self.spool, root.snapshot)
         factory = _factory_of(root)
         task = self.factories.task_at(settings.data.source)
