@@ -50,7 +50,9 @@ def shard(source: random.Random, name: str) -> bytes:
         for number in range(6):
             add(archive, f"{number}.png", encoded(source))
             label = str(number % 2).encode()
-            add(archive, f"{number}.cls", source.choice(LABELS) if source.random() < 0.01 else label)
+            add(
+                archive, f"{number}.cls", source.choice(LABELS) if source.random() < 0.01 else label
+            )
         for _ in range(source.choice((0, 0, 1, 3))):
             odd = {"type": source.choice(TYPES), "linkname": source.choice(("..", "/dev/zero", ""))}
             add(archive, source.choice(FILES), encoded(source), **odd)
