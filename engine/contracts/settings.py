@@ -24,11 +24,11 @@ from engine.contracts.options import (
     setting_fields,
 )
 
-# What each criterion looks at, in words; {images} is how many images a class.
+# What each criterion looks at, in words; {items} is how many images a class.
 CRITERIA: Mapping[str, str] = {
-    "kl": "exact, {images} images a class",
-    "kl-fast": "estimated where it is small, {images} images a class",
-    "kl-fisher": "estimated from gradients, {images} images a class",
+    "kl": "exact, {items}",
+    "kl-fast": "estimated where it is small, {items}",
+    "kl-fisher": "estimated from gradients, {items}",
     "l1": "the weights alone",
 }
 SIMILARITIES = ("cka",)

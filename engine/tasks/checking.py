@@ -67,7 +67,7 @@ class CheckedTask:
         for name in _COUNTS:
             count = getattr(about, name)
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-                raise self._error("describe", f"says {name} is {shown(count)}; each split needs 1")
+                raise self._error("describe", f"says {name} is {_number(count)}; a split needs one")
         if not isinstance(about.digest, str) or not re.fullmatch(r"[\w-]{8,128}", about.digest):
             raise self._error(
                 "describe",
@@ -164,6 +164,11 @@ class CheckedTask:
 def num_classes(about: DataDescription) -> int:
     """How many classes rows are told apart by."""
     return about.num_classes or len(about.classes)
+
+
+def _number(value: Any) -> str:
+    is_short = isinstance(value, int | float) and -1e12 < value < 1e12
+    return str(value) if is_short else shown(value)
 
 
 def _shape(tensor: Tensor) -> str:

@@ -78,7 +78,7 @@ def _epoch(
     phase: str,
 ) -> Epoch:
     draw, device = generator(plan.seed, "epoch", epoch), torch_device(execution)
-    so_far = _SoFar.on(device)
+    so_far = _SoFar.on(device, task.describe().row)
     num_items = sum(sizes)
     steps_before = (epoch - plan.first_epoch) * num_items
     steps_in_all = (plan.last_epoch - plan.first_epoch) * num_items
@@ -116,15 +116,17 @@ class _SoFar:
 
     loss_sum: Tensor
     correct: Tensor
+    row: str
     num_items: int = 0
     num_rows: int = 0
     started: float = field(default_factory=time.perf_counter)
 
     @staticmethod
-    def on(device: torch.device) -> _SoFar:
+    def on(device: torch.device, row: str) -> _SoFar:
         return _SoFar(
             torch.zeros((), device=device, dtype=torch.float64),
             torch.zeros((), device=device, dtype=torch.int64),
+            row,
         )
 
     def add(self, loss: Tensor, right: Tensor, num_items: int, num_rows: int) -> None:
@@ -146,4 +148,5 @@ class _SoFar:
             loss=round(float(self.loss_sum) / self.num_rows, 5),
             accuracy=round(100 * int(self.correct) / self.num_rows, 3),
             images_per_second=self.rows_per_second,
+            row=self.row,
         )

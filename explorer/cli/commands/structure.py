@@ -140,7 +140,10 @@ def _block_told(block: Block) -> BlockTold:
 def _print(found: StructureDescribed) -> None:
     structure = found.structure
     shape = "×".join(map(str, found.input_shape))
-    say(f"{found.network} on images of {shape}; its classifier is {structure.output_module or '-'}")
+    taken = "images" if len(found.input_shape) == 3 else "items"
+    say(
+        f"{found.network} on {taken} of {shape}; its classifier is {structure.output_module or '-'}"
+    )
     if structure.blocks:
         _print_blocks(structure)
     for line in (*_group_lines(structure), *_frozen_lines(structure)):
