@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
-from engine.contracts.loaders import LOADERS
+from engine.contracts.loaders import AUTO, LOADERS
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -79,7 +79,7 @@ class DataSettings(Checked):
                low=1, high=8192),
     )  # fmt: skip
     loader: str = setting(
-        "auto",
+        AUTO,
         Option("loader", "Images in memory, or decoded when they are needed; auto: by their size",
                choices=LOADERS),
     )  # fmt: skip

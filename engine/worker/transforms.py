@@ -38,7 +38,7 @@ def transforms_of(wanted: Factory | None, allowed: Factory | None) -> Transforms
             f"the file of {reference[:200]!r}, which prepares the images, has changed since it was "
             "allowed; look at it and open the store again"
         )
-    return PersonsTransforms(reference)
+    return PersonsTransforms(wanted)
 
 
 class PersonsTransforms:
@@ -48,18 +48,27 @@ class PersonsTransforms:
     What it draws from the states of torch, NumPy and random follows from the image's own seed.
     """
 
-    def __init__(self, reference: str) -> None:
-        self.reference = reference
+    def __init__(self, code: Factory) -> None:
+        self.code, self.reference = code, code.reference
         self._function: Callable[[Image.Image, bool], object] | None = None
         self._lock = threading.Lock()  # random states are those of the whole process
 
     def __call__(self, image: Image.Image, seed: int | None) -> np.ndarray:
         with self._lock, users_modules_first(self.reference.partition(":")[0]):
             if self._function is None:
-                self._function = import_factory(self.reference)
+                self._function = self._imported()
             with _seeded(EVALUATION_SEED if seed is None else seed):
                 found = self._called(image, seed is not None)
         return self._pixels(found)
+
+    def _imported(self) -> Callable[[Image.Image, bool], object]:
+        """The function, if it is still the one that was allowed: other processes begin later."""
+        if factory_here(self.reference) != self.code:
+            raise DataError(
+                f"the file of {self.reference} has changed since work began; bring back what it "
+                "was, and try again"
+            )
+        return import_factory(self.reference)
 
     def _called(self, image: Image.Image, training: bool) -> object:
         assert self._function is not None
@@ -85,11 +94,11 @@ class PersonsTransforms:
             "normalised, which is done for every network alike"
         )
 
-    def __getstate__(self) -> str:
-        return self.reference
+    def __getstate__(self) -> Factory:
+        return self.code
 
-    def __setstate__(self, reference: str) -> None:
-        self.__init__(reference)  # type: ignore[misc]
+    def __setstate__(self, code: Factory) -> None:
+        self.__init__(code)  # type: ignore[misc]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from torch import nn
 from engine.contracts.errors import DataError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
 from engine.contracts.jobs import Places
+from engine.contracts.loaders import MEMORY, STREAMING
 from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
     DataDescription,
@@ -111,10 +113,11 @@ class Workbench:
 
         Raises ForeignFactoryError where nobody has allowed that, UnknownFamilyError, DataError.
         """
-        if reading != Reading():
+        usual = replace(reading, loader=MEMORY) == Reading()
+        if not usual or reading.loader == STREAMING:
             raise DataError(
-                "--train-limit, --image-size and --resize are for images that are read here; leave "
-                "them out, and have the task do it"
+                "--train-limit, --image-size, --resize, --loader and --transforms are for images "
+                "that are read here; leave them out, and have the task do it"
             )
         allowed = check_task_allowed(places.data, places.task)
         if self._task is None or self._task[0] != allowed:
@@ -130,6 +133,8 @@ class Workbench:
         if data.digest != ref.digest and as_before:
             data = self.images(source, ref.reading, monitor)
         if data.digest != ref.digest:
+            if ref.loader == STREAMING:  # which earlier versions did not have
+                raise _other_data(source)
             data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)
 
@@ -144,10 +149,7 @@ class Workbench:
                     "classes passed over): it keeps that"
                 )
                 return data
-        raise DataError(
-            f"{plain(source, LONGEST_MESSAGE)} is not the data that this tree was grown on (its "
-            "images or labels differ); bring back the original, or start a new tree"
-        )
+        raise _other_data(source)
 
     def network(self, ref: NetworkRef, allowed: Factory | None) -> nn.Module:
         """A node's network with its weights, by a person's factory only where that is allowed.
@@ -204,3 +206,10 @@ class Workbench:
         make_folder(self.spool)
         write_bytes_atomically(snapshot_path(self.spool, sha256), content)
         return SnapshotRef(sha256)
+
+
+def _other_data(source: str) -> DataError:
+    return DataError(
+        f"{plain(source, LONGEST_MESSAGE)} is not the data that this tree was grown on (its "
+        "images or labels differ); bring back the original, or start a new tree"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.contracts.errors import DataError
-from engine.contracts.loaders import MEMORY, STREAMING
+from engine.contracts.loaders import AUTO, MEMORY, STREAMING
 from engine.contracts.message_text import plain
 from engine.data.sources.collector import Collected
 from engine.data.sources.limits import COPIES, available_bytes, in_gb
@@ -38,7 +38,7 @@ def chosen_loader(asked: str, source: Source, size: Target | None) -> Chosen:
                 "array a split, which is read whole: leave it out"
             )
         return Chosen(MEMORY)
-    if asked != "auto":
+    if asked != AUTO:
         return Chosen(asked)
     num_bytes, free = _decoded_bytes(source.images, size), available_bytes()
     if num_bytes is None or free is None or COPIES * num_bytes <= MEMORY_SHARE * free:

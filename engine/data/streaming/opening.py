@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.contracts.errors import DataError
+from engine.contracts.errors import DataError, SizesDifferError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.references import Factory
 from engine.data.sources.collector import Collected
@@ -168,7 +168,7 @@ def _several_sizes(
     common_size, odd_size = (
         (int(rows_N["width"][number]), int(rows_N["height"][number])) for number in (common, odd)
     )
-    return DataError(
+    return SizesDifferError(
         f"{plain(name)}: {shown(entries[odd].path)} is {odd_size[0]}×{odd_size[1]} pixels, but "
         f"{int(counts.max()):,} images are {common_size[0]}×{common_size[1]}, and there are "
         f"{len(counts):,} sizes in all; all images need one size: bring them to one with "
