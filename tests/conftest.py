@@ -17,7 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("PYTHONPYCACHEPREFIX", tempfile.mkdtemp(prefix="pe-explore-pyc-"))
 
-for folder in ("engine", "session", "store", "cli", "docs", "tui", "fuzz"):
+for folder in ("engine", "session", "store", "cli", "docs", "tui", "fuzz", "zoo"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 

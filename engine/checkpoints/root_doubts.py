@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,8 +12,7 @@ from engine.checkpoints.class_order import find_order
 from engine.contracts.doubts import Doubt
 from engine.contracts.message_text import shown
 from engine.contracts.networks import DataDescription
-from engine.data import ImageData
-from engine.data.splits import num_shared
+from engine.data import ImageSet
 from engine.measures.accuracy import Evaluation
 from engine.measures.significance import binomial_tail, standard_error
 
@@ -43,10 +41,9 @@ def doubts_of(
     return tuple(found)
 
 
-def doubts_on_splits(data: ImageData) -> tuple[Doubt, ...]:
+def doubts_on_splits(data: ImageSet) -> tuple[Doubt, ...]:
     """A doubt where test images are training or validation images too."""
-    ours_NHWC = np.concatenate([split.pixels_NHWC.cpu() for split in (data.train, data.validation)])
-    shared = num_shared(data.test.pixels_NHWC.cpu().numpy(), ours_NHWC)
+    shared = data.num_shared()
     if shared == 0:
         return ()
     words = (

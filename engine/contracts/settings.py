@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
+from engine.contracts.loaders import AUTO, LOADERS
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -59,7 +60,7 @@ class DataSettings(Checked):
         Option(
             "data",
             "A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
-            "train/<class>/* and test/<class>/*, or an .npz",
+            "train/<class>/* and test/<class>/*, a folder of tar shards, or an .npz",
             unset="what the checkpoint names",
         ),
     )
@@ -77,11 +78,21 @@ class DataSettings(Checked):
         Option("resize", "The shorter side before the middle is cut out; --image-size if not given",
                low=1, high=8192),
     )  # fmt: skip
+    loader: str = setting(
+        AUTO,
+        Option("loader", "Images in memory, or decoded when they are needed; auto: by their size",
+               choices=LOADERS),
+    )  # fmt: skip
+    transforms: str | None = setting(
+        None,
+        Option("transforms", "A package.module:function of yours that prepares streamed images",
+               unset="crops and flips"),
+    )  # fmt: skip
 
     @property
     def reading(self) -> Reading:
-        """How the images are read."""
-        return Reading(self.train_limit, self.image_size, self.resize)
+        """How the images are read, where nobody has looked at them yet."""
+        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
 
 
 @dataclass(frozen=True)
@@ -89,11 +100,22 @@ class ScoringSettings(Checked):
     """How structures are ranked, and what candidates lose."""
 
     criterion: str = setting(
-        "kl", Option("criterion", "What ranks blocks and filters", choices=tuple(CRITERIA))
+        "kl",
+        Option(
+            "criterion",
+            "What ranks blocks and filters (kl: of CIFAR ResNets; unless given, of other networks "
+            "kl-fast, with attention kl-fisher)",
+            choices=tuple(CRITERIA),
+        ),
     )
     criterion_samples: int = setting(
         500,
-        Option("criterion_samples", "Training images a class to score with", low=1, high=10**6),
+        Option(
+            "criterion_samples",
+            "Training images a class to score with (of other networks 500 in all)",
+            low=1,
+            high=10**6,
+        ),
     )
     match: str = setting(
         "filters",

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import device_of
+from engine.runtime.dispatch import OperationMode
 from engine.tasks import Inputs
 from engine.tasks.batch import mapped, run_on
 
@@ -83,11 +83,11 @@ def foldable_pairs(model: nn.Module, example: Inputs) -> list[tuple[nn.Conv2d, n
     return watch.pairs({id(leaf) for leaf in returned})
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(OperationMode):
     """Sees which operations take a tensor, and which modules made and got it."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.uses: Counter[int] = Counter()  # of a tensor, by its id
         self.made: list[tuple[nn.Conv2d, Tensor]] = []  # kept: no other tensor gets such an id
         self.norms: dict[int, nn.BatchNorm2d] = {}  # by the id of what they got

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -154,8 +155,14 @@ def _matched(
     """The unit edit whose saving in MACs or parameters is nearest the layer's (bisection)."""
 
     def amount(edit: Edit) -> int:
-        cost: Cost = cost_of(editing.apply(edit, model), example)
+        cost: Cost = cost_of(editing.apply(edit, model, share=True), example)
         return cost.num_macs if match == "macs" else cost.num_params
+
+    @functools.cache
+    def amount_without(count: int) -> int:
+        edit = of_count(count)
+        assert edit is not None  # one unit could go, and so can as many as are spare
+        return amount(edit)
 
     target = amount(layer)
     low, high = 1, most
@@ -163,8 +170,6 @@ def _matched(
         return None
     while low < high:  # the smallest count that saves at least as much as the layer does
         middle = (low + high) // 2
-        edit = of_count(middle)
-        assert edit is not None
-        low, high = (low, middle) if amount(edit) <= target else (middle + 1, high)
-    nearest = [edit for n in (low - 1, low) if n >= 1 and (edit := of_count(n)) is not None]
-    return min(nearest, key=lambda edit: abs(amount(edit) - target))
+        low, high = (low, middle) if amount_without(middle) <= target else (middle + 1, high)
+    nearest = [count for count in (low - 1, low) if count >= 1]
+    return of_count(min(nearest, key=lambda count: abs(amount_without(count) - target)))

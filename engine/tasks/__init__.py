@@ -3,6 +3,7 @@ functions of rows."""
 
 from engine.tasks.batch import IGNORED, Batch, Inputs
 from engine.tasks.images import ImageTask
+from engine.tasks.streamed import StreamedTask, image_task
 from engine.tasks.task import SPLITS, Split, Task, examples, num_items
 
 __all__ = [
@@ -12,7 +13,9 @@ __all__ = [
     "ImageTask",
     "Inputs",
     "Split",
+    "StreamedTask",
     "Task",
     "examples",
+    "image_task",
     "num_items",
 ]

@@ -11,6 +11,7 @@ from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.fitting import untrained
 from engine.contracts.errors import EngineError
 from engine.contracts.jobs import DescribeStructure, Places, StructureDescribed
+from engine.contracts.loaders import AUTO
 from engine.contracts.networks import Architecture, Reading
 from engine.contracts.references import is_task
 from engine.models.cifar_resnet import CifarResNet
@@ -19,7 +20,7 @@ from engine.pruning.structure import structure_of
 from engine.pruning.structure.find import find_structure
 from engine.pruning.structure.recording import NETWORK_ERRORS, Example, undisturbed
 from engine.runtime.progress import Monitor
-from engine.tasks import ImageTask, Inputs, examples
+from engine.tasks import Inputs, examples, image_task
 from engine.tasks.batch import tensors_of
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
@@ -63,7 +64,7 @@ def _inputs(
     if is_task(places.data):
         return examples(bench.persons_task(places, Reading()), EXAMPLES).inputs
     if places.data:
-        task = ImageTask(bench.images(places.data, Reading(), monitor))
+        task = image_task(bench.images(places.data, Reading(loader=AUTO), monitor))
         return examples(task, EXAMPLES).inputs
     if job.input_shape:
         return _noise(job.input_shape)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.fitting import untrained
+from engine.checkpoints.folder_fit import fit_to
 from engine.checkpoints.image_fit import check_output
 from engine.checkpoints.root_doubts import doubts_on_splits
-from engine.contracts.errors import DataNotNamedError
+from engine.contracts.errors import DataNotNamedError, SizesDifferError
 from engine.contracts.jobs import OpenRoot, Places
 from engine.contracts.networks import Execution
-from engine.data import ImageData
+from engine.contracts.references import library_of
+from engine.data import ImageSet
 from engine.data.sources import KNOWN_NAMES
 from engine.models.cifar_resnet import CifarResNet
+from engine.models.libraries import sizes_of
 from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
-from engine.tasks import ImageTask
+from engine.tasks import image_task
 from engine.worker.root import (
     Root,
     check_reference,
@@ -46,11 +51,15 @@ def _loaded(
     architecture = known_architecture(loaded)
     monitor.tell(network_read(architecture))
     named = None if places.data else _data_named_by(loaded)
-    data = bench.images_for(loaded.data, places.data or named or "", job.reading, monitor)
+    with _told_by_the_library(architecture.factory):
+        data = bench.images_for(loaded.data, places.data or named or "", job.reading, monitor)
     normalisation.check_fit(architecture, loaded.data, data)
     architecture = prepared(architecture, loaded.model, job.output)
     if not isinstance(loaded.model, CifarResNet):
-        check_output(loaded.model, data.describe())
+        fitting = fit_to(data, loaded)
+        for note in fitting:
+            monitor.note(note)
+        loaded = replace(loaded, notes=(*loaded.notes, *fitting))
     choice = normalisation.choose(loaded, architecture, data, execution, monitor)
     root = _with_choice(loaded, choice, data, execution)
     return replace(root, data_name=named, doubts=(*root.doubts, *choice.doubts))
@@ -67,7 +76,8 @@ def _untrained(
             "a network with random weights does not say where its data are; give them with "
             "--data NAME, a folder or .zip of train/<class>/* and test/<class>/*, or an .npz"
         )
-    data = bench.images_for(None, places.data, job.reading, monitor)
+    with _told_by_the_library(reference):
+        data = bench.images_for(None, places.data, job.reading, monitor)
     architecture, model = untrained(reference, len(data.classes), data.image_shape_HWC[2])
     monitor.tell(network_read(architecture))
     architecture = prepared(architecture, model, job.output)
@@ -78,15 +88,30 @@ def _untrained(
     return replace(root, untrained=untrained_doubt(reference))
 
 
+@contextmanager
+def _told_by_the_library(reference: str) -> Iterator[None]:
+    """Where images need a size, the one that the library's own weights see is told too."""
+    try:
+        yield
+    except SizesDifferError as error:
+        sizes = None if library_of(reference) is None else sizes_of(reference)
+        if sizes is None:
+            raise
+        raise SizesDifferError(
+            f"{error}. The library's own weights of {reference} see --image-size {sizes[0]} "
+            f"--resize {sizes[1]}"
+        ) from error
+
+
 def _with_choice(
-    loaded: LoadedNetwork, choice: normalisation.Choice, data: ImageData, execution: Execution
+    loaded: LoadedNetwork, choice: normalisation.Choice, data: ImageSet, execution: Execution
 ) -> Root:
     data = data.with_normalisation(choice.mean, choice.std)
     return Root(
         loaded,
         choice.model,
         choice.architecture,
-        ImageTask(data, torch_device(execution)),
+        image_task(data, torch_device(execution)),
         replace(data.describe(), normalisation=choice.name),
         notes=(*data.notes, *choice.notes),
         doubts=doubts_on_splits(data),

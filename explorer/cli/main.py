@@ -18,6 +18,7 @@ from explorer.cli.options import (
     Arch,
     Device,
     Json,
+    LoaderWorkers,
     Model,
     NewRun,
     NodeName,
@@ -33,9 +34,9 @@ from explorer.cli.options import (
 from explorer.cli.settings_options import Given, check_one_place, takes_settings
 
 # The settings of a run that a training from scratch has too.
-OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "batch_size", "weight_decay",
-               "optimiser", "warmup_epochs", "label_smoothing", "mixup", "accumulate",
-               "norms")  # fmt: skip
+OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "loader", "transforms",
+               "batch_size", "weight_decay", "optimiser", "warmup_epochs", "label_smoothing",
+               "mixup", "accumulate", "norms")  # fmt: skip
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
@@ -83,6 +84,7 @@ def auto(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
@@ -251,6 +253,7 @@ def open_(
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""

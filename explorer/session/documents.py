@@ -21,6 +21,7 @@ from engine.contracts.networks import (
     Environment,
     FileRef,
     NetworkRef,
+    Reading,
     Scores,
     SnapshotRef,
 )
@@ -95,10 +96,15 @@ class RunDocument:
             raise UnreadableRowError(f"run {run.id} ({run.name})", error) from error
 
     @property
+    def reading(self) -> Reading:
+        """How the run's images are read, by what was chosen when it began."""
+        chosen = self.data.loader, self.data.transforms
+        return replace(self.settings.data.reading, loader=chosen[0], transforms=chosen[1])
+
+    @property
     def data_ref(self) -> DataRef:
         """The run's images as a job names them."""
-        reading = self.settings.data.reading
-        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(reading))
+        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(self.reading))
 
 
 @dataclass(frozen=True)

@@ -148,13 +148,14 @@ class JobRunner:
         Raises DataNotFoundError, OtherDataError, JobFailedError, ForeignFactoryError.
         """
         factory = self.artifacts.factories.needed_by(self.document)
+        transforms = self.artifacts.factories.transforms_of(self.document)
         async with self._finding:
             if self._data is None:
-                describe = describer(self.executor, self.emit, self.artifacts.factories.task_at)
+                describe = describer(self.executor, self.emit, self.artifacts.factories)
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
         task = self.artifacts.factories.task_of(self.document)
-        return Places(data=self._data, factory=factory, task=task)
+        return Places(data=self._data, factory=factory, task=task, transforms=transforms)
 
     def _remember(self, place: str) -> None:
         settings = self.document.settings

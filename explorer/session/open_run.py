@@ -60,6 +60,7 @@ from explorer.session.named_files import (
     is_store,
     may_write_beside,
 )
+from explorer.session.network_defaults import with_network_defaults
 from explorer.session.root_job import run_for_root
 from explorer.session.session import Session
 from store import Run, StoreClaim, TreeStore
@@ -105,8 +106,10 @@ class Request:
     @property
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
-        named = [n for n in (self.arch, self.model, self.task) if n and is_reference(n)]
-        return (*filter(is_persons, named), *self.allow_factory)
+        transforms = str(self.overrides.get("transforms") or "")
+        named = [name for name in (self.arch, self.model, self.task, transforms) if name]
+        mine = [name for name in named if is_reference(name) and is_persons(name)]
+        return (*mine, *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
         """The options that were given and say nothing of a run which `store` holds already."""
@@ -146,11 +149,16 @@ def elsewhere(path: Path | None, request: Request) -> str | None:
     return f"the tree is kept in the current folder: {path.parent} may not be written to{beside}"
 
 
-def settings_of(request: Request) -> Settings:
-    """The settings of a new run: presets first, then what was given."""
+def _values_of(request: Request) -> dict[str, SettingValue]:
+    """The settings that somebody has chosen for a new run: presets first, then what was given."""
     data = request.data or ("sample" if request.model == "sample" else "")
-    values = {**preset(request.protocol, data), **request.overrides}
-    settings = with_values(Settings(), values)
+    return {**preset(request.protocol, data), **request.overrides}
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings of a new run, of a CIFAR ResNet where they depend on its network."""
+    data = request.data or ("sample" if request.model == "sample" else "")
+    settings = with_values(Settings(), _values_of(request))
     place = data if request.task is not None else full_path(data)
     return replace(settings, data=replace(settings.data, source=place))
 
@@ -249,19 +257,22 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit, self.factories.task_at)
+            describe = describer(executor, self.emit, self.factories)
             choice = await choose_run(
                 store, settings, checkpoint, self.places, describe, self._note,
-                may_begin=request.new_run,
+                given=_values_of(request), may_begin=request.new_run,
             )  # fmt: skip
         if store and choice.known:
             return await self._resumed(store, choice.known, settings, executor)
         root = await _open_root(source, checkpoint, request, settings, executor, self.emit)
         await check_accepted(root.doubts, self.accept)
+        settings = with_network_defaults(
+            settings, _values_of(request), root.structure, len(root.data.classes)
+        )
         weights = made_in(self.spool, root.snapshot)
         factory = _factory_of(root)
         task = self.factories.task_at(settings.data.source)
-        for named in (factory, task):
+        for named in (factory, task, root.data.transforms):
             if named is not None:
                 self.factories.allow(named)  # who begins the run has named it
 
@@ -282,9 +293,9 @@ class _Opening:
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
     ) -> Session:
-        describe = describer(executor, self.emit, self.factories.task_at)
+        describe = describer(executor, self.emit, self.factories)
+        await self.factories.ask(known, self.allow)
         document = await resumed(store, known, wanted, self.places, describe)
-        await self.factories.ask(document, self.allow)
         _tell_resuming(store, known, document, self.request, self.emit)
         return self._session(store, document, executor)
 
@@ -328,19 +339,21 @@ async def _open_root(
     executor: Executor,
     emit: Emit,
 ) -> Opened:
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
     job = OpenRoot(
         checkpoint=checkpoint,
         arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        **vars(settings.data.reading),
+        **vars(replace(settings.data.reading, transforms=transforms)),
         untrained=source.untrained,
         output=request.output,
     )
     path = "" if source.path is None else str(source.path)
     source_of_data = settings.data.source
     task = factory_here(source_of_data) if is_task(source_of_data) else None  # it has been named
-    places = Places(data=source_of_data, checkpoint=path, task=task)
+    places = Places(data=source_of_data, checkpoint=path, task=task, transforms=transforms)
     return cast(Opened, await run_for_root(job, places, executor, emit))
 
 

@@ -141,7 +141,8 @@ TEXTS = {
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
     "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
-    "Export.format",
+    "Export.format", "DescribeData.loader", "DataRef.loader", "TrainFromScratch.loader",
+    "OpenRoot.loader", "DataDescription.loader", "Factory.reference", "Factory.sha256",
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from torch.utils._pytree import tree_map
 
 from engine.contracts.edits import UNIT, Edit
 from engine.contracts.structure import Consumer, NetworkStructure, UnitGroup
-from engine.pruning.explicit import explicit, indices_gone
+from engine.pruning.explicit import explicit
+from engine.pruning.structure.masks import Chosen, Silenced
 from engine.pruning.structure.recording import (
     NETWORK_ERRORS,
     Call,
@@ -28,8 +29,6 @@ from engine.pruning.structure.recording import (
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.bounds import tensors_of
 from engine.tasks.batch import as_arguments
-
-Chosen = tuple[tuple[UnitGroup, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +52,11 @@ class Place:
         """What it gives as it is."""
         return self.run(self.module)
 
-    def masked(self, chosen: Chosen) -> Tensor:
+    def masked(self, silenced: Silenced) -> Tensor:
         """What it gives when nothing reads these units."""
-        gone = indices_gone(chosen)
         columns: dict[str, Tensor] = {}
         with ExitStack() as stack:
-            for consumer in dict.fromkeys(each for group, _ in chosen for each in group.consumers):
-                indices = torch.tensor(sorted(gone.get((consumer.tensor, consumer.axis), ())))
-                if not len(indices):
-                    continue
+            for consumer, indices in silenced:
                 axis = self._input_axis(consumer)
                 if axis is None:
                     tensor = columns.get(consumer.tensor)

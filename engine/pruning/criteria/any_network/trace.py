@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.values import first_tensor, tensors_in
+from engine.runtime.dispatch import OperationMode
 from engine.tasks import Inputs
 from engine.tasks.batch import run_on, taken, tensors_of
 
@@ -54,14 +54,14 @@ class Cut:
     largest_bytes: int  # of what one operation behind gives, for one item
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(OperationMode):
     """Numbers operations, and notes which values each reads.
 
     A value is a tensor until it is overwritten; then the tensor holds another one.
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.count = 0
         self.reads: dict[int, list[int]] = defaultdict(list)
         self.num_bytes: list[int] = []  # that each operation allocates
