@@ -1,5 +1,5 @@
 """The commands of docs/tasks.md in a folder with the modules that the page shows: a tree is grown,
-and goes on with leave. (The other examples: tests/session/test_tasks.py.)"""
+and goes on with leave. (The other examples: tests/session/test_own_tasks.py.)"""
 
 from __future__ import annotations
 

@@ -60,10 +60,10 @@ def kl_of(pruned: Tensor, unpruned: Tensor, targets: Tensor) -> Tensor:
     the places (P, …) at which something is asked."""
     log_q, log_p = pruned.log_softmax(-1), unpruned.log_softmax(-1)
     kl = (log_q.exp() * (log_q - log_p)).sum(-1)
-    return of_items(kl, targets)
+    return summed_by_item(kl, targets)
 
 
-def of_items(values: Tensor, targets: Tensor) -> Tensor:
+def summed_by_item(values: Tensor, targets: Tensor) -> Tensor:
     """Values (P, …) of places, added up over those of each item at which something is asked."""
     if values.dim() == 1:
         return values

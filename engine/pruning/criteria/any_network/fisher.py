@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.contracts.networks import Execution
 from engine.pruning.criteria.any_network.exact import Exact
 from engine.pruning.criteria.any_network.gradients import Readers, Tapped, chunk_size
-from engine.pruning.criteria.sums import of_items
+from engine.pruning.criteria.sums import summed_by_item
 from engine.runtime.generators import generator
 from engine.runtime.progress import Monitor
 from engine.runtime.threads import in_parallel
@@ -73,7 +73,7 @@ def fisher(tapped: Tapped, places_BD: Tensor) -> Iterator[dict[str, Tensor]]:
     answers_BD, weights_BD = answer(log_p.detach().double(), places_BD)
     for d in range(answers_BD.shape[1]):
         chosen = log_p.gather(-1, answers_BD[:, d, ..., None])[..., 0]
-        chosen_B = of_items(chosen, tapped.targets)
+        chosen_B = summed_by_item(chosen, tapped.targets)
         changes = tapped.changes(chosen_B, more=d < answers_BD.shape[1] - 1)
         weights_B1 = weights_BD[:, d : d + 1]
         yield {path: weights_B1 * each.double().square() for path, each in changes.items()}

@@ -1,7 +1,7 @@
-"""A chunk of images with what is needed again of their forward pass, and runs of what is behind.
+"""A chunk of items with what is needed again of their forward pass, and runs of what is behind.
 
-Shape legend: B images of a chunk, C channels, H height, W width, U units, K classes, P (structure,
-image) pairs.
+Shape legend: B items of a chunk, C channels, H height, W width, U units, K classes, P (structure,
+item) pairs.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ class Wants:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """A tensor whose axis `axis` has `per_image` indices for each image of the chunk."""
+    """A tensor whose axis `axis` has `per_item` indices for each item of the chunk."""
 
     value: Tensor
-    axis: int | None  # None: it is the same whatever the images
-    per_image: int = 1
+    axis: int | None  # None: it is the same whatever the items
+    per_item: int = 1
 
-    def of(self, images_P: Tensor) -> Tensor:
+    def of(self, items_P: Tensor) -> Tensor:
         if self.axis is None:
             return self.value.clone()
-        if self.per_image == 1:
-            return self.value.index_select(self.axis, images_P)
-        split = self.value.unflatten(self.axis, (-1, self.per_image))
-        rows: Tensor = split.index_select(self.axis, images_P).flatten(self.axis, self.axis + 1)
+        if self.per_item == 1:
+            return self.value.index_select(self.axis, items_P)
+        split = self.value.unflatten(self.axis, (-1, self.per_item))
+        rows: Tensor = split.index_select(self.axis, items_P).flatten(self.axis, self.axis + 1)
         return rows
 
 
@@ -72,20 +72,20 @@ class _Rows:
 class _Shape:
     """A tensor of which nothing but the shape is ever looked at again."""
 
-    value: Tensor  # for one image
+    value: Tensor  # for one item
     axis: int
 
-    def of(self, images_P: Tensor) -> Tensor:
+    def of(self, items_P: Tensor) -> Tensor:
         size = self.value.shape[self.axis]
         if size == 1:
             shape = list(self.value.shape)
-            shape[self.axis] = len(images_P)
+            shape[self.axis] = len(items_P)
             return self.value.expand(shape)
-        return self.value.repeat_interleave(len(images_P), self.axis)
+        return self.value.repeat_interleave(len(items_P), self.axis)
 
 
 class Prefix:
-    """Some images with their logits, and what their forward pass gave where it is needed again."""
+    """Some items with their logits, and what their forward pass gave where it is needed again."""
 
     def __init__(self, trace: Trace | None, network: nn.Module, batch: Batch, wants: Wants) -> None:
         self._batch = batch
@@ -172,10 +172,10 @@ class Prefix:
             axis = next(axes, None)
             if axis is None:
                 return _Rows(value.clone(), None)
-            per_image = value.shape[axis] // len(self)
+            per_item = value.shape[axis] // len(self)
             if place in self._needed:  # a copy: the network may overwrite its own
-                return _Rows(value.clone(), axis, per_image)
-            return _Shape(value.narrow(axis, 0, per_image).clone(), axis)
+                return _Rows(value.clone(), axis, per_item)
+            return _Shape(value.narrow(axis, 0, per_item).clone(), axis)
 
         return mapped_value(keep, Tensor, output)
 
@@ -197,7 +197,7 @@ class Replay:
         self._network, self._prefix, self._cut = network, prefix, cut
         self._stand_ins = dict(stand_ins or {})
         self._counts: Counter[str] = Counter()
-        self._images_P = torch.empty(0, dtype=torch.int64)
+        self._items_P = torch.empty(0, dtype=torch.int64)
         self._given: Tensor | None = None
         self._own: dict[str, Any] = {}
 
@@ -217,13 +217,13 @@ class Replay:
             if own is not None:
                 module.forward = own
 
-    def __call__(self, images_P: Tensor, given: Tensor | None = None) -> Tensor:
+    def __call__(self, items_P: Tensor, given: Tensor | None = None) -> Tensor:
         """The logits (P, …, K) for those items of the chunk. `given`: what the call at the cut
         gives, where it is not to run."""
-        self._images_P, self._given = images_P, given
+        self._items_P, self._given = items_P, given
         self._counts.clear()
         prefix, reads = self._prefix, self._cut.reads_inputs
-        inputs = prefix.inputs_of(images_P) if reads else prefix.shapes_of(len(images_P))
+        inputs = prefix.inputs_of(items_P) if reads else prefix.shapes_of(len(items_P))
         return output_of(run_on(self._network, inputs)).double()
 
     def _replaying(
@@ -234,7 +234,7 @@ class Replay:
             self._counts[path] += 1
             if place in over:
                 kept = self._prefix.results[place]
-                return mapped_value(lambda rows: rows.of(self._images_P), (_Rows, _Shape), kept)
+                return mapped_value(lambda rows: rows.of(self._items_P), (_Rows, _Shape), kept)
             if place == self._cut.place and self._given is not None:
                 return self._given
             return forward(*args, **kwargs)
