@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.contracts.errors import UsageError
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
+from engine.contracts.references import is_task
 from engine.contracts.settings import Settings, all_settings, value_of, with_values
 from explorer.session.data_places import DataPlaces, Describe, find, is_path
 from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
@@ -234,17 +235,22 @@ def _one_instead(each: _Difference) -> str:
     if each.name == "data" and each.wanted == each.known:
         return f"{each.wanted} holds other images than before"
     wanted, known = ("none" if v is None else v for v in (each.wanted, each.known))
-    return f"{flag(each.name)} {wanted} instead of {known}"
+    return f"{_option(each.name, each.wanted)} {wanted} instead of {known}"
+
+
+def _option(name: str, value: SettingValue) -> str:
+    """By which option a value is given: the place of data may be a task."""
+    return "--task" if name == "data" and is_task(str(value)) else flag(name)
 
 
 def _refusal(store: TreeStore, nearest: RunDocument, changes: Sequence[_Difference]) -> str:
     restored = [each for each in changes if each.wanted != each.known and _can_be_said(each)]
     said = [
-        f"{flag(each.name)} {shlex.quote(str(each.known))}"
+        f"{_option(each.name, each.known)} {shlex.quote(str(each.known))}"
         for each in restored
         if each.known is not None
     ]
-    left = [f"without {flag(each.name)}" for each in restored if each.known is None]
+    left = [f"without {_option(each.name, each.wanted)}" for each in restored if each.known is None]
     all_said = restored and len(restored) == len(changes)
     back = f"Say {' '.join([*said, *left])} to go on with it, or " if all_said else "Say "
     return (

@@ -152,5 +152,16 @@ def test_what_is_no_task_for_the_network_is_told_and_leaves_no_store(folder, cha
     assert not (folder / "sensors.db").exists()
 
 
+def test_another_task_for_the_same_network_is_another_run_and_the_way_back_is_its_option(folder):
+    grown(request("sensors"))
+    source = folder / "sensors.py"
+    source.write_text(source.read_text() + "\n\ndef again():\n    return task()\n")
+    sys.modules.pop("sensors")
+    weights = replace(request("sensors", task="again"), store=Path("sensors.db"))
+    with pytest.raises(UsageError, match="--task sensors:task to go on with it") as refused:
+        grown(replace(weights, overrides={**QUICK, "seed": 5}))
+    assert "--task sensors:again instead of sensors:task" in str(refused.value)
+
+
 def test_the_place_of_a_task_is_its_function():
     assert settings_of(request("sensors")).data.source == "sensors:task"
