@@ -23,10 +23,8 @@ from engine.pruning.structure.recording import (
     record,
     undisturbed,
 )
+from engine.pruning.structure.smaller import smaller, two_of
 from engine.runtime.progress import SILENT, Monitor
-
-SMALL = 64  # pixels: what a network tells on small images, it tells sooner
-LEAST_SAVED = 1.5  # times fewer pixels in height and width, or it is not worth it
 
 
 def find_structure(
@@ -41,7 +39,7 @@ def find_structure(
         example = Example(example)
     with undisturbed(model):
         _check_runs(model, example)
-        found = _found(model, _smaller(model, example), example, monitor)
+        found = _found(model, smaller(model, example), example, monitor)
     if not found.groups and all(block.stays for block in found.blocks):
         raise EngineError(_nothing_removable(model, found.frozen))
     return found
@@ -49,7 +47,7 @@ def find_structure(
 
 def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
     """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
-    one, two = small.of(small.images_BCHW[:1]), small.of(_two(small.images_BCHW))
+    one, two = small.of(small.images_BCHW[:1]), small.of(two_of(small.images_BCHW))
     recording = record(model, one, may_be_block)
     removals = Removals(model, one, recording.result)
     blocks = find_blocks(model, recording, removals, _phase(monitor, "looking for blocks"))
@@ -115,25 +113,6 @@ def _expected(model: nn.Module) -> str:
         if isinstance(module, nn.Linear):
             return f" ({path} takes {module.in_features} numbers)"
     return ""
-
-
-def _smaller(model: nn.Module, example: Example) -> Example:
-    """Smaller images, where the network runs on them and gives an output of the same shape."""
-    images = example.images_BCHW
-    if images.dim() != 4 or min(images.shape[2:]) < LEAST_SAVED * SMALL:
-        return example
-    small = example.of(images[:, :, :SMALL, :SMALL].contiguous())
-    try:
-        found = small(model)
-    except (*NETWORK_ERRORS, EngineError):
-        return example
-    as_before = found.shape[1:] == example.of(images[:1])(model).shape[1:]
-    return small if as_before and bool(found.isfinite().all()) else example
-
-
-def _two(images_BCHW: Tensor) -> Tensor:
-    """Two images: labels tell what goes from image to image by there being more than one."""
-    return torch.cat((images_BCHW, images_BCHW))[:2]
 
 
 # ------------------------------------------------------------ blocks and groups
