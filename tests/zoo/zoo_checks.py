@@ -32,6 +32,7 @@ from engine.pruning.structure.recording import NETWORK_ERRORS, undisturbed
 from engine.runtime.attention import attention_in_the_open
 
 SEED = 0
+LEAST_DIFFERENCE = 1e-4  # of outputs
 LARGEST_ERROR, LARGEST_SHARE = 1e-4, 1e-2  # of the output, of what masking changes; float32
 
 
@@ -43,6 +44,7 @@ def explored(entry: Entry) -> Found:
         model = entry.make()
         size = smallest_size(model, entry)
         found = replace(found, size=size)
+        enliven(model, noise(4, size))
         began = time.process_time()
         structure = find_structure(model, noise(2, size))
     except UserError as error:
@@ -61,6 +63,34 @@ def smallest_size(model: nn.Module, entry: Entry) -> int:
         if bool(result.isfinite().all()):
             return size
     raise EngineError(f"runs on no images of {entry.sizes[0]} to {entry.sizes[-1]} pixels")
+
+
+@torch.no_grad()
+def enliven(model: nn.Module, images: Tensor) -> None:
+    """Batch norms as training leaves them, and larger weights where a library makes them so small
+    that nothing of an image is left at the end."""
+    settle_statistics(model, images)
+    outputs = output_of(model(images))
+    if float(outputs.std(0).max()) > LEAST_DIFFERENCE:
+        return
+    for module in model.modules():
+        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+    settle_statistics(model, images)
+
+
+def settle_statistics(model: nn.Module, images: Tensor) -> None:
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [(norm, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        model(images)
+    finally:
+        for norm, momentum in before:
+            norm.eval()
+            norm.momentum = momentum
 
 
 def noise(batch: int, size: int) -> Tensor:
