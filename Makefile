@@ -7,7 +7,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 INSTALLED = $(VENV)/.installed
 
-.PHONY: help demo tour bench test test-all check soak clean
+.PHONY: help demo tour bench test test-all check soak zoo clean
 
 help:
 	@echo "make demo      install into $(VENV) and open the bundled network in the explorer"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-all  those that take longer too: recipes, benchmarks, kills, terminals, the wheel"
 	@echo "make check     lint, types and import contracts"
 	@echo "make bench     the benchmarks, in minutes"
+	@echo "make zoo       every network of torchvision's zoo, many of timm's and Hugging Face's; for hours"
 	@echo "make soak      the tests that go on for long"
 	@echo "make clean     remove $(VENV) and caches"
 
@@ -50,6 +51,11 @@ check: $(INSTALLED)
 soak: $(INSTALLED)
 	$(BIN)/python -m pytest -m soak
 	PE_FUZZ_SECONDS=$${PE_FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz
+
+# Goes on where it was stopped. `tests/zoo/zoo_run.py NAME` does one; docs/networks.md has the table.
+zoo: $(INSTALLED)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python '.[timm,transformers]'
+	$(BIN)/python tests/zoo/zoo_run.py
 
 # Minutes on two cores; the figures in benchmarks/RESULTS.md came from these, run longer.
 bench: $(INSTALLED)

@@ -10,17 +10,17 @@ from torch import nn
 from engine.checkpoints import LoadedNetwork
 from engine.checkpoints.image_fit import check_output
 from engine.contracts.message_text import shown
-from engine.data import ImageData
+from engine.data import ImageSet
 from engine.measures.output import output_module_of
 from engine.models.outputs import output_of
 
 
-def fit_to(data: ImageData, loaded: LoadedNetwork) -> tuple[str, ...]:
+def fit_to(data: ImageSet, loaded: LoadedNetwork) -> tuple[str, ...]:
     """Puts the network's classes into the order of the data's where both are named, in place; gives
     what a person should know. Raises DataError where it cannot take these images, or has other
     classes."""
     folder = loaded.folder
-    check_output(loaded.model, data, folder)
+    check_output(loaded.model, data.describe(), folder)
     notes = []
     height, width, _ = data.image_shape_HWC
     size = folder.image_size
@@ -33,7 +33,7 @@ def fit_to(data: ImageData, loaded: LoadedNetwork) -> tuple[str, ...]:
     return (*notes, *([] if ordered is None else [ordered]))
 
 
-def put_in_order(model: nn.Module, names: Sequence[str], data: ImageData) -> str | None:
+def put_in_order(model: nn.Module, names: Sequence[str], data: ImageSet) -> str | None:
     """Changes the order of the rows of the classifier, in place, where the names of its outputs are
     those of the data in another order; gives what a person should know of it.
 
@@ -55,7 +55,7 @@ def _plain(name: str) -> str:
 
 
 @torch.no_grad()
-def _reordered(model: nn.Module, places_K: torch.Tensor, data: ImageData) -> bool:
+def _reordered(model: nn.Module, places_K: torch.Tensor, data: ImageSet) -> bool:
     height, width, channels = data.image_shape_HWC
     draw = torch.Generator().manual_seed(0)
     images_BCHW = torch.randn((2, channels, height, width), generator=draw)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from engine.checkpoints.saved_folder import NOTHING_SAID, FolderWords
 from engine.contracts.errors import DataError, EngineError
 from engine.contracts.message_text import plain
-from engine.data import ImageData
+from engine.contracts.networks import DataDescription
 from engine.models.outputs import output_of
 
 # What torch and whoever wrote a forward pass raise where an input does not fit.
@@ -18,9 +18,11 @@ _SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 240, 256, 288, 299, 320, 384, 448,
 _CHANNELS = (3, 1)
 
 
-def check_output(model: nn.Module, data: ImageData, folder: FolderWords = NOTHING_SAID) -> None:
+def check_output(
+    model: nn.Module, data: DataDescription, folder: FolderWords = NOTHING_SAID
+) -> None:
     """Raises DataError where the network cannot take these images, or has other classes."""
-    height, width, channels = data.image_shape_HWC
+    height, width, channels = data.image_shape
     shape = (2, channels, height, width)
     try:
         logits_BK = _run(model, shape)
@@ -39,9 +41,9 @@ def check_output(model: nn.Module, data: ImageData, folder: FolderWords = NOTHIN
         )
 
 
-def num_outputs(model: nn.Module, data: ImageData) -> int | None:
+def num_outputs(model: nn.Module, data: DataDescription) -> int | None:
     """How many classes the network tells apart on these images; None where it cannot take them."""
-    height, width, channels = data.image_shape_HWC
+    height, width, channels = data.image_shape
     try:
         logits_BK = _run(model, (2, channels, height, width))
     except (*FORWARD_ERRORS, EngineError):
@@ -62,9 +64,9 @@ def _runs(model: nn.Module, shape: tuple[int, int, int, int]) -> bool:
     return True
 
 
-def _why_not(model: nn.Module, data: ImageData, error: Exception, folder: FolderWords) -> str:
+def _why_not(model: nn.Module, data: DataDescription, error: Exception, folder: FolderWords) -> str:
     """What the network takes instead, found by trying."""
-    height, width, channels = data.image_shape_HWC
+    height, width, channels = data.image_shape
     for other in _CHANNELS:
         if other != channels and _runs(model, (2, other, height, width)):
             return (

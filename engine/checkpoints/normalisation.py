@@ -23,7 +23,7 @@ from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError
 from engine.contracts.networks import Architecture, DataDescription, Execution
 from engine.contracts.references import library_of
-from engine.data import ImageData
+from engine.data import ImageSet
 from engine.models import FAMILIES
 from engine.models.cifar_resnet import PadShortcut
 from engine.models.families import RECOGNISED
@@ -50,7 +50,7 @@ class Choice:
 def choose(
     loaded: LoadedNetwork,
     architecture: Architecture,
-    data: ImageData,
+    data: ImageSet,
     execution: Execution,
     monitor: Monitor,
 ) -> Choice:
@@ -90,7 +90,7 @@ def _layouts(architecture: Architecture) -> Sequence[AnyLayout]:
     return plausible(architecture.arguments)
 
 
-def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageData) -> Choice:
+def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageSet) -> Choice:
     """How a network that was never trained is read: there is nothing to choose by."""
     name = f"{data.name} statistics"
     return Choice(loaded.model, architecture, name, data.mean, data.std)
@@ -105,7 +105,7 @@ def scaling_said(loaded: LoadedNetwork) -> Scaling | None:
 
 
 def _scalings(
-    loaded: LoadedNetwork, architecture: Architecture, data: ImageData
+    loaded: LoadedNetwork, architecture: Architecture, data: ImageSet
 ) -> tuple[dict[str, Scaling], str | None]:
     """What is tried, and which of it is named for the weights of this network."""
     channels = data.image_shape_HWC[2]
@@ -180,7 +180,7 @@ def _scaling_notes(chosen: Chosen, own: str | None, loaded: LoadedNetwork) -> tu
     )
 
 
-def _doubts(chosen: Chosen, data: ImageData) -> tuple[Doubt, ...]:
+def _doubts(chosen: Chosen, data: ImageSet) -> tuple[Doubt, ...]:
     best = chosen.best
     found = []
     if best.order is not None:
@@ -213,7 +213,7 @@ def _doubts_on_channels(best: Trial, trials: Trials) -> tuple[Doubt, ...]:
     return (Doubt("channel-order", words, asks=True),)
 
 
-def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:
+def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageSet) -> None:
     """Raises DataError when a CIFAR ResNet's classes or channels are not those of the data, or the
     classes' names not those that the checkpoint names; others are run (`image_fit.check_output`).
     """

@@ -17,14 +17,16 @@ from engine.checkpoints.build import rebuilt
 from engine.checkpoints.class_order import ClassOrder, find_order
 from engine.checkpoints.tensors import load_strictly
 from engine.contracts.networks import Architecture, Execution
-from engine.data import ImageData, Images
+from engine.data import Images, ImageSet
 from engine.data.splits import stratified_sample
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.significance import binomial_tail, sign_test
 from engine.models.families import RECOGNISED, Variant
 from engine.models.resnet_layout import USUAL, Layout
+from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor, PartMonitor
+from engine.tasks import examples, image_task
 
 FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
 LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
@@ -83,7 +85,7 @@ class Trials:
 
     def __init__(
         self, model: nn.Module, architecture: Architecture, scalings: Mapping[str, Scaling],
-        data: ImageData, execution: Execution, monitor: Monitor,
+        data: ImageSet, execution: Execution, monitor: Monitor,
     ) -> None:  # fmt: skip
         self._usual, self._models = model, dict[AnyLayout, nn.Module]()
         self._architecture, self._weights = architecture, model.state_dict()
@@ -99,7 +101,8 @@ class Trials:
         height, width, _ = self._data.image_shape_HWC
         share = min(1.0, USUAL_PIXELS / (height * width))
         if self._architecture.factory in RECOGNISED:
-            share = min(1.0, USUAL_MACS / cost_of(self._usual, self._data.image_shape_HWC).num_macs)
+            task = image_task(self._data, torch_device(self._execution))
+            share = min(1.0, USUAL_MACS / cost_of(self._usual, examples(task, 1)).num_macs)
         self._num_images = max(SECOND_IMAGES, int(TRIAL_IMAGES * share))
         images = self._few()
         self._total = self._done + len(self._scalings) * len(images)
@@ -217,12 +220,14 @@ class Trials:
 
     def _run(self, layout: AnyLayout, scaling: str, images: Images) -> Trial:
         mean, std = self._scalings[scaling]
+        data = self._data.with_normalisation(mean, std).holding(images)
+        task = image_task(data, torch_device(self._execution))
         found = evaluate(
-            self.model(layout), images, self._data.with_normalisation(mean, std), self._execution,
+            self.model(layout), task, "train", self._execution,
             monitor=PartMonitor(self._monitor, self._done, self._total), phase="normalisation",
         )  # fmt: skip
         self._done += len(images)
-        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_N.numpy()
+        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_M.numpy()
         # Of many layouts one sorts a few classes by chance, in some order: asked of the usual only.
         is_usual = not layout.arguments()
         order = find_order(labels_N, predicted_N, self._num_classes) if is_usual else None

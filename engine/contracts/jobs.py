@@ -14,6 +14,7 @@ from engine.contracts.codec import TaggedUnion, content_hash
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
+from engine.contracts.loaders import MEMORY
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -25,6 +26,7 @@ from engine.contracts.networks import (
     Reading,
     Scores,
     SnapshotRef,
+    reading_of,
 )
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
@@ -51,12 +53,14 @@ class OpenRoot:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
     untrained: bool = False
     output: str | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,12 @@ class TrainFromScratch:
     image_size: int | None = None
     resize: int | None = None
     output: str | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -175,10 +181,12 @@ class DescribeData:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -402,6 +410,8 @@ class Places:
     checkpoint: str = ""
     output: str = ""  # the file that training or an export writes
     factory: Factory | None = None  # of a person's, which may be called as it is now
+    task: Factory | None = None  # the same of what makes the data's task, where `data` names that
+    transforms: Factory | None = None  # likewise
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,10 @@ def of_transformers(name: str) -> Callable[..., nn.Module]:
         )
 
     def make(**config: Any) -> nn.Module:
+        told = library.AutoConfig.for_model(name, **config)
+        told.architectures = []  # of several classes of a kind the library takes the first, then
         made: nn.Module = library.AutoModelForImageClassification.from_config(
-            library.AutoConfig.for_model(name, **config), trust_remote_code=False
+            told, trust_remote_code=False
         )
         return made
 

@@ -35,6 +35,16 @@ _BOUNDS: dict[str, dict[str, tuple[int, int]]] = {
     TORCHVISION: {"num_classes": (1, 100_000), "image_size": (8, 4096), "aux_logits": (0, 1)},
     TIMM: {"num_classes": (1, 100_000), "in_chans": (1, 64), "img_size": (8, 4096)},
 }
+# What libraries raise at numbers that do not fit together.
+_MAKING_ERRORS = (
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
+    LookupError,
+    ArithmeticError,
+)
 # Their initialisation has changed since, which they warn of unless told.
 _ALWAYS = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}
 
@@ -51,7 +61,7 @@ def factory_of(reference: str) -> Callable[..., nn.Module]:
         _check_arguments(reference, arguments)
         try:
             return make(**{**_ALWAYS.get(name, {}), **arguments})
-        except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
+        except _MAKING_ERRORS as error:
             raise UnknownFamilyError(
                 f"{reference} cannot be made with {shown(arguments)} "
                 f"({type(error).__name__}: {plain(str(error))}); leave those out, or give a "
@@ -76,6 +86,27 @@ def scaling_of(reference: str) -> Scaling | None:
     for each in weights:
         preset = each.transforms()
         return tuple(preset.mean), tuple(preset.std)
+    return None
+
+
+def sizes_of(reference: str) -> tuple[int, int] | None:
+    """How a registry evaluates its own weights: the pixels that are cut out, and the shorter side
+    before that; None where it doesn't say."""
+    if library_of(reference) == TRANSFORMERS:
+        return None
+    if library_of(reference) == TIMM:
+        from timm.models import get_pretrained_cfg
+
+        config = get_pretrained_cfg(name_of(reference))
+        if config is None:
+            return None
+        size = int(config.input_size[-1])
+        return size, max(size, int(size / config.crop_pct))
+    from torchvision import models
+
+    for each in models.get_model_weights(name_of(reference)):
+        preset = each.transforms()
+        return int(preset.crop_size[0]), int(preset.resize_size[0])
     return None
 
 

@@ -17,8 +17,9 @@ from engine.pruning.surgery import carry_out
 __all__ = ["apply", "explicit", "rebuild"]
 
 
-def apply(edit: Edit, model: nn.Module) -> nn.Module:
-    """A copy of `model` without what the edit removes; smaller tensors, no masks.
+def apply(edit: Edit, model: nn.Module, *, share: bool = False) -> nn.Module:
+    """A copy of `model` without what the edit removes; smaller tensors, no masks. With `share` it
+    has the model's own tensors where they stay: to be looked at only.
 
     An edit of a CIFAR ResNet says only what goes: what that means is read off its modules. Raises
     EditError for paths and indices that the model does not have, and for edits that would leave
@@ -29,8 +30,8 @@ def apply(edit: Edit, model: nn.Module) -> nn.Module:
             raise EditError(
                 "an edit of a CIFAR ResNet says what goes, not how; this one is of another"
             )
-        return carry_out(edit, model)
-    return carry_out(explicit(edit, structure_of(model)), model)
+        return carry_out(edit, model, share=share)
+    return carry_out(explicit(edit, structure_of(model)), model, share=share)
 
 
 def rebuild(architecture: Architecture) -> nn.Module:

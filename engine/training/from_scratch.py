@@ -17,12 +17,12 @@ from engine.contracts.events import TrainingResumed
 from engine.contracts.files import write_atomically
 from engine.contracts.jobs import Epoch, Recipe
 from engine.contracts.networks import Architecture, Execution
-from engine.data import ImageData
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import environment_of, torch_device
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import Task, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan, optimiser_of
 
@@ -59,7 +59,7 @@ class Beginning:
 
 def train_network(
     beginning: Beginning,
-    data: ImageData,
+    task: Task,
     recipe: Recipe,
     execution: Execution,
     destination: Path,
@@ -79,7 +79,7 @@ def train_network(
     identity = {
         "architecture": encode(architecture),
         "recipe": encode(recipe),
-        "data": data.digest,
+        "data": task.describe().digest,
         "weights": beginning.weights,
     }
     history = _resume(partial, identity, model, optimiser)
@@ -92,23 +92,23 @@ def train_network(
                  "model": model.state_dict(), "optimiser": optimiser.state_dict()}  # fmt: skip
         write_atomically(partial, lambda path: torch.save(state, path))
 
-    train(model, data, plan_of(recipe, len(history), recipe.epochs), execution,
+    train(model, task, plan_of(recipe, len(history), recipe.epochs), execution,
           monitor=monitor, optimiser=optimiser, after_epoch=keep_state)  # fmt: skip
-    metrics = _measured(model, data, execution, monitor)
+    metrics = _measured(model, task, execution, monitor)
     made = {"recipe": encode(recipe), "environment": encode(environment_of(execution))}
     checkpoint.save(
-        destination, architecture, model.state_dict(), data.describe(), {**metrics, **made}
+        destination, architecture, model.state_dict(), task.describe(), {**metrics, **made}
     )
     partial.unlink(missing_ok=True)
     return metrics
 
 
 def _measured(
-    model: nn.Module, data: ImageData, execution: Execution, monitor: Monitor
+    model: nn.Module, task: Task, execution: Execution, monitor: Monitor
 ) -> dict[str, float]:
-    validation = evaluate(model, data.validation, data, execution, monitor=monitor)
-    test = evaluate(model, data.test, data, execution, monitor=monitor)
-    cost = cost_of(model, data.image_shape_HWC)
+    validation = evaluate(model, task, "validation", execution, monitor=monitor)
+    test = evaluate(model, task, "test", execution, monitor=monitor)
+    cost = cost_of(model, examples(task, 1))
     return {
         "val_accuracy": validation.accuracy,
         "test_accuracy": test.accuracy,

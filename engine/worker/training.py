@@ -18,12 +18,13 @@ from engine.contracts.jobs import Places, Trained, TrainFromScratch
 from engine.contracts.networks import Architecture, Execution
 from engine.contracts.references import is_reference
 from engine.contracts.short_names import RESNET, short_name
-from engine.data import ImageData
+from engine.data import ImageSet
 from engine.models import architecture_of_name, build
 from engine.models.libraries import Scaling
 from engine.models.preparations import OUTPUT, prepare
 from engine.runtime import device
 from engine.runtime.progress import Monitor
+from engine.tasks import image_task
 from engine.training.from_scratch import Beginning, train_network
 from engine.worker.workbench import Workbench
 
@@ -31,7 +32,7 @@ from engine.worker.workbench import Workbench
 @dataclass(frozen=True, eq=False)
 class _Start:
     beginning: Beginning
-    data: ImageData
+    data: ImageSet
 
 
 def train(
@@ -49,13 +50,14 @@ def train(
     else:
         data = bench.images_for(None, places.data, job.reading, monitor)
         start = _Start(_from_nothing(job, data), data)
+    task = image_task(start.data, device.torch_device(execution))
     metrics = train_network(
-        start.beginning, start.data, job.recipe, execution, Path(places.output), monitor=monitor
+        start.beginning, task, job.recipe, execution, Path(places.output), monitor=monitor
     )
     return Trained(metrics, start.data.describe(), device.environment_of(execution))
 
 
-def _from_nothing(job: TrainFromScratch, data: ImageData) -> Beginning:
+def _from_nothing(job: TrainFromScratch, data: ImageSet) -> Beginning:
     """Random weights, by the seed of the recipe."""
     channels, seed = data.image_shape_HWC[2], seeds.derive(job.recipe.seed, "weights")
     if not is_reference(job.arch):
@@ -73,7 +75,7 @@ def _from_nothing(job: TrainFromScratch, data: ImageData) -> Beginning:
 def _from_file(
     loaded: LoadedNetwork,
     job: TrainFromScratch,
-    data: ImageData,
+    data: ImageSet,
     execution: Execution,
     monitor: Monitor,
 ) -> _Start:
@@ -81,7 +83,7 @@ def _from_file(
     for note in loaded.notes:
         monitor.note(note)
     architecture, model = _with_output(loaded.architecture, loaded.model, job.output)
-    if num_outputs(model, data) in (None, len(data.classes)):
+    if num_outputs(model, data.describe()) in (None, len(data.classes)):
         for note in fit_to(data, loaded):
             monitor.note(note)
         choice = normalisation.choose(loaded, architecture, data, execution, monitor)
@@ -105,12 +107,12 @@ def _with_output(
     return replace(architecture, prepared=(*architecture.prepared, *done)), model
 
 
-def _of_these_data(beginning: Beginning, data: ImageData) -> Beginning:
-    check_output(beginning.model, data)
+def _of_these_data(beginning: Beginning, data: ImageSet) -> Beginning:
+    check_output(beginning.model, data.describe())
     return beginning
 
 
-def _scaling_of(loaded: LoadedNetwork, data: ImageData) -> Scaling | None:
+def _scaling_of(loaded: LoadedNetwork, data: ImageSet) -> Scaling | None:
     """How the images were scaled that a file's weights know; None where nobody says."""
     channels = data.image_shape_HWC[2]
     if loaded.data is not None and len(loaded.data.mean) == channels:

@@ -18,6 +18,7 @@ from explorer.cli.options import (
     Arch,
     Device,
     Json,
+    LoaderWorkers,
     Model,
     NewRun,
     NodeName,
@@ -26,15 +27,16 @@ from explorer.cli.options import (
     RandomWeights,
     Store,
     StoreFile,
+    Task,
     TrustPickle,
     Weights,
 )
-from explorer.cli.settings_options import Given, takes_settings
+from explorer.cli.settings_options import Given, check_one_place, takes_settings
 
 # The settings of a run that a training from scratch has too.
-OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "batch_size", "weight_decay",
-               "optimiser", "warmup_epochs", "label_smoothing", "mixup", "accumulate",
-               "norms")  # fmt: skip
+OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "loader", "transforms",
+               "batch_size", "weight_decay", "optimiser", "warmup_epochs", "label_smoothing",
+               "mixup", "accumulate", "norms")  # fmt: skip
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
@@ -76,11 +78,13 @@ def auto(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    task: Task = None,
     output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
@@ -91,8 +95,9 @@ def auto(
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
+    check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model, *given, weights, random_weights, allow_factory or (), output)
+    request = Request(model, *given, weights, random_weights, allow_factory or (), output, task)
     run(request, as_json=json, yes=yes)
 
 
@@ -198,6 +203,7 @@ def structure(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="PLACE", help="Images to run it on, as for auto"),
     ] = None,
+    task: Task = None,
     input_: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--input", metavar="CxHxW", help="How large images it takes, as 3x224x224"),
@@ -212,7 +218,8 @@ def structure(
     from explorer.cli.commands.structure import Named
     from explorer.cli.commands.structure import structure as run
 
-    named = Named(model, arch, weights, trust_pickle, data, input_, output_)
+    check_one_place(data, task)
+    named = Named(model, arch, weights, trust_pickle, data, input_, output_, task)
     run(named, as_json=json)
 
 
@@ -240,19 +247,24 @@ def open_(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    task: Task = None,
     output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
+    check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model or "", *given, weights, random_weights, allow_factory or (), output)
+    request = Request(
+        model or "", *given, weights, random_weights, allow_factory or (), output, task
+    )
     raise typer.Exit(explore(request if model else None))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional, ParamSpec, TypeVar
 
 import typer
 
+from engine.contracts.errors import UsageError
 from engine.contracts.options import SettingField, SettingValue
 from engine.contracts.settings import all_settings
 
@@ -44,6 +45,12 @@ def takes_settings(
         return run
 
     return decorate
+
+
+def check_one_place(data: object, task: str | None) -> None:
+    """Raises UsageError where images and a task were given."""
+    if data is not None and task is not None:
+        raise UsageError("--data and --task both say what the data are; give one of them")
 
 
 def _parameter(each: SettingField, of: str) -> inspect.Parameter:

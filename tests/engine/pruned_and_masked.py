@@ -4,8 +4,7 @@ them."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,11 +42,10 @@ def compared(
     with torch.no_grad():
         whole = outputs(run(model))
         pruned = outputs(run(carry_out(edit, model)))
-        with ExitStack() as stack:
-            without = model
-            for group, gone in zip(groups, units, strict=True):
-                without = stack.enter_context(masked(group, gone, without))
-            wanted = outputs(run(without))
+        without = copy.deepcopy(model)
+        for group, gone in zip(groups, units, strict=True):
+            mask(group, gone, without)
+        wanted = outputs(run(without))
     assert [a.shape for a in pruned] == [b.shape for b in wanted]
     scale = max(float(b.abs().max()) for b in wanted) + 1e-12
     pairs = list(zip(pruned, wanted, whole, strict=True))
@@ -61,10 +59,8 @@ def outputs(value: object) -> list[Tensor]:
     return [t for t in tree_leaves(value) if isinstance(t, Tensor) and t.is_floating_point()]
 
 
-@contextmanager
-def masked(group: UnitGroup, units: Sequence[int], model: nn.Module) -> Iterator[nn.Module]:
-    """What reads the group's values gets zeros for these units."""
-    model = copy.deepcopy(model)
+def mask(group: UnitGroup, units: Sequence[int], model: nn.Module) -> None:
+    """What reads the group's values gets zeros for these units, from now on."""
     for consumer in group.consumers:
         own = [m for m in group.members if (m.tensor, m.axis) == (consumer.tensor, consumer.axis)]
         gone = torch.tensor(sorted(i for m in own for i in m.indices(units)))
@@ -80,7 +76,6 @@ def masked(group: UnitGroup, units: Sequence[int], model: nn.Module) -> Iterator
             return args[0].index_fill(args[0].dim() - last, gone, 0), *args[1:]
 
         module.register_forward_pre_hook(zero)
-    yield model
 
 
 def randomise(model: nn.Module, seed: int = 1) -> nn.Module:

@@ -27,6 +27,7 @@ from engine.models.preparations import prepare
 from engine.pruning.editing import apply, rebuild
 from engine.pruning.explicit import explicit
 from engine.pruning.structure.find import find_structure
+from engine.tasks import ImageTask
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan
 
@@ -164,7 +165,7 @@ def test_its_structure_is_found_and_it_is_pruned_and_read_again(archive, tmp_pat
 def test_its_batch_norms_learn_again(archive, tmp_path):
     model = read(tmp_path, archive).model
     before = model.get_submodule("stem.1").running_mean.clone()
-    train(model, small_data(), TrainPlan(0, 1, 1, seed=1, batch_size=8), CPU)
+    train(model, ImageTask(small_data()), TrainPlan(0, 1, 1, seed=1, batch_size=8), CPU)
     assert not torch.equal(before, model.get_submodule("stem.1").running_mean)
 
 

@@ -134,13 +134,15 @@ TEXTS = {
     "TrainingSettings.optimiser", "TrainingSettings.schedule", "TrainingSettings.norms",
     "NetworkStructure.frozen", "NetworkStructure.stage_sizes", "NetworkStructure.output_module",
     "DataRef.digest", "Execution.device", "Execution.autocast",
-    "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
+    "ScoringSettings.criterion", "ScoringSettings.layers", "ScoringSettings.units",
+    "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
-    "DataDescription.normalisation", "NameWeights.factory",
+    "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
-    "Export.format",
+    "Export.format", "DescribeData.loader", "DataRef.loader", "TrainFromScratch.loader",
+    "OpenRoot.loader", "DataDescription.loader", "Factory.reference", "Factory.sha256",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from engine.measures.accuracy import evaluate
 from engine.pruning.criteria import kl_fast_scores, kl_scores
 from engine.runtime.progress import Monitor
 from engine.runtime.threads import in_parallel
+from engine.tasks import ImageTask
 
 MODEL = {"stem_width": 6, "stage_widths": [6, 9], "inner_widths": [[5, 4], [7, 3]],
          "num_classes": 3}  # fmt: skip
@@ -34,10 +35,10 @@ def test_scores_do_not_depend_on_the_threads(criterion):
 
 def test_accuracy_and_features_do_not_depend_on_the_threads():
     data = small_data(600)
-    alone = evaluate(network(MODEL), data.train, data, CPU)
-    several = evaluate(network(MODEL), data.train, data, THREE)
+    alone = evaluate(network(MODEL), ImageTask(data), "train", CPU)
+    several = evaluate(network(MODEL), ImageTask(data), "train", THREE)
     assert (several.accuracy, several.loss) == (alone.accuracy, alone.loss)
-    assert torch.equal(several.features_ND, alone.features_ND)
+    assert torch.equal(several.features_MD, alone.features_MD)
 
 
 def test_results_come_in_order_in_the_mode_of_the_caller():

@@ -10,6 +10,7 @@ from engine.contracts.events import EngineEvent, EpochEnded, Progress, TrainingR
 from engine.contracts.jobs import Recipe
 from engine.models import architecture_of_name, build
 from engine.runtime.progress import Monitor
+from engine.tasks import ImageTask
 from engine.training.from_scratch import Beginning, train_network
 
 
@@ -26,7 +27,10 @@ def interrupt_after(epochs: int) -> Monitor:
 
 
 def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path):
-    data, architecture = small_data(), architecture_of_name("resnet8", width=4, num_classes=3)
+    task, architecture = (
+        ImageTask(small_data()),
+        architecture_of_name("resnet8", width=4, num_classes=3),
+    )
 
     def begin():
         seed = seeds.derive(0, "weights")
@@ -35,14 +39,14 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path):
 
     recipe = Recipe(epochs=3, batch_size=8)
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
-    train_network(begin(), data, recipe, CPU, whole)
+    train_network(begin(), task, recipe, CPU, whole)
     with pytest.raises(Interrupted):
-        train_network(begin(), data, recipe, CPU, parts, monitor=interrupt_after(2))
+        train_network(begin(), task, recipe, CPU, parts, monitor=interrupt_after(2))
     assert not parts.exists() and (tmp_path / "parts.pt.partial.pt").exists()
     with pytest.raises(CheckpointError, match="other settings"):
-        train_network(begin(), data, Recipe(epochs=4, batch_size=8), CPU, parts)
+        train_network(begin(), task, Recipe(epochs=4, batch_size=8), CPU, parts)
     told: list[EngineEvent] = []
-    train_network(begin(), data, recipe, CPU, parts, monitor=Monitor(told.append))
+    train_network(begin(), task, recipe, CPU, parts, monitor=Monitor(told.append))
     assert told[0] == TrainingResumed(epoch=2, total_epochs=3)
     assert [each.epoch for each in told if isinstance(each, EpochEnded)] == [2]
     weights = [torch.load(p, weights_only=True)["state_dict"] for p in (whole, parts)]

@@ -418,7 +418,8 @@ def test_progress_is_told_by_phases_and_work_stops_when_asked():
     phases = list(dict.fromkeys(event.phase for event in events))
     assert phases == [
         "looking for blocks",
-        "looking for filters, neurons and heads",
+        "following filters, neurons and heads",
+        "trying what shrinks with them",
         "checking each",
         "checking all together",
     ]

@@ -81,11 +81,45 @@ def _sorts(model: nn.Module, recording: Recording, step: Step) -> dict[str, str]
     """How modules add to what they get, by path, of those that do."""
     paths = [path for path in recording.calls if may_be_block(model.get_submodule(path))]
     found: dict[str, str] = {}
-    for number, path in enumerate(paths, 1):
-        if how := how_it_adds(model.get_submodule(path), recording.calls[path][0]):
-            found[path] = how
+    known: dict[object, str | None] = {}
+    for number, path in enumerate(paths, 1):  # inner ones first, as their calls end
         step(number, len(paths))
+        if any(f"{crowded}.".startswith(f"{path}.") for crowded in _crowded(found)):
+            continue  # whatever it does, it is a stage
+        module, call = model.get_submodule(path), recording.calls[path][0]
+        like = _likeness(module, call)
+        if like not in known:
+            known[like] = how_it_adds(module, call)
+        if how := known[like]:
+            found[path] = how
     return found
+
+
+def _likeness(module: nn.Module, call: Call) -> object:
+    """Equal for modules that do the same with other numbers: their classes, what is set on them,
+    and the shapes of their parameters and of what they get."""
+    inner = tuple(
+        (
+            name,
+            type(each),
+            tuple((key, set_to) for key, value in vars(each).items() if (set_to := _plain(value))),
+            tuple((key, p.shape) for key, p in each.named_parameters(recurse=False)),
+        )
+        for name, each in module.named_modules()
+    )
+    return inner, getattr(call.x, "shape", None), getattr(call.y, "shape", None)
+
+
+def _plain(value: object) -> object:
+    """What is to be equal of an attribute: words and whole numbers, and of others whether they are
+    there, for how much of a path is dropped differs from block to block."""
+    if isinstance(value, str | int):
+        return type(value), value
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    if isinstance(value, dict):
+        return len(value)
+    return type(value), bool(value) if isinstance(value, float) else callable(value) and id(value)
 
 
 def _often(count: int) -> str:
@@ -136,14 +170,18 @@ def _outermost(model: nn.Module, sorts: Iterable[str]) -> list[str]:
     """Without the stages, in which several blocks stand side by side, or one and nothing else, and
     without what is inside blocks."""
     found = list(sorts)
-    parents = Counter(path.rpartition(".")[0] for path in found)
-    crowded = {parent for parent, count in parents.items() if count >= 2}
     # A stage holds its blocks itself or in a list; a Transformer's layer holds its two halves.
-    stages = {p for p in found if any(f"{c}.".startswith(f"{p}.") for c in crowded)}
+    stages = {p for p in found if any(f"{c}.".startswith(f"{p}.") for c in _crowded(found))}
     sizes = {path: sum(1 for _ in model.get_submodule(path).parameters()) for path in found}
     stages |= {p for p in found for q in found if q.startswith(f"{p}.") and sizes[p] == sizes[q]}
     blocks = [path for path in found if path not in stages]
     return [p for p in blocks if not any(p.startswith(f"{other}.") for other in blocks)]
+
+
+def _crowded(found: Iterable[str]) -> set[str]:
+    """In what several stand side by side."""
+    parents = Counter(path.rpartition(".")[0] for path in found)
+    return {parent for parent, count in parents.items() if count >= 2}
 
 
 def _block(

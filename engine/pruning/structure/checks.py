@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import EditError
 from engine.contracts.structure import UnitGroup
+from engine.pruning.structure.masks import Chosen, Masks
 from engine.pruning.structure.places import (
-    Chosen,
     Place,
     of_block,
     of_network,
@@ -152,7 +152,7 @@ class Checks:
         chosen = tuple((group, units_of(group, few=True)) for group in groups)
         for example in examples:
             place = of_network(self._model, example, self._recording.calls)
-            masked = place.masked(chosen)
+            masked = place.masked(Masks(chosen).all)
             error, why = _error_of(place, chosen, masked)
             if why:
                 return why
@@ -171,7 +171,8 @@ class _Comparison:
 
 
 def _compared(place: Place, chosen: Chosen) -> _Comparison:
-    masked = place.masked(chosen)
+    masks = Masks(chosen)
+    masked = place.masked(masks.all)
     if not masked.isfinite().all():
         return _Comparison(NO_EFFECT) if len(chosen) > 1 else _Comparison(weak=(0,))
     error, why = _error_of(place, chosen, masked)
@@ -179,9 +180,8 @@ def _compared(place: Place, chosen: Chosen) -> _Comparison:
     if why or error > LARGEST_ERROR * scale:
         return _Comparison(why or f"without some of it the network is off by {error:.1e}")
     weak = []
-    for number, each in enumerate(chosen):
-        others = tuple(other for other in chosen if other is not each)
-        beside = place.masked(others) if others else place.whole
+    for number in range(len(chosen)):
+        beside = place.masked(masks.without(number)) if len(chosen) > 1 else place.whole
         effect = float((beside - masked).abs().max())
         if effect <= place.smallest_effect * scale or error > LARGEST_SHARE * effect:
             weak.append(number)

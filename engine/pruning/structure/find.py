@@ -24,20 +24,21 @@ from engine.pruning.structure.recording import (
     undisturbed,
 )
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import Inputs
 
 SMALL = 64  # pixels: what a network tells on small images, it tells sooner
 LEAST_SAVED = 1.5  # times fewer pixels in height and width, or it is not worth it
 
 
 def find_structure(
-    model: nn.Module, example: Tensor | Example, monitor: Monitor = SILENT
+    model: nn.Module, example: Inputs | Example, monitor: Monitor = SILENT
 ) -> NetworkStructure:
-    """What can be removed from a network that runs on these images (a few will do).
+    """What can be removed from a network that runs on these inputs (of a few items).
 
     The network is left as it was. Raises EngineError where it does not run on them, gives something
     else every time, or has nothing that can be removed; Cancelled.
     """
-    if isinstance(example, Tensor):
+    if not isinstance(example, Example):
         example = Example(example)
     with undisturbed(model):
         _check_runs(model, example)
@@ -49,20 +50,17 @@ def find_structure(
 
 def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
     """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
-    one, two = small.of(small.images_BCHW[:1]), small.of(_two(small.images_BCHW))
+    one, two = small.only(1), small.only(2)  # labels tell what goes from item to item
     recording = record(model, one, may_be_block)
     removals = Removals(model, one, recording.result)
     blocks = find_blocks(model, recording, removals, _phase(monitor, "looking for blocks"))
-    monitor.step("looking for filters, neurons and heads", 0, 1)
-    labelled = find_groups(model, two)
-    monitor.step("looking for filters, neurons and heads", 1, 1)
+    monitor.step("following filters, neurons and heads", 0, 1)
+    labelled = find_groups(model, two, _phase(monitor, "trying what shrinks with them"))
     groups = _in_order([_placed(group, blocks.blocks) for group in labelled.groups], recording)
     checks = Checks(model, one, recording)
     checked = checks.of(groups, _phase(monitor, "checking each"))
     monitor.step("checking all together", 0, 1)
-    if small is not full and checks.why_not_together(
-        checked.groups, [full.of(full.images_BCHW[:1])]
-    ):
+    if small is not full and checks.why_not_together(checked.groups, [full.only(1)]):
         return _found(model, full, full, monitor)  # it goes other ways with larger images
     failing = checks.failing_together(checked.groups, [two])
     monitor.step("checking all together", 1, 1)
@@ -84,26 +82,25 @@ def _phase(monitor: Monitor, name: str) -> Step:
 
 
 def _check_runs(model: nn.Module, example: Example) -> None:
-    images = example.images_BCHW
-    shape = "×".join(map(str, images.shape[1:]))
+    shape, kind = example.shape, "images" if example.is_of_images else "items"
     try:
         first, second = example(model), example(model)
     except EngineError:
         raise
     except NETWORK_ERRORS as error:
         raise EngineError(
-            f"the network does not run on images of {shape}: {in_short(error)}{_expected(model)}; "
+            f"the network does not run on {kind} of {shape}: {in_short(error)}{_expected(model)}; "
             "say what it takes with --input CxHxW, such as --input 3x224x224"
         ) from error
     if not first.isfinite().all():
         raise EngineError(
-            f"the network's output on images of {shape} is not finite; its weights may be damaged, "
-            "or meant for images of another range"
+            f"the network's output on {kind} of {shape} is not finite; its weights may be damaged, "
+            f"or meant for {kind} of another range"
         )
     if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-5, atol=1e-6):
         raise EngineError(
-            "the network gives another output each time it is run on the same images: something in "
-            "it is drawn at random in evaluation too (such as F.dropout without "
+            f"the network gives another output each time it is run on the same {kind}: something "
+            "in it is drawn at random in evaluation too (such as F.dropout without "
             "training=self.training); make its forward pass deterministic"
         )
 
@@ -120,21 +117,18 @@ def _expected(model: nn.Module) -> str:
 
 def _smaller(model: nn.Module, example: Example) -> Example:
     """Smaller images, where the network runs on them and gives an output of the same shape."""
-    images = example.images_BCHW
-    if images.dim() != 4 or min(images.shape[2:]) < LEAST_SAVED * SMALL:
+    images = example.inputs
+    if not example.is_of_images or not isinstance(images, Tensor):
+        return example
+    if min(images.shape[2:]) < LEAST_SAVED * SMALL:
         return example
     small = example.of(images[:, :, :SMALL, :SMALL].contiguous())
     try:
         found = small(model)
     except (*NETWORK_ERRORS, EngineError):
         return example
-    as_before = found.shape[1:] == example.of(images[:1])(model).shape[1:]
+    as_before = found.shape[1:] == example.only(1)(model).shape[1:]
     return small if as_before and bool(found.isfinite().all()) else example
-
-
-def _two(images_BCHW: Tensor) -> Tensor:
-    """Two images: labels tell what goes from image to image by there being more than one."""
-    return torch.cat((images_BCHW, images_BCHW))[:2]
 
 
 # ------------------------------------------------------------ blocks and groups

@@ -17,7 +17,8 @@ from torch.utils._pytree import tree_map
 
 from engine.contracts.edits import UNIT, Edit
 from engine.contracts.structure import Consumer, NetworkStructure, UnitGroup
-from engine.pruning.explicit import explicit, indices_gone
+from engine.pruning.explicit import explicit
+from engine.pruning.structure.masks import Chosen, Silenced
 from engine.pruning.structure.recording import (
     NETWORK_ERRORS,
     Call,
@@ -27,8 +28,7 @@ from engine.pruning.structure.recording import (
 )
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.bounds import tensors_of
-
-Chosen = tuple[tuple[UnitGroup, tuple[int, ...]], ...]
+from engine.tasks.batch import as_arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +52,11 @@ class Place:
         """What it gives as it is."""
         return self.run(self.module)
 
-    def masked(self, chosen: Chosen) -> Tensor:
+    def masked(self, silenced: Silenced) -> Tensor:
         """What it gives when nothing reads these units."""
-        gone = indices_gone(chosen)
         columns: dict[str, Tensor] = {}
         with ExitStack() as stack:
-            for consumer in dict.fromkeys(each for group, _ in chosen for each in group.consumers):
-                indices = torch.tensor(sorted(gone.get((consumer.tensor, consumer.axis), ())))
-                if not len(indices):
-                    continue
+            for consumer, indices in silenced:
                 axis = self._input_axis(consumer)
                 if axis is None:
                     tensor = columns.get(consumer.tensor)
@@ -122,8 +118,8 @@ class Place:
 
 def of_network(model: nn.Module, example: Example, called: Iterable[str]) -> Place:
     """The whole network on an example; `called` are the modules that ran."""
-    images = (example.images_BCHW,)
-    return Place("", model, images, {}, example.take, frozenset(called))
+    args, kwargs = as_arguments(example.inputs)
+    return Place("", model, args, kwargs, example.take, frozenset(called))
 
 
 def of_block(path: str, block: nn.Module, call: Call, called: Iterable[str]) -> Place:

@@ -23,7 +23,7 @@ from engine.contracts.jobs import (
     TrainFromScratch,
 )
 from engine.contracts.options import SettingValue, check_name
-from engine.contracts.references import name_of
+from engine.contracts.references import factory_here, name_of
 from engine.contracts.settings import Settings, with_values
 from engine.contracts.short_names import RESNET, short_name
 from engine.contracts.spool import log_path
@@ -113,6 +113,8 @@ def train(request: Request, *, as_json: bool) -> None:
         raise UsageError(
             f"{output} is what the training begins with; name another file with --output"
         )
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
     job = TrainFromScratch(
         arch,
         request.recipe(settings),
@@ -120,10 +122,12 @@ def train(request: Request, *, as_json: bool) -> None:
         request.shortcut,
         request.device,
         request.threads,
-        **vars(settings.data.reading),
+        **vars(replace(settings.data.reading, transforms=transforms)),
         output=request.output_key,
     )
-    places = Places(data=full_path(request.data), checkpoint=begin, output=str(output))
+    places = Places(
+        data=full_path(request.data), checkpoint=begin, output=str(output), transforms=transforms
+    )
     asked = JobRequest(uuid.uuid4().hex, job, f"train {_short_name(request.model)}", places)
     result = cast(Trained, _run_in_a_folder(asked))
     if as_json:

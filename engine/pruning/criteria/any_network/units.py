@@ -173,5 +173,5 @@ def share_of(reader: Reader, network: nn.Module, place: Place, trace: Trace) -> 
         return None
     plain = module.groups == 1 and module.padding_mode == "zeros"
     small = width * module.weight[0, 0].numel() <= LARGEST_PATCH
-    row_an_image = trace.by_place[place].shapes[0][0] == trace.NUM_IMAGES
+    row_an_image = trace.by_place[place].shapes[0][0] == trace.NUM_ITEMS
     return Share(reader) if plain and small and row_an_image else None

@@ -12,13 +12,15 @@ from torch.utils._pytree import tree_leaves
 from engine.contracts.structure import UnitGroup
 from engine.pruning.structure.labels.carrier import Carrier, Running
 from engine.pruning.structure.labels.grouping import groups_of
+from engine.pruning.structure.labels.homes import Run
 from engine.pruning.structure.labels.planes import Info, placed
 from engine.pruning.structure.labels.run import LabelRun
 from engine.pruning.structure.labels.size_log import SizeLog
 from engine.pruning.structure.labels.size_rules import size_rules
-from engine.pruning.structure.labels.trial import Run, Trials
+from engine.pruning.structure.labels.trial import Trials
 from engine.pruning.structure.labels.union import Labels
 from engine.pruning.structure.labels.untouched import plain_attention, untouched
+from engine.pruning.structure.probing import Step
 
 OUTPUT = "the network's output"
 
@@ -31,7 +33,7 @@ class FoundGroups:
     frozen: Mapping[str, str]
 
 
-def find_groups(model: nn.Module, run: Run) -> FoundGroups:
+def find_groups(model: nn.Module, run: Run, step: Step = lambda done, of: None) -> FoundGroups:
     """The groups of a network; `run` calls it on an example batch of 2 or 3.
 
     The network is left as it was. What `run` raises is raised; whether a group can be pruned is
@@ -44,11 +46,12 @@ def find_groups(model: nn.Module, run: Run) -> FoundGroups:
     proposed = [replace(g, sizes=sizes) for g, sizes in zip(found.groups, rules, strict=True)]
     with untouched(model), plain_attention():
         settled = Trials(model, run).settle(proposed)
-    for group, result in zip(proposed, settled, strict=True):
-        if isinstance(result, UnitGroup):
-            groups.append(result)
-        else:
-            frozen[group.path] = result
+        for number, (group, result) in enumerate(zip(proposed, settled, strict=True), 1):
+            step(number, len(proposed))
+            if isinstance(result, UnitGroup):
+                groups.append(result)
+            else:
+                frozen[group.path] = result
     return FoundGroups(tuple(groups), frozen)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.pruning.structure.labels.call import Call
@@ -18,6 +17,7 @@ from engine.pruning.structure.labels.norms import NORMS
 from engine.pruning.structure.labels.planes import Info
 from engine.pruning.structure.labels.pooling import POOLING
 from engine.pruning.structure.labels.products import PRODUCTS
+from engine.runtime.dispatch import OperationMode
 
 aten = torch.ops.aten
 _RULES: dict[object, Rule] = {**PRODUCTS, **NORMS, **POOLING, **MOVEMENT}
@@ -36,18 +36,13 @@ _WITHOUT_LABELS = {
 }
 
 
-class LabelRun(TorchDispatchMode):
+class LabelRun(OperationMode):
     """Does with labels what each operation does with values."""
 
     def __init__(self, carrier: Carrier) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.carrier = carrier
         self.unknown: set[str] = set()  # operations without a rule that labels came to
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Never compiled; to have it say so, torch would import its compiler for seconds."""
-        return False
 
     def __torch_dispatch__(
         self,
@@ -57,6 +52,8 @@ class LabelRun(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        if func.overloadpacket is aten.as_strided_ and _moves_nothing(*args[:3]):
+            return func(*args, **kwargs)
         out = func(*args, **kwargs)
         call = Call(func, args, kwargs, _tensors((args, kwargs)), _tensors(out))
         infos = [self.carrier.info(tensor) for tensor in call.inputs]
@@ -106,6 +103,15 @@ class LabelRun(TorchDispatchMode):
             self.carrier.planes(*call.inputs), f"no rule says what {name} does with it"
         )
         return [[] for _ in call.outs]
+
+
+def _moves_nothing(tensor: Tensor, size: Sequence[int], stride: Sequence[int]) -> bool:
+    """Whether only strides along which there is a single element change, as where torch pools a
+    map in channels-last memory to one value."""
+    return tuple(tensor.shape) == tuple(size) and all(
+        count == 1 or old == new
+        for count, old, new in zip(size, tensor.stride(), stride, strict=True)
+    )
 
 
 def _tensors(value: object) -> list[Tensor]:

@@ -2,12 +2,13 @@
 
 A forward pass computes sizes of other sizes, so that a number that was named may follow by itself.
 Fewest first, attributes before sizes; right is what gives every reader of the group's values the
-same results as masking the units does. What was right for one module is taken for its likes.
+same results as masking the units does. It is tried in the innermost module that holds all of the
+group, on what that module gets. What was right for one module is taken for its likes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import combinations, islice
@@ -21,24 +22,16 @@ from engine.contracts.errors import EditError
 from engine.contracts.structure import AttributeRule, NetworkStructure, SizeRule, UnitGroup
 from engine.pruning.explicit import explicit
 from engine.pruning.structure.labels.attributes import attribute_candidates, owner_of
+from engine.pruning.structure.labels.homes import Home, Homes, Run
 from engine.pruning.structure.labels.masking import masked
+from engine.pruning.structure.places import within
+from engine.pruning.structure.recording import NETWORK_ERRORS
 from engine.pruning.surgery import carry_out
 
-Run = Callable[[nn.Module], object]
 Key = tuple[object, ...]
 Choice = tuple[tuple[AttributeRule, ...], tuple[SizeRule, ...]]
 MOST_TRIES = 24
-RAISED = (  # by forward passes whose sizes do not fit
-    RuntimeError,
-    TypeError,
-    ValueError,
-    IndexError,
-    KeyError,
-    AttributeError,
-    NotImplementedError,
-    AssertionError,
-    ZeroDivisionError,
-)
+MOST_FAILURES = 2  # of likes, until the others are not tried any more
 
 
 @dataclass
@@ -48,55 +41,36 @@ class Trials:
     model: nn.Module
     run: Run
     known: dict[Key, tuple[frozenset[Key], bool]] = field(default_factory=dict)
+    failed: dict[Key, list[str]] = field(default_factory=dict)
 
-    def settle(self, groups: Sequence[UnitGroup]) -> list[UnitGroup | str]:
-        """The groups with the numbers that shrink with them, or why they cannot be pruned."""
+    def settle(self, groups: Sequence[UnitGroup]) -> Iterator[UnitGroup | str]:
+        """One after the other the groups, with the numbers that shrink with them, or why they
+        cannot be pruned."""
         candidates = [attribute_candidates(group, self.model) for group in groups]
         first_of: dict[Key, UnitGroup] = {}
         for group, each in zip(groups, candidates, strict=True):
             if each or group.sizes:
-                first_of.setdefault(self._key(group, each), group)
-        bare = {group.path for group in self._without_rules(list(first_of.values()))}
-        for key, group in first_of.items():
-            if group.path in bare:
-                self.known[key] = frozenset(), False
-        return [
-            self._settled(group, each) if each or group.sizes else group
-            for group, each in zip(groups, candidates, strict=True)
-        ]
+                first_of.setdefault(self._key(group, each), replace(group, attributes=each))
+        homes = Homes(self.model, self.run, list(first_of.values()))
+        for group, each in zip(groups, candidates, strict=True):
+            yield self._settled(group, each, homes) if each or group.sizes else group
 
-    def _without_rules(self, groups: Sequence[UnitGroup]) -> list[UnitGroup]:
-        """Those of the groups that need no rules, tried together: mostly an attribute has a group's
-        width by chance, and a size is computed from a tensor's."""
-        if not groups:
-            return []
-        units = [_units_of(group) for group in groups]
-        readers = list(dict.fromkeys(c.module for group in groups for c in group.consumers))
-        whole = outputs_at(readers, self.model, self.run)
-        with ExitStack() as stack:
-            without = self.model
-            for group, gone in zip(groups, units, strict=True):
-                without = stack.enter_context(masked(group, gone, without))
-            wanted = outputs_at(readers, without, self.run)
-        bare = [replace(group, sizes=()) for group in groups]
-        got = self._pruned(bare, units, readers)
-        if not isinstance(got, str) and _are_equal(got, wanted, whole, others_pruned=True):
-            return bare
-        half = len(groups) // 2
-        if not half:
-            return []
-        return [*self._without_rules(groups[:half]), *self._without_rules(groups[half:])]
-
-    def _settled(self, group: UnitGroup, candidates: tuple[AttributeRule, ...]) -> UnitGroup | str:
+    def _settled(
+        self, group: UnitGroup, candidates: tuple[AttributeRule, ...], homes: Homes
+    ) -> UnitGroup | str:
         key = self._key(group, candidates)
         if (known := self.known.get(key)) is not None:
             names, with_sizes = known
             chosen = tuple(c for c in candidates if self._name(c, group) in names)
             return replace(group, attributes=chosen, sizes=group.sizes if with_sizes else ())
-        result = self._try(group, candidates)
+        if len(failed := self.failed.setdefault(key, [])) >= MOST_FAILURES:
+            return failed[0]
+        result = self._try(group, candidates, homes.of(replace(group, attributes=candidates)))
         if isinstance(result, UnitGroup):
             names = frozenset(self._name(rule, group) for rule in result.attributes)
             self.known[key] = names, bool(result.sizes)
+        else:
+            failed.append(result)
         return result
 
     def _key(self, group: UnitGroup, candidates: Sequence[AttributeRule]) -> Key:
@@ -108,50 +82,54 @@ class Trials:
     def _name(self, rule: AttributeRule, group: UnitGroup) -> Key:
         return rule.module[len(owner_of(group)) :], rule.name, rule.position
 
-    def _try(self, group: UnitGroup, candidates: Sequence[AttributeRule]) -> UnitGroup | str:
-        readers = list(dict.fromkeys(c.module for c in group.consumers))
-        units = _units_of(group)
-        whole = outputs_at(readers, self.model, self.run)
-        with masked(group, units, self.model) as without:
-            wanted = outputs_at(readers, without, self.run)
+    def _try(
+        self, group: UnitGroup, candidates: Sequence[AttributeRule], home: Home
+    ) -> UnitGroup | str:
+        trial = _Trial(group, home)
         why = ""
         for attributes, sizes in islice(_choices(candidates, group.sizes), MOST_TRIES):
             tried = replace(group, attributes=attributes, sizes=sizes)
-            got = self._pruned([tried], [units], readers)
-            if isinstance(got, str):
-                why = why or f"its forward pass has sizes of its own: {got}"
-            elif _are_equal(got, wanted, whole):
-                return self._with_fewest(tried, readers, wanted, whole)
-            else:
-                why = why or "its forward pass has numbers of its own, and computes something else"
+            result = trial.why_not(tried)
+            if not result:
+                return trial.with_fewest(tried)
+            why = why or result
         return why
 
-    def _with_fewest(
-        self, group: UnitGroup, readers: Sequence[str], wanted: list[Tensor], whole: list[Tensor]
-    ) -> UnitGroup:
+
+class _Trial:
+    """One group without some of its units, in its home."""
+
+    def __init__(self, group: UnitGroup, home: Home) -> None:
+        self._home = home
+        inside = within(group, home.path)
+        self._readers = list(dict.fromkeys(each.module for each in inside.consumers))
+        self._units = (0, group.num_units // 2) if group.num_units > 2 else (0,)
+        self._whole = outputs_at(self._readers, home.module, home)
+        with masked(inside, self._units, home.module) as without:
+            self._wanted = outputs_at(self._readers, without, home)
+
+    def why_not(self, group: UnitGroup) -> str:
+        """Why the group cannot be pruned with its numbers; empty where it can."""
+        inside = within(group, self._home.path)
+        structure = NetworkStructure(groups=(inside,))
+        try:
+            edit = explicit(Edit("unit", units=((inside.path, self._units),)), structure)
+            pruned = carry_out(edit, self._home.module, share=True)
+            got = outputs_at(self._readers, pruned, self._home)
+        except (*NETWORK_ERRORS, EditError) as error:
+            lines = str(error).splitlines() or [type(error).__name__]
+            return f"its forward pass has sizes of its own: {lines[0][:120]}"
+        if _are_equal(got, self._wanted, self._whole):
+            return ""
+        return "its forward pass has numbers of its own, and computes something else"
+
+    def with_fewest(self, group: UnitGroup) -> UnitGroup:
         """Without the attributes that nobody reads."""
         for rule in group.attributes if len(group.attributes) > 1 else ():
             fewer = replace(group, attributes=tuple(a for a in group.attributes if a != rule))
-            got = self._pruned([fewer], [_units_of(group)], readers)
-            if not isinstance(got, str) and _are_equal(got, wanted, whole):
+            if not self.why_not(fewer):
                 group = fewer
         return group
-
-    def _pruned(
-        self, groups: Sequence[UnitGroup], units: Sequence[tuple[int, ...]], readers: Sequence[str]
-    ) -> list[Tensor] | str:
-        """What readers give where those units are gone, or how that fails."""
-        gone = tuple((group.path, each) for group, each in zip(groups, units, strict=True))
-        try:
-            edit = explicit(Edit("unit", units=gone), NetworkStructure(groups=tuple(groups)))
-            return outputs_at(readers, carry_out(edit, self.model), self.run)
-        except (*RAISED, EditError) as error:
-            lines = str(error).splitlines() or [type(error).__name__]
-            return lines[0][:120]
-
-
-def _units_of(group: UnitGroup) -> tuple[int, ...]:
-    return (0, group.num_units // 2) if group.num_units > 2 else (0,)
 
 
 def _choices(candidates: Sequence[AttributeRule], sizes: tuple[SizeRule, ...]) -> Iterator[Choice]:
@@ -165,8 +143,8 @@ def _choices(candidates: Sequence[AttributeRule], sizes: tuple[SizeRule, ...]) -
     yield from dict.fromkeys(order)
 
 
-def outputs_at(paths: Sequence[str], model: nn.Module, run: Run) -> list[Tensor]:
-    """What modules give in one forward pass; what the network gives where they give no tensor."""
+def outputs_at(paths: Sequence[str], module: nn.Module, home: Home) -> list[Tensor]:
+    """What modules give in one forward pass; what the home gives where they give no tensor."""
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, args: object, out: object) -> None:
@@ -175,23 +153,18 @@ def outputs_at(paths: Sequence[str], model: nn.Module, run: Run) -> list[Tensor]
 
     with ExitStack() as stack, torch.no_grad():
         for path in paths:
-            handle = model.get_submodule(path).register_forward_hook(keep)
+            handle = module.get_submodule(path).register_forward_hook(keep)
             stack.callback(handle.remove)
-        out = run(model)
+        out = home.run(module)
     return kept or [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
 
 
-def _are_equal(
-    got: list[Tensor], wanted: list[Tensor], whole: list[Tensor], others_pruned: bool = False
-) -> bool:
-    """Whether pruned is masked, but for rounding; `others_pruned`: a reader may have lost units of
-    its own, and what it gives then cannot be compared."""
+def _are_equal(got: list[Tensor], wanted: list[Tensor], whole: list[Tensor]) -> bool:
+    """Whether pruned is masked, but for rounding."""
     if len(got) != len(wanted):
         return False
     for a, b, before in zip(got, wanted, whole, strict=True):
         if a.shape != b.shape:
-            if others_pruned:
-                continue
             return False
         if not a.is_floating_point():
             continue
