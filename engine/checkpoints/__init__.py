@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from engine.checkpoints.build import outline, rebuilt
+from engine.checkpoints.build import check_size, outline, rebuilt
 from engine.checkpoints.errors import (
     ArchitectureError,
     DamagedFileError,
@@ -23,7 +23,9 @@ from engine.checkpoints.errors import (
     UnsuitableValueError,
     UnsupportedFormatError,
 )
-from engine.checkpoints.file_format import read_file
+from engine.checkpoints.exported_archive import is_exported, read_exported
+from engine.checkpoints.exported_program import check_any_number, program_of
+from engine.checkpoints.file_format import FileBytes, kind_of, read_file
 from engine.checkpoints.fitting import into_factory
 from engine.checkpoints.infer_resnet import infer
 from engine.checkpoints.normalisation_presets import preset_normalisations
@@ -47,7 +49,7 @@ from engine.contracts.errors import CheckpointError
 from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
 from engine.contracts.references import TRANSFORMERS, library_of
-from engine.models import FAMILIES, architecture_of_name, open_arguments
+from engine.models import FAMILIES, PROGRAM, architecture_of_name, open_arguments
 
 LOAD_SECONDS = 60.0
 LOAD_BYTES_PER_SECOND = 10e6
@@ -106,6 +108,8 @@ def load(
 def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     file = read_file(path)
     seconds = LOAD_SECONDS + len(file.data) / LOAD_BYTES_PER_SECOND
+    if kind_of(file) == "zip" and is_exported(file.data):
+        return within(seconds, lambda: _exported(file, arch))
     content = within(seconds, lambda: read_content(file, trust_pickle=trust_pickle))
     value = with_metadata(content.value, content.metadata) if content.metadata else content.value
     if is_own(value):
@@ -129,6 +133,26 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     return LoadedNetwork(
         architecture, model, None, found.metrics, notes, file.digest, inferred, folder
     )
+
+
+def _exported(file: FileBytes, arch: str | None) -> LoadedNetwork:
+    """The network of a program, which is built anew from what it does."""
+    if arch not in (None, PROGRAM):
+        raise ArchitectureError(
+            "it holds a program of torch.export, which says itself what the network is; leave "
+            "--arch out"
+        )
+    program = program_of(read_exported(file.data))
+    planned = outline(PROGRAM, program.arguments)
+    check_size(planned)
+    check_shapes(planned, program.tensors, "the program in it", "export it again")
+    own = planned.state_dict()
+    weights, notes = as_weights(program.tensors, lambda name: not own[name].is_floating_point())
+    model = load_strictly(rebuilt(PROGRAM, program.arguments), weights)
+    check_any_number(model, program.image_shape)
+    notes = ("read the program of torch.export as a network; no code of it was run", *notes)
+    architecture = Architecture(PROGRAM, program.arguments)
+    return LoadedNetwork(architecture, model, None, {}, notes, file.digest)
 
 
 _Result = tuple[Architecture, nn.Module, tuple[str, ...]]

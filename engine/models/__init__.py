@@ -14,6 +14,7 @@ from engine.contracts.networks import Architecture
 from engine.contracts.references import library_of
 from engine.contracts.short_names import short_name
 from engine.models.cifar_resnet import CifarResNet, arguments_of_depth
+from engine.models.exported import ExportedProgram
 from engine.models.families import (
     RECOGNISED,
     bottleneck_resnet,
@@ -26,8 +27,10 @@ from engine.models.libraries import factory_of
 from engine.models.user_modules import import_factory, users_modules_first
 
 _Named: TypeAlias = Callable[..., Architecture]
+PROGRAM = "exported_program"
 FAMILIES: dict[str, Callable[..., nn.Module]] = {
     "cifar_resnet": CifarResNet,
+    PROGRAM: ExportedProgram,
     **{name: family.make for name, family in RECOGNISED.items()},
 }
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,11 @@ from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
-from engine.tasks import Task
+from engine.tasks import Batch, Task
 from engine.training.batches import batch_sizes
+from engine.training.memory import SHORT_OF_MEMORY, is_short_of_memory, what_fits
 from engine.training.plan import TrainPlan, optimiser_of
-from engine.training.step import freeze_norms, step
+from engine.training.step import freeze_norms, step, try_part
 
 
 class DivergedError(EngineError):
@@ -42,7 +44,7 @@ def train(
     """Trains `model` in place and returns its figures an epoch.
 
     Same plan, task, execution and machine: same bits. Raises EngineError where batches are too
-    small for the network, DivergedError, Cancelled.
+    small for the network, or too large for the memory, DivergedError, Cancelled.
     """
     device = torch_device(execution)
     sizes = batch_sizes(model, task, plan.batch_size)
@@ -88,7 +90,7 @@ def _epoch(
         for group in optimiser.param_groups:
             group["lr"] = rate
         num_rows = batch.num_rows
-        loss, right = step(model, batch.to(device), optimiser, plan, execution, draw)
+        loss, right = _step(model, batch, optimiser, plan, execution, draw)
         so_far.add(loss, right, len(batch), num_rows)
         monitor.step(
             phase,
@@ -108,6 +110,25 @@ def _epoch(
         learning_rate=rate,
         images_per_second=so_far.rows_per_second,
     )
+
+
+def _step(
+    model: nn.Module,
+    batch: Batch,
+    optimiser: torch.optim.Optimizer,
+    plan: TrainPlan,
+    execution: Execution,
+    draw: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """One step. Raises BatchTooLargeError where memory is too short for it."""
+    try:
+        return step(model, batch.to(torch_device(execution)), optimiser, plan, execution, draw)
+    except SHORT_OF_MEMORY as error:
+        if not is_short_of_memory(error):
+            raise
+    # Out of the handler: what went wrong holds on to tensors.
+    run = partial(try_part, model, batch, plan, execution)
+    raise what_fits(model, batch, plan.accumulate, execution, run)
 
 
 @dataclass

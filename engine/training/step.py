@@ -56,6 +56,16 @@ def step(
     return torch.stack(losses).sum(), torch.stack(right).sum()
 
 
+def try_part(
+    model: nn.Module, batch: Batch, plan: TrainPlan, execution: Execution, count: int
+) -> None:
+    """Forward and backward pass of so many items, to see whether there is memory for them."""
+    part = batch.to(torch_device(execution))
+    inputs, targets = mapped(taken(part.inputs, slice(count)), Tensor.contiguous), part.targets
+    logits = _logits(model, inputs, execution)
+    _backward(_cross_entropy(logits, targets[:count], plan.label_smoothing), execution)
+
+
 def freeze_norms(model: nn.Module) -> None:
     """Has batch norms use the statistics that they have: those of a few images would harm."""
     for module in model.modules():

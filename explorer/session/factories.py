@@ -2,7 +2,8 @@
 somebody allowed it.
 
 A store names one; the file of its module is known by its SHA-256, kept with the run when it is
-begun. What was allowed holds for one session, and for the file as it was then.
+begun. What was allowed holds for the file as it was then: by --allow-factory for one session, and
+where a person was asked, until that file changes (`permissions`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from engine.contracts.references import (
     source_of,
 )
 from explorer.session.documents import RunDocument
+from explorer.session.permissions import how_to_forget, is_remembered, remember
 
 # Whether a person allows it, asked in these words.
 Allow = Callable[[str], Awaitable[bool]]
@@ -94,8 +96,11 @@ class Factories:
             now = factory_here(code.reference)
             if code.has_changed(now) and not code.may_change:
                 continue
-            if not self._may_be_called(now, code) and await allow(f"{_what(code, now)}. Call it?"):
+            if self._may_be_called(now, code):
+                continue
+            if await allow(f"{_what(code, now)}. Call it?{how_to_forget()}"):
                 self.allow(now)
+                remember(now)
 
     def _needed(self, code: _Code | None) -> Factory | None:
         if code is None:
@@ -108,7 +113,7 @@ class Factories:
     def _may_be_called(self, now: Factory, code: _Code) -> bool:
         if code.has_changed(now) and not code.may_change:
             return False
-        if now in self._allowed:
+        if now in self._allowed or is_remembered(now):
             return True
         digits = self._given.get(now.reference)
         if digits is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -289,3 +291,30 @@ def test_it_goes_through_our_own_format(layout, tmp_path):
     again = load(tmp_path / "own.pt")
     assert again.architecture == loaded.architecture and not again.inferred
     assert all(torch.equal(again.model.state_dict()[k], v) for k, v in state.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_tensors_that_somebody_changed_are_read_or_refused(layout, tmp_path):
+    state = {key: value[..., :1].clone() if value.dim() > 3 else value
+             for key, value in made(layout)[1].items()}  # fmt: skip
+    rng = random.Random(layout)
+    for _ in range(12):
+        changed = dict(state) if rng.random() < 0.5 else dict(made(layout)[1])
+        for _ in range(rng.choice([1, 2, 5])):
+            name = rng.choice(list(changed))
+            shape = rng.choice([(), (0,), (1,), (3, 0), (2, 2), (1, 1, 1), (4, 1, 3, 3), (1,) * 6])
+            what = rng.choice(["shape", "gone", "number", "twin"])
+            if what == "shape":
+                changed[name] = torch.zeros(shape)
+            elif what == "gone":
+                del changed[name]
+            else:
+                digit = rng.choice(["0", "1", "7", "99", "12345", "-1", "x"])
+                renamed = re.sub(r"\d+", digit, name, count=1)
+                value = changed[name] if what == "twin" else changed.pop(name)
+                changed[renamed] = value
+        try:
+            read(tmp_path, changed)
+        except CheckpointError as error:
+            assert "\n" not in str(error) and len(str(error)) < 1500
