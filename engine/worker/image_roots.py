@@ -9,6 +9,7 @@ from dataclasses import replace
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.fitting import untrained
+from engine.checkpoints.folder_fit import fit_to
 from engine.checkpoints.image_fit import check_output
 from engine.checkpoints.root_doubts import doubts_on_splits
 from engine.contracts.errors import DataNotNamedError, SizesDifferError
@@ -55,7 +56,10 @@ def _loaded(
     normalisation.check_fit(architecture, loaded.data, data)
     architecture = prepared(architecture, loaded.model, job.output)
     if not isinstance(loaded.model, CifarResNet):
-        check_output(loaded.model, data.describe())
+        fitting = fit_to(data, loaded)
+        for note in fitting:
+            monitor.note(note)
+        loaded = replace(loaded, notes=(*loaded.notes, *fitting))
     choice = normalisation.choose(loaded, architecture, data, execution, monitor)
     root = _with_choice(loaded, choice, data, execution)
     return replace(root, data_name=named, doubts=(*root.doubts, *choice.doubts))

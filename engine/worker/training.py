@@ -10,15 +10,17 @@ from torch import nn
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.fitting import untrained
+from engine.checkpoints.folder_fit import fit_to
 from engine.checkpoints.image_fit import check_output, num_outputs
 from engine.checkpoints.new_classifier import with_classes
 from engine.contracts import seeds
 from engine.contracts.jobs import Places, Trained, TrainFromScratch
 from engine.contracts.networks import Architecture, Execution
-from engine.contracts.references import is_reference, library_of
+from engine.contracts.references import is_reference
+from engine.contracts.short_names import RESNET, short_name
 from engine.data import ImageSet
 from engine.models import architecture_of_name, build
-from engine.models.libraries import Scaling, scaling_of
+from engine.models.libraries import Scaling
 from engine.models.preparations import OUTPUT, prepare
 from engine.runtime import device
 from engine.runtime.progress import Monitor
@@ -59,16 +61,13 @@ def _from_nothing(job: TrainFromScratch, data: ImageSet) -> Beginning:
     """Random weights, by the seed of the recipe."""
     channels, seed = data.image_shape_HWC[2], seeds.derive(job.recipe.seed, "weights")
     if not is_reference(job.arch):
-        architecture = architecture_of_name(
-            job.arch,
-            width=job.width,
-            shortcut=job.shortcut,
-            num_classes=len(data.classes),
-            in_channels=channels,
-        )
-        return Beginning(
-            architecture, build(architecture.factory, architecture.arguments, seed=seed)
-        )
+        told: dict[str, int | str] = {"num_classes": len(data.classes), "in_channels": channels}
+        if short_name(job.arch).kind == RESNET:
+            told |= {"width": job.width, "shortcut": job.shortcut}
+        architecture = architecture_of_name(job.arch, **told)
+        model = build(architecture.factory, architecture.arguments, seed=seed)
+        beginning = Beginning(architecture, model)
+        return beginning if "width" in told else _of_these_data(beginning, data)
     architecture, model = untrained(job.arch, len(data.classes), channels, seed=seed)
     return _of_these_data(Beginning(*_with_output(architecture, model, job.output)), data)
 
@@ -85,7 +84,8 @@ def _from_file(
         monitor.note(note)
     architecture, model = _with_output(loaded.architecture, loaded.model, job.output)
     if num_outputs(model, data.describe()) in (None, len(data.classes)):
-        check_output(model, data.describe())
+        for note in fit_to(data, loaded):
+            monitor.note(note)
         choice = normalisation.choose(loaded, architecture, data, execution, monitor)
         data = data.with_normalisation(choice.mean, choice.std)
         return _Start(Beginning(choice.architecture, choice.model, loaded.digest), data)
@@ -117,8 +117,7 @@ def _scaling_of(loaded: LoadedNetwork, data: ImageSet) -> Scaling | None:
     channels = data.image_shape_HWC[2]
     if loaded.data is not None and len(loaded.data.mean) == channels:
         return loaded.data.mean, loaded.data.std
-    factory = loaded.architecture.factory
-    named = None if library_of(factory) is None else scaling_of(factory)
+    named = normalisation.scaling_said(loaded)
     return named if named is not None and len(named[0]) == channels else None
 
 

@@ -14,6 +14,7 @@ from engine.contracts.edits import Edit
 from engine.contracts.events import Noted
 from engine.contracts.jobs import Places, Recipe, TrainFromScratch
 from engine.contracts.networks import Architecture
+from engine.models import architecture_of_name
 from engine.runtime.progress import Monitor
 from engine.worker.training import train
 from engine.worker.workbench import Workbench
@@ -88,3 +89,11 @@ def test_a_pruned_network_cannot_learn_other_classes(tmp_path, data):
     pruned = Architecture(REFERENCE, {"num_classes": 3}, edits)
     with pytest.raises(ArchitectureError, match="was pruned, so it cannot be made anew for 10"):
         with_classes(pruned, loaded.model, 10, seed=0)
+
+
+def test_a_short_name_is_trained_and_opens_again_as_a_network_of_its_family(tmp_path, data):
+    loaded, _ = trained(tmp_path, data, Recipe(1, batch_size=8), arch="vgg11-bn")
+    assert loaded.architecture.factory == "cifar_vgg"
+    assert loaded.architecture.arguments["num_classes"] == 3
+    named = architecture_of_name("vgg11-bn", num_classes=3, in_channels=3)
+    assert loaded.architecture == named and loaded.data is not None

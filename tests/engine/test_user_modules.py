@@ -173,7 +173,7 @@ def test_without_the_current_folder_on_the_path_nothing_of_it_is_imported(folder
         ("wrong:make", "fails when it is imported (SyntaxError: ", "mend it"),
         ("mynets:mak", "mynets ({folder}/mynets.py) has no 'mak'", "did you mean 'mynets:make'?"),
         ("mynets:xyz", "mynets ({folder}/mynets.py) has no 'xyz'", "name one that is there"),
-        ("mynets", "'mynets' is neither a family (cifar_resnet)", "'package.module:factory'"),
+        ("mynets", "'mynets' is neither a family (cifar_resnet, ", "'package.module:factory'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_imported_is_told_with_where_and_what_helps(

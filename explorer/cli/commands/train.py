@@ -22,9 +22,10 @@ from engine.contracts.jobs import (
     Trained,
     TrainFromScratch,
 )
-from engine.contracts.options import SettingValue, check_name, check_short_name
+from engine.contracts.options import SettingValue, check_name
 from engine.contracts.references import factory_here, name_of
 from engine.contracts.settings import Settings, with_values
+from engine.contracts.short_names import RESNET, short_name
 from engine.contracts.spool import log_path
 from explorer.cli.console import say
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
@@ -144,7 +145,7 @@ def train(request: Request, *, as_json: bool) -> None:
 def _source_of(request: Request) -> ModelSource | None:
     """The network or checkpoint that is meant, None for a short name such as `resnet20`."""
     if not is_network(request.model) and not os.path.lexists(expanded(request.model)):
-        check_short_name(request.model)
+        _check_short_name(request)
         if request.weights is not None:
             raise UsageError(
                 f"--weights is for a network by reference; to go on from {request.weights}, give "
@@ -153,6 +154,19 @@ def _source_of(request: Request) -> ModelSource | None:
         return None
     is_random = is_network(request.model) and request.weights is None
     return source_of(replace(request, random_weights=is_random))
+
+
+def _check_short_name(request: Request) -> None:
+    """Raises SettingsError for no short name, UsageError for options that its family has not."""
+    if short_name(request.model).kind == RESNET:
+        return
+    given = {"width": request.width != TrainFromScratch.width,
+             "shortcut": request.shortcut != TrainFromScratch.shortcut}  # fmt: skip
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"--{name} is for resnet20, resnet56 and the like; leave it out for {request.model}"
+            )
 
 
 def _short_name(model: str) -> str:
