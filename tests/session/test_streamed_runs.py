@@ -168,9 +168,9 @@ def test_transforms_need_streaming(files, tmp_path, monkeypatch):
         grow(request_of(files, tmp_path / "a.db", **overrides))
 
 
-def options(data: Path) -> list[str]:
+def options(data: Path, workers: int) -> list[str]:
     given = {**OPTIONS, "iterations": 1, "loader": "streaming", "data": data,
-             "transforms": "my_transforms:mine", "loader_workers": 1}  # fmt: skip
+             "transforms": "my_transforms:mine", "criterion": "l1", "loader_workers": workers}  # fmt: skip
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
 
 
@@ -181,15 +181,17 @@ def test_who_is_killed_in_the_middle_of_an_epoch_goes_on_bit_for_bit(files, tmp_
     (tmp_path / "my_transforms.py").write_text(TRANSFORMS)
     environment = {**os.environ, "PE_EXPLORE_STATE": str(tmp_path / "state.json")}
 
-    def command(store: Path) -> list[str]:
+    def command(store: Path, workers: int = 1) -> list[str]:
         program = [sys.executable, "-m", "explorer.cli", "auto", str(model)]
-        return [*program, *options(data), "--yes", f"--store={store}"]
+        return [*program, *options(data, workers), "--yes", f"--store={store}"]
 
     def auto(store: Path) -> Auto:
         return Auto(command(store), spool_of(store), environment, cwd=tmp_path)
 
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
-    subprocess.run(command(whole), check=True, env=environment, cwd=tmp_path, capture_output=True)
+    subprocess.run(
+        command(whole, workers=0), check=True, env=environment, cwd=tmp_path, capture_output=True
+    )
     (tmp_path / "trained").unlink()
     (tmp_path / "shut").touch()
     run = auto(broken)
