@@ -148,3 +148,23 @@ def test_sizes_follow_on_the_meta_device() -> None:
     )
     pruned = carry_out(Edit.from_json(edit.as_json()), Fixed().to("meta"))
     assert pruned(torch.empty(3, 4, device="meta")).shape == (3, 2)
+
+
+class Keeping(nn.Module):
+    """Keeps what it made of a parameter in its first call, as LeViT does, and names sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(6))
+        self.kept: dict[str, Tensor] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        if "scale" not in self.kept:
+            self.kept["scale"] = self.scale[:6]
+        return (x * self.kept["scale"]).reshape(2, 6)
+
+
+def test_what_a_module_keeps_from_call_to_call_changes_no_number_of_a_call() -> None:
+    cut = Edit("neuron", slices=(Slice("scale", 0, (4, 5)),), sizes=(Size("", 1, 1, 4),))
+    model = carry_out(cut, Keeping())
+    assert [shapes(model(torch.randn(2, 4))) for _ in range(2)] == [[[2, 4]], [[2, 4]]]

@@ -21,7 +21,6 @@ from engine.contracts.errors import EngineError, UserError
 from engine.contracts.networks import Execution, Scores
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images
 from engine.measures.cost import Cost, cost_of
 from engine.models.outputs import output_of
 from engine.pruning import editing
@@ -30,8 +29,10 @@ from engine.pruning.criteria import CRITERIA
 from engine.pruning.structure.find import find_structure
 from engine.pruning.structure.recording import NETWORK_ERRORS, undisturbed
 from engine.runtime.attention import attention_in_the_open
+from engine.tasks import Batch, Task
 
 SEED = 0
+LEAST_DIFFERENCE = 1e-4  # of outputs
 LARGEST_ERROR, LARGEST_SHARE = 1e-4, 1e-2  # of the output, of what masking changes; float32
 
 
@@ -43,6 +44,7 @@ def explored(entry: Entry) -> Found:
         model = entry.make()
         size = smallest_size(model, entry)
         found = replace(found, size=size)
+        enliven(model, noise(4, size))
         began = time.process_time()
         structure = find_structure(model, noise(2, size))
     except UserError as error:
@@ -61,6 +63,34 @@ def smallest_size(model: nn.Module, entry: Entry) -> int:
         if bool(result.isfinite().all()):
             return size
     raise EngineError(f"runs on no images of {entry.sizes[0]} to {entry.sizes[-1]} pixels")
+
+
+@torch.no_grad()
+def enliven(model: nn.Module, images: Tensor) -> None:
+    """Batch norms as training leaves them, and larger weights where a library makes them so small
+    that nothing of an image is left at the end."""
+    settle_statistics(model, images)
+    outputs = output_of(model(images))
+    if float(outputs.std(0).max()) > LEAST_DIFFERENCE:
+        return
+    for module in model.modules():
+        if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+            nn.init.kaiming_normal_(module.weight)
+    settle_statistics(model, images)
+
+
+def settle_statistics(model: nn.Module, images: Tensor) -> None:
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [(norm, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    try:
+        model(images)
+    finally:
+        for norm, momentum in before:
+            norm.eval()
+            norm.momentum = momentum
 
 
 def noise(batch: int, size: int) -> Tensor:
@@ -98,15 +128,15 @@ def short_reason(why: str) -> str:
 
 
 def with_candidates(found: Found, model: nn.Module, structure: NetworkStructure) -> Found:
-    shape = (found.size, found.size, 3)
+    example = Batch(noise(1, found.size), torch.zeros(1, dtype=torch.long), torch.arange(1))
     edits = propose(
-        model, structure, cheap_scores(model, structure), ScoringSettings(), shape, SEED
+        model, structure, cheap_scores(model, structure), ScoringSettings(), example, SEED
     )
-    whole = cost_of(model, shape)
+    whole = cost_of(model, example)
     for edit in edits:
         pruned = editing.apply(edit, model)
         problem = wrong_with(edit, model, pruned, structure, found.size)
-        cost = cost_of(pruned, shape)
+        cost = cost_of(pruned, example)
         if cost.num_macs >= whole.num_macs:
             problem = problem or "multiply-accumulates do not go down"
         if problem:
@@ -119,9 +149,8 @@ def with_candidates(found: Found, model: nn.Module, structure: NetworkStructure)
 def cheap_scores(model: nn.Module, structure: NetworkStructure) -> Scores:
     """The mean weight of each: no image is looked at."""
     nothing: Any = None
-    images: Images = nothing
-    data: ImageData = nothing
-    return CRITERIA["l1"](model, structure, images, data, Execution("cpu", 1, None))
+    task: Task = nothing
+    return CRITERIA["l1"](model, structure, task, torch.arange(0), Execution("cpu", 1, None))
 
 
 def saving(edit: Edit, structure: NetworkStructure, whole: Cost, cost: Cost) -> Saving:

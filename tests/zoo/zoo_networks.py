@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from engine.contracts.errors import UnknownFamilyError
 from engine.models.libraries import factory_of
 from engine.models.preparations import prepare
 
@@ -75,6 +76,7 @@ class Entry:
     reference: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     sizes: Sequence[int] = SIZES
+    parameters: int = 10_000_000  # about; the smallest are done first
 
     @property
     def library(self) -> str:
@@ -82,7 +84,13 @@ class Entry:
 
     def make(self) -> nn.Module:
         """The network as pe-explore opens it, with random weights."""
-        model = factory_of(self.reference)(**self.arguments)
+        arguments = dict(self.arguments)
+        if self.library == "timm":  # made for small images where it is made for one size
+            arguments["img_size"] = SIZES[0]
+        try:
+            model = factory_of(self.reference)(**arguments)
+        except UnknownFamilyError:
+            model = factory_of(self.reference)(**self.arguments)
         prepare(model)
         return model.eval()
 
@@ -96,7 +104,8 @@ def torchvision_entries() -> list[Entry]:
         if name.startswith("vit_"):
             arguments["image_size"] = 70 if name == "vit_h_14" else 64
         sizes = (arguments["image_size"],) if "image_size" in arguments else SIZES
-        entries.append(Entry(f"torchvision.models:{name}", arguments, sizes))
+        parameters = models.get_model_weights(name).DEFAULT.meta["num_params"]
+        entries.append(Entry(f"torchvision.models:{name}", arguments, sizes, parameters))
     return entries
 
 
@@ -106,7 +115,7 @@ def timm_entries() -> list[Entry]:
 
 def transformers_entries() -> list[Entry]:
     return [
-        Entry(f"transformers:{name}", {**config, "num_labels": NUM_CLASSES})
+        Entry(f"transformers:{name}", {**config, "num_labels": NUM_CLASSES}, parameters=0)
         for name, config in TRANSFORMERS.items()
     ]
 

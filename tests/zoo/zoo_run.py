@@ -15,7 +15,9 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -30,10 +32,18 @@ from zoo_table import update_page  # noqa: E402
 from engine.contracts.codec import decode, encode  # noqa: E402
 
 UNFINISHED = KEPT.with_name("zoo.unfinished.json")
-SECONDS, MEGABYTES = 900, 8_000  # for one network
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def main(words: Sequence[str], seconds: int, megabytes: int) -> int:
+@dataclass(frozen=True)
+class Limits:
+    """Of one network: seconds of one core, and memory."""
+
+    seconds: int = 600
+    megabytes: int = 8_000
+
+
+def main(words: Sequence[str], limits: Limits, jobs: int) -> int:
     entries = all_entries()
     chosen = [e for e in entries if any(word in e.reference for word in words)]
     if words and not chosen:
@@ -42,12 +52,17 @@ def main(words: Sequence[str], seconds: int, megabytes: int) -> int:
     path = KEPT if words else UNFINISHED
     found = read(path)
     left = chosen or [each for each in entries if each.reference not in found]
+    left = sorted(left, key=lambda entry: entry.parameters)
+    for library in dict.fromkeys(entry.library for entry in left):  # imported once for all
+        next(entry for entry in left if entry.library == library).make()
     began = time.monotonic()
-    for number, entry in enumerate(left, 1):
-        found[entry.reference] = done = one(entry, seconds, megabytes)
-        write(in_order(found, entries), path)
-        rest = (time.monotonic() - began) / number * (len(left) - number)
-        print(f"{number}/{len(left)}  {in_words(done)}  about {rest / 60:.0f} min left", flush=True)
+    with ThreadPool(jobs) as pool:
+        results = pool.imap_unordered(lambda entry: one(entry, limits), left)
+        for number, done in enumerate(results, 1):
+            found[done.reference] = done
+            write(in_order(found, entries), path)
+            rest = (time.monotonic() - began) / number * (len(left) - number) / 60
+            print(f"{number}/{len(left)}  {in_words(done)}  about {rest:.0f} min left", flush=True)
     if not words:
         path.replace(KEPT)
     update_page()
@@ -60,14 +75,14 @@ def in_order(found: Mapping[str, Found], entries: Sequence[Entry]) -> dict[str, 
     return {name: found[name] for name in names if name in found}
 
 
-def one(entry: Entry, seconds: int, megabytes: int) -> Found:
+def one(entry: Entry, limits: Limits) -> Found:
     """A network in a process of its own, which is ended where it takes too much. The process is a
     copy of this one: the libraries are imported once."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=child, args=(entry, theirs))
     process.start()
     theirs.close()
-    told = outcome(process.pid or 0, ours, seconds, megabytes)
+    told = outcome(process.pid or 0, ours, limits)
     process.kill()
     process.join()
     return told if isinstance(told, Found) else Found(entry.reference, problem=told)
@@ -82,20 +97,27 @@ def child(entry: Entry, report: Connection) -> None:
         report.send(lines[-1][:300])
 
 
-def outcome(pid: int, report: Connection, seconds: int, megabytes: int) -> Found | str:
+def outcome(pid: int, report: Connection, limits: Limits) -> Found | str:
     """What a process tells, or why it was not waited for."""
-    last, peak = time.monotonic() + seconds, 0
     while not report.poll(0.2):
-        peak = max(peak, memory_of(pid))
-        if time.monotonic() > last:
-            return f"took more than {seconds} s"
-        if peak > megabytes:
-            return f"took more than {megabytes:,} MB"
+        if seconds_of(pid) > limits.seconds:
+            return f"took more than {limits.seconds} s"
+        if memory_of(pid) > limits.megabytes:
+            return f"took more than {limits.megabytes:,} MB"
     try:
         told = report.recv()
     except EOFError:
         return "its process ended"
     return decode(Found, json.loads(told), "zoo") if told.startswith("{") else str(told)
+
+
+def seconds_of(pid: int) -> float:
+    """Seconds of one core that a process has had."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def memory_of(pid: int) -> int:
@@ -117,7 +139,8 @@ def in_words(found: Found) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("words", nargs="*", metavar="WORD", help="part of a network's reference")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="for one network")
-    parser.add_argument("--megabytes", type=int, default=MEGABYTES, help="for one network")
-    arguments = parser.parse_args()
-    sys.exit(main(arguments.words, arguments.seconds, arguments.megabytes))
+    parser.add_argument("--seconds", type=int, default=Limits.seconds, help="of one core")
+    parser.add_argument("--megabytes", type=int, default=Limits.megabytes, help="for one network")
+    parser.add_argument("--jobs", type=int, default=2, help="networks at a time")
+    given = parser.parse_args()
+    sys.exit(main(given.words, Limits(given.seconds, given.megabytes), given.jobs))

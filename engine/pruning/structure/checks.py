@@ -175,7 +175,7 @@ def _compared(place: Place, chosen: Chosen) -> _Comparison:
     masked = place.masked(masks.all)
     if not masked.isfinite().all():
         return _Comparison(NO_EFFECT) if len(chosen) > 1 else _Comparison(weak=(0,))
-    error, why = _error_of(place, chosen, masked)
+    error, why = _error_of(place, chosen, masked, again=True)
     scale = float(masked.abs().max())
     if why or error > LARGEST_ERROR * scale:
         return _Comparison(why or f"without some of it the network is off by {error:.1e}")
@@ -188,10 +188,12 @@ def _compared(place: Place, chosen: Chosen) -> _Comparison:
     return _Comparison(weak=tuple(weak))
 
 
-def _error_of(place: Place, chosen: Chosen, masked: Tensor) -> tuple[float, str]:
+def _error_of(
+    place: Place, chosen: Chosen, masked: Tensor, again: bool = False
+) -> tuple[float, str]:
     """How far the pruned place is from the masked one, or why there is nothing to compare."""
     try:
-        found = place.pruned(chosen)
+        found = place.pruned(chosen, again)
     except (*NETWORK_ERRORS, EditError) as error:  # a forward pass whose sizes are fixed
         return 0.0, f"the network does not run without some of it: {in_short(error)}"
     if found.shape != masked.shape:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
@@ -23,11 +23,9 @@ from engine.pruning.structure.recording import (
     record,
     undisturbed,
 )
+from engine.pruning.structure.smaller import smaller
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks import Inputs
-
-SMALL = 64  # pixels: what a network tells on small images, it tells sooner
-LEAST_SAVED = 1.5  # times fewer pixels in height and width, or it is not worth it
 
 
 def find_structure(
@@ -42,7 +40,7 @@ def find_structure(
         example = Example(example)
     with undisturbed(model):
         _check_runs(model, example)
-        found = _found(model, _smaller(model, example), example, monitor)
+        found = _found(model, smaller(model, example), example, monitor)
     if not found.groups and all(block.stays for block in found.blocks):
         raise EngineError(_nothing_removable(model, found.frozen))
     return found
@@ -113,22 +111,6 @@ def _expected(model: nn.Module) -> str:
         if isinstance(module, nn.Linear):
             return f" ({path} takes {module.in_features} numbers)"
     return ""
-
-
-def _smaller(model: nn.Module, example: Example) -> Example:
-    """Smaller images, where the network runs on them and gives an output of the same shape."""
-    images = example.inputs
-    if not example.is_of_images or not isinstance(images, Tensor):
-        return example
-    if min(images.shape[2:]) < LEAST_SAVED * SMALL:
-        return example
-    small = example.of(images[:, :, :SMALL, :SMALL].contiguous())
-    try:
-        found = small(model)
-    except (*NETWORK_ERRORS, EngineError):
-        return example
-    as_before = found.shape[1:] == example.only(1)(model).shape[1:]
-    return small if as_before and bool(found.isfinite().all()) else example
 
 
 # ------------------------------------------------------------ blocks and groups

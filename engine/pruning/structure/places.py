@@ -86,12 +86,16 @@ class Place:
             return -1 - len(module.kernel_size) if is_input else None
         return None
 
-    def pruned(self, chosen: Chosen) -> Tensor:
-        """What is given by a copy from which the units were removed. Raises EditError, and whatever
-        its forward pass raises."""
+    def pruned(self, chosen: Chosen, again: bool = False) -> Tensor:
+        """What is given by a copy from which the units were removed; `again`: in its second call,
+        for modules keep things from call to call. Raises EditError, and whatever its forward pass
+        raises."""
         structure = NetworkStructure(groups=tuple(group for group, _ in chosen))
         edit = Edit(UNIT, units=tuple((group.path, units) for group, units in chosen))
-        return self.run(carry_out(explicit(edit, structure), self.module, share=True))
+        pruned = carry_out(explicit(edit, structure), self.module, share=True)
+        if again:
+            self.run(pruned)
+        return self.run(pruned)
 
     def livelier(self) -> Place:
         """A copy with other numbers, none of which hides a mistake: no scale or shift is 0, and in

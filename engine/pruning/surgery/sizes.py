@@ -7,7 +7,7 @@ that is named there. The module's class says so, hence copies of the module do a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -16,6 +16,7 @@ from engine.contracts.edits import Size
 from engine.contracts.errors import EditError
 from engine.contracts.message_text import shown
 from engine.pruning.surgery.named_sizes import SIZED, running_module, with_numbers
+from engine.pruning.surgery.tensors import forget_kept_tensors
 
 
 class SmallerSizes:
@@ -24,6 +25,8 @@ class SmallerSizes:
     smaller_sizes: dict[tuple[int, int], int]  # by call and position
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        # What it kept of a former call it would not make again, and calls would be counted wrong.
+        forget_kept_tensors(cast(nn.Module, self))
         with _Lowering(self, self.smaller_sizes):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 

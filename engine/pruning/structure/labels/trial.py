@@ -102,7 +102,7 @@ class _Trial:
     def __init__(self, group: UnitGroup, home: Home) -> None:
         self._home = home
         inside = within(group, home.path)
-        self._readers = list(dict.fromkeys(each.module for each in inside.consumers))
+        self._readers = _readers(inside)
         self._units = (0, group.num_units // 2) if group.num_units > 2 else (0,)
         self._whole = outputs_at(self._readers, home.module, home)
         with masked(inside, self._units, home.module) as without:
@@ -143,8 +143,19 @@ def _choices(candidates: Sequence[AttributeRule], sizes: tuple[SizeRule, ...]) -
     yield from dict.fromkeys(order)
 
 
+def _readers(group: UnitGroup) -> list[str]:
+    """The modules that read a group's values, without those that make some of them too: what these
+    give is smaller than what they gave."""
+    read = {(each.tensor, each.axis) for each in group.consumers}
+    made = {each.tensor for each in group.members if (each.tensor, each.axis) not in read}
+    of_makers = {tensor.rpartition(".")[0] for tensor in made}
+    return [
+        path for path in dict.fromkeys(c.module for c in group.consumers) if path not in of_makers
+    ]
+
+
 def outputs_at(paths: Sequence[str], module: nn.Module, home: Home) -> list[Tensor]:
-    """What modules give in one forward pass; what the home gives where they give no tensor."""
+    """What modules give in one forward pass; what the home gives where none gives a tensor."""
     kept: list[Tensor] = []
 
     def keep(module: nn.Module, args: object, out: object) -> None:
