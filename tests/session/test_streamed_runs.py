@@ -170,7 +170,8 @@ def test_transforms_need_streaming(files, tmp_path, monkeypatch):
 
 def options(data: Path, workers: int) -> list[str]:
     given = {**OPTIONS, "iterations": 1, "loader": "streaming", "data": data,
-             "transforms": "my_transforms:mine", "criterion": "l1", "loader_workers": workers}  # fmt: skip
+             "transforms": "my_transforms:mine", "criterion": "l1",
+             "loader_workers": workers}  # fmt: skip
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
 
 
