@@ -138,6 +138,7 @@ def train(
         typer.Option(help="CPU threads  [default: every core]", min=1),
     ] = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     json: Json = False,
 ) -> None:
     """Train a checkpoint, from random weights or others; goes on after an interruption."""

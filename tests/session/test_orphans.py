@@ -164,12 +164,13 @@ def test_a_detached_worker_outlives_its_session(tmp_path):
 # Opens streamed images, takes a batch out of processes that load them, and tells their numbers.
 LOADING = """
 import multiprocessing, sys, threading
+import torch
 from engine.contracts.networks import Reading
 from engine.data import open_data
 
 if __name__ == "__main__":
     data = open_data(sys.argv[1], Reading(loader="streaming"))
-    batches = data.test.batches(4)
+    batches = data.test.batches(4, torch.arange(80).repeat(10))
     next(batches)
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     threading.Event().wait()
@@ -189,11 +190,13 @@ def test_processes_that_load_images_end_with_the_one_they_load_for(tmp_path, loa
         env=environment,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        pids = [int(pid) for pid in process.stdout.readline().split()]
-        assert len(pids) == 2
-        if loader == "stopped":
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            asyncio.run(until(lambda: all(state_of(pid) == "T" for pid in pids)))
-        process.kill()
+        try:
+            pids = [int(pid) for pid in process.stdout.readline().split()]
+            assert len(pids) == 2
+            if loader == "stopped":
+                for pid in pids:
+                    os.kill(pid, signal.SIGSTOP)
+                asyncio.run(until(lambda: all(state_of(pid) == "T" for pid in pids)))
+        finally:
+            process.kill()
     assert ends(*pids)

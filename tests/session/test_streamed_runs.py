@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,9 +17,11 @@ from killing import Auto, snapshots
 from PIL import Image
 from small import OPTIONS, request_of, write_network
 
-from engine.contracts.errors import UserError
+from engine.contracts.errors import DataError, UserError
 from engine.contracts.loaders import WORKERS_VARIABLE
+from engine.contracts.references import ForeignFactoryError, factory_here
 from engine.data.streaming import choosing
+from engine.worker.transforms import transforms_of
 from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.open_run import Request, open_session, spool_of
@@ -165,9 +168,10 @@ def test_transforms_need_streaming(files, tmp_path, monkeypatch):
         grow(request_of(files, tmp_path / "a.db", **overrides))
 
 
-def options(data: Path) -> list[str]:
+def options(data: Path, workers: int) -> list[str]:
     given = {**OPTIONS, "iterations": 1, "loader": "streaming", "data": data,
-             "transforms": "my_transforms:mine", "loader_workers": 1}  # fmt: skip
+             "transforms": "my_transforms:mine", "criterion": "l1",
+             "loader_workers": workers}  # fmt: skip
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
 
 
@@ -178,15 +182,17 @@ def test_who_is_killed_in_the_middle_of_an_epoch_goes_on_bit_for_bit(files, tmp_
     (tmp_path / "my_transforms.py").write_text(TRANSFORMS)
     environment = {**os.environ, "PE_EXPLORE_STATE": str(tmp_path / "state.json")}
 
-    def command(store: Path) -> list[str]:
+    def command(store: Path, workers: int = 1) -> list[str]:
         program = [sys.executable, "-m", "explorer.cli", "auto", str(model)]
-        return [*program, *options(data), "--yes", f"--store={store}"]
+        return [*program, *options(data, workers), "--yes", f"--store={store}"]
 
     def auto(store: Path) -> Auto:
         return Auto(command(store), spool_of(store), environment, cwd=tmp_path)
 
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
-    subprocess.run(command(whole), check=True, env=environment, cwd=tmp_path, capture_output=True)
+    subprocess.run(
+        command(whole, workers=0), check=True, env=environment, cwd=tmp_path, capture_output=True
+    )
     (tmp_path / "trained").unlink()
     (tmp_path / "shut").touch()
     run = auto(broken)
@@ -200,3 +206,20 @@ def test_who_is_killed_in_the_middle_of_an_epoch_goes_on_bit_for_bit(files, tmp_
         assert snapshots(broken).keys() == {("R", "root")}
         assert auto(broken).process.wait(240) == 0
     assert snapshots(broken) == snapshots(whole) and len(snapshots(whole)) == 4
+
+
+def test_a_process_that_begins_later_calls_no_file_that_changed_since(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_late.py").write_text("def mine(image, training):\n    return image\n")
+    code = factory_here("my_late:mine")
+    prepare = transforms_of(code, allowed=code)
+    image = Image.new("L", (4, 4))
+    assert prepare(image, None).shape == (4, 4, 1)
+    (tmp_path / "my_late.py").write_text("def mine(image, training):\n    return image.crop()\n")
+    with pytest.raises(DataError, match="my_late:mine has changed since work began"):
+        pickle.loads(pickle.dumps(prepare))(image, None)
+    with pytest.raises(ForeignFactoryError, match="has changed since it was"):
+        transforms_of(code, allowed=code)
+    with pytest.raises(ForeignFactoryError, match="--allow-factory my_late:mine"):
+        transforms_of(code, allowed=None)

@@ -26,6 +26,7 @@ from engine.data.folders import NoCacheFolderError, cache_folder
 from engine.data.sources.entries import Entry
 from engine.data.sources.raster import DEEP_MODES, KNOWN_MODES, NotAnImage, open_image
 from engine.data.sources.source import Place, Progress
+from engine.data.streaming.shared import SharedArray
 
 CACHE_FORMAT = 1
 THREADS = 8  # disks and networks give more to several who ask at once
@@ -49,7 +50,11 @@ def checksum(content: bytes) -> bytes:
 class Contents:
     """The rows of some images in their order."""
 
-    rows_N: np.ndarray
+    rows: SharedArray
+
+    @property
+    def rows_N(self) -> np.ndarray:
+        return self.rows.array
 
     def __len__(self) -> int:
         return len(self.rows_N)
@@ -76,7 +81,7 @@ class Contents:
         return {mode: int(count) for mode, count in zip(MODES, counts, strict=True) if count}
 
     def part(self, start: int, stop: int) -> Contents:
-        return Contents(self.rows_N[start:stop])
+        return Contents(SharedArray(self.rows_N[start:stop]))
 
 
 def contents_of(
@@ -93,7 +98,7 @@ def contents_of(
     if missing:
         known = _looked_at(name, entries, stamps_N, missing, place, known, path, on_progress)
     found = known[np.searchsorted(known["stamp"], stamps_N)]
-    return Contents(found)
+    return Contents(SharedArray(found))
 
 
 def _looked_at(

@@ -1,10 +1,12 @@
-"""The names of very many images in little room: they are sent to every process that loads them."""
+"""The names of very many images in little room: each process that loads images has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
+
+from engine.data.streaming.shared import SharedArray
 
 _ENCODING, _ERRORS = "utf-8", "surrogatepass"  # names of files may be any bytes
 
@@ -14,12 +16,12 @@ class Names:
 
     def __init__(self, names: Iterable[str]) -> None:
         encoded = [name.encode(_ENCODING, _ERRORS) for name in names]
-        self._block = b"".join(encoded)
-        self._ends_N = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        self._block = SharedArray(np.frombuffer(b"".join(encoded), np.uint8))
+        self._ends = SharedArray(np.cumsum([0, *map(len, encoded)], dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self._ends_N) - 1
+        return len(self._ends.array) - 1
 
     def __getitem__(self, number: int) -> str:
-        start, end = int(self._ends_N[number]), int(self._ends_N[number + 1])
-        return self._block[start:end].decode(_ENCODING, _ERRORS)
+        start, end = int(self._ends.array[number]), int(self._ends.array[number + 1])
+        return self._block.array[start:end].tobytes().decode(_ENCODING, _ERRORS)
