@@ -1,4 +1,4 @@
-"""Eighteen small networks as people write them: bare parameters, shared and tied weights, sizes
+"""Twenty small networks as people write them: bare parameters, shared and tied weights, sizes
 written out, tensors picked by number, control flow that depends on the data."""
 
 from __future__ import annotations
@@ -36,6 +36,35 @@ class BareParameters(nn.Module):
         x = F.relu(F.conv2d(x, self.first, padding=1))
         x = F.relu(F.conv2d(x, self.second, self.shift, stride=2, padding=1))
         return F.linear(x.mean((2, 3)), self.last)
+
+
+class Stacked(nn.Module):
+    """Branches beside each other on an axis of their own, as in selective kernels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near, self.far = nn.Conv2d(3, 12, 1), nn.Conv2d(3, 12, 3, padding=1)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.stack([F.relu(self.near(x)), F.relu(self.far(x))], 1)
+        return self.head(both.sum(1).mean((2, 3)))
+
+
+class Reparameterised(nn.Module):
+    """Convolutions that read the stream that they write to, and numbers that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels = 12
+        self.stem = nn.Conv2d(3, 12, 3, padding=1)
+        self.main, self.norm = nn.Conv2d(12, 12, 3, padding=1), nn.BatchNorm2d(12)
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        x = F.relu(self.main(x) + self.norm(x))
+        return self.head(x.mean((2, 3)))
 
 
 class Recurring(nn.Module):
@@ -362,7 +391,7 @@ class PreActivated(nn.Module):
 ODD: tuple[Callable[[], nn.Module], ...] = (
     *(BareParameters, Recurring, TiedDecoder, HeadsByAttribute, PickedByNumber, Branching, Gated),
     *(NormedWeights, Concatenated, WrittenSizes, Flattened, Squeezing, TokenMixer, RecurrentRows),
-    *(TorchTransformer, PostNormed, Routed, PreActivated),
+    *(TorchTransformer, PostNormed, Routed, PreActivated, Stacked, Reparameterised),
 )
 
 

@@ -78,15 +78,16 @@ def mask(group: UnitGroup, units: Sequence[int], model: nn.Module) -> None:
         module.register_forward_pre_hook(zero)
 
 
-def randomise(model: nn.Module, seed: int = 1) -> nn.Module:
-    """Values as of a trained network: nothing at an initial 0 or 1 that would hide an error."""
+def randomise(model: nn.Module, seed: int = 1, statistics: bool = True) -> nn.Module:
+    """Values as of a trained network: nothing at an initial 0 or 1 that would hide an error.
+    `statistics`: those of batch norms, too."""
     chance = torch.Generator().manual_seed(seed)
 
     def noise(tensor: Tensor) -> Tensor:
         return torch.randn(tensor.shape, generator=chance)
 
     with torch.no_grad():
-        for module in model.modules():
+        for module in model.modules() if statistics else ():
             if isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats:
                 module.running_mean.copy_(noise(module.running_mean) * 0.2)
                 module.running_var.copy_(

@@ -28,6 +28,7 @@ from engine.pruning.candidates import propose
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.structure.find import find_structure
 from engine.pruning.structure.recording import NETWORK_ERRORS, undisturbed
+from engine.pruning.surgery.tensors import forget_kept_tensors
 from engine.runtime.attention import attention_in_the_open
 from engine.tasks import Batch, Task
 
@@ -41,8 +42,7 @@ def explored(entry: Entry) -> Found:
     torch.default_generator.manual_seed(SEED)
     found = Found(entry.reference)
     try:
-        model = entry.make()
-        size = smallest_size(model, entry)
+        model, size = smallest(entry)
         found = replace(found, size=size)
         enliven(model, noise(4, size))
         began = time.process_time()
@@ -53,15 +53,17 @@ def explored(entry: Entry) -> Found:
     return with_candidates(told(structure, found), model, structure)
 
 
-def smallest_size(model: nn.Module, entry: Entry) -> int:
-    for size in entry.sizes:
-        try:
-            with undisturbed(model):
-                result = output_of(model(noise(2, size)))
-        except (*NETWORK_ERRORS, EngineError):
-            continue
-        if bool(result.isfinite().all()):
-            return size
+def smallest(entry: Entry) -> tuple[nn.Module, int]:
+    """The network, and the least pixels that it runs on."""
+    for model in entry.makings():
+        for size in entry.sizes:
+            try:
+                with undisturbed(model):
+                    result = output_of(model(noise(2, size)))
+            except (*NETWORK_ERRORS, EngineError):
+                continue
+            if bool(result.isfinite().all()):
+                return model, size
     raise EngineError(f"runs on no images of {entry.sizes[0]} to {entry.sizes[-1]} pixels")
 
 
@@ -183,7 +185,10 @@ def wrong_with(
         return "its output is not finite"
     if not torch.allclose(three[:1], one, rtol=1e-3, atol=1e-4 * float(three.abs().max())):
         return "another number of images gives other outputs"
-    lively, images = most_precise(randomise(copy.deepcopy(model)), images[:2])
+    lively = randomise(copy.deepcopy(model), statistics=False)
+    for module in lively.modules():
+        forget_kept_tensors(module)
+    lively, images = most_precise(lively, images[:2])
     if edit.structure == LAYER:
         return layer_is_not_passed_over(edit, lively, images)
     groups = {group.path: group for group in structure.groups}

@@ -6,7 +6,7 @@ has is told by `names`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,23 +76,24 @@ class Entry:
     reference: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     sizes: Sequence[int] = SIZES
-    parameters: int = 10_000_000  # about; the smallest are done first
+    parameters: int = 30_000_000  # about; the smallest are done first
 
     @property
     def library(self) -> str:
         return self.reference.partition(":")[0]
 
-    def make(self) -> nn.Module:
-        """The network as pe-explore opens it, with random weights."""
-        arguments = dict(self.arguments)
-        if self.library == "timm":  # made for small images where it is made for one size
-            arguments["img_size"] = SIZES[0]
-        try:
-            model = factory_of(self.reference)(**arguments)
-        except UnknownFamilyError:
-            model = factory_of(self.reference)(**self.arguments)
-        prepare(model)
-        return model.eval()
+    def makings(self) -> Iterator[nn.Module]:
+        """The network as pe-explore opens it, with random weights: made for small images where it
+        is made for one size and says so, then as it is."""
+        for more in ({"img_size": SIZES[0]}, {}) if self.library == "timm" else ({},):
+            try:
+                model = factory_of(self.reference)(**self.arguments, **more)
+            except UnknownFamilyError:
+                if not more:
+                    raise
+                continue
+            prepare(model)
+            yield model.eval()
 
 
 def torchvision_entries() -> list[Entry]:

@@ -54,7 +54,7 @@ def main(words: Sequence[str], limits: Limits, jobs: int) -> int:
     left = chosen or [each for each in entries if each.reference not in found]
     left = sorted(left, key=lambda entry: entry.parameters)
     for library in dict.fromkeys(entry.library for entry in left):  # imported once for all
-        next(entry for entry in left if entry.library == library).make()
+        next(next(entry for entry in left if entry.library == library).makings())
     began = time.monotonic()
     with ThreadPool(jobs) as pool:
         results = pool.imap_unordered(lambda entry: one(entry, limits), left)

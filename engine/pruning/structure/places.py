@@ -28,6 +28,7 @@ from engine.pruning.structure.recording import (
 )
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.bounds import tensors_of
+from engine.pruning.surgery.tensors import forget_kept_tensors
 from engine.tasks.batch import as_arguments
 
 
@@ -105,6 +106,8 @@ class Place:
         for tensor in (*copy_of_it.parameters(), *copy_of_it.buffers()):
             if tensor.is_floating_point():
                 _enliven(tensor, generator)
+        for module in copy_of_it.modules():
+            forget_kept_tensors(module)  # made of the numbers that were there
         place = replace(self, module=copy_of_it)
         double = replace(
             self,

@@ -84,13 +84,14 @@ def _joined(run: Carrier, call: Call) -> list[Tensor]:
     results = []
     for row in aligned([run.planes(part) for part in parts]):
         axes = {axis for plane in row if plane is not None for axis in varied(plane)}
-        if call.func.overloadpacket is aten.cat:
+        is_cat = call.func.overloadpacket is aten.cat
+        if is_cat:
             axes.add(dim)
         labels = [
             full(plane, [size if axis in axes else 1 for axis, size in enumerate(part.shape)])
             for plane, part in zip(row, parts, strict=True)
         ]
-        joined = torch.cat(labels, dim) if dim in axes else torch.stack(labels, dim)
+        joined = torch.cat(labels, dim) if is_cat else torch.stack(labels, dim)
         if (small := compact(joined)) is not None:
             results.append(small)
     return results
