@@ -16,9 +16,10 @@ from engine.models.preparations import prepare
 from engine.pruning import candidates, editing
 from engine.pruning.structure.find import find_structure
 from engine.runtime.progress import SILENT
+from engine.tasks.images import blank
 
-SIZE = (16, 16, 3)
 IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+ONE = blank((16, 16, 3))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def rising(structure) -> Scores:
 
 def proposed(model, structure, **settings):
     scoring = ScoringSettings(**settings)
-    return candidates.propose(model, structure, rising(structure), scoring, SIZE, seed=0)
+    return candidates.propose(model, structure, rising(structure), scoring, ONE, seed=0)
 
 
 def test_a_layer_is_a_half_where_halves_are_asked_for_and_the_other_half_can_follow(vit):
@@ -51,8 +52,8 @@ def test_a_layer_is_a_half_where_halves_are_asked_for_and_the_other_half_can_fol
     half, units = proposed(model, structure, layers="halves")
     block = structure.blocks[0]
     assert whole.blocks == (block.path,) and half.blocks == (block.parts[0].path,)
-    costs = [cost_of(editing.apply(edit, model), SIZE).num_macs for edit in (whole, half, units)]
-    all_of_it = cost_of(model, SIZE).num_macs
+    costs = [cost_of(editing.apply(edit, model), ONE).num_macs for edit in (whole, half, units)]
+    all_of_it = cost_of(model, ONE).num_macs
     assert costs[0] < costs[1] < all_of_it
     # The other candidate is matched with the half; a head of this small network is much.
     assert abs(costs[2] - costs[1]) < abs(costs[2] - costs[0])
