@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
         ("scoring_any.py --networks vit --images 2 --rounds 1 --steps 1", "ms an image"),
         ("building.py sample_checkpoints/sample.pt --filters 4", "build without 4 filters"),
         ("snapshots.py 1 2", "decide meanwhile"),
+        ("resnet50.py", "Table II in blocks: 3.000 4.000 5.000 8.000"),
         ("node.py --set train_limit=100 criterion=l1 --threads 1", "one expansion and tuning"),
         (
             "scoring.py sample_checkpoints/sample.pt sample --images 5 --rounds 1 --plain 1",
