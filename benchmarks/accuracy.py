@@ -34,6 +34,7 @@ from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT
+from engine.tasks import ImageTask
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan
 
@@ -83,7 +84,9 @@ def plainly(model: nn.Module, data: ImageData, plan: TrainPlan, execution: Execu
 
 def candidate(root: nn.Module, data: ImageData, execution: Execution) -> nn.Module:
     """The root without the block that magnitude finds least important."""
-    scores = l1_scores(root, structure_of(root), data.train, data, execution, SILENT)
+    scores = l1_scores(
+        root, structure_of(root), ImageTask(data), torch.arange(len(data.train)), execution, SILENT
+    )
     edit = candidates.layer_edit(structure_of(root), scores, 2)
     assert edit is not None
     return edits.apply(edit, root)
@@ -113,8 +116,8 @@ def main() -> None:
             if way == "plain":
                 plainly(model, data, plan, execution)
             else:
-                train(model, data, plan, execution)
-            found[way].append(evaluate(model, data.test, data, execution).accuracy)
+                train(model, ImageTask(data), plan, execution)
+            found[way].append(evaluate(model, ImageTask(data), "test", execution).accuracy)
             print(f"seed {seed}, {way:5}: {found[way][-1]:.2f} %", flush=True)
     means = {way: statistics.fmean(values) for way, values in found.items()}
     spread = statistics.fmean(statistics.stdev(values) for values in found.values())

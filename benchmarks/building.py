@@ -28,6 +28,7 @@ from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
+from engine.tasks import ImageTask
 
 ROUNDS = 9
 CHECKPOINT = Path(__file__).parents[1] / "sample_checkpoints" / "resnet56-cifar10.pt"
@@ -47,17 +48,19 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load(asked.checkpoint).model.eval()
     execution = device.choose("cpu", 1)
-    none = Images(torch.zeros(0, 32, 32, 3, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
-    data = ImageData("", ("a",), (0.5,) * 3, (0.2,) * 3, False, none, none, none, "")
+    zeros = torch.zeros(1, 32, 32, 3, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+    one = Images(*zeros)
+    data = ImageData("", ("a",), (0.5,) * 3, (0.2,) * 3, False, one, one, one, "")
+    about = (model, structure_of(model), ImageTask(data), torch.arange(1), execution)
     structure = structure_of(model)
-    scores = l1_scores(model, structure, none, data, execution, SILENT)
+    scores = l1_scores(*about, SILENT)
     filters = candidates.unit_edit(
         structure, scores, asked.filters, allocation=ScoringSettings().allocation, seed=0
     )
     layer = candidates.layer_edit(structure, scores, 2)
     assert filters is not None and layer is not None
     ways: dict[str, Callable[[], object]] = {
-        "ours: score by magnitude": lambda: l1_scores(model, structure, none, data, execution),
+        "ours: score by magnitude": lambda: l1_scores(*about),
         f"ours: build without {asked.filters} filters": lambda: edits.apply(filters, model),
         "ours: build without a block": lambda: edits.apply(layer, model),
     }

@@ -30,6 +30,7 @@ from engine.pruning.criteria.kl_fast import kl_fast_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
+from engine.tasks import ImageTask
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan
 from store import TreeStore
@@ -68,16 +69,30 @@ def network(depth: int = 20, width: int = 16):
 
 def computing(execution: Execution) -> None:
     def kl(model: nn.Module, data: ImageData) -> object:
-        return kl_scores(model, structure_of(model), data.train, data, execution, SILENT)
+        return kl_scores(
+            model,
+            structure_of(model),
+            ImageTask(data),
+            torch.arange(len(data.train)),
+            execution,
+            SILENT,
+        )
 
     def kl_fast(model: nn.Module, data: ImageData) -> object:
-        return kl_fast_scores(model, structure_of(model), data.train, data, execution, SILENT)
+        return kl_fast_scores(
+            model,
+            structure_of(model),
+            ImageTask(data),
+            torch.arange(len(data.train)),
+            execution,
+            SILENT,
+        )
 
     def epoch(model: nn.Module, data: ImageData) -> object:
-        return train(model, data, TrainPlan(0, 1, 9, 0), execution)
+        return train(model, ImageTask(data), TrainPlan(0, 1, 9, 0), execution)
 
     def evaluation(model: nn.Module, data: ImageData) -> object:
-        return evaluate(model, data.test, data, execution)
+        return evaluate(model, ImageTask(data), "test", execution)
 
     grow("kl", kl, data_of(2), (20, 32, 44), (4, 8, 16), (2, 4, 8))
     grow("kl-fast", kl_fast, data_of(10), (20, 32, 56), (4, 8, 16), (10, 20, 40))

@@ -23,6 +23,7 @@ from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
+from engine.tasks import ImageTask
 
 MANTISSA_BITS = {"TF32": 10, "bfloat16": 7}
 _convolve = nn.Conv2d._conv_forward
@@ -64,11 +65,11 @@ def main() -> None:
     data = load(asked.data)
     each = max(1, asked.images // len(data.classes))
     ids_N = sample_per_class(data.train.labels_N.numpy(), each, asked.seed)
-    images = data.train.take(torch.from_numpy(ids_N))
-    exact = kl_scores(model, structure_of(model), images, data, execution, SILENT)
+    about = (ImageTask(data), torch.from_numpy(ids_N), execution, SILENT)
+    exact = kl_scores(model, structure_of(model), *about)
     for name, bits in MANTISSA_BITS.items():
         convolve_in(bits)
-        scores = kl_scores(model, structure_of(model), images, data, execution, SILENT)
+        scores = kl_scores(model, structure_of(model), *about)
         convolve_in(None)
         spearman, overlap = agreement(exact, scores)
         some = flat(exact) > 1e-9

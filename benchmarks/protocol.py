@@ -35,6 +35,7 @@ from engine.pruning.criteria.kl import Sums, kl_of
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
+from engine.tasks.images import blank
 from engine.training.plan import TrainPlan
 
 RECOVERY, TUNE, SAMPLES = 1, 2, 20  # epochs, epochs in all, criterion images a class
@@ -44,18 +45,23 @@ RECOVERY, TUNE, SAMPLES = 1, 2, 20  # epochs, epochs in all, criterion images a 
 def plain_scores(model: nn.Module, images: Images, data: ImageData) -> Scores:
     """The KL without each structure, by one forward each through the whole network."""
     inputs_BCHW = normalise(images.pixels_NHWC, data.mean, data.std).contiguous()
-    before_BK, sums = model(inputs_BCHW), Sums(model)
-    for group in structure_of(model).groups:
+    structure, before_BK = structure_of(model), model(inputs_BCHW)
+    sums = Sums((b.path for b in structure.blocks if b.stays != "shape"), structure.groups)
+    sums.num_rows = len(images)
+
+    def kl(network: nn.Module) -> Tensor:
+        return kl_of(network(inputs_BCHW), before_BK, images.labels_N).sum()
+
+    for group in structure.groups:
         for index in range(group.num_units):
             silenced = copy.deepcopy(model)
-            norm = silenced.get_submodule(group.norm)  # type: ignore[arg-type]
+            norm = silenced.get_submodule(group.path.replace("conv1", "bn1"))
             norm.weight[index] = norm.bias[index] = 0
-            sums.filters[group.path][index] = kl_of(silenced(inputs_BCHW), before_BK).sum()
-    for block in structure_of(model).blocks:
-        if block.stays != "shape":
-            skipping = edits.apply(Edit("layer", blocks=(block.path,)), model)
-            sums.blocks[block.path] = float(kl_of(skipping(inputs_BCHW), before_BK).sum())
-    return sums.means(len(images))
+            sums.units[group.path][index] = kl(silenced)
+    for path in sums.blocks:
+        skipping = edits.apply(Edit("layer", blocks=(path,)), model)
+        sums.blocks[path] = float(kl(skipping))
+    return sums.means()
 
 
 @torch.inference_mode()
@@ -77,11 +83,11 @@ def plain_iteration(checkpoint: str, name: str, num_images: int) -> None:
     parent = load_network(checkpoint).model.eval()
     ids_N = torch.from_numpy(sample_per_class(data.train.labels_N.numpy(), SAMPLES, seed=0))
     scores = plain_scores(parent, data.train.take(ids_N), data)
-    shape = data.image_shape_HWC
+    example = blank(data.image_shape_HWC)
     parent_features, _ = features(parent, data.validation, data)
     found = []
     for edit in candidates.propose(
-        parent, structure_of(parent), scores, ScoringSettings(), shape, seed=0
+        parent, structure_of(parent), scores, ScoringSettings(), example, seed=0
     ):
         candidate = edits.apply(edit, parent)
         plainly(candidate, data, TrainPlan(0, RECOVERY, TUNE, seed=1), execution)

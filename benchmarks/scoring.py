@@ -28,6 +28,7 @@ from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import SILENT
+from engine.tasks import ImageTask
 
 ONE_IN = 20
 
@@ -88,7 +89,8 @@ def main() -> None:
     data = load(asked.data)
     labels_N = data.train.labels_N.numpy()
     ids_N = sample_per_class(labels_N, max(1, asked.images // len(data.classes)), asked.seed)
-    images: Images = data.train.take(torch.from_numpy(ids_N))
+    task, items_N = ImageTask(data), torch.from_numpy(ids_N)
+    images: Images = data.train.take(items_N)
     few = normalise(images.pixels_NHWC[: asked.plain], data.mean, data.std)
     times: dict[str, list[float]] = {"plain": [], "kl": [], "kl-fast": []}
     before = peak_megabytes(anew=True)
@@ -96,7 +98,7 @@ def main() -> None:
         times["plain"].append(plain_milliseconds(model, few))
         for name, criterion in (("kl", kl_scores), ("kl-fast", kl_fast_scores)):
             started = time.perf_counter()
-            scores = criterion(model, structure_of(model), images, data, execution, SILENT)
+            scores = criterion(model, structure_of(model), task, items_N, execution, SILENT)
             times[name].append(1000 * (time.perf_counter() - started) / len(images))
             if name == "kl":
                 exact = scores

@@ -28,6 +28,7 @@ from engine.data import ImageData, Images, load, normalise
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import Scores
 from engine.runtime import device
+from engine.tasks import ImageTask
 
 ONE_IN = 20
 SIZE, CLASSES = 64, 10
@@ -192,7 +193,12 @@ def measure(name: str, asked: argparse.Namespace) -> None:
     }
     for criterion in names:
         ways[criterion] = partial(
-            CRITERIA[criterion], model, structure, data.train, data, execution
+            CRITERIA[criterion],
+            model,
+            structure,
+            ImageTask(data),
+            torch.arange(len(data.train)),
+            execution,
         )
     times: dict[str, list[float]] = {way: [] for way in ways}
     scores: dict[str, Scores] = {}

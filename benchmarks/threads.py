@@ -15,6 +15,7 @@ import sys
 
 ONE_EPOCH = """
 import sys
+from engine.tasks import ImageTask
 from engine.runtime import device
 from engine.data import load
 from engine.models import architecture_of_name, build
@@ -25,7 +26,7 @@ device.apply(execution)
 data = load("sample", train_limit=1280)
 architecture = architecture_of_name("resnet20", width=8, in_channels=1)
 model = build(architecture.factory, architecture.arguments)
-print(train(model, data, TrainPlan(0, 1, 1, seed=0), execution)[0].images_per_second)
+print(train(model, ImageTask(data), TrainPlan(0, 1, 1, seed=0), execution)[0].images_per_second)
 """
 BUSY = "import torch; torch.set_num_threads(1); x = torch.rand(800, 800)\nwhile True: x @ x"
 WAYS = {

@@ -90,6 +90,7 @@ def resident(depth: int, count: int) -> float:
 def ours(depth: int, count: int, threads: int | None = None) -> float:
     """The engine's own training."""
     from engine.runtime import device
+    from engine.tasks import ImageTask
     from engine.training.finetune import train
     from engine.training.plan import TrainPlan
 
@@ -100,7 +101,7 @@ def ours(depth: int, count: int, threads: int | None = None) -> float:
 
     def epoch() -> None:
         number = next(epochs)
-        train(model, data, TrainPlan(number, number + 1, 1000, seed=0), execution)
+        train(model, ImageTask(data), TrainPlan(number, number + 1, 1000, seed=0), execution)
 
     return _rate(epoch, count)
 

@@ -1,4 +1,5 @@
-"""What all tests share: helpers importable by name, one thread, a cache folder of their own."""
+"""What all tests share: helpers importable by name, one thread, a cache folder and remembered
+permissions of their own."""
 
 from __future__ import annotations
 
@@ -24,5 +25,7 @@ for folder in ("engine", "session", "store", "cli", "docs", "tui", "fuzz", "zoo"
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
     os.environ["PE_EXPLORE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    permissions = tmp_path_factory.mktemp("permissions") / "permissions.json"
+    os.environ["PE_EXPLORE_PERMISSIONS"] = str(permissions)
     yield
-    del os.environ["PE_EXPLORE_CACHE"]
+    del os.environ["PE_EXPLORE_CACHE"], os.environ["PE_EXPLORE_PERMISSIONS"]

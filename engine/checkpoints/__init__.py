@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from engine.checkpoints.build import outline, rebuilt
+from engine.checkpoints.build import check_size, outline, rebuilt
 from engine.checkpoints.errors import (
     ArchitectureError,
     DamagedFileError,
@@ -23,13 +23,17 @@ from engine.checkpoints.errors import (
     UnsuitableValueError,
     UnsupportedFormatError,
 )
-from engine.checkpoints.file_format import read_file
+from engine.checkpoints.exported_archive import is_exported, read_exported
+from engine.checkpoints.exported_program import check_any_number, program_of
+from engine.checkpoints.file_format import FileBytes, kind_of, read_file
 from engine.checkpoints.fitting import into_factory
 from engine.checkpoints.infer_resnet import infer
 from engine.checkpoints.normalisation_presets import preset_normalisations
 from engine.checkpoints.own_format import is_own, read_own
 from engine.checkpoints.own_metadata import with_metadata
+from engine.checkpoints.recognise import recognised
 from engine.checkpoints.safe_load import read_content
+from engine.checkpoints.saved_folder import NOTHING_SAID, FolderWords, words_beside
 from engine.checkpoints.state_dict import (
     find_state,
     numbers_in,
@@ -41,10 +45,11 @@ from engine.checkpoints.tensors import (
     load_strictly,
 )
 from engine.checkpoints.time_limit import within
-from engine.contracts.errors import CheckpointError, UnknownFamilyError
+from engine.contracts.errors import CheckpointError
 from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
-from engine.models import FAMILIES, architecture_of_name
+from engine.contracts.references import TRANSFORMERS, library_of
+from engine.models import FAMILIES, PROGRAM, architecture_of_name, open_arguments
 
 LOAD_SECONDS = 60.0
 LOAD_BYTES_PER_SECOND = 10e6
@@ -73,6 +78,7 @@ class LoadedNetwork:
     notes: tuple[str, ...]  # what was stripped, chosen, converted or inferred, for the user
     digest: str  # the SHA-256 of the file
     inferred: bool = False  # from the tensors, which show no layout (`trials.py`)
+    folder: FolderWords = NOTHING_SAID  # what files beside it say
 
 
 def load(
@@ -102,12 +108,14 @@ def load(
 def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     file = read_file(path)
     seconds = LOAD_SECONDS + len(file.data) / LOAD_BYTES_PER_SECOND
+    if kind_of(file) == "zip" and is_exported(file.data):
+        return within(seconds, lambda: _exported(file, arch))
     content = within(seconds, lambda: read_content(file, trust_pickle=trust_pickle))
     value = with_metadata(content.value, content.metadata) if content.metadata else content.value
     if is_own(value):
         own = read_own(value, arch, trust_pickle)
-        if arch is not None and ":" not in arch and arch not in FAMILIES:
-            _check_name(arch, own.architecture.arguments, own.model.state_dict())
+        if arch is not None and ":" not in arch:
+            _check_name(arch, own.architecture, own.model.state_dict())
         told = value.get("metrics")
         metrics = numbers_in(told) if isinstance(told, Mapping) else {}
         return LoadedNetwork(
@@ -120,36 +128,64 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
         architecture, model, notes = _into_family(arch, found.state)
     notes = content.notes + found.notes + notes
     inferred = architecture.factory in FAMILIES
-    return LoadedNetwork(architecture, model, None, found.metrics, notes, file.digest, inferred)
+    is_saved = library_of(architecture.factory) == TRANSFORMERS
+    folder = words_beside(path) if is_saved else NOTHING_SAID
+    return LoadedNetwork(
+        architecture, model, None, found.metrics, notes, file.digest, inferred, folder
+    )
+
+
+def _exported(file: FileBytes, arch: str | None) -> LoadedNetwork:
+    """The network of a program, which is built anew from what it does."""
+    if arch not in (None, PROGRAM):
+        raise ArchitectureError(
+            "it holds a program of torch.export, which says itself what the network is; leave "
+            "--arch out"
+        )
+    program = program_of(read_exported(file.data))
+    planned = outline(PROGRAM, program.arguments)
+    check_size(planned)
+    check_shapes(planned, program.tensors, "the program in it", "export it again")
+    own = planned.state_dict()
+    weights, notes = as_weights(program.tensors, lambda name: not own[name].is_floating_point())
+    model = load_strictly(rebuilt(PROGRAM, program.arguments), weights)
+    check_any_number(model, program.image_shape)
+    notes = ("read the program of torch.export as a network; no code of it was run", *notes)
+    architecture = Architecture(PROGRAM, program.arguments)
+    return LoadedNetwork(architecture, model, None, {}, notes, file.digest)
 
 
 _Result = tuple[Architecture, nn.Module, tuple[str, ...]]
 
 
 def _into_family(arch: str | None, state: Mapping[str, Any]) -> _Result:
-    """A CIFAR ResNet whose arguments are inferred; a name only checks them."""
+    """A network of one of our families whose arguments are inferred; a name only checks them."""
     bare, prefix_notes = stripped(state)
     weights, type_notes = as_weights(bare)
-    inferred = infer(weights)
-    if arch is not None and arch not in FAMILIES:
-        _check_name(arch, inferred.arguments, inferred.state)
-    architecture = Architecture("cifar_resnet", inferred.arguments)
-    model = load_strictly(rebuilt("cifar_resnet", inferred.arguments), inferred.state)
+    inferred = recognised(weights) or infer(weights)
+    architecture = Architecture(inferred.factory, inferred.arguments)
+    if arch is not None:
+        _check_name(arch, architecture, inferred.state)
+    model = load_strictly(rebuilt(inferred.factory, inferred.arguments), inferred.state)
     return architecture, model, prefix_notes + type_notes + inferred.notes
 
 
-def _check_name(arch: str, arguments: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+def _check_name(arch: str, found: Architecture, state: Mapping[str, Tensor]) -> None:
     """Raises ArchitectureError where the tensors are not those of the network called `arch`.
 
     A name tells depth and widths; the rest is as the file has it.
     """
-    open_arguments = ("shortcut", "conv_bias", "num_classes", "in_channels")
-    told = {key: arguments[key] for key in open_arguments if key in arguments}
-    try:
-        architecture = architecture_of_name(arch, **told)
-    except ValueError as error:  # a depth that is not 6n+2
-        raise UnknownFamilyError(f"no network is called {arch!r}: {error}") from error
-    check_shapes(
-        outline(architecture.factory, architecture.arguments), state, arch,
-        "leave --arch out to have the architecture inferred",
-    )  # fmt: skip
+    remedy = "leave --arch out to have the architecture inferred"
+    if arch in FAMILIES:
+        if arch != found.factory:
+            raise ArchitectureError(
+                f"it holds a {shown(found.factory)}, not {shown(arch)}; {remedy}"
+            )
+        return
+    named = architecture_of_name(arch)
+    if named.factory == found.factory:
+        told = {
+            k: found.arguments[k] for k in open_arguments(named.factory) if k in found.arguments
+        }
+        named = Architecture(named.factory, {**named.arguments, **told})
+    check_shapes(outline(named.factory, named.arguments), state, arch, remedy)

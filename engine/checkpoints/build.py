@@ -82,11 +82,13 @@ def check_same_function(model: nn.Module, architecture: Architecture) -> None:
         )
 
 
-def from_factory(reference: str, arguments: Mapping[str, Any] | None = None) -> nn.Module:
+def from_factory(
+    reference: str, arguments: Mapping[str, Any] | None = None, *, seed: int = 0
+) -> nn.Module:
     """The network of a registry, or that a person's `package.module:factory` makes when called
     without arguments. Raises UnknownFamilyError."""
     try:
-        model = build(reference, arguments or {})
+        model = build(reference, arguments or {}, seed=seed)
     except _NONSENSE as error:
         raise UnknownFamilyError(
             f"the factory {reference!r} fails when called without arguments "

@@ -120,12 +120,14 @@ def _told(reference: str, arguments: Mapping[str, int]) -> str:
     return f"took it for {library}'s {name_of(reference)} with {told}"
 
 
-def untrained(reference: str, num_classes: int, channels: int) -> tuple[Architecture, nn.Module]:
+def untrained(
+    reference: str, num_classes: int, channels: int, *, seed: int = 0
+) -> tuple[Architecture, nn.Module]:
     """A network with random weights for so many classes; a person's factory says that itself."""
     arguments = {}
     if library_of(reference) is not None:
         arguments["num_classes"] = num_classes
     if library_of(reference) == TIMM and channels != 3:
         arguments["in_chans"] = channels
-    model = from_factory(reference, arguments)
+    model = from_factory(reference, arguments, seed=seed)
     return Architecture(reference, arguments), model.to("cpu", torch.float32).eval()

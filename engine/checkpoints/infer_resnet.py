@@ -36,11 +36,12 @@ _FAMILY = "our CIFAR ResNets"
 
 @dataclass(frozen=True, eq=False)
 class Inferred:
-    """A CIFAR ResNet's arguments, its weights under our names, and notes for the user."""
+    """A network's arguments, its weights under our names, notes for the user, and its family."""
 
     arguments: dict[str, Any]
     state: dict[str, Tensor]
     notes: tuple[str, ...]
+    factory: str = "cifar_resnet"
 
 
 def infer(state: Mapping[str, Any]) -> Inferred:
@@ -113,8 +114,8 @@ def _refuse_other_families(tensors: Mapping[Place, Tensor]) -> None:
     for place in tensors:
         if place.part == THIRD_CONV:
             _refuse(
-                f"layer{place.stage}.{place.block} has a third convolution: this is a bottleneck "
-                f"ResNet, which {_FAMILY} are not"
+                f"layer{place.stage}.{place.block} has a third convolution, by a name that is not "
+                "known of ResNets with bottlenecks"
             )
     stem = tensors.get(Place(None, None, "conv1", "weight"))
     if stem is None or tensors.get(Place(None, None, "fc", "weight")) is None:
@@ -122,7 +123,7 @@ def _refuse_other_families(tensors: Mapping[Place, Tensor]) -> None:
     if stem.dim() == 4 and tuple(stem.shape[2:]) == (7, 7):
         _refuse(
             "its first convolution is 7×7: this is a ResNet for ImageNet (torchvision's, timm's), "
-            f"which {_FAMILY} are not, and --arch does not help"
+            f"which {_FAMILY} are not"
         )
     _refuse_other_norms(tensors)
 

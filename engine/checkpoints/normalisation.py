@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
 
 from engine.checkpoints import LoadedNetwork, preset_normalisations
 from engine.checkpoints.layouts import OTHER_EPS, plausible
-from engine.checkpoints.trials import NOISE, Chosen, Scaling, Trial, Trials, differs, p_value
+from engine.checkpoints.trials import (
+    NOISE,
+    AnyLayout,
+    Chosen,
+    Scaling,
+    Trial,
+    Trials,
+    differs,
+    p_value,
+)
 from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataError
 from engine.contracts.networks import Architecture, DataDescription, Execution
 from engine.contracts.references import library_of
-from engine.data import ImageData
+from engine.data import ImageSet
 from engine.models import FAMILIES
 from engine.models.cifar_resnet import PadShortcut
+from engine.models.families import RECOGNISED
 from engine.models.libraries import scaling_of
-from engine.models.resnet_layout import USUAL
+from engine.models.resnet_layout import USUAL, Layout
 from engine.runtime.progress import Monitor
 
 MOST_TIED = 3
@@ -39,7 +50,7 @@ class Choice:
 def choose(
     loaded: LoadedNetwork,
     architecture: Architecture,
-    data: ImageData,
+    data: ImageSet,
     execution: Execution,
     monitor: Monitor,
 ) -> Choice:
@@ -48,22 +59,21 @@ def choose(
     if loaded.data is not None and loaded.data.mean:
         given = loaded.data
         return Choice(loaded.model, architecture, "checkpoint", given.mean, given.std)
-    scalings, own = _scalings(architecture, data)
-    arguments = architecture.arguments if loaded.inferred else None
-    trials = Trials(loaded.model, arguments, scalings, data, execution, monitor)
-    if architecture.factory not in FAMILIES:
+    scalings, own = _scalings(loaded, architecture, data)
+    trials = Trials(loaded.model, architecture, scalings, data, execution, monitor)
+    layouts = _layouts(architecture) if loaded.inferred else (USUAL,)
+    if len(layouts) == 1 and architecture.factory != "cifar_resnet":
         trials.make_quick(own)
-    layouts = plausible(arguments) if arguments is not None else (USUAL,)
     chosen = trials.choose(layouts)
     if own is not None:
         chosen = _with_its_own(chosen, own)
-    if arguments is not None:
+    if loaded.inferred:
         chosen = _with_best_eps(chosen, trials)
     best = chosen.best
-    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own))
+    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own, loaded))
     for note in notes:
         monitor.note(note)
-    if best.layout != USUAL:
+    if best.layout.arguments():
         read = {**architecture.arguments, **best.layout.arguments()}
         architecture = replace(architecture, arguments=read)
     mean, std = scalings[best.scaling]
@@ -72,14 +82,32 @@ def choose(
     return Choice(model, architecture, best.scaling, tuple(mean), tuple(std), notes, doubts)
 
 
-def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageData) -> Choice:
+def _layouts(architecture: Architecture) -> Sequence[AnyLayout]:
+    """What the tensors of a file may mean; the usual layout comes first."""
+    family = RECOGNISED.get(architecture.factory)
+    if family is not None:
+        return family.variants(architecture.arguments)
+    return plausible(architecture.arguments)
+
+
+def of_the_data(loaded: LoadedNetwork, architecture: Architecture, data: ImageSet) -> Choice:
     """How a network that was never trained is read: there is nothing to choose by."""
     name = f"{data.name} statistics"
     return Choice(loaded.model, architecture, name, data.mean, data.std)
 
 
-def _scalings(architecture: Architecture, data: ImageData) -> tuple[dict[str, Scaling], str | None]:
-    """What is tried, and which of it a library names for its own weights of this network."""
+def scaling_said(loaded: LoadedNetwork) -> Scaling | None:
+    """How images are scaled for a file's weights: by a file beside it, or by its library."""
+    factory = loaded.architecture.factory
+    if library_of(factory) is None:
+        return None
+    return loaded.folder.scaling or scaling_of(factory)
+
+
+def _scalings(
+    loaded: LoadedNetwork, architecture: Architecture, data: ImageSet
+) -> tuple[dict[str, Scaling], str | None]:
+    """What is tried, and which of it is named for the weights of this network."""
     channels = data.image_shape_HWC[2]
     known = {
         name: values
@@ -87,14 +115,14 @@ def _scalings(architecture: Architecture, data: ImageData) -> tuple[dict[str, Sc
         if len(values[0]) == channels
     }
     tried = {**known, f"{data.name} statistics": (data.mean, data.std)}
-    library = library_of(architecture.factory)
-    named = None if library is None else scaling_of(architecture.factory)
+    named = scaling_said(loaded)
     if named is None or len(named[0]) != channels:
         return tried, None
     for name, values in known.items():
         if values == named:
             return tried, name
-    own = library.partition(".")[0] if library else ""
+    library = library_of(architecture.factory) or ""
+    own = "its folder" if loaded.folder.scaling else library.partition(".")[0]
     return {own: named, **tried}, own
 
 
@@ -109,7 +137,7 @@ def _with_its_own(chosen: Chosen, own: str) -> Chosen:
 def _with_best_eps(chosen: Chosen, trials: Trials) -> Chosen:
     """The choice with the other usual epsilon of batch norms, where that is clearly better."""
     best = chosen.best
-    if best.layout.bn_eps == OTHER_EPS:
+    if not isinstance(best.layout, Layout) or best.layout.bn_eps == OTHER_EPS:
         return chosen
     other = trials.with_other(best, replace(best.layout, bn_eps=OTHER_EPS))
     if other is not None and other.accuracy > best.accuracy and differs(other, best):
@@ -121,11 +149,11 @@ def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
     if not loaded.inferred:
         return ()
     layout = chosen.best.layout
-    if layout == USUAL:
+    if not layout.arguments():
         if not any(isinstance(each, PadShortcut) for each in loaded.model.modules()):
             return ()
         return ("its shortcuts have no parameters: taken as option A, padded on both sides",)
-    first = next(trial for trial in chosen.others if trial.layout == USUAL)
+    first = next(trial for trial in chosen.others if not trial.layout.arguments())
     return (
         f"its tensors do not show its layout; took {layout.describe()}, in which "
         f"{chosen.best.accuracy:.1f} % of {len(chosen.best.right_N):,} training images are right "
@@ -133,12 +161,13 @@ def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
     )
 
 
-def _scaling_notes(chosen: Chosen, own: str | None) -> tuple[str, ...]:
+def _scaling_notes(chosen: Chosen, own: str | None, loaded: LoadedNetwork) -> tuple[str, ...]:
     best = chosen.best
     table = ", ".join(f"{each.scaling} {each.as_given:.1f} %" for each in chosen.table)
     why = "the best"
     if best.scaling == own:
-        why = "that of its library's own weights, none being clearly better"
+        named = "its folder names" if loaded.folder.scaling else "its library names for its weights"
+        why = f"which {named}, none being clearly better"
     taken = f"the checkpoint names no normalisation; took {best.scaling}, {why} of: {table}"
     tied = [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
     if not tied:
@@ -151,7 +180,7 @@ def _scaling_notes(chosen: Chosen, own: str | None) -> tuple[str, ...]:
     )
 
 
-def _doubts(chosen: Chosen, data: ImageData) -> tuple[Doubt, ...]:
+def _doubts(chosen: Chosen, data: ImageSet) -> tuple[Doubt, ...]:
     best = chosen.best
     found = []
     if best.order is not None:
@@ -184,7 +213,7 @@ def _doubts_on_channels(best: Trial, trials: Trials) -> tuple[Doubt, ...]:
     return (Doubt("channel-order", words, asks=True),)
 
 
-def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageData) -> None:
+def check_fit(architecture: Architecture, known: DataDescription | None, data: ImageSet) -> None:
     """Raises DataError when a CIFAR ResNet's classes or channels are not those of the data, or the
     classes' names not those that the checkpoint names; others are run (`image_fit.check_output`).
     """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,29 +16,35 @@ from torch import nn
 from engine.checkpoints.build import rebuilt
 from engine.checkpoints.class_order import ClassOrder, find_order
 from engine.checkpoints.tensors import load_strictly
-from engine.contracts.networks import Execution
-from engine.data import ImageData, Images
+from engine.contracts.networks import Architecture, Execution
+from engine.data import Images, ImageSet
 from engine.data.splits import stratified_sample
 from engine.measures.accuracy import evaluate
+from engine.measures.cost import cost_of
 from engine.measures.significance import binomial_tail, sign_test
+from engine.models.families import RECOGNISED, Variant
 from engine.models.resnet_layout import USUAL, Layout
+from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor, PartMonitor
+from engine.tasks import examples, image_task
 
 FIRST_IMAGES, SECOND_IMAGES, TRIAL_IMAGES = 64, 250, 1_000
 LEAST_SKILL = 0.25  # of the way from chance to 100 %: below it nothing is chosen by
 MOST_LAYOUTS, MOST_FINALISTS = 4, 2  # that get more images
 TRIAL_SEED = 0
 USUAL_PIXELS = 64 * 64  # of an image, up to which as many images are tried as of small ones
+USUAL_MACS = 250_000_000  # of an image, up to which as many are tried of the other families
 CLEARLY, NOISE = 0.01, 0.05  # p-values: below the first one differs, above the second it is a tie
 
 Scaling = tuple[tuple[float, ...], tuple[float, ...]]  # mean and std
+AnyLayout = Layout | Variant  # of CIFAR ResNets, or of the other families
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A layout and a normalisation on some images: which are right, and the mean loss."""
 
-    layout: Layout
+    layout: AnyLayout
     scaling: str
     right_N: np.ndarray
     loss: float
@@ -67,9 +72,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class _Round:
-    """With which normalisations, on how many images, and how many layouts stay at most."""
+    """With which normalisations (all that are left where that is None), on how many images, and how
+    many layouts stay at most."""
 
-    scalings: Sequence[str]
+    scalings: Sequence[str] | None
     num_images: int
     most: int
 
@@ -78,54 +84,60 @@ class Trials:
     """Runs a network in layouts and normalisations on the data's training images."""
 
     def __init__(
-        self, model: nn.Module, arguments: Mapping[str, Any] | None,
-        scalings: Mapping[str, Scaling],
-        data: ImageData, execution: Execution, monitor: Monitor,
+        self, model: nn.Module, architecture: Architecture, scalings: Mapping[str, Scaling],
+        data: ImageSet, execution: Execution, monitor: Monitor,
     ) -> None:  # fmt: skip
-        self._models = {USUAL: model}
-        self._arguments, self._weights = arguments, model.state_dict()
+        self._usual, self._models = model, dict[AnyLayout, nn.Module]()
+        self._architecture, self._weights = architecture, model.state_dict()
         self._scalings, self._data = scalings, data
         self._execution, self._monitor = execution, monitor
         self._num_classes = len(data.classes)
         self._num_images = TRIAL_IMAGES
         self._done = self._total = 0  # images that were run, and that will have been at most
 
-    def make_quick(self, kept: str | None) -> None:
+    def make_quick(self, kept: str | None, layout: AnyLayout = USUAL) -> None:
         """Leaves out scalings that are clearly worse than the best on few images, but for one:
         a network of any kind may take seconds an image."""
         height, width, _ = self._data.image_shape_HWC
         share = min(1.0, USUAL_PIXELS / (height * width))
+        if self._architecture.factory in RECOGNISED:
+            task = image_task(self._data, torch_device(self._execution))
+            share = min(1.0, USUAL_MACS / cost_of(self._usual, examples(task, 1)).num_macs)
         self._num_images = max(SECOND_IMAGES, int(TRIAL_IMAGES * share))
         images = self._few()
         self._total = self._done + len(self._scalings) * len(images)
-        trials = [self._run(USUAL, name, images) for name in self._scalings]
+        trials = [self._run(layout, name, images) for name in self._scalings]
         best = best_of(trials)
         close = sorted((t for t in trials if not differs(best, t)), key=lambda t: -t.accuracy)
         names = {trial.scaling for trial in close[:MOST_LAYOUTS]} | {kept}
         self._scalings = {n: values for n, values in self._scalings.items() if n in names}
 
-    def model(self, layout: Layout) -> nn.Module:
+    def model(self, layout: AnyLayout) -> nn.Module:
         """The network in a layout."""
+        if not layout.arguments():
+            return self._usual
         if layout not in self._models:
-            arguments = {**(self._arguments or {}), **layout.arguments()}
-            model = load_strictly(rebuilt("cifar_resnet", arguments), self._weights)
+            arguments = {**self._architecture.arguments, **layout.arguments()}
+            model = load_strictly(rebuilt(self._architecture.factory, arguments), self._weights)
             self._models[layout] = model
         return self._models[layout]
 
-    def choose(self, layouts: Sequence[Layout]) -> Chosen:
+    def choose(self, layouts: Sequence[AnyLayout]) -> Chosen:
         """The best of the layouts, of which the first is the usual one, with its normalisation."""
-        losers: dict[Layout, Trial] = {}
+        losers: dict[AnyLayout, Trial] = {}
         left = list(layouts)
         quick = [name for name in ("half", "none", "bytes", "half-grey", "none-grey")
                  if name in self._scalings] + [list(self._scalings)[-1]]  # fmt: skip
         rounds = [
             _Round(quick, FIRST_IMAGES, MOST_LAYOUTS),
-            _Round(list(self._scalings), SECOND_IMAGES, MOST_FINALISTS),
+            _Round(None, SECOND_IMAGES, MOST_FINALISTS),
         ]
         for number, each in enumerate(rounds):
             self._total = self._done + self._at_most(len(left), rounds[number:])
             if len(left) > 1:
-                left = self._halved(left, each, losers)
+                left, leader = self._halved(left, each, losers)
+                if number == 0 and self._architecture.factory in RECOGNISED:
+                    self.make_quick(None, leader)
         self._total = self._done + self._at_most(len(left), ())
         images = self._images(self._num_images)
         trials = [self._run(layout, name, images) for layout in left for name in self._scalings]
@@ -139,7 +151,7 @@ class Trials:
         table = [trial for trial in trials if trial.layout == best.layout]
         return Chosen(best, table, list(losers.values()))
 
-    def with_other(self, best: Trial, layout: Layout) -> Trial | None:
+    def with_other(self, best: Trial, layout: AnyLayout) -> Trial | None:
         """That layout with the best trial's normalisation, on as many images; None for a network
         that guesses."""
         images = self._images(self._num_images)
@@ -156,12 +168,13 @@ class Trials:
         return trial if is_above_chance(trial, images) else None
 
     def _halved(
-        self, layouts: list[Layout], spent: _Round, losers: dict[Layout, Trial]
-    ) -> list[Layout]:
-        """The layouts that are not clearly worse than the best, in their order; at most so many."""
+        self, layouts: list[AnyLayout], spent: _Round, losers: dict[AnyLayout, Trial]
+    ) -> tuple[list[AnyLayout], AnyLayout]:
+        """The layouts that are not clearly worse than the best, in their order, at most so many;
+        and the best one."""
         images = self._images(spent.num_images)
         found = [
-            best_of([self._run(layout, name, images) for name in spent.scalings])
+            best_of([self._run(layout, name, images) for name in spent.scalings or self._scalings])
             for layout in layouts
         ]
         best = best_of(found)
@@ -174,7 +187,7 @@ class Trials:
             kept = {trial.layout for trial in close[: spent.most]}
             left = [layout for layout in layouts if layout in kept]
         losers.update({t.layout: t for t in found if t.layout not in left})
-        return left
+        return left, best.layout if best.layout in left else left[0]
 
     def _at_most(self, num_layouts: int, rounds: Sequence[_Round]) -> int:
         """How many images are still to be run, at most: with the rounds, the trials after them,
@@ -183,7 +196,8 @@ class Trials:
         images = 2 * most + len(self._scalings) * few
         for each in rounds:
             if num_layouts > 1:
-                images += num_layouts * len(each.scalings) * self._count(each.num_images)
+                num_scalings = len(each.scalings or self._scalings)
+                images += num_layouts * num_scalings * self._count(each.num_images)
                 num_layouts = min(num_layouts, each.most)
         return images + num_layouts * len(self._scalings) * most
 
@@ -204,16 +218,18 @@ class Trials:
         chosen_N = random.choice(len(train), min(FIRST_IMAGES, len(train)), replace=False)
         return train.take(torch.from_numpy(np.sort(chosen_N)))
 
-    def _run(self, layout: Layout, scaling: str, images: Images) -> Trial:
+    def _run(self, layout: AnyLayout, scaling: str, images: Images) -> Trial:
         mean, std = self._scalings[scaling]
+        data = self._data.with_normalisation(mean, std).holding(images)
+        task = image_task(data, torch_device(self._execution))
         found = evaluate(
-            self.model(layout), images, self._data.with_normalisation(mean, std), self._execution,
+            self.model(layout), task, "train", self._execution,
             monitor=PartMonitor(self._monitor, self._done, self._total), phase="normalisation",
         )  # fmt: skip
         self._done += len(images)
-        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_N.numpy()
+        labels_N, predicted_N = images.labels_N.numpy(), found.predicted_M.numpy()
         # Of many layouts one sorts a few classes by chance, in some order: asked of the usual only.
-        is_usual = layout == USUAL
+        is_usual = not layout.arguments()
         order = find_order(labels_N, predicted_N, self._num_classes) if is_usual else None
         right_N = predicted_N == labels_N if order is None else order.right(labels_N, predicted_N)
         return Trial(layout, scaling, right_N, found.loss, order)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -37,27 +39,41 @@ class Archive:
 
 def scan(data: bytes) -> Archive:
     """Checks an archive. Raises CheckpointError for one that torch.save cannot have written."""
+    with _checked(data) as archive:
+        entries = archive.infolist()
+        names = [entry.filename for entry in entries]
+        _refuse_other_formats(names)
+        _check_entries(entries, data)
+        prefix = _prefix(names)
+        _check_contents(archive)
+        pickled = archive.read(f"{prefix}data.pkl")
+    start = f"{prefix}data/"
+    sizes = {e.filename[len(start) :]: e.file_size for e in entries if e.filename.startswith(start)}
+    return Archive(pickled, sizes, prefix)
+
+
+def check_archive(data: bytes) -> None:
+    """Checks the archive of an exported program. Raises CheckpointError."""
+    with _checked(data) as archive:
+        _check_entries(archive.infolist(), data)
+        _check_contents(archive)
+
+
+@contextmanager
+def _checked(data: bytes) -> Iterator[zipfile.ZipFile]:
+    """The archive; all that zipfile raises on ones whose directory does not fit their content comes
+    out as DamagedFileError."""
     _check_ends(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            names = [entry.filename for entry in entries]
-            _refuse_other_formats(names)
-            _check_entries(entries, data)
-            prefix = _prefix(names)
-            _check_contents(archive)
-            pickled = archive.read(f"{prefix}data.pkl")
+            yield archive
     except CheckpointError:
         raise
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError,
             ValueError, OverflowError, EOFError, OSError, struct.error) as error:  # fmt: skip
-        # All that zipfile raises on archives whose directory does not fit their content.
         raise DamagedFileError(
             "the zip archive is corrupt (its directory does not fit its content); fetch it again"
         ) from error
-    start = f"{prefix}data/"
-    sizes = {e.filename[len(start) :]: e.file_size for e in entries if e.filename.startswith(start)}
-    return Archive(pickled, sizes, prefix)
 
 
 def _check_ends(data: bytes) -> None:
@@ -94,8 +110,8 @@ def _refuse_other_formats(names: list[str]) -> None:
         or any(tail.startswith("models/") for tail in tails)
     ):
         raise UnsupportedFormatError(
-            "a .pt2 archive (torch.export), which carries a program; save its weights instead: "
-            'torch.save(torch.export.load("model.pt2").state_dict, "weights.pt")'
+            "a .pt2 archive (torch.export) in a form that is not read here; save its weights "
+            'instead: torch.save(torch.export.load("model.pt2").state_dict, "weights.pt")'
         )
 
 

@@ -68,6 +68,10 @@ class DataError(EngineError):
     code = "data"
 
 
+class SizesDifferError(DataError):
+    """Images of several sizes, where nobody said which one they are to have."""
+
+
 class DataNotNamedError(DataError):
     """A checkpoint that does not say where its data are; a person has to."""
 

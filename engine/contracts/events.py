@@ -13,7 +13,8 @@ from engine.contracts.codec import TaggedUnion
 class Progress:
     """`done` of `total` units of a phase are done; of a training also the epoch's figures so far.
 
-    `epoch` counts from 1, `epoch_share` is the part of it that is done; accuracy is percent.
+    `epoch` counts from 1, `epoch_share` is the part of it that is done; accuracy is percent. What
+    `images_per_second` counts is called a `row`.
     """
 
     KIND: ClassVar = "progress"
@@ -28,6 +29,7 @@ class Progress:
     images_per_second: float | None = None
     eta_seconds: float | None = None
     memory_bytes: int | None = None
+    row: str = "image"
 
 
 @dataclass(frozen=True)

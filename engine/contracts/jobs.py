@@ -14,6 +14,7 @@ from engine.contracts.codec import TaggedUnion, content_hash
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
+from engine.contracts.loaders import MEMORY
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -25,6 +26,7 @@ from engine.contracts.networks import (
     Reading,
     Scores,
     SnapshotRef,
+    reading_of,
 )
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
@@ -51,12 +53,14 @@ class OpenRoot:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
     untrained: bool = False
     output: str | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -103,18 +107,30 @@ class Tune:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train from scratch: one-cycle SGD (linear up for a fifth of the epochs, then down)."""
+    """How to train: one-cycle SGD (linear up for a fifth of the epochs, then down) unless told."""
 
     epochs: int
     learning_rate: float = 0.1
     batch_size: int = 128
     weight_decay: float = 5e-4
     seed: int = 0
+    optimiser: str = "sgd"
+    schedule: str = "one-cycle"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    accumulate: int = 1
+    norms: str = "train"
 
 
 @dataclass(frozen=True)
 class TrainFromScratch:
-    """Train a network and write it as a checkpoint. Gives Trained."""
+    """Train a network and write it as a checkpoint. Gives Trained.
+
+    `arch` is a short name (`resnet20`, to which width and shortcut belong) or a reference
+    (`torchvision.models:resnet18`). The weights begin random, or as the checkpoint of the job's
+    places has them, with a new classifier where that one tells other classes apart.
+    """
 
     KIND: ClassVar = "train"
     arch: str
@@ -124,6 +140,15 @@ class TrainFromScratch:
     device: str = "auto"
     threads: int | None = None
     train_limit: int | None = None
+    image_size: int | None = None
+    resize: int | None = None
+    output: str | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
+
+    @property
+    def reading(self) -> Reading:
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -156,10 +181,12 @@ class DescribeData:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -383,6 +410,8 @@ class Places:
     checkpoint: str = ""
     output: str = ""  # the file that training or an export writes
     factory: Factory | None = None  # of a person's, which may be called as it is now
+    task: Factory | None = None  # the same of what makes the data's task, where `data` names that
+    transforms: Factory | None = None  # likewise
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from engine.contracts.codec import decode, encode_object
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
+from engine.contracts.loaders import MEMORY
+from engine.contracts.references import Factory
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ class NetworkRef:
 
 @dataclass(frozen=True)
 class DataDescription:
-    """A data set as a run or a checkpoint remembers it; `digest` names its images and labels."""
+    """A data set as a run or a checkpoint remembers it; `digest` names its images and labels.
+
+    Counts are of items. `row` is what is classified (`token`, where an item is a sequence of them),
+    by which loss, accuracy and rates are told; `num_classes` where the classes have no names.
+    """
 
     name: str = ""
     classes: tuple[str, ...] = ()
@@ -62,17 +69,44 @@ class DataDescription:
     num_validation: int = 0
     num_test: int = 0
     normalisation: str | None = None  # which known preset mean and deviation are
+    row: str = "image"
+    num_classes: int = 0
+    loader: str = MEMORY  # that was chosen for it
+    transforms: Factory | None = None  # a person's code that prepares the images
 
 
 @dataclass(frozen=True)
 class Reading:
     """How the images of a data set are read: how many of the training images, and what size they
     are brought to. The shorter side becomes `resize` pixels (`image_size` where that is None), then
-    the middle square of `image_size` is cut out; None leaves them as they are."""
+    the middle square of `image_size` is cut out; None leaves them as they are. `loader` is one of
+    engine.contracts.loaders; `transforms` is a person's code that prepares streamed images."""
 
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
+
+
+class HasReading(Protocol):
+    """What has the fields of a Reading among its own."""
+
+    @property
+    def train_limit(self) -> int | None: ...
+    @property
+    def image_size(self) -> int | None: ...
+    @property
+    def resize(self) -> int | None: ...
+    @property
+    def loader(self) -> str: ...
+    @property
+    def transforms(self) -> Factory | None: ...
+
+
+def reading_of(job: HasReading) -> Reading:
+    """How the images of a job are read."""
+    return Reading(job.train_limit, job.image_size, job.resize, job.loader, job.transforms)
 
 
 @dataclass(frozen=True)
@@ -85,10 +119,12 @@ class DataRef:
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
+    loader: str = MEMORY
+    transforms: Factory | None = None
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.train_limit, self.image_size, self.resize)
+        return reading_of(self)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -108,16 +107,3 @@ def check_range(name: str, value: float | None, low: float, high: float) -> None
         raise SettingsError(
             f"{flag(name)} is {value}; it must be between {low:,.9g} and {high:,.9g}"
         )
-
-
-def check_short_name(arch: str) -> None:
-    """Raises SettingsError for what is no short name of a network, such as `resnet56`."""
-    match = re.fullmatch(r"resnet-?(\d{1,6})", arch.strip().lower(), re.ASCII)
-    if match is None:
-        raise SettingsError(
-            f"no network is called {arch[:60]!r}; ARCH is resnet20, resnet32, resnet44, resnet56, "
-            "resnet110 (any depth 6n+2)"
-        )
-    depth = int(match[1])
-    if depth < 8 or depth % 6 != 2:
-        raise SettingsError(f"depth {depth} is not 6n+2; use 8, 14, 20, 26, 32, 44, 56 or 110")

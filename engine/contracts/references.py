@@ -33,7 +33,8 @@ class ForeignFactoryError(UserError):
 
 @dataclass(frozen=True)
 class Factory:
-    """A person's `package.module:factory`, and the SHA-256 of the module's file."""
+    """A person's `package.module:function`, and the SHA-256 of the module's file: it makes a
+    network, or a task."""
 
     reference: str
     sha256: str
@@ -53,6 +54,12 @@ def library_of(factory: str) -> str | None:
 def is_persons(factory: str) -> bool:
     """Whether it names code: neither a family of ours nor a name of a registry."""
     return ":" in factory and library_of(factory) is None
+
+
+def is_task(place: str) -> bool:
+    """Whether the place of data is a person's function that makes a task of them. Files and folders
+    are named by their full path, and known data sets without a colon."""
+    return is_reference(place) and is_persons(place)
 
 
 def name_of(factory: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
+from engine.contracts.loaders import AUTO, LOADERS
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -23,16 +24,18 @@ from engine.contracts.options import (
     setting_fields,
 )
 
-# What each criterion looks at, in words; {images} is how many images a class.
+# What each criterion looks at, in words; {items} is how many images a class.
 CRITERIA: Mapping[str, str] = {
-    "kl": "exact, {images} images a class",
-    "kl-fast": "estimated where it is small, {images} images a class",
-    "kl-fisher": "estimated from gradients, {images} images a class",
+    "kl": "exact, {items}",
+    "kl-fast": "estimated where it is small, {items}",
+    "kl-fisher": "estimated from gradients, {items}",
     "l1": "the weights alone",
 }
 SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
 ALLOCATIONS = ("uniform", "global")
+LAYERS = ("blocks", "halves")
+UNITS = ("inner", "all")
 POLICIES = ("cka", "random", "layers", "filters", "layers-first")
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("step", "cosine")
@@ -57,7 +60,7 @@ class DataSettings(Checked):
         Option(
             "data",
             "A name (cifar10, fashion-mnist, sample, …), a folder or .zip of "
-            "train/<class>/* and test/<class>/*, or an .npz",
+            "train/<class>/* and test/<class>/*, a folder of tar shards, or an .npz",
             unset="what the checkpoint names",
         ),
     )
@@ -75,11 +78,21 @@ class DataSettings(Checked):
         Option("resize", "The shorter side before the middle is cut out; --image-size if not given",
                low=1, high=8192),
     )  # fmt: skip
+    loader: str = setting(
+        AUTO,
+        Option("loader", "Images in memory, or decoded when they are needed; auto: by their size",
+               choices=LOADERS),
+    )  # fmt: skip
+    transforms: str | None = setting(
+        None,
+        Option("transforms", "A package.module:function of yours that prepares streamed images",
+               unset="crops and flips"),
+    )  # fmt: skip
 
     @property
     def reading(self) -> Reading:
-        """How the images are read."""
-        return Reading(self.train_limit, self.image_size, self.resize)
+        """How the images are read, where nobody has looked at them yet."""
+        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
 
 
 @dataclass(frozen=True)
@@ -87,11 +100,22 @@ class ScoringSettings(Checked):
     """How structures are ranked, and what candidates lose."""
 
     criterion: str = setting(
-        "kl", Option("criterion", "What ranks blocks and filters", choices=tuple(CRITERIA))
+        "kl",
+        Option(
+            "criterion",
+            "What ranks blocks and filters (kl: of CIFAR ResNets; unless given, of other networks "
+            "kl-fast, with attention kl-fisher)",
+            choices=tuple(CRITERIA),
+        ),
     )
     criterion_samples: int = setting(
         500,
-        Option("criterion_samples", "Training images a class to score with", low=1, high=10**6),
+        Option(
+            "criterion_samples",
+            "Training images a class to score with (of other networks 500 in all)",
+            low=1,
+            high=10**6,
+        ),
     )
     match: str = setting(
         "filters",
@@ -107,6 +131,22 @@ class ScoringSettings(Checked):
     )
     min_blocks: int = setting(
         2, Option("min_blocks", "Blocks that stay in each stage", low=1, high=10**4)
+    )
+    layers: str = setting(
+        "blocks",
+        Option(
+            "layers",
+            "What a layer is (halves: of a Transformer's layers the attention or the MLP alone)",
+            choices=LAYERS,
+        ),
+    )
+    units: str = setting(
+        "inner",
+        Option(
+            "units",
+            "Which units may go (all: channels of a residual stream too)",
+            choices=UNITS,
+        ),
     )
 
 

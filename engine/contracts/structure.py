@@ -177,6 +177,27 @@ class NetworkStructure:
 
         return tuple(b for b in self.blocks if b.stays is None and sizes[b.stage] > fewest(b.stage))
 
+    def removable_layers(self, min_blocks: int, layers: str) -> tuple[Block | Part, ...]:
+        """What a layer candidate may be without: blocks, or the halves of those that have some.
+
+        A block that has lost a half is what is left of it, and counts as a block.
+        """
+        whole = self.removable_blocks(min_blocks)
+        if layers == "blocks":
+            return whole
+        free = {block.path for block in whole}
+        found: list[Block | Part] = []
+        for block in self.blocks:
+            if block.parts and block.stays is None:
+                found += block.parts
+            elif block.path in free:
+                found.append(block)
+        return tuple(found)
+
+    def offered_groups(self, units: str) -> tuple[UnitGroup, ...]:
+        """The groups whose units may go: the inner ones, or all."""
+        return self.groups if units == "all" else self.free_groups
+
     @property
     def had_blocks(self) -> bool:
         """Whether the network has blocks or has had any."""
@@ -188,9 +209,14 @@ class NetworkStructure:
         return tuple(group for group in self.groups if not group.crosses_blocks)
 
     @property
-    def num_spare_units(self) -> int:
+    def unit_word(self) -> str:
+        """What its units are called: their kind where they are of one, else `unit`."""
+        kinds = {group.kind for group in self.free_groups} or {"filter"}
+        return kinds.pop() if len(kinds) == 1 else "unit"
+
+    def num_spare_units(self, units: str = "inner") -> int:
         """How many units could go at most: one stays in every group."""
-        return sum(group.num_units - 1 for group in self.free_groups)
+        return sum(group.num_units - 1 for group in self.offered_groups(units))
 
     def all_blocks(self) -> Iterator[Block | Part]:
         """Blocks, each followed by its parts."""

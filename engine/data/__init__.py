@@ -1,7 +1,19 @@
-"""Labelled images: decoded once, kept as uint8, split by a rule that never changes."""
+"""Labelled images: kept decoded as uint8, or streamed; split by a rule that never changes."""
 
 from engine.data.augment import Augmenter, normalise
 from engine.data.images import ImageData, Images
-from engine.data.load import load
+from engine.data.load import ImageSet, load, open_data
+from engine.data.streaming import StreamedData, StreamedImages, Transforms
 
-__all__ = ["Augmenter", "ImageData", "Images", "load", "normalise"]
+__all__ = [
+    "Augmenter",
+    "ImageData",
+    "ImageSet",
+    "Images",
+    "StreamedData",
+    "StreamedImages",
+    "Transforms",
+    "load",
+    "normalise",
+    "open_data",
+]

@@ -32,6 +32,13 @@ def decoded(
     Where a target is given its images have that size.
     """
     opened = sources.open_source(source, on_progress, size=size, as_before=as_before)
+    return decoded_of(opened, on_progress, size=size)
+
+
+def decoded_of(
+    opened: sources.Source, on_progress: Progress | None = None, *, size: Target | None = None
+) -> Decoded:
+    """The decoded data set of a source that was opened."""
     found = _decoded(opened, on_progress)
     if size is not None and not opened.is_sized:
         found = resized(found, size, on_progress)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.contracts.networks import DataDescription
+from engine.data.splits import num_shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +61,19 @@ class ImageData:
         """The same images, scaled as the network was trained with."""
         return ImageData(**{**self.__dict__, "mean": tuple(mean), "std": tuple(std)})
 
+    def holding(self, images: Images) -> ImageData:
+        """These images alone, in every split."""
+        splits = {name: images for name in ("train", "validation", "test")}
+        return ImageData(**{**self.__dict__, **splits})
+
     def to(self, device: torch.device) -> ImageData:
         splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
         return ImageData(**{**self.__dict__, **splits})
+
+    def num_shared(self) -> int:
+        """How many test images are, pixel for pixel, training or validation images too."""
+        ours = [split.pixels_NHWC.cpu().numpy() for split in (self.train, self.validation)]
+        return num_shared(self.test.pixels_NHWC.cpu().numpy(), np.concatenate(ours))
 
     def describe(self) -> DataDescription:
         """What a checkpoint and a store keep of it."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from engine.contracts.errors import DataError
+from engine.contracts.errors import DataError, SettingsError
+from engine.contracts.loaders import MEMORY, STREAMING
 from engine.contracts.message_text import plain
-from engine.data.cache import decoded
+from engine.contracts.networks import Reading
+from engine.data.cache import decoded, decoded_of
 from engine.data.checks import check
-from engine.data.images import ImageData, Images
+from engine.data.images import Decoded, ImageData, Images
+from engine.data.sources import open_source
 from engine.data.sources.resizing import target_of
 from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
+from engine.data.streaming import StreamedData, Transforms, Way, chosen_loader, open_streamed
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
+ImageSet = ImageData | StreamedData
 
 
 def load(
@@ -28,7 +34,8 @@ def load(
     on_progress: Progress | None = None,
     as_before: bool = False,
 ) -> ImageData:
-    """The data set that `source` names: a known name, a folder or .zip of images, or an .npz.
+    """The data set that `source` names, in memory: a known name, a folder or .zip of images, a
+    folder of tar shards, or an .npz.
 
     `train_limit` keeps a stratified subset of the training images; the validation split is cut
     off first, so that it stays the same at every limit. With `image_size` the shorter side of
@@ -38,6 +45,40 @@ def load(
     """
     size = target_of(image_size, resize)
     raw = decoded(source, on_progress, size=size, as_before=as_before)
+    return _in_memory(raw, train_limit)
+
+
+def open_data(
+    source: str,
+    reading: Reading,
+    *,
+    on_progress: Progress | None = None,
+    transforms: Transforms | None = None,
+) -> ImageSet:
+    """The data set that `source` names, in memory or streamed, as it is to be read; `auto` chooses.
+
+    `transforms` is what the reading names, where that may be called. Raises DataError, and
+    SettingsError for settings that do not fit each other.
+    """
+    size, loader = target_of(reading.image_size, reading.resize), reading.loader
+    if reading.transforms is not None:
+        if loader == MEMORY:
+            raise SettingsError(
+                "--transforms prepares each image when it is needed; it goes with --loader "
+                "streaming, not memory"
+            )
+        loader = STREAMING
+    opened = open_source(source, on_progress, size=size)
+    chosen = chosen_loader(loader, opened, size)
+    if chosen.loader == MEMORY or opened.images is None:
+        return _in_memory(decoded_of(opened, on_progress, size=size), reading.train_limit)
+    way = Way(size, reading.transforms, transforms)
+    data = open_streamed(opened.images, way, reading.train_limit, on_progress)
+    told = () if chosen.note is None else (chosen.note,)
+    return replace(data, notes=(*told, *data.notes))
+
+
+def _in_memory(raw: Decoded, train_limit: int | None) -> ImageData:
     check(raw)
     x_train, y_train = raw.arrays["x_train"], raw.arrays["y_train"]
     if "x_val" in raw.arrays:

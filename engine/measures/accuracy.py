@@ -1,77 +1,101 @@
 """Accuracy and features, in float32 with folded batch norms.
 
-Shape legend: N images, D features, K classes.
+Shape legend: M rows, D features, K classes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
-from engine.data import ImageData, Images, normalise
 from engine.measures.classifier import Classifier
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
+from engine.tasks import Batch, Split, Task, examples, num_items
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy in percent, mean cross-entropy, the input of the final classifier, and what each
-    image was taken for."""
+    """Accuracy in percent and mean cross-entropy of the rows, the input of the final classifier,
+    what each row was taken for and is, and to which item it belongs."""
 
     accuracy: float
     loss: float
-    features_ND: Tensor
-    predicted_N: Tensor
+    features_MD: Tensor
+    predicted_M: Tensor
+    targets_M: Tensor
+    items_M: Tensor
+
+
+class _Found(NamedTuple):
+    num_items: int
+    features_MD: Tensor
+    predicted_M: Tensor
+    targets_M: Tensor
+    items_M: Tensor
+    num_correct: int
+    loss_sum: float
 
 
 @torch.inference_mode()
 def evaluate(
     model: nn.Module,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    split: Split,
     execution: Execution,
     *,
+    items: Tensor | None = None,
     monitor: Monitor = SILENT,
     phase: str = "evaluating",
 ) -> Evaluation:
-    """Measures `model` on one split of `data`; the model is left as it was. Raises Cancelled."""
+    """Measures `model` on a split, or on items of it; the model is left as it was.
+
+    Raises Cancelled, and whatever reading the items raises.
+    """
     device = torch_device(execution)
-    classifier = Classifier(model, data.image_shape_HWC, device)
-    batch_size = classifier.batch_size
-    images = images.to(device)
-    features, predicted, correct, loss_sum = [], [], 0, 0.0
+    classifier = Classifier(model, examples(task, 2), device)
+    total = num_items(task, split) if items is None else len(items)
+    done, parts = 0, []
 
-    def task(offset: int) -> tuple[Tensor, Tensor, int, float]:
+    def look_at(batch: Batch) -> _Found:
         monitor.check()
-        batch = slice(offset, offset + batch_size)
-        inputs_BCHW = normalise(images.pixels_NHWC[batch], data.mean, data.std)
-        labels_B = images.labels_N[batch]
-        features_BD, logits_BK = classifier(inputs_BCHW)
-        loss = F.cross_entropy(logits_BK.double(), labels_B, reduction="sum")
-        predicted_B = logits_BK.argmax(1)
-        return features_BD, predicted_B, int((predicted_B == labels_B).sum()), float(loss)
+        rows = classifier(batch.to(device))
+        loss = F.cross_entropy(rows.logits_MK.double(), rows.targets_M, reduction="sum")
+        predicted_M = rows.logits_MK.argmax(1)
+        num_correct = int((predicted_M == rows.targets_M).sum())
+        return _Found(
+            len(batch), rows.features_MD, predicted_M, rows.targets_M, rows.items_M,
+            num_correct, float(loss),
+        )  # fmt: skip
 
-    def take(found: tuple[Tensor, Tensor, int, float]) -> None:
-        nonlocal correct, loss_sum
-        features_BD, predicted_B, num_correct, loss = found
-        features.append(features_BD)
-        predicted.append(predicted_B)
-        correct += num_correct
-        loss_sum += loss
-        monitor.step(phase, min(batch_size * len(features), len(images)), len(images))
+    def take(found: _Found) -> None:
+        nonlocal done
+        parts.append(found)
+        done += found.num_items
+        monitor.step(phase, done, total)
 
-    tasks = [partial(task, offset) for offset in range(0, len(images), batch_size)]
-    in_parallel(tasks, execution, take)
+    batches = task.batches(split, classifier.batch_size, items)
+    in_parallel((partial(look_at, batch) for batch in batches), execution, take)
+    return _together(parts)
+
+
+def _together(parts: list[_Found]) -> Evaluation:
+    num_rows, loss_sum = 0, 0.0
+    for part in parts:
+        num_rows += len(part.predicted_M)
+        loss_sum += part.loss_sum
     return Evaluation(
-        accuracy=100 * correct / len(images),
-        loss=loss_sum / len(images),
-        features_ND=torch.cat(features),
-        predicted_N=torch.cat(predicted).cpu(),
+        accuracy=100 * sum(part.num_correct for part in parts) / num_rows,
+        loss=loss_sum / num_rows,
+        features_MD=torch.cat([part.features_MD for part in parts]),
+        predicted_M=torch.cat([part.predicted_M for part in parts]).cpu(),
+        targets_M=torch.cat([part.targets_M for part in parts]).cpu(),
+        items_M=torch.cat([part.items_M for part in parts]).cpu(),
     )

@@ -1,12 +1,12 @@
-"""A network for inference: for images, what it takes them for and by which representation.
+"""A network for inference: for items, what it takes their rows for and by which representation.
 
-Shape legend: B images, D features, K classes.
+Shape legend: B items, M rows, D features, K classes. "…" is what an item's rows are along.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,42 +16,62 @@ from engine.measures.output import output_module_of
 from engine.models.cifar_resnet import CifarResNet
 from engine.models.outputs import output_of
 from engine.runtime.sharing import sharing_copy
+from engine.tasks import IGNORED, Batch
+from engine.tasks.batch import Inputs, mapped, run_on, tensors_of
 
-EVALUATION_BATCH = 128  # larger ones fall out of a CPU's cache
+EVALUATION_BATCH = 128  # items; larger ones fall out of a CPU's cache
 _PIXELS = 96 * 96  # of images of which that many fit
+_LOGIT_BYTES = 2**27  # of a batch, in float64
+
+
+class Rows(NamedTuple):
+    """What a network gave for a batch: a row for each answer that was asked for."""
+
+    logits_MK: Tensor
+    features_MD: Tensor
+    targets_M: Tensor
+    items_M: Tensor  # the item that each row belongs to
 
 
 class Classifier:
-    """Gives (features, logits) of images. Batch norms are folded; any number of threads may call.
+    """Gives the rows of batches. Batch norms are folded; any number of threads may call.
 
-    The representation is the input of the last weighted module, a row an image in float32: maps
-    and tokens are averaged.
+    The representation is the input of the last weighted module in float32. Where an item is one
+    row, maps and tokens are averaged.
     """
 
-    def __init__(
-        self, model: nn.Module, image_shape_HWC: tuple[int, int, int], device: torch.device
-    ) -> None:
-        self._model = for_inference(model, image_shape_HWC).to(device)
+    def __init__(self, model: nn.Module, example: Batch, device: torch.device) -> None:
+        self._model = for_inference(model, example.inputs).to(device)
         self._own = threading.local()
         self._output = ""
         self.batch_size = EVALUATION_BATCH
         if not isinstance(model, CifarResNet):
-            height, width, channels = image_shape_HWC
-            example = torch.zeros(2, channels, height, width, device=device)
-            self._output = output_module_of(self._model, example)
-            share = max(1.0, height * width / _PIXELS) if device.type == "cpu" else 1.0
-            self.batch_size = max(1, int(EVALUATION_BATCH / share))
+            inputs = example.to(device).inputs
+            self._output = output_module_of(self._model, inputs)
+            self.batch_size = _batch_size(self._model, inputs, device)
 
-    def __call__(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """The features (B, D) and the logits (B, K). To be called without gradients."""
+    def __call__(self, batch: Batch) -> Rows:
+        """To be called without gradients."""
         model = self._model
         if isinstance(model, CifarResNet):
+            (images_BCHW,) = tensors_of(batch.inputs)
             features_BD = model.features(images_BCHW)
-            return features_BD, model.classify(features_BD)
+            return Rows(model.classify(features_BD), features_BD, batch.targets, batch.items_B)
         if not hasattr(self._own, "model"):
             self._own.model = _Observed(sharing_copy(model), self._output)
         observed: _Observed = self._own.model
-        return observed(images_BCHW.contiguous())
+        return observed(batch)
+
+
+@torch.inference_mode()
+def _batch_size(network: nn.Module, inputs: Inputs, device: torch.device) -> int:
+    """How many items fit: of large images, and of sequences with an answer at each place, fewer."""
+    first, most = tensors_of(inputs)[0], EVALUATION_BATCH
+    if first.dim() == 4 and device.type == "cpu":
+        height, width = first.shape[2:]
+        most = max(1, int(most / max(1.0, height * width / _PIXELS)))
+    logits = output_of(run_on(network, inputs))
+    return max(1, min(most, _LOGIT_BYTES // (8 * max(1, logits[0].numel()))))
 
 
 class _Observed:
@@ -65,16 +85,30 @@ class _Observed:
     def _see(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._seen = next(v for v in (*args, *kwargs.values()) if isinstance(v, Tensor))
 
-    def __call__(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-        logits_BK = output_of(self._model(images_BCHW))
+    def __call__(self, batch: Batch) -> Rows:
+        logits = output_of(run_on(self._model, mapped(batch.inputs, Tensor.contiguous)))
         seen, self._seen = self._seen, torch.empty(0)
-        if len(seen) != len(images_BCHW):  # rows of something else than images
-            seen = logits_BK
-        return _rows(seen.float(), isinstance(self._module, nn.Conv2d)), logits_BK
+        if batch.targets.dim() > 1:
+            return _asked(logits, seen, batch)
+        if len(seen) != len(batch):  # rows of something else than items
+            seen = logits
+        features_BD = _a_row_an_item(seen.float(), isinstance(self._module, nn.Conv2d))
+        return Rows(logits, features_BD, batch.targets, batch.items_B)
 
 
-def _rows(seen: Tensor, is_convolution: bool) -> Tensor:
-    """A row an image: averaged over pixels (behind the channels) or tokens (before them)."""
+def _a_row_an_item(seen: Tensor, is_convolution: bool) -> Tensor:
+    """Averaged over pixels (behind the channels) or tokens (before them)."""
     if seen.dim() > 2:
         return seen.flatten(2).mean(2) if is_convolution else seen.flatten(1, -2).mean(1)
     return seen.flatten(1)
+
+
+def _asked(logits: Tensor, seen: Tensor, batch: Batch) -> Rows:
+    """The rows of those places at which something is asked."""
+    targets = batch.targets
+    if seen.shape[: targets.dim()] != targets.shape:  # the output module sees something else
+        seen = logits
+    here = targets != IGNORED
+    items_B = batch.items_B.to(targets.device)
+    items = items_B.reshape(-1, *[1] * (targets.dim() - 1)).expand_as(targets)
+    return Rows(logits[here], seen[here].flatten(1).float(), targets[here], items[here])

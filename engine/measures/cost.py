@@ -13,29 +13,32 @@ from torch.utils.flop_counter import flop_registry
 from engine.runtime.attention import attention_in_the_open
 from engine.runtime.device import device_of
 from engine.runtime.dispatch import OperationMode
+from engine.tasks import Batch
+from engine.tasks.batch import run_on
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Multiply-accumulates of one image through convolutions and dense layers; parameters."""
+    """Multiply-accumulates of one row (an image, a token) through convolutions and dense layers;
+    parameters."""
 
     num_macs: int
     num_params: int
 
 
 @torch.inference_mode()
-def cost_of(model: nn.Module, image_shape_HWC: tuple[int, int, int]) -> Cost:
-    """The cost of one image (the papers' "FLOPs" are these multiply-accumulates)."""
-    height, width, channels = image_shape_HWC
-    image_BCHW = torch.zeros(1, channels, height, width, device=device_of(model))
+def cost_of(model: nn.Module, example: Batch) -> Cost:
+    """The cost of a row, seen on an example of one item (the papers' "FLOPs" of an image are these
+    multiply-accumulates)."""
+    inputs = example.to(device_of(model)).inputs
     was_training = model.training
     with _Counting() as counting, attention_in_the_open():
         try:
-            model.eval()(image_BCHW)
+            run_on(model.eval(), inputs)
         finally:
             model.train(was_training)
     return Cost(
-        num_macs=counting.num_flops // 2,
+        num_macs=counting.num_flops // 2 // max(1, example.num_rows),
         num_params=sum(p.numel() for p in model.parameters()),
     )
 

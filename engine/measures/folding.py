@@ -16,22 +16,23 @@ from torch.utils._pytree import tree_leaves
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import device_of
 from engine.runtime.dispatch import OperationMode
+from engine.tasks import Inputs
+from engine.tasks.batch import mapped, run_on
 
 
-def for_inference(model: nn.Module, image_shape_HWC: tuple[int, int, int]) -> nn.Module:
-    """A copy of `model` for inference, each batch norm that can be made part of a convolution."""
+def for_inference(model: nn.Module, example: Inputs) -> nn.Module:
+    """A copy of `model` for inference, each batch norm made part of a convolution where it can be,
+    as an example of its inputs shows."""
     if isinstance(model, CifarResNet):
         return fold_batchnorm(model)
-    folded = copy.deepcopy(model).eval()
-    height, width, channels = image_shape_HWC
-    example = torch.zeros(2, channels, height, width, device=device_of(model))
-    fold_found(folded, example)
+    folded, device = copy.deepcopy(model).eval(), device_of(model)
+    fold_found(folded, mapped(example, lambda tensor: tensor.to(device)))
     return folded
 
 
-def fold_found(network: nn.Module, images_BCHW: Tensor) -> None:
+def fold_found(network: nn.Module, example: Inputs) -> None:
     """Makes batch norms part of convolutions in a network that is the caller's own."""
-    for conv, norm in foldable_pairs(network, images_BCHW):
+    for conv, norm in foldable_pairs(network, example):
         # The modules stay in their places: a network may hold them by several names.
         fused = fuse_conv_bn_eval(conv, norm)
         conv.weight, conv.bias = fused.weight, fused.bias
@@ -69,7 +70,7 @@ def _partner_name(parent: nn.Module, name: str) -> str | None:
 
 
 @torch.no_grad()
-def foldable_pairs(model: nn.Module, images_BCHW: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+def foldable_pairs(model: nn.Module, example: Inputs) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
     """Each convolution whose result goes to a batch norm and nowhere else, with that batch norm.
 
     Found by running the network once, as it is, and looking where results go: names tell nothing.
@@ -78,7 +79,7 @@ def foldable_pairs(model: nn.Module, images_BCHW: Tensor) -> list[tuple[nn.Conv2
     """
     watch = _Watch()
     with _hooks(model, watch), watch:
-        returned = tree_leaves(model(images_BCHW))
+        returned = tree_leaves(run_on(model, example))
     return watch.pairs({id(leaf) for leaf in returned})
 
 

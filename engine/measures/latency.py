@@ -1,4 +1,5 @@
-"""How long one image takes: a measurement of this machine, unlike everything else of a node."""
+"""How long one item (an image, a sequence) takes: a measurement of this machine, unlike everything
+else of a node."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from engine.contracts.networks import Execution
 from engine.measures.folding import for_inference
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
+from engine.tasks import Batch
+from engine.tasks.batch import mapped, run_on
 
 WARM_UP_PASSES = 2
 MEASURING_SECONDS = 0.12
@@ -30,21 +33,19 @@ class LatencyRatio:
     high: float | None
 
 
-def latency_ms(
-    model: nn.Module, image_shape_HWC: tuple[int, int, int], execution: Execution
-) -> float:
-    """The median milliseconds of a forward pass of one image, batch norms folded."""
-    return statistics.median(_passes([model], image_shape_HWC, execution)[0])
+def latency_ms(model: nn.Module, example: Batch, execution: Execution) -> float:
+    """The median milliseconds of a forward pass of one item, batch norms folded."""
+    return statistics.median(_passes([model], example, execution)[0])
 
 
 def latency_beside(
-    model: nn.Module, other: nn.Module, image_shape_HWC: tuple[int, int, int], execution: Execution
+    model: nn.Module, other: nn.Module, example: Batch, execution: Execution
 ) -> tuple[float, LatencyRatio]:
     """The median milliseconds of the first model, and how they relate to the second one's.
 
     The ratio is that of passes that followed one another, so that it holds on a busy machine too.
     """
-    own, others = _passes([model, other], image_shape_HWC, execution)
+    own, others = _passes([model, other], example, execution)
     ratios = sorted(a / b for a, b in zip(own, others, strict=True))
     return statistics.median(own), LatencyRatio(statistics.median(ratios), *_interval(ratios))
 
@@ -60,23 +61,22 @@ def _interval(ordered: Sequence[float]) -> tuple[float, float] | tuple[None, Non
 
 @torch.inference_mode()
 def _passes(
-    models: Sequence[nn.Module], image_shape_HWC: tuple[int, int, int], execution: Execution
+    models: Sequence[nn.Module], example: Batch, execution: Execution
 ) -> list[tuple[float, ...]]:
-    """The milliseconds of forward passes of one image by each model, batch norms folded.
+    """The milliseconds of forward passes of one item by each model, batch norms folded.
 
     They take turns. Takes about 0.15 s a model, more only where a few passes take longer. The
     models are left as they were.
     """
     device = torch_device(execution)
-    networks = [for_inference(model, image_shape_HWC).to(device) for model in models]
-    height, width, channels = image_shape_HWC
-    image_BCHW = torch.zeros(1, channels, height, width, device=device)
-    if all(isinstance(model, CifarResNet) for model in models):
-        image_BCHW = image_BCHW.contiguous(memory_format=torch.channels_last)
+    networks = [for_inference(model, example.inputs).to(device) for model in models]
+    are_ours = all(isinstance(model, CifarResNet) for model in models)
+    memory = torch.channels_last if are_ours else torch.contiguous_format
+    inputs = mapped(example.to(device).inputs, lambda x: x.contiguous(memory_format=memory))
 
     def seconds_of_one_pass(network: nn.Module) -> float:
         started = time.perf_counter()
-        network(image_BCHW)
+        run_on(network, inputs)
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # a launch returns before its work is done
         return time.perf_counter() - started

@@ -1,6 +1,6 @@
-"""How alike two representations of the same images are.
+"""How alike two representations of the same rows (images, tokens) are.
 
-Shape legend: N images, D and E features, R resamples.
+Shape legend: N rows, D and E features, R resamples.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_IMAGES = 512  # whose products are added up in float32, before float64 takes over
+CHUNK_ROWS = 512  # whose products are added up in float32, before float64 takes over
 
 
 class Similarity(NamedTuple):
     """A measure in two steps, so that what depends on one representation alone is done once.
 
-    `prepare` takes features (N, D); `compare` takes two prepared ones and how often each image
+    `prepare` takes features (N, D); `compare` takes two prepared ones and how often each row
     counts (None: once), and gives a number in [0, 1].
     """
 
@@ -25,9 +25,9 @@ class Similarity(NamedTuple):
     compare: Callable[[Tensor, Tensor, Tensor | None], float]
 
     def __call__(self, x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None = None) -> float:
-        """The similarity of two representations. Raises ValueError for other numbers of images."""
+        """The similarity of two representations. Raises ValueError for other numbers of rows."""
         if len(x_ND) != len(y_NE):
-            raise ValueError(f"{len(x_ND)} and {len(y_NE)} images; compare the same images")
+            raise ValueError(f"{len(x_ND)} and {len(y_NE)} rows; compare the same rows")
         return self.compare(self.prepare(x_ND), self.prepare(y_NE), weights_N)
 
 
@@ -62,8 +62,8 @@ def _covariances(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None) -> list[T
         torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64, device=a.device) for a, b in sides
     ]
     sum_D, sum_E = totals[0].new_zeros(x_ND.shape[1]), totals[0].new_zeros(y_NE.shape[1])
-    for offset in range(0, len(x_ND), CHUNK_IMAGES):
-        rows = slice(offset, offset + CHUNK_IMAGES)
+    for offset in range(0, len(x_ND), CHUNK_ROWS):
+        rows = slice(offset, offset + CHUNK_ROWS)
         x_CD, y_CE = x_ND[rows], y_NE[rows]
         weighted_CD, weighted_CE = x_CD, y_CE
         if weights_N is not None:
@@ -80,7 +80,7 @@ def _covariances(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None) -> list[T
 
 
 def _cka_of_grams(x_ND: Tensor, y_NE: Tensor, weights_N: Tensor | None) -> float:
-    """The same by Gram matrices, for fewer images than features."""
+    """The same by Gram matrices, for fewer rows than features."""
     weights_N = torch.ones_like(x_ND[:, 0]) if weights_N is None else weights_N.double()
     roots_N1, share_N = weights_N.sqrt()[:, None], weights_N / weights_N.sum()
     x_ND, y_NE = roots_N1 * (x_ND - share_N @ x_ND), roots_N1 * (y_NE - share_N @ y_NE)
@@ -102,19 +102,29 @@ SIMILARITIES: dict[str, Similarity] = {"cka": linear_cka}
 
 
 def resampled(
-    similarity: Similarity, x_ND: Tensor, y_NE: Tensor, num_resamples: int, seed: int
+    similarity: Similarity,
+    x_ND: Tensor,
+    y_NE: Tensor,
+    num_resamples: int,
+    seed: int,
+    items_N: Tensor | None = None,
 ) -> list[float]:
-    """The similarity on R bootstrap resamples of the images.
+    """The similarity on R bootstrap resamples of the items that rows belong to (None: each row is
+    one): rows of one item come and go together, for they are alike.
 
-    The resamples depend on the seed and N alone, so two candidates measured with the same seed
-    anywhere form pairs, and the differences of the pairs are a bootstrap of the margin.
+    The resamples depend on the seed and the number of items alone, so two candidates measured with
+    the same seed anywhere form pairs, and the differences of the pairs are a bootstrap of the
+    margin.
     """
-    num_images = len(x_ND)
+    numbers_N = (
+        torch.arange(len(x_ND)) if items_N is None else items_N.unique(return_inverse=True)[1]
+    )
+    num_items = int(numbers_N.max()) + 1 if len(numbers_N) else 0
     generator = torch.Generator().manual_seed(seed)
     x_ND, y_NE = similarity.prepare(x_ND), similarity.prepare(y_NE)
     values = []
     for _ in range(num_resamples):
-        drawn_N = torch.randint(num_images, (num_images,), generator=generator)
-        weights_N = torch.bincount(drawn_N, minlength=num_images).to(x_ND.device)
-        values.append(similarity.compare(x_ND, y_NE, weights_N))
+        drawn = torch.randint(num_items, (num_items,), generator=generator)
+        counts = torch.bincount(drawn, minlength=num_items)
+        values.append(similarity.compare(x_ND, y_NE, counts[numbers_N].to(x_ND.device)))
     return values

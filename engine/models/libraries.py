@@ -89,6 +89,27 @@ def scaling_of(reference: str) -> Scaling | None:
     return None
 
 
+def sizes_of(reference: str) -> tuple[int, int] | None:
+    """How a registry evaluates its own weights: the pixels that are cut out, and the shorter side
+    before that; None where it doesn't say."""
+    if library_of(reference) == TRANSFORMERS:
+        return None
+    if library_of(reference) == TIMM:
+        from timm.models import get_pretrained_cfg
+
+        config = get_pretrained_cfg(name_of(reference))
+        if config is None:
+            return None
+        size = int(config.input_size[-1])
+        return size, max(size, int(size / config.crop_pct))
+    from torchvision import models
+
+    for each in models.get_model_weights(name_of(reference)):
+        preset = each.transforms()
+        return int(preset.crop_size[0]), int(preset.resize_size[0])
+    return None
+
+
 def default_arguments(model: nn.Module, reference: str) -> dict[str, int]:
     """The numbers of classes and channels with which a registry made a network, where it tells."""
     if library_of(reference) == TORCHVISION:

@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.contracts.errors import UnknownFamilyError
 
@@ -71,6 +71,31 @@ class _FolderFirst(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         return PathFinder.find_spec(fullname, [self.folder]) if fullname in self.names else None
+
+
+class _FromSource(SourceFileLoader):
+    """Compiles a file as it is now."""
+
+    def path_stats(self, path: str) -> NoReturn:
+        raise OSError  # so that nothing compiled is looked for, or kept
+
+
+class _AsItsFileIs(MetaPathFinder):
+    """Has one module made of its source alone: a person has allowed that file, and what lies beside
+    it in __pycache__ may have been made of another one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        others = (finder for finder in sys.meta_path if finder is not self)
+        found = (finder.find_spec(fullname, path, target) for finder in others)
+        spec = next((each for each in found if each is not None), None)
+        if spec is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _FromSource(fullname, spec.loader.path)
+        return spec
 
 
 def user_folder() -> str | None:
@@ -126,10 +151,14 @@ def import_factory(reference: str) -> Callable[..., Any]:
     To be called within `users_modules_first(module)`.
     """
     module_name, _, attribute = reference.partition(":")
+    finder = _AsItsFileIs(module_name)
+    sys.meta_path.insert(0, finder)
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # it is their code: anything may happen in it
         raise UnknownFamilyError(_why_not_imported(reference, module_name, error)) from error
+    finally:
+        sys.meta_path.remove(finder)
     try:
         found: Callable[..., Any] = getattr(module, attribute)
     except AttributeError as error:

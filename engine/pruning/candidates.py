@@ -14,14 +14,17 @@ from engine.contracts.structure import NetworkStructure, UnitGroup
 from engine.measures.cost import Cost, cost_of
 from engine.pruning import editing
 from engine.pruning.criteria import Scores
+from engine.tasks import Batch
 
 # Of a network without blocks to compare with: a twentieth, about what a block of a ResNet20 holds.
 SHARE_WITHOUT_BLOCKS = 0.05
 
 
-def layer_edit(structure: NetworkStructure, scores: Scores, min_blocks: int) -> Edit | None:
-    """Without the least important removable block; None when no block may go."""
-    removable = structure.removable_blocks(min_blocks)
+def layer_edit(
+    structure: NetworkStructure, scores: Scores, min_blocks: int, layers: str = "blocks"
+) -> Edit | None:
+    """Without the least important removable block or half; None when none may go."""
+    removable = structure.removable_layers(min_blocks, layers)
     if not removable:
         return None
     # min keeps the first of equals: ties go to the block nearest the input.
@@ -30,29 +33,35 @@ def layer_edit(structure: NetworkStructure, scores: Scores, min_blocks: int) -> 
 
 
 def unit_edit(
-    structure: NetworkStructure, scores: Scores, count: int, allocation: str, seed: int
+    structure: NetworkStructure,
+    scores: Scores,
+    count: int,
+    allocation: str,
+    seed: int,
+    units: str = "inner",
 ) -> Edit | None:
     """Without `count` units, or as many as can go when that is fewer; None when none can.
 
     `uniform` takes the same fraction of every group, the remainder one by one from randomly drawn
     ones (the paper's); `global` the lowest scores wherever they are.
     """
-    count = min(count, structure.num_spare_units)
+    groups = structure.offered_groups(units)
+    count = min(count, structure.num_spare_units(units))
     if count <= 0:
         return None
     if allocation == "uniform":
-        quotas = _uniform_quotas(structure.free_groups, count, seed)
+        quotas = _uniform_quotas(groups, count, seed)
     else:
-        quotas = _global_quotas(structure.free_groups, scores, count)
-    units = []
-    for group in structure.free_groups:
+        quotas = _global_quotas(groups, scores, count)
+    going = []
+    for group in groups:
         if quotas[group.path]:
             order = np.argsort(scores.units[group.path], kind="stable")
             chosen = sorted(int(i) for i in order[: quotas[group.path]])
-            units.append((group.path, tuple(chosen)))
-    paths = {path for path, _ in units}
-    kind = kind_of(group for group in structure.free_groups if group.path in paths)
-    return held(Edit(kind, units=tuple(sorted(units))), structure)
+            going.append((group.path, tuple(chosen)))
+    paths = {path for path, _ in going}
+    kind = kind_of(group for group in groups if group.path in paths)
+    return held(Edit(kind, units=tuple(sorted(going))), structure)
 
 
 def kind_of(groups: Iterable[UnitGroup]) -> str:
@@ -98,7 +107,7 @@ def propose(
     structure: NetworkStructure,
     scores: Scores,
     scoring: ScoringSettings,
-    image_shape_HWC: tuple[int, int, int],
+    example: Batch,
     seed: int,
 ) -> list[Edit]:
     """The candidates of a network, layer first; one or none where structures have run out.
@@ -108,16 +117,17 @@ def propose(
     very different cost, as many multiply-accumulates. Without a removable block it removes as many
     as the least important one holds; of a network that never had any, a twentieth.
     """
-    layer = layer_edit(structure, scores, scoring.min_blocks)
+    layer = layer_edit(structure, scores, scoring.min_blocks, scoring.layers)
 
     def of_count(count: int) -> Edit | None:
-        return unit_edit(structure, scores, count, scoring.allocation, seed)
+        return unit_edit(structure, scores, count, scoring.allocation, seed, scoring.units)
 
     match = scoring.match
     if match == "filters" and not structure.read_off:
         match = "macs"
     if layer is not None and match != "filters":
-        units = _matched(model, layer, of_count, structure, match, image_shape_HWC)
+        most = structure.num_spare_units(scoring.units)
+        units = _matched(model, layer, of_count, most, match, example)
     else:
         units = of_count(_count(structure, scores, layer))
     return [edit for edit in (layer, units) if edit is not None]
@@ -127,7 +137,7 @@ def _count(structure: NetworkStructure, scores: Scores, layer: Edit | None) -> i
     """How many units a block holds: that of the layer candidate, or the least important one."""
     if not structure.had_blocks:
         return round(SHARE_WITHOUT_BLOCKS * sum(g.num_units for g in structure.free_groups)) or 1
-    by_path = {block.path: block for block in structure.blocks}
+    by_path = {block.path: block for block in structure.all_blocks()}
     known = [path for path in scores.blocks if path in by_path]
     # Of a network that has lost every block nothing is left to propose.
     paths = layer.blocks if layer else sorted(known, key=scores.blocks.__getitem__)[:1]
@@ -138,14 +148,14 @@ def _matched(
     model: nn.Module,
     layer: Edit,
     of_count: Callable[[int], Edit | None],
-    structure: NetworkStructure,
+    most: int,
     match: str,
-    image_shape_HWC: tuple[int, int, int],
+    example: Batch,
 ) -> Edit | None:
     """The unit edit whose saving in MACs or parameters is nearest the layer's (bisection)."""
 
     def amount(edit: Edit) -> int:
-        cost: Cost = cost_of(editing.apply(edit, model, share=True), image_shape_HWC)
+        cost: Cost = cost_of(editing.apply(edit, model, share=True), example)
         return cost.num_macs if match == "macs" else cost.num_params
 
     @functools.cache
@@ -155,7 +165,7 @@ def _matched(
         return amount(edit)
 
     target = amount(layer)
-    low, high = 1, structure.num_spare_units
+    low, high = 1, most
     if high < 1:
         return None
     while low < high:  # the smallest count that saves at least as much as the layer does

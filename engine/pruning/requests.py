@@ -14,9 +14,12 @@ from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.settings import ALLOCATIONS, ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
+from engine.tasks import Batch
 
 
-def check(request: EditRequest, model: nn.Module, structure: NetworkStructure) -> None:
+def check(
+    request: EditRequest, model: nn.Module, structure: NetworkStructure, units: str = "inner"
+) -> None:
     """Raises EditError for what this network cannot do: before anything is scored for it."""
     exact = _exact(request, structure)
     if exact is not None:
@@ -25,7 +28,7 @@ def check(request: EditRequest, model: nn.Module, structure: NetworkStructure) -
         _candidates_to_go(structure, min_blocks=1)
     else:
         _check_allocation(request.allocation)
-        _check_count(request.count, structure)
+        _check_count(request.count, structure, units)
 
 
 def edit_of(
@@ -34,7 +37,7 @@ def edit_of(
     structure: NetworkStructure,
     scores: Scores,
     scoring: ScoringSettings,
-    image_shape_HWC: tuple[int, int, int],
+    example: Batch,
     seed: int,
 ) -> Edit:
     """The edit that a checked request means. It may leave fewer than `min_blocks` in a stage."""
@@ -42,14 +45,16 @@ def edit_of(
     if exact is not None:
         return exact
     if isinstance(request, RemoveBlocks):
-        paths = _candidates_to_go(structure, scoring.min_blocks)
+        paths = _candidates_to_go(structure, scoring.min_blocks, scoring.layers)
         least = min(paths, key=scores.blocks.__getitem__)
         return candidates.held(Edit(LAYER, blocks=(least,)), structure)
     scoring = replace(scoring, allocation=request.allocation or scoring.allocation)
     if request.count is None:
-        usual = candidates.propose(model, structure, scores, scoring, image_shape_HWC, seed)
+        usual = candidates.propose(model, structure, scores, scoring, example, seed)
         return next(edit for edit in usual if edit.structure != LAYER)
-    edit = candidates.unit_edit(structure, scores, request.count, scoring.allocation, seed)
+    edit = candidates.unit_edit(
+        structure, scores, request.count, scoring.allocation, seed, scoring.units
+    )
     assert edit is not None  # check() has seen that so many can go
     return edit
 
@@ -64,11 +69,13 @@ def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     if request.units is None:
         return None
     if request.count is not None or request.allocation is not None:
-        raise EditRequestError("a request gives the filters themselves, or how many; not both")
+        raise EditRequestError("a request gives the units themselves, or how many; not both")
     _check_named(request.units)
     empty = [path for path, indices in request.units.items() if not indices]
     if empty:
-        raise EditRequestError(f"no filters are named for {empty[0]}; name some or leave it out")
+        raise EditRequestError(
+            f"no {structure.unit_word}s are named for {empty[0]}; name some or leave it out"
+        )
     kind = candidates.kind_of(g for g in structure.groups if g.path in request.units)
     kind = FILTER if structure.read_off else kind
     edit = Edit.from_json({"structure": kind, "filters": request.units})
@@ -90,24 +97,31 @@ def _check_allocation(allocation: str | None) -> None:
         )
 
 
-def _candidates_to_go(structure: NetworkStructure, min_blocks: int) -> list[str]:
+def _candidates_to_go(
+    structure: NetworkStructure, min_blocks: int, layers: str = "blocks"
+) -> list[str]:
     """The blocks among which the least important is looked for: the usual ones, if there are."""
-    blocks = structure.removable_blocks(min_blocks) or structure.removable_blocks(1)
-    if not blocks:
+    found = structure.removable_layers(min_blocks, layers) or structure.removable_layers(1, layers)
+    if not found:
         free = [block.path for block in structure.blocks if block.stays != "shape"]
-        hint = f"name one of {', '.join(free)} to go further" if free else "remove filters instead"
+        hint = (
+            f"name one of {', '.join(free)} to go further"
+            if free
+            else f"remove {structure.unit_word}s instead"
+        )
         raise EditRequestError(f"every stage has only its first block left; {hint}")
-    return [block.path for block in blocks]
+    return [block.path for block in found]
 
 
-def _check_count(count: int | None, structure: NetworkStructure) -> None:
-    largest = structure.num_spare_units
+def _check_count(count: int | None, structure: NetworkStructure, units: str) -> None:
+    largest, word = structure.num_spare_units(units), structure.unit_word
+    place = "convolution" if word == "filter" else "layer"
     if largest < 1:
         raise EditRequestError(
-            "no filter is left to remove: every convolution has one; remove a layer"
+            f"no {word} is left to remove: every {place} has one; remove a layer"
         )
     if count is not None and not 1 <= count <= largest:
         raise EditRequestError(
-            f"{count!r} filters cannot go: it is a whole number from 1 to {largest}, "
-            "for one filter stays in every convolution"
+            f"{count!r} {word}s cannot go: it is a whole number from 1 to {largest}, "
+            f"for one {word} stays in every {place}"
         )

@@ -25,6 +25,7 @@ class Running:
     loss: float
     accuracy: float
     images_per_second: float
+    row: str = "image"
 
 
 class Monitor:

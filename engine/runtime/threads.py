@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
@@ -11,18 +12,22 @@ import torch
 from engine.contracts.networks import Execution
 
 MOST_AT_ONCE = 16  # each holds a pack of maps: all of them stay below a gigabyte
+WAITING = 2  # tasks that are made before they are needed, where they are made one after the other
 
 T = TypeVar("T")
 
 
 def in_parallel(
-    tasks: Sequence[Callable[[], T]], execution: Execution, take: Callable[[T], None]
+    tasks: Iterable[Callable[[], T]], execution: Execution, take: Callable[[T], None]
 ) -> None:
     """Hands the result of each task to `take`, in their order; an error of any ends all.
 
     On a CPU as many run at a time as the execution has threads, each computing on its own thread
     alone: operations as small as these hardly gain from a second thread, and lose where threads
     wait passively (benchmarks/RESULTS.md). So results do not depend on the number of threads.
+
+    Tasks that are not there yet are asked for one by one, as results are taken: of a data set that
+    is read on the way only a few batches are ever held.
     """
     if execution.device != "cpu" or execution.num_threads == 1:
         for task in tasks:
@@ -35,10 +40,16 @@ def in_parallel(
             return task()
 
     at_once = min(execution.num_threads, MOST_AT_ONCE)
+    most = len(tasks) if isinstance(tasks, Sized) else at_once + WAITING
     pool = ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,))
+    running: deque[Future[T]] = deque()
     try:
-        for result in pool.map(run, tasks):
-            take(result)
+        for task in tasks:
+            running.append(pool.submit(run, task))
+            if len(running) > most:
+                take(running.popleft().result())
+        while running:
+            take(running.popleft().result())
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)

@@ -1,10 +1,11 @@
-"""Fine-tuning and training. Shape legend: B images, C channels, H height, W width, K classes."""
+"""Fine-tuning and training."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -14,14 +15,15 @@ from engine.contracts.errors import EngineError
 from engine.contracts.events import EpochEnded
 from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
-from engine.data import Augmenter, ImageData
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
-from engine.training.batches import batches_of
+from engine.tasks import Batch, Task
+from engine.training.batches import batch_sizes
+from engine.training.memory import SHORT_OF_MEMORY, is_short_of_memory, what_fits
 from engine.training.plan import TrainPlan, optimiser_of
-from engine.training.step import freeze_norms, step
+from engine.training.step import freeze_norms, step, try_part
 
 
 class DivergedError(EngineError):
@@ -30,7 +32,7 @@ class DivergedError(EngineError):
 
 def train(
     model: nn.Module,
-    data: ImageData,
+    task: Task,
     plan: TrainPlan,
     execution: Execution,
     *,
@@ -41,22 +43,19 @@ def train(
 ) -> list[Epoch]:
     """Trains `model` in place and returns its figures an epoch.
 
-    Same plan, data, execution and machine: same bits. Raises EngineError where batches are too
-    small for the network, DivergedError, Cancelled.
+    Same plan, task, execution and machine: same bits. Raises EngineError where batches are too
+    small for the network, or too large for the memory, DivergedError, Cancelled.
     """
     device = torch_device(execution)
-    batches = batches_of(model, data, plan.batch_size)
+    sizes = batch_sizes(model, task, plan.batch_size)
     memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
     model.to(device=device, memory_format=memory).train()  # type: ignore[call-overload]
     if plan.frozen_norms:
         freeze_norms(model)
     optimiser = optimiser or optimiser_of(model, plan)
-    augmenter = Augmenter(data.train.to(device), data.mean, data.std, data.flips)
     history = []
     for epoch in range(plan.first_epoch, plan.last_epoch):
-        figures = _epoch(
-            model, augmenter, batches, optimiser, plan, epoch, execution, monitor, phase
-        )
+        figures = _epoch(model, task, sizes, optimiser, plan, epoch, execution, monitor, phase)
         if not math.isfinite(figures.loss):
             raise DivergedError(
                 f"the loss became {figures.loss} in epoch {epoch + 1} of {phase} at learning rate "
@@ -71,8 +70,8 @@ def train(
 
 def _epoch(
     model: nn.Module,
-    augmenter: Augmenter,
-    batches: Sequence[slice],
+    task: Task,
+    sizes: Sequence[int],
     optimiser: torch.optim.Optimizer,
     plan: TrainPlan,
     epoch: int,
@@ -80,57 +79,95 @@ def _epoch(
     monitor: Monitor,
     phase: str,
 ) -> Epoch:
-    draw = generator(plan.seed, "epoch", epoch)
-    num_images = len(augmenter.images)
-    order_N = torch.randperm(num_images, generator=draw)
-    device = torch_device(execution)
-    # Sums stay on the device: reading them every step would make a GPU wait.
-    loss_sum = torch.zeros((), device=device, dtype=torch.float64)
-    correct = torch.zeros((), device=device, dtype=torch.int64)
-    started = time.perf_counter()
-    steps_before = (epoch - plan.first_epoch) * num_images
-    steps_in_all = (plan.last_epoch - plan.first_epoch) * num_images
+    draw, device = generator(plan.seed, "epoch", epoch), torch_device(execution)
+    so_far = _SoFar.on(device, task.describe().row)
+    num_items = sum(sizes)
+    steps_before = (epoch - plan.first_epoch) * num_items
+    steps_in_all = (plan.last_epoch - plan.first_epoch) * num_items
     rate = plan.learning_rate
-    for batch in batches:
-        indices_B = order_N[batch]
-        rate = plan.learning_rate_at(epoch, batch.start / num_images)
+    for batch in task.training_batches(sizes, draw):
+        rate = plan.learning_rate_at(epoch, so_far.num_items / num_items)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        images_BCHW, labels_B = augmenter.batch(indices_B, draw)
-        loss, right = step(model, images_BCHW, labels_B, optimiser, plan, execution, draw)
-        loss_sum += loss.double() * len(labels_B)
-        correct += right
-        done = batch.start + len(indices_B)
+        num_rows = batch.num_rows
+        loss, right = _step(model, batch, optimiser, plan, execution, draw)
+        so_far.add(loss, right, len(batch), num_rows)
         monitor.step(
             phase,
-            steps_before + done,
+            steps_before + so_far.num_items,
             steps_in_all,
-            partial(_running, plan, epoch, loss_sum, correct, done, num_images, started),
+            lambda: so_far.running(plan, epoch, num_items),
+        )
+    if so_far.num_items != num_items:
+        raise EngineError(
+            f"an epoch of {num_items:,} items gave {so_far.num_items:,}; training_batches has to "
+            "give each training item once"
         )
     return Epoch(
         epoch=epoch,
-        loss=float(loss_sum) / num_images,
-        accuracy=100 * int(correct) / num_images,
+        loss=float(so_far.loss_sum) / so_far.num_rows,
+        accuracy=100 * int(so_far.correct) / so_far.num_rows,
         learning_rate=rate,
-        images_per_second=round(num_images / (time.perf_counter() - started), 1),
+        images_per_second=so_far.rows_per_second,
     )
 
 
-def _running(
+def _step(
+    model: nn.Module,
+    batch: Batch,
+    optimiser: torch.optim.Optimizer,
     plan: TrainPlan,
-    epoch: int,
-    loss_sum: Tensor,
-    correct: Tensor,
-    done: int,
-    num_images: int,
-    started: float,
-) -> Running:
-    """The epoch's figures so far. Waits for the device."""
-    return Running(
-        epoch=epoch + 1,
-        last_epoch=plan.last_epoch,
-        epoch_share=round(done / num_images, 4),
-        loss=round(float(loss_sum) / done, 5),
-        accuracy=round(100 * int(correct) / done, 3),
-        images_per_second=round(done / (time.perf_counter() - started), 1),
-    )
+    execution: Execution,
+    draw: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """One step. Raises BatchTooLargeError where memory is too short for it."""
+    try:
+        return step(model, batch.to(torch_device(execution)), optimiser, plan, execution, draw)
+    except SHORT_OF_MEMORY as error:
+        if not is_short_of_memory(error):
+            raise
+    # Out of the handler: what went wrong holds on to tensors.
+    run = partial(try_part, model, batch, plan, execution)
+    raise what_fits(model, batch, plan.accumulate, execution, run)
+
+
+@dataclass
+class _SoFar:
+    """An epoch's sums. They stay on the device: reading them every step would make a GPU wait."""
+
+    loss_sum: Tensor
+    correct: Tensor
+    row: str
+    num_items: int = 0
+    num_rows: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    @staticmethod
+    def on(device: torch.device, row: str) -> _SoFar:
+        return _SoFar(
+            torch.zeros((), device=device, dtype=torch.float64),
+            torch.zeros((), device=device, dtype=torch.int64),
+            row,
+        )
+
+    def add(self, loss: Tensor, right: Tensor, num_items: int, num_rows: int) -> None:
+        self.loss_sum += loss.double() * num_rows
+        self.correct += right
+        self.num_items += num_items
+        self.num_rows += num_rows
+
+    @property
+    def rows_per_second(self) -> float:
+        return round(self.num_rows / (time.perf_counter() - self.started), 1)
+
+    def running(self, plan: TrainPlan, epoch: int, num_items: int) -> Running:
+        """The epoch's figures so far. Waits for the device."""
+        return Running(
+            epoch=epoch + 1,
+            last_epoch=plan.last_epoch,
+            epoch_share=round(self.num_items / num_items, 4),
+            loss=round(float(self.loss_sum) / self.num_rows, 5),
+            accuracy=round(100 * int(self.correct) / self.num_rows, 3),
+            images_per_second=self.rows_per_second,
+            row=self.row,
+        )

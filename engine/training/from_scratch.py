@@ -1,11 +1,13 @@
-"""Training a network from scratch, resumable after every epoch: what `pe-explore train` does."""
+"""Training a network, resumable after every epoch: what `pe-explore train` does."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from engine.checkpoints import write as checkpoint
 from engine.contracts import seeds
@@ -15,12 +17,12 @@ from engine.contracts.events import TrainingResumed
 from engine.contracts.files import write_atomically
 from engine.contracts.jobs import Epoch, Recipe
 from engine.contracts.networks import Architecture, Execution
-from engine.data import ImageData
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
-from engine.models import build
+from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import environment_of, torch_device
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import Task, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan, optimiser_of
 
@@ -33,15 +35,31 @@ def plan_of(recipe: Recipe, first_epoch: int, last_epoch: int) -> TrainPlan:
         total_epochs=recipe.epochs,
         seed=seeds.derive(recipe.seed, "train"),
         learning_rate=recipe.learning_rate,
-        schedule="one-cycle",
+        schedule=recipe.schedule,
         batch_size=recipe.batch_size,
         weight_decay=recipe.weight_decay,
+        optimiser=recipe.optimiser,
+        warmup_epochs=recipe.warmup_epochs,
+        label_smoothing=recipe.label_smoothing,
+        mixup=recipe.mixup,
+        accumulate=recipe.accumulate,
+        frozen_norms=recipe.norms == "frozen",
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """A network before its training; `weights` is the SHA-256 of the file that its weights are
+    from, empty where they are random."""
+
+    architecture: Architecture
+    model: nn.Module
+    weights: str = ""
+
+
 def train_network(
-    architecture: Architecture,
-    data: ImageData,
+    beginning: Beginning,
+    task: Task,
     recipe: Recipe,
     execution: Execution,
     destination: Path,
@@ -53,18 +71,16 @@ def train_network(
     After every epoch the state goes to `<destination>.partial.pt`; a later call with the same
     recipe goes on from there. Raises CheckpointError when that file belongs to another recipe.
     """
-    model = build(
-        architecture.factory,
-        architecture.arguments,
-        seed=seeds.derive(recipe.seed, "weights"),
-    )
-    model.to(device=torch_device(execution), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    architecture, model = beginning.architecture, beginning.model
+    memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
+    model.to(device=torch_device(execution), memory_format=memory)  # type: ignore[call-overload]
     optimiser = optimiser_of(model, plan_of(recipe, 0, recipe.epochs))
     partial = destination.with_name(destination.name + ".partial.pt")
     identity = {
         "architecture": encode(architecture),
         "recipe": encode(recipe),
-        "data": data.digest,
+        "data": task.describe().digest,
+        "weights": beginning.weights,
     }
     history = _resume(partial, identity, model, optimiser)
     if history:
@@ -76,23 +92,23 @@ def train_network(
                  "model": model.state_dict(), "optimiser": optimiser.state_dict()}  # fmt: skip
         write_atomically(partial, lambda path: torch.save(state, path))
 
-    train(model, data, plan_of(recipe, len(history), recipe.epochs), execution,
+    train(model, task, plan_of(recipe, len(history), recipe.epochs), execution,
           monitor=monitor, optimiser=optimiser, after_epoch=keep_state)  # fmt: skip
-    metrics = _measured(model, data, execution, monitor)
+    metrics = _measured(model, task, execution, monitor)
     made = {"recipe": encode(recipe), "environment": encode(environment_of(execution))}
     checkpoint.save(
-        destination, architecture, model.state_dict(), data.describe(), {**metrics, **made}
+        destination, architecture, model.state_dict(), task.describe(), {**metrics, **made}
     )
     partial.unlink(missing_ok=True)
     return metrics
 
 
 def _measured(
-    model: torch.nn.Module, data: ImageData, execution: Execution, monitor: Monitor
+    model: nn.Module, task: Task, execution: Execution, monitor: Monitor
 ) -> dict[str, float]:
-    validation = evaluate(model, data.validation, data, execution, monitor=monitor)
-    test = evaluate(model, data.test, data, execution, monitor=monitor)
-    cost = cost_of(model, data.image_shape_HWC)
+    validation = evaluate(model, task, "validation", execution, monitor=monitor)
+    test = evaluate(model, task, "test", execution, monitor=monitor)
+    cost = cost_of(model, examples(task, 1))
     return {
         "val_accuracy": validation.accuracy,
         "test_accuracy": test.accuracy,
@@ -104,13 +120,15 @@ def _measured(
 def _resume(
     partial: Path,
     identity: dict[str, Any],
-    model: torch.nn.Module,
+    model: nn.Module,
     optimiser: torch.optim.Optimizer,
 ) -> list[dict[str, Any]]:
     if not partial.exists():
         return []
     state = torch.load(partial, weights_only=True, map_location="cpu")
-    if state["identity"] != identity:
+    # Earlier versions wrote fewer settings: what they did is the default of the others.
+    begun = {"weights": "", **state["identity"]}
+    if {**begun, "recipe": {**encode_object(Recipe(0)), **begun["recipe"]}} != identity:
         raise CheckpointError(
             f"{partial.name} holds a training with other settings; delete it to start anew, "
             "or repeat the settings it was started with"

@@ -1,4 +1,5 @@
-"""One step of the optimiser on one batch. Shape legend: B images, C channels, K classes."""
+"""One step of the optimiser on one batch. Shape legend: B items, K classes; "…" is what an item's
+rows are along."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from engine.contracts.networks import Execution
 from engine.models.cifar_resnet import CifarResNet
 from engine.models.outputs import output_of
 from engine.runtime.device import autocast_dtype, torch_device
+from engine.tasks import IGNORED, Batch, Inputs
+from engine.tasks.batch import mapped, num_rows_of, run_on, taken, tensors_of
 from engine.training.plan import TrainPlan
 
 _NOT_DETERMINISTIC = "does not have a deterministic implementation"
@@ -18,34 +21,49 @@ _NOT_DETERMINISTIC = "does not have a deterministic implementation"
 
 def step(
     model: nn.Module,
-    images_BCHW: Tensor,
-    labels_B: Tensor,
+    batch: Batch,
     optimiser: torch.optim.Optimizer,
     plan: TrainPlan,
     execution: Execution,
     draw: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The mean loss of the batch before the step, and how many of its images were right."""
+    """The mean loss of the batch's rows before the step, and how many of them were right.
+
+    Raises EngineError for inputs that cannot be mixed, where they are to be.
+    """
+    inputs, targets = batch.inputs, batch.targets
     if not isinstance(model, CifarResNet):
         # A network that views its maps as rows bears no other order in memory.
-        images_BCHW = images_BCHW.contiguous()
-    others_B, share = labels_B, 1.0
+        inputs = mapped(inputs, Tensor.contiguous)
+    others, share = targets, 1.0
     if plan.mixup > 0:
-        images_BCHW, others_B, share = _mixed(images_BCHW, labels_B, plan.mixup, draw)
+        inputs, others, share = _mixed(inputs, targets, plan.mixup, draw)
     optimiser.zero_grad(set_to_none=True)
     losses, right = [], []
-    size = -(-len(labels_B) // plan.accumulate)
-    parts = (images_BCHW.split(size), labels_B.split(size), others_B.split(size))
-    for images, labels, others in zip(*parts, strict=True):
-        logits_BK = _logits(model, images, execution)
-        loss = _loss(logits_BK, labels, others, share, plan.label_smoothing)
+    num_rows = batch.num_rows if plan.accumulate > 1 else 0
+    size = -(-len(batch) // plan.accumulate)
+    for start in range(0, len(batch), size):
+        part = slice(start, start + size)
+        targets_part, others_part = targets[part], others[part]
+        logits = _logits(model, taken(inputs, part), execution)
+        loss = _loss(logits, targets_part, others_part, share, plan.label_smoothing)
         if plan.accumulate > 1:
-            loss = loss * (len(labels) / len(labels_B))
+            loss = loss * (num_rows_of(targets_part) / num_rows)
         _backward(loss, execution)
         losses.append(loss.detach())
-        right.append((logits_BK.argmax(1) == labels).sum())
+        right.append((logits.argmax(-1) == targets_part).sum())
     optimiser.step()
     return torch.stack(losses).sum(), torch.stack(right).sum()
+
+
+def try_part(
+    model: nn.Module, batch: Batch, plan: TrainPlan, execution: Execution, count: int
+) -> None:
+    """Forward and backward pass of so many items, to see whether there is memory for them."""
+    part = batch.to(torch_device(execution))
+    inputs, targets = mapped(taken(part.inputs, slice(count)), Tensor.contiguous), part.targets
+    logits = _logits(model, inputs, execution)
+    _backward(_cross_entropy(logits, targets[:count], plan.label_smoothing), execution)
 
 
 def freeze_norms(model: nn.Module) -> None:
@@ -55,34 +73,46 @@ def freeze_norms(model: nn.Module) -> None:
             module.eval()
 
 
-def _logits(model: nn.Module, images_BCHW: Tensor, execution: Execution) -> Tensor:
+def _logits(model: nn.Module, inputs: Inputs, execution: Execution) -> Tensor:
     device = torch_device(execution)
     with torch.autocast(
         device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
     ):
-        return output_of(model(images_BCHW)).float()
+        return output_of(run_on(model, inputs)).float()
 
 
 def _loss(
-    logits_BK: Tensor, labels_B: Tensor, others_B: Tensor, share: float, smoothing: float
+    logits: Tensor, targets: Tensor, others: Tensor, share: float, smoothing: float
 ) -> Tensor:
-    loss = F.cross_entropy(logits_BK, labels_B, label_smoothing=smoothing)
-    if others_B is labels_B or share == 1.0:
+    loss = _cross_entropy(logits, targets, smoothing)
+    if others is targets or share == 1.0:
         return loss
-    other = F.cross_entropy(logits_BK, others_B, label_smoothing=smoothing)
-    return share * loss + (1 - share) * other
+    return share * loss + (1 - share) * _cross_entropy(logits, others, smoothing)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """The mean over the rows at which something is asked."""
+    logits_MK = logits.flatten(0, -2)
+    return F.cross_entropy(
+        logits_MK, targets.flatten(), label_smoothing=smoothing, ignore_index=IGNORED
+    )
 
 
 def _mixed(
-    images_BCHW: Tensor, labels_B: Tensor, alpha: float, draw: torch.Generator
-) -> tuple[Tensor, Tensor, float]:
-    """Each image mixed with another of the batch, by one share a batch (Zhang et al., 2018)."""
+    inputs: Inputs, targets: Tensor, alpha: float, draw: torch.Generator
+) -> tuple[Inputs, Tensor, float]:
+    """Each item mixed with another of the batch, by one share a batch (Zhang et al., 2018)."""
+    if targets.dim() > 1 or not all(x.is_floating_point() for x in tensors_of(inputs)):
+        raise EngineError(
+            "only items of numbers with one answer each can be mixed (--mixup), and these are "
+            "none; leave --mixup out"
+        )
     # A beta distribution of two gammas, from the draws of this training alone.
     gammas_2 = torch._standard_gamma(torch.full((2,), alpha, dtype=torch.float64), generator=draw)
     share = float(gammas_2[0] / gammas_2.sum())
-    order_B = torch.randperm(len(labels_B), generator=draw).to(labels_B.device)
-    mixed_BCHW = share * images_BCHW + (1 - share) * images_BCHW[order_B]
-    return mixed_BCHW, labels_B[order_B], share
+    order_B = torch.randperm(len(targets), generator=draw).to(targets.device)
+    mixed = mapped(inputs, lambda x: share * x + (1 - share) * x[order_B])
+    return mixed, targets[order_B], share
 
 
 def _backward(loss: Tensor, execution: Execution) -> None:

@@ -11,14 +11,17 @@ from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.fitting import untrained
 from engine.contracts.errors import EngineError
 from engine.contracts.jobs import DescribeStructure, Places, StructureDescribed
+from engine.contracts.loaders import AUTO
 from engine.contracts.networks import Architecture, Reading
-from engine.data import normalise
+from engine.contracts.references import is_task
 from engine.models.cifar_resnet import CifarResNet
 from engine.models.preparations import prepare
 from engine.pruning.structure import structure_of
 from engine.pruning.structure.find import find_structure
 from engine.pruning.structure.recording import NETWORK_ERRORS, Example, undisturbed
 from engine.runtime.progress import Monitor
+from engine.tasks import Inputs, examples, image_task
+from engine.tasks.batch import tensors_of
 from engine.worker.factories import check_allowed
 from engine.worker.workbench import Workbench
 
@@ -37,9 +40,9 @@ def describe(
         channels = model.conv1.in_channels
         return StructureDescribed(name, (channels, 32, 32), structure_of(model))
     prepare(model)
-    images_BCHW = _images(model, job, bench, places, monitor)
-    found = find_structure(model, Example(images_BCHW, job.output), monitor)
-    return StructureDescribed(name, tuple(images_BCHW.shape[1:]), found)
+    inputs = _inputs(model, job, bench, places, monitor)
+    found = find_structure(model, Example(inputs, job.output), monitor)
+    return StructureDescribed(name, tuple(tensors_of(inputs)[0].shape[1:]), found)
 
 
 def _network(job: DescribeStructure, places: Places, monitor: Monitor) -> nn.Module:
@@ -54,13 +57,15 @@ def _network(job: DescribeStructure, places: Places, monitor: Monitor) -> nn.Mod
     return loaded.model
 
 
-def _images(
+def _inputs(
     model: nn.Module, job: DescribeStructure, bench: Workbench, places: Places, monitor: Monitor
-) -> Tensor:
-    """Images to run a network on: those that are named, or noise of a shape that it takes."""
+) -> Inputs:
+    """What to run a network on: the data that are named, or noise of a shape that it takes."""
+    if is_task(places.data):
+        return examples(bench.persons_task(places, Reading()), EXAMPLES).inputs
     if places.data:
-        data = bench.images(places.data, Reading(), monitor)
-        return normalise(data.train.pixels_NHWC[:EXAMPLES], data.mean, data.std).contiguous()
+        task = image_task(bench.images(places.data, Reading(loader=AUTO), monitor))
+        return examples(task, EXAMPLES).inputs
     if job.input_shape:
         return _noise(job.input_shape)
     channels = next((m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d)), 3)

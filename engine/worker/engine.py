@@ -56,6 +56,7 @@ class Engine:
     def run(self, request: JobRequest, monitor: Monitor) -> Result:
         """The result of a job. Raises EngineError and its children, and Cancelled."""
         started = time.perf_counter()
+        self.bench.allowed_transforms = request.places.transforms
         handler = HANDLERS[type(request.job)]
         found = handler(request.job, self.bench, request.places, monitor)
         result = replace(found, seconds=round(time.perf_counter() - started, 3))

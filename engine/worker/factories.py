@@ -11,6 +11,21 @@ from engine.contracts.references import (
 )
 
 
+def check_task_allowed(reference: str, allowed: Factory | None) -> Factory:
+    """The leave to have a person's task made; ForeignFactoryError where nobody gave it."""
+    if allowed is None or allowed.reference != reference:
+        raise ForeignFactoryError(
+            f"refused to call {reference[:200]!r} for a task: it is code; allow it with "
+            f"--allow-factory {reference[:200]} once you know its file"
+        )
+    if factory_here(reference) != allowed:
+        raise ForeignFactoryError(
+            f"the file of the task {reference[:200]!r} has changed since it was allowed; look at "
+            "it and open the store again"
+        )
+    return allowed
+
+
 def check_allowed(architecture: Architecture, allowed: Factory | None) -> None:
     """Raises ForeignFactoryError for a person's factory that nobody has allowed as it is now."""
     reference = architecture.factory

@@ -33,15 +33,14 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
-from engine.contracts.networks import DataRef, Execution, Reading
+from engine.contracts.networks import DataRef, Execution
+from engine.contracts.references import is_task
 from engine.contracts.settings import TrainingSettings
-from engine.data.splits import sample_per_class
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
-from engine.models import architecture_of_name
 from engine.models.libraries import weight_files
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
@@ -49,10 +48,10 @@ from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
+from engine.tasks import Split, examples
 from engine.training.finetune import train
-from engine.training.from_scratch import train_network
 from engine.training.plan import TrainPlan
-from engine.worker import describing, roots
+from engine.worker import describing, roots, training
 from engine.worker.workbench import Workbench
 
 
@@ -65,25 +64,24 @@ def open_root(job: OpenRoot, bench: Workbench, places: Places, monitor: Monitor)
 def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) -> Proposed:
     """The scores of a parent's structures, and one edit for each candidate, or for a request."""
     execution = _set_up(job.execution)
-    data = bench.images_of(job.data, places.data, monitor)
+    task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
     if job.request is not None:
-        requests.check(job.request, parent, structure)
+        requests.check(job.request, parent, structure, job.scoring.units)
     scores, sample_ids = job.scores, None
     if scores is None:
-        labels_N = data.train.labels_N.numpy()
-        chosen_N = sample_per_class(labels_N, job.scoring.criterion_samples, job.seed)
-        images = data.train.take(torch.from_numpy(chosen_N))
+        items_N = task.sample(job.scoring.criterion_samples, job.seed)
         criterion = CRITERIA[job.scoring.criterion]
-        scores = criterion(parent, structure, images, data, execution, monitor)
-        sample_ids = tuple(sorted(int(i) for i in chosen_N))
-    check_scores(scores, structure)
+        crossing = job.scoring.units == "all"
+        scores = criterion(parent, structure, task, items_N, execution, monitor, crossing=crossing)
+        sample_ids = tuple(sorted(items_N.tolist()))
+    check_scores(scores, structure, job.scoring.units)
     about = (
         structure,
         scores,
         job.scoring,
-        data.image_shape_HWC,
+        examples(task, 1),
         seeds.derive(job.seed, "filters"),
     )
     if job.request is not None:
@@ -96,41 +94,41 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
 def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) -> Recovered:
     """A candidate: the edit applied, recovered, measured and compared to its parent."""
     execution = _set_up(job.execution)
-    data = bench.images_of(job.data, places.data, monitor)
+    task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
     model = editing.apply(job.edit, parent)
-    cost = cost_of(model, data.image_shape_HWC)
-    split = data.test if job.similarity.split == "test" else data.validation
+    example = examples(task, 1)
+    cost = cost_of(model, example)
+    split: Split = "test" if job.similarity.split == "test" else "validation"
     reference = bench.features(
-        job.parent, lambda: parent, job.data, data, split, execution, monitor
+        job.parent, lambda: parent, job.data, task, split, execution, monitor
     )
     before = evaluate(
-        model, data.validation, data, execution, monitor=monitor, phase="before recovery"
+        model, task, "validation", execution, monitor=monitor, phase="before recovery"
     )
     plan = _plan(job.training, job.seed, 0, job.training.recovery_epochs)
-    history = train(model, data, plan, execution, monitor=monitor, phase="recovery")
-    validation = evaluate(
-        model, data.validation, data, execution, monitor=monitor, phase="validation"
-    )
+    history = train(model, task, plan, execution, monitor=monitor, phase="recovery")
+    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
     compared = validation
-    if split is data.test:
-        compared = evaluate(model, split, data, execution, monitor=monitor, phase="comparing")
+    if split == "test":
+        compared = evaluate(model, task, split, execution, monitor=monitor, phase="comparing")
     measure = SIMILARITIES[job.similarity.measure]
-    own_ms, ratio = latency_beside(model, parent, data.image_shape_HWC, execution)
+    own_ms, ratio = latency_beside(model, parent, example, execution)
     return Recovered(
         snapshot=bench.keep(model),
         epochs=tuple(history),
         resamples=tuple(
             resampled(
                 measure,
-                reference.features_ND,
-                compared.features_ND,
+                reference.features_MD,
+                compared.features_MD,
                 job.similarity.num_resamples,
                 job.resample_seed,
+                compared.items_M,
             )
         ),
         metrics={
-            "similarity": measure(reference.features_ND, compared.features_ND, None),
+            "similarity": measure(reference.features_MD, compared.features_MD, None),
             "val_accuracy_before": before.accuracy,
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
@@ -154,15 +152,13 @@ def _ratio_metrics(ratio: LatencyRatio) -> dict[str, float]:
 def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned:
     """A kept node after the remaining epochs; test accuracy is measured here, to report."""
     execution = _set_up(job.execution)
-    data = bench.images_of(job.data, places.data, monitor)
+    task = bench.task_of(job.data, places, execution, monitor)
     model = bench.network(job.network, places.factory)
     schedule = job.training
     plan = _plan(schedule, job.seed, schedule.recovery_epochs, schedule.total_epochs)
-    history = train(model, data, plan, execution, monitor=monitor, phase="tuning")
-    validation = evaluate(
-        model, data.validation, data, execution, monitor=monitor, phase="validation"
-    )
-    test = evaluate(model, data.test, data, execution, monitor=monitor, phase="test")
+    history = train(model, task, plan, execution, monitor=monitor, phase="tuning")
+    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
+    test = evaluate(model, task, "test", execution, monitor=monitor, phase="test")
     return Tuned(
         snapshot=bench.keep(model),
         epochs=tuple(history),
@@ -177,20 +173,9 @@ def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned
 def train_from_scratch(
     job: TrainFromScratch, bench: Workbench, places: Places, monitor: Monitor
 ) -> Trained:
-    """A network trained from scratch and written as a checkpoint."""
+    """A network trained and written as a checkpoint."""
     execution = _set_up(None, job.device, job.threads)
-    data = bench.images_for(None, places.data, Reading(job.train_limit), monitor)
-    architecture = architecture_of_name(
-        job.arch,
-        width=job.width,
-        shortcut=job.shortcut,
-        num_classes=len(data.classes),
-        in_channels=data.image_shape_HWC[2],
-    )
-    metrics = train_network(
-        architecture, data, job.recipe, execution, Path(places.output), monitor=monitor
-    )
-    return Trained(metrics, data.describe(), device.environment_of(execution))
+    return training.train(job, execution, bench, places, monitor)
 
 
 def export(job: Export, bench: Workbench, places: Places, monitor: Monitor) -> Exported:
@@ -213,6 +198,8 @@ def describe_data(
     job: DescribeData, bench: Workbench, places: Places, monitor: Monitor
 ) -> DataDescribed:
     """Which images lie at a place; the next job there need not read them again."""
+    if is_task(places.data):
+        return DataDescribed(bench.persons_task(places, job.reading).describe())
     wanted = DataRef(job.digest, (), (), **vars(job.reading))
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())

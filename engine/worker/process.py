@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from engine.contracts import spool
+from engine.contracts import spool, with_parent
 from engine.contracts.codec import encode
 from engine.contracts.errors import Cancelled, UserError
 from engine.contracts.events import EngineEvent, EpochEnded, Progress, WorkerReady, WorkerStarted
@@ -78,7 +78,7 @@ class Worker:
     def listen(self) -> None:
         """Takes commands until standard input closes: the session is gone, so the work ends."""
         if self.own_process:
-            orphan.end_with_parent()  # of this thread, which hears of being detached
+            with_parent.end_with_parent()  # of this thread, which hears of being detached
         self.listening.set()
         try:
             for line in sys.stdin:
@@ -131,7 +131,7 @@ class Worker:
             self.write(Detached(None, str(error)))
             return
         if self.own_process:
-            orphan.end_with_parent(False)
+            with_parent.end_with_parent(False)
         pipe, self.messages, self.detached_key = self.messages, file, key
         self.pending = deque(waiting for waiting in self.pending if waiting is task)
         with contextlib.suppress(BrokenPipeError), pipe:
@@ -168,7 +168,7 @@ class Worker:
         threading.Thread(target=self.listen, daemon=True).start()
         self.listening.wait()
         if self.own_process:
-            orphan.end_with_parent(False)  # of this thread; that of the other one holds
+            with_parent.end_with_parent(False)  # of this thread; that of the other one holds
         self.tell(WorkerStarted(os.getpid()))
         from engine.worker.engine import Engine  # seconds of import: after the first sign of life
 
@@ -230,7 +230,7 @@ def main() -> None:
     os.nice(NICENESS)
     # Ctrl-C reaches the whole terminal; the session decides what it means for the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orphan.end_with_parent()
+    with_parent.end_with_parent()
     # It comes with being woken when the session is gone, and from a terminal that a detached job
     # outlives; the closed input tells what to do.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

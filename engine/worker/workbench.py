@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from torch import nn
 
 from engine.contracts.errors import DataError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
+from engine.contracts.jobs import Places
+from engine.contracts.loaders import MEMORY, STREAMING
 from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
     DataDescription,
@@ -22,23 +25,28 @@ from engine.contracts.networks import (
     Reading,
     SnapshotRef,
 )
-from engine.contracts.references import Factory
+from engine.contracts.references import Factory, is_task
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
-from engine.data import ImageData, Images, load
+from engine.data import ImageSet, load, open_data
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.pruning import editing
+from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
 from engine.runtime.sharing import apart
-from engine.worker.factories import check_allowed
+from engine.tasks import Split, Task, image_task
+from engine.tasks.checking import CheckedTask
+from engine.tasks.foreign import task_of_person
+from engine.worker.factories import check_allowed, check_task_allowed
+from engine.worker.transforms import transforms_of
 
 
 class _FeaturesOf(NamedTuple):
-    """Of which network, on which images, and how."""
+    """Of which network, on which data, and how."""
 
     network: NetworkRef
     data: DataRef
-    on_test: bool
+    split: Split
     execution: Execution
 
 
@@ -47,23 +55,32 @@ class Workbench:
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
-        self._data: tuple[tuple[str, Reading, bool], ImageData] | None = None
+        self.allowed_transforms: Factory | None = None  # of the request under way
+        self._data: tuple[tuple[str, Reading, bool], ImageSet] | None = None
+        self._task: tuple[Factory, CheckedTask] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
     def images(
         self, source: str, reading: Reading, monitor: Monitor, *, as_before: bool = False
-    ) -> ImageData:
+    ) -> ImageSet:
         """The data set of a source, or as earlier versions read it. Raises DataError."""
         key = (source, reading, as_before)
         if self._data is None or self._data[0] != key:
             self._data = None  # room for the next one
-            data = load(source, **vars(reading), on_progress=monitor.step, as_before=as_before)
-            self._data = (key, data)
+            self._data = (key, self._opened(*key, monitor))
         return self._data[1]
+
+    def _opened(self, source: str, reading: Reading, as_before: bool, monitor: Monitor) -> ImageSet:
+        if not as_before:
+            transforms = transforms_of(reading.transforms, self.allowed_transforms)
+            return open_data(source, reading, on_progress=monitor.step, transforms=transforms)
+        size = {"image_size": reading.image_size, "resize": reading.resize}
+        limit = reading.train_limit
+        return load(source, train_limit=limit, **size, on_progress=monitor.step, as_before=True)
 
     def images_for(
         self, known: DataDescription | None, source: str, reading: Reading, monitor: Monitor
-    ) -> ImageData:
+    ) -> ImageSet:
         """The data set of a source in the order of classes that a checkpoint names.
 
         What a person should know of it is told. Raises DataError.
@@ -77,7 +94,38 @@ class Workbench:
             monitor.note(note)
         return data
 
-    def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
+    def task_of(self, ref: DataRef, places: Places, execution: Execution, monitor: Monitor) -> Task:
+        """What a job's networks are for, on the device that is to compute. Raises DataError where
+        the place has other data."""
+        if not is_task(places.data):
+            data = self.images_of(ref, places.data, monitor)
+            return image_task(data, torch_device(execution))
+        task = self.persons_task(places, ref.reading)
+        if task.describe().digest != ref.digest:
+            raise DataError(
+                f"the task {places.data} has not the data that this tree was grown on (its digest "
+                "differs); bring back the original, or start a new tree"
+            )
+        return task
+
+    def persons_task(self, places: Places, reading: Reading) -> CheckedTask:
+        """The task that a person's function makes, once for a file of theirs.
+
+        Raises ForeignFactoryError where nobody has allowed that, UnknownFamilyError, DataError.
+        """
+        usual = replace(reading, loader=MEMORY) == Reading()
+        if not usual or reading.loader == STREAMING:
+            raise DataError(
+                "--train-limit, --image-size, --resize, --loader and --transforms are for images "
+                "that are read here; leave them out, and have the task do it"
+            )
+        allowed = check_task_allowed(places.data, places.task)
+        if self._task is None or self._task[0] != allowed:
+            self._task = None  # room for the next one
+            self._task = (allowed, task_of_person(allowed.reference))
+        return self._task[1]
+
+    def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageSet:
         """The very images that a job is about. Raises DataError where the source has others."""
         # The reading that was right for the last job is, for the same run, right again.
         as_before = self._data is not None and self._data[0] == (source, ref.reading, True)
@@ -85,10 +133,12 @@ class Workbench:
         if data.digest != ref.digest and as_before:
             data = self.images(source, ref.reading, monitor)
         if data.digest != ref.digest:
+            if ref.loader == STREAMING:  # which earlier versions did not have
+                raise _other_data(source)
             data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)
 
-    def _images_as_before(self, ref: DataRef, source: str, monitor: Monitor) -> ImageData:
+    def _images_as_before(self, ref: DataRef, source: str, monitor: Monitor) -> ImageSet:
         """The images of a tree that an earlier version grew, which read folders in other ways."""
         with contextlib.suppress(DataError):
             data = self.images(source, ref.reading, monitor, as_before=True)
@@ -99,10 +149,7 @@ class Workbench:
                     "classes passed over): it keeps that"
                 )
                 return data
-        raise DataError(
-            f"{plain(source, LONGEST_MESSAGE)} is not the data that this tree was grown on (its "
-            "images or labels differ); bring back the original, or start a new tree"
-        )
+        raise _other_data(source)
 
     def network(self, ref: NetworkRef, allowed: Factory | None) -> nn.Module:
         """A node's network with its weights, by a person's factory only where that is allowed.
@@ -139,16 +186,16 @@ class Workbench:
         of: NetworkRef,
         build: Callable[[], nn.Module],
         ref: DataRef,
-        data: ImageData,
-        split: Images,
+        task: Task,
+        split: Split,
         execution: Execution,
         monitor: Monitor,
     ) -> Evaluation:
         """A parent's features, made once for all of its candidates."""
-        key = _FeaturesOf(of, ref, split is data.test, execution)
+        key = _FeaturesOf(of, ref, split, execution)
         if self._features is None or self._features[0] != key:
             phase = "parent's features"
-            found = evaluate(build(), split, data, execution, monitor=monitor, phase=phase)
+            found = evaluate(build(), task, split, execution, monitor=monitor, phase=phase)
             self._features = (key, found)
         return self._features[1]
 
@@ -159,3 +206,10 @@ class Workbench:
         make_folder(self.spool)
         write_bytes_atomically(snapshot_path(self.spool, sha256), content)
         return SnapshotRef(sha256)
+
+
+def _other_data(source: str) -> DataError:
+    return DataError(
+        f"{plain(source, LONGEST_MESSAGE)} is not the data that this tree was grown on (its "
+        "images or labels differ); bring back the original, or start a new tree"
+    )

@@ -18,6 +18,7 @@ from explorer.cli.options import (
     Arch,
     Device,
     Json,
+    LoaderWorkers,
     Model,
     NewRun,
     NodeName,
@@ -26,10 +27,16 @@ from explorer.cli.options import (
     RandomWeights,
     Store,
     StoreFile,
+    Task,
     TrustPickle,
     Weights,
 )
-from explorer.cli.settings_options import Given, takes_settings
+from explorer.cli.settings_options import Given, check_one_place, takes_settings
+
+# The settings of a run that a training from scratch has too.
+OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "loader", "transforms",
+               "batch_size", "weight_decay", "optimiser", "warmup_epochs", "label_smoothing",
+               "mixup", "accumulate", "norms")  # fmt: skip
 
 app = typer.Typer(
     cls=DefaultCommandGroup,
@@ -71,11 +78,13 @@ def auto(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    task: Task = None,
     output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
@@ -86,41 +95,60 @@ def auto(
     from explorer.cli.commands.auto import auto as run
     from explorer.session.open_run import Request
 
+    check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model, *given, weights, random_weights, allow_factory or (), output)
+    request = Request(model, *given, weights, random_weights, allow_factory or (), output, task)
     run(request, as_json=json, yes=yes)
 
 
 @app.command("train")
 @guarded
+@takes_settings(only=OF_TRAINING)
 def train(
-    arch: Annotated[str, typer.Argument(metavar="ARCH", help="resnet20, resnet56, … (depth 6n+2)")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="resnet20, resnet56, … (depth 6n+2), torchvision.models:NAME, timm:NAME, "
+            "package.module:factory, or a checkpoint to go on from",
+        ),
+    ],
+    settings: Given,
     data: Annotated[str, typer.Option(help="As for auto")] = "sample",
     output: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--output", "-o", help="The checkpoint to write  [default: ARCH.pt]"),
+        typer.Option("--output", "-o", help="The checkpoint to write  [default: MODEL.pt]"),
     ] = None,
+    weights: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Begin with these, where MODEL is a network's name  [default: random]"),
+    ] = None,
+    output_key: Output = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images", min=1)] = 60,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the one-cycle schedule")] = 0.1,
-    batch_size: Annotated[int, typer.Option(help="Images a step", min=2)] = 128,
-    weight_decay: Annotated[float, typer.Option(help="L2 penalty", min=0)] = 5e-4,
-    width: Annotated[int, typer.Option(help="Filters of the first stage", min=1)] = 16,
-    shortcut: Annotated[str, typer.Option(help="A (padding), B (1×1 conv + BN) or conv")] = "A",
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation", min=0)] = 0,
+    learning_rate: Annotated[float, typer.Option(help="Its peak", min=1e-9, max=100)] = 0.1,
+    schedule: Annotated[
+        str, typer.Option(help="How the learning rate falls: one-cycle, step or cosine")
+    ] = "one-cycle",
+    width: Annotated[int, typer.Option(help="Filters of a resnetN's first stage", min=1)] = 16,
+    shortcut: Annotated[
+        str, typer.Option(help="Of a resnetN: A (padding), B (1×1 conv + BN) or conv")
+    ] = "A",
     threads: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(help="CPU threads  [default: every core]", min=1),
     ] = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     json: Json = False,
 ) -> None:
-    """Train a checkpoint; goes on after an interruption."""
-    from engine.contracts.jobs import Recipe, TrainFromScratch
+    """Train a checkpoint, from random weights or others; goes on after an interruption."""
+    from explorer.cli.commands.train import Request
     from explorer.cli.commands.train import train as run
 
-    recipe = Recipe(epochs, learning_rate, batch_size, weight_decay, seed)
-    job = TrainFromScratch(arch, recipe, width, shortcut, device, threads)
-    run(job, data, output or Path(f"{arch}.pt"), as_json=json)
+    settings = {**settings, "learning_rate": learning_rate}
+    of_network = (model, weights, width, shortcut, output_key)
+    request = Request(*of_network, data, epochs, schedule, settings, device, threads, output)
+    run(request, as_json=json)
 
 
 @app.command("log")
@@ -176,6 +204,7 @@ def structure(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="PLACE", help="Images to run it on, as for auto"),
     ] = None,
+    task: Task = None,
     input_: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--input", metavar="CxHxW", help="How large images it takes, as 3x224x224"),
@@ -190,7 +219,8 @@ def structure(
     from explorer.cli.commands.structure import Named
     from explorer.cli.commands.structure import structure as run
 
-    named = Named(model, arch, weights, trust_pickle, data, input_, output_)
+    check_one_place(data, task)
+    named = Named(model, arch, weights, trust_pickle, data, input_, output_, task)
     run(named, as_json=json)
 
 
@@ -218,19 +248,24 @@ def open_(
     arch: Arch = None,
     weights: Weights = None,
     random_weights: RandomWeights = False,
+    task: Task = None,
     output: Output = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
     device: Device = "auto",
+    loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
+    check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model or "", *given, weights, random_weights, allow_factory or (), output)
+    request = Request(
+        model or "", *given, weights, random_weights, allow_factory or (), output, task
+    )
     raise typer.Exit(explore(request if model else None))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from engine.contracts.loaders import MOST_WORKERS, WORKERS_VARIABLE
 
 Model = Annotated[
     str,
@@ -52,11 +55,20 @@ Output = Annotated[
 ]
 
 
+Task = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="REFERENCE",
+        help="Data of another kind: a package.module:function that makes a task (docs/tasks.md)",
+    ),
+]
+
+
 AllowFactory = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         metavar="REFERENCE",
-        help="Call this package.module:factory that a store names (code!); may be repeated",
+        help="Call this package.module:function that a store names (code!); may be repeated",
     ),
 ]
 
@@ -70,6 +82,23 @@ Store = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="Where to keep the tree  [default: MODEL.pex.db beside it]"),
 ]
+
+
+def _for_workers(value: int | None) -> int | None:
+    """Has the engine's processes know of it: it is about this machine, not about the run."""
+    if value is not None:
+        os.environ[WORKERS_VARIABLE] = str(value)
+    return value
+
+
+LoaderWorkers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        help="Processes that decode streamed images; 0: none  [default: half of the cores]",
+        envvar=WORKERS_VARIABLE, show_envvar=False, min=0, max=MOST_WORKERS,
+        callback=_for_workers,
+    ),
+]  # fmt: skip
 
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]

@@ -162,7 +162,7 @@ def _figures(event: Progress) -> str:
     if event.epoch is not None:
         parts.append(f"epoch {event.epoch}")
     if event.images_per_second is not None:
-        parts.append(f"{event.images_per_second:.0f} images/s")
+        parts.append(f"{event.images_per_second:.0f} {event.row}s/s")
     if event.eta_seconds is not None:
         parts.append(f"{duration(event.eta_seconds)} left")
     return ", ".join(parts)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional, ParamSpec, TypeVar
 
 import typer
 
+from engine.contracts.errors import UsageError
 from engine.contracts.options import SettingField, SettingValue
 from engine.contracts.settings import all_settings
 
@@ -18,16 +19,18 @@ Given = Mapping[str, SettingValue]  # the settings that were given, by the names
 
 
 def takes_settings(
-    *, leave_out: Collection[str] = (), of: str = ""
+    *, leave_out: Collection[str] = (), only: Collection[str] = (), of: str = ""
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """A command with an option for every setting, but for those that are left out and those that
-    it has itself. It gets what was given as `settings`; `of` says whose settings they are."""
+    """A command with an option for every setting, or for some `only`, but for those that are left
+    out and those that it has itself. It gets what was given as `settings`; `of` says whose they
+    are."""
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.name != "settings"]
         taken = {*leave_out, *(parameter.name for parameter in own)}
-        fields = [each for each in all_settings() if each.option.name not in taken]
+        wanted = [each for each in all_settings() if not only or each.option.name in only]
+        fields = [each for each in wanted if each.option.name not in taken]
 
         @functools.wraps(command)
         def run(**arguments: Any) -> T:
@@ -42,6 +45,12 @@ def takes_settings(
         return run
 
     return decorate
+
+
+def check_one_place(data: object, task: str | None) -> None:
+    """Raises UsageError where images and a task were given."""
+    if data is not None and task is not None:
+        raise UsageError("--data and --task both say what the data are; give one of them")
 
 
 def _parameter(each: SettingField, of: str) -> inspect.Parameter:

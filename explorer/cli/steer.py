@@ -20,6 +20,9 @@ from explorer.cli.options import (
 )
 from explorer.cli.settings_options import Given, takes_settings
 
+# A fork keeps the images of the run that it begins at.
+OF_IMAGES = ("data", "train_limit", "image_size", "resize", "loader", "transforms")
+
 if TYPE_CHECKING:
     from engine.contracts.requests import CandidateRequest
     from explorer.cli.commands.steer import Here
@@ -59,7 +62,7 @@ def _request(
 
 
 @guarded
-@takes_settings(leave_out=("data", "train_limit", "image_size", "resize"), of="of a fork")
+@takes_settings(leave_out=OF_IMAGES, of="of a fork")
 def branch(
     store: StoreFile,
     node: NodeName,

@@ -17,6 +17,7 @@ from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError, WorkerStartError
 from explorer.session.documents import RunDocument
 from explorer.session.events import Emit
+from explorer.session.factories import Factories
 from explorer.session.root_job import run_for_root
 
 # What lies at a place, with at most so many training images: those of a digest, where they may be
@@ -74,12 +75,15 @@ def folders_of(store: Path, checkpoint: Path | None = None) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folders))
 
 
-def describer(executor: Executor, emit: Emit) -> Describe:
-    """Has the executor look at places."""
+def describer(executor: Executor, emit: Emit, factories: Factories) -> Describe:
+    """Has the executor look at places, with a person's code where that is allowed: the task that
+    a place names, and what prepares the images."""
 
     async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
         job = DescribeData(digest, **vars(reading))
-        result = await run_for_root(job, Places(data=place), executor, emit)
+        leave = factories.task_at(place), factories.check(reading.transforms)
+        places = Places(data=place, task=leave[0], transforms=leave[1])
+        result = await run_for_root(job, places, executor, emit)
         return cast(DataDescribed, result).data
 
     return describe
@@ -124,8 +128,9 @@ def moved(document: RunDocument) -> Noted:
 
 def in_words(data: DataDescription) -> str:
     """A data set as a person tells it from another."""
+    items = "images" if data.row == "image" else "items"
     return (
-        f"{data.name!r} ({data.num_train:,} images for training, {data.num_validation:,} for "
+        f"{data.name!r} ({data.num_train:,} {items} for training, {data.num_validation:,} for "
         f"validation, {data.num_test:,} for test, of {len(data.classes)} classes; digest "
         f"{data.digest[:_DIGITS]})"
     )
@@ -133,7 +138,7 @@ def in_words(data: DataDescription) -> str:
 
 async def _checked(document: RunDocument, given: str, describe: Describe) -> str:
     place = full_path(given)
-    found = await describe(place, document.data.digest, document.settings.data.reading)
+    found = await describe(place, document.data.digest, document.reading)
     if found.digest != document.data.digest:
         raise OtherDataError(
             f"--data {given} holds other images than run {document.run.name} was grown on. There "
@@ -145,7 +150,7 @@ async def _checked(document: RunDocument, given: str, describe: Describe) -> str
 
 async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: Describe) -> str:
     others: list[str] = []
-    digest, reading = document.data.digest, document.settings.data.reading
+    digest, reading = document.data.digest, document.reading
     for place in _existing(document.settings.data.source, folders):
         try:
             found = await describe(place, digest, reading)

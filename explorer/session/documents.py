@@ -21,6 +21,7 @@ from engine.contracts.networks import (
     Environment,
     FileRef,
     NetworkRef,
+    Reading,
     Scores,
     SnapshotRef,
 )
@@ -53,7 +54,7 @@ class ForkedFrom:
 @dataclass(frozen=True)
 class Origin:
     """Where a run comes from: the checkpoint, what was noted of it, the run it was forked from, and
-    the person's factory that makes its network, as its file was when the run began."""
+    the persons' functions that make its network and its task, as their files were when it began."""
 
     checkpoint: FileRef | None = None
     trusted_pickle: bool = False
@@ -61,6 +62,7 @@ class Origin:
     forked_from: ForkedFrom | None = None
     doubts: tuple[Doubt, ...] = ()
     factory: Factory | None = None
+    task: Factory | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,15 @@ class RunDocument:
             raise UnreadableRowError(f"run {run.id} ({run.name})", error) from error
 
     @property
+    def reading(self) -> Reading:
+        """How the run's images are read, by what was chosen when it began."""
+        chosen = self.data.loader, self.data.transforms
+        return replace(self.settings.data.reading, loader=chosen[0], transforms=chosen[1])
+
+    @property
     def data_ref(self) -> DataRef:
         """The run's images as a job names them."""
-        reading = self.settings.data.reading
-        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(reading))
+        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(self.reading))
 
 
 @dataclass(frozen=True)

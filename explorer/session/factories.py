@@ -1,12 +1,15 @@
-"""Functions of persons' that make networks: code, called only where a person has allowed it.
+"""Persons' functions that make networks and tasks or prepare images: code, called only where
+somebody allowed it.
 
 A store names one; the file of its module is known by its SHA-256, kept with the run when it is
-begun. What was allowed holds for one session, and for the file as it was then.
+begun. What was allowed holds for the file as it was then: by --allow-factory for one session, and
+where a person was asked, until that file changes (`permissions`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from engine.contracts.errors import UsageError
 from engine.contracts.references import (
@@ -15,9 +18,11 @@ from engine.contracts.references import (
     factory_here,
     is_persons,
     is_reference,
+    is_task,
     source_of,
 )
 from explorer.session.documents import RunDocument
+from explorer.session.permissions import how_to_forget, is_remembered, remember
 
 # Whether a person allows it, asked in these words.
 Allow = Callable[[str], Awaitable[bool]]
@@ -30,8 +35,24 @@ async def nobody(_: str) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class _Code:
+    """A function that a run needs: what for, in words, and as it was when the run began.
+
+    One that has changed since may be called all the same where it `may_change`.
+    """
+
+    what: str
+    reference: str
+    begun_with: Factory | None = None
+    may_change: bool = True
+
+    def has_changed(self, now: Factory) -> bool:
+        return self.begun_with is not None and self.begun_with.sha256 != now.sha256
+
+
 class Factories:
-    """Which factories may be called in this session."""
+    """Which functions may be called in this session."""
 
     def __init__(self, given: Iterable[str] = ()) -> None:
         """`given` are those of --allow-factory: `package.module:factory`, or with `@` and the first
@@ -48,58 +69,109 @@ class Factories:
 
         Raises ForeignFactoryError where nobody has allowed it as it is now.
         """
-        reference = document.architecture.factory
-        if not is_persons(reference):
-            return None
-        now = factory_here(reference)
-        if not self._may_be_called(now, document):
-            raise ForeignFactoryError(_refusal(document, now))
-        return now
+        return self._needed(_network_of(document))
+
+    def task_of(self, document: RunDocument) -> Factory | None:
+        """The same of the function that makes a run's task."""
+        return self._needed(_task_of(document))
+
+    def task_at(self, place: str) -> Factory | None:
+        """The same of a place of data that a person has given."""
+        return self._needed(_Code("the task is made by", place) if is_task(place) else None)
+
+    def transforms_of(self, document: RunDocument) -> Factory | None:
+        """The same of the function that prepares a run's images; one that has changed since is
+        never called."""
+        return self._needed(_transforms_of(document))
+
+    def check(self, transforms: Factory | None) -> Factory | None:
+        """The same, for images that somebody looks for."""
+        return self._needed(_preparing("the run's images are prepared by", transforms))
 
     async def ask(self, document: RunDocument, allow: Allow) -> None:
-        """Asks a person once for a factory and file; what is answered shows in `needed_by`."""
-        reference = document.architecture.factory
-        if not is_persons(reference) or source_of(reference) is None:
-            return  # that it is not here is told when it is needed
-        now = factory_here(reference)
-        if not self._may_be_called(now, document) and await allow(question(document, now)):
-            self.allow(now)
+        """Asks a person once for a function and file; what is answered shows in `needed_by`."""
+        for code in (_network_of(document), _task_of(document), _transforms_of(document)):
+            if code is None or source_of(code.reference) is None:
+                continue  # that it is not here is told when it is needed
+            now = factory_here(code.reference)
+            if code.has_changed(now) and not code.may_change:
+                continue
+            if self._may_be_called(now, code):
+                continue
+            if await allow(f"{_what(code, now)}. Call it?{how_to_forget()}"):
+                self.allow(now)
+                remember(now)
 
-    def _may_be_called(self, now: Factory, document: RunDocument) -> bool:
-        if now in self._allowed:
+    def _needed(self, code: _Code | None) -> Factory | None:
+        if code is None:
+            return None
+        now = factory_here(code.reference)
+        if not self._may_be_called(now, code):
+            raise ForeignFactoryError(_refusal(code, now))
+        return now
+
+    def _may_be_called(self, now: Factory, code: _Code) -> bool:
+        if code.has_changed(now) and not code.may_change:
+            return False
+        if now in self._allowed or is_remembered(now):
             return True
-        digits, begun_with = self._given.get(now.reference), document.origin.factory
+        digits = self._given.get(now.reference)
         if digits is None:
             return False
         if digits:
             return now.sha256.startswith(digits)
-        return begun_with is None or begun_with == now
+        return not code.has_changed(now)
 
 
-def question(document: RunDocument, now: Factory) -> str:
-    """What a person is asked before their code, or somebody else's, is run."""
-    return f"{_what(document, now)}. Call it?"
+def _network_of(document: RunDocument) -> _Code | None:
+    reference = document.architecture.factory
+    if not is_persons(reference):
+        return None
+    what = f"the network of run {document.run.name} is made by"
+    return _Code(what, reference, document.origin.factory)
 
 
-def _what(document: RunDocument, now: Factory) -> str:
-    begun_with, file = document.origin.factory, source_of(now.reference)
-    told = (
-        f"the network of run {document.run.name} is made by {now.reference}, which is code: "
-        f"{file} (SHA-256 {now.sha256[:_DIGITS]})"
-    )
+def _task_of(document: RunDocument) -> _Code | None:
+    reference, begun_with = document.settings.data.source, document.origin.task
+    if not is_task(reference):
+        return None
+    if begun_with is not None and begun_with.reference != reference:
+        begun_with = None  # somebody said since that another one gives the same data
+    return _Code(f"the task of run {document.run.name} is made by", reference, begun_with)
+
+
+def _transforms_of(document: RunDocument) -> _Code | None:
+    what = f"the images of run {document.run.name} are prepared by"
+    return _preparing(what, document.data.transforms)
+
+
+def _preparing(what: str, transforms: Factory | None) -> _Code | None:
+    """Images that are prepared in another way are other data."""
+    if transforms is None:
+        return None
+    return _Code(what, transforms.reference, transforms, may_change=False)
+
+
+def _what(code: _Code, now: Factory) -> str:
+    begun_with, file = code.begun_with, source_of(now.reference)
+    told = f"{code.what} {now.reference}, which is code: {file} (SHA-256 {now.sha256[:_DIGITS]})"
     if begun_with is None:
         return f"{told}; what it was when the run began is not known"
-    if begun_with.sha256 != now.sha256:
+    if code.has_changed(now):
         return f"{told}, and it has changed since the run began ({begun_with.sha256[:_DIGITS]})"
     return f"{told}, the same as when the run began"
 
 
-def _refusal(document: RunDocument, now: Factory) -> str:
-    begun_with = document.origin.factory
-    changed = begun_with is not None and begun_with.sha256 != now.sha256
+def _refusal(code: _Code, now: Factory) -> str:
+    changed = code.has_changed(now)
+    if changed and not code.may_change:
+        return (
+            f"{_what(code, now)}. Prepared in another way they are other images: bring back the "
+            "file as it was, or begin a run of its own (--new-run)"
+        )
     digits = f"@{now.sha256[:_DIGITS]}" if changed else ""
     return (
-        f"{_what(document, now)}. A store never has code called by itself; look at the file, then "
+        f"{_what(code, now)}. A store never has code called by itself; look at the file, then "
         f"allow it with --allow-factory {now.reference}{digits}"
     )
 

@@ -143,17 +143,19 @@ class JobRunner:
 
     async def places(self) -> Places:
         """Where this run's images lie here: looked for once, and remembered where that is news.
-        With them goes the leave to call the factory of its network, where it needs one.
+        With them goes the leave to call the functions that make its network and its task.
 
         Raises DataNotFoundError, OtherDataError, JobFailedError, ForeignFactoryError.
         """
         factory = self.artifacts.factories.needed_by(self.document)
+        transforms = self.artifacts.factories.transforms_of(self.document)
         async with self._finding:
             if self._data is None:
-                describe = describer(self.executor, self.emit)
+                describe = describer(self.executor, self.emit, self.artifacts.factories)
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
-        return Places(data=self._data, factory=factory)
+        task = self.artifacts.factories.task_of(self.document)
+        return Places(data=self._data, factory=factory, task=task, transforms=transforms)
 
     def _remember(self, place: str) -> None:
         settings = self.document.settings

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.contracts.errors import UsageError
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
+from engine.contracts.references import is_task
 from engine.contracts.settings import Settings, all_settings, value_of, with_values
 from explorer.session.data_places import DataPlaces, Describe, find, is_path
 from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
+from explorer.session.network_defaults import with_network_defaults
 from store import TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
@@ -53,10 +55,12 @@ async def choose_run(
     describe: Describe,
     tell: Callable[[str], object],
     *,
+    given: Collection[str] = (),
     may_begin: bool,
 ) -> Choice:
     """The newest run that was begun with the same checkpoint, settings and images; where these were
-    looked at, their place is kept in `places`. `tell` gets word of runs that cannot be read.
+    looked at, their place is kept in `places`. `tell` gets word of runs that cannot be read;
+    settings that are not among the `given` ones are a network's own.
 
     Raises AnotherRunError where only other runs of that checkpoint are there, unless a new one
     `may_begin`; JobFailedError where the images that are wanted cannot be read.
@@ -68,12 +72,16 @@ async def choose_run(
     if not same:
         others = ", ".join(dict.fromkeys(_named(known) for known in runs[:_MOST_NAMED]))
         return Choice(why=f"the store has none of {checkpoint.name} as it is now, but of {others}")
-    grown_so = [known for known in same if not _differing(wanted, known.settings)]
+
+    def wanted_of(known: RunDocument) -> Settings:
+        return with_network_defaults(wanted, given, known.structure, len(known.data.classes))
+
+    grown_so = [known for known in same if not _differing(wanted_of(known), known.settings)]
     found = await _with_the_images(grown_so, wanted, places, describe, look=may_begin)
     if found is not None:
         return Choice(found)
-    nearest = min(same, key=lambda known: len(_differences(wanted, known)))
-    changes = _differences(wanted, nearest)
+    nearest = min(same, key=lambda known: len(_differences(wanted_of(known), known)))
+    changes = _differences(wanted_of(nearest), nearest)
     if may_begin:
         return Choice(why=_instead(changes))
     raise AnotherRunError(
@@ -95,7 +103,7 @@ async def _with_the_images(
     The same place is believed to hold the same images (before it works, a session looks), unless
     that would leave a choice.
     """
-    source, reading = wanted.data.source, wanted.data.reading
+    source = wanted.data.source
     if not source:
         return runs[0] if runs else None
     if len(runs) == 1 and runs[0].settings.data.source == source and not look:
@@ -103,7 +111,7 @@ async def _with_the_images(
     if not runs:
         return None
     for known in runs:
-        found = await describe(source, known.data.digest, reading)
+        found = await describe(source, known.data.digest, known.reading)
         places.found[found.digest] = source
         if found.digest == known.data.digest:
             return known
@@ -227,17 +235,22 @@ def _one_instead(each: _Difference) -> str:
     if each.name == "data" and each.wanted == each.known:
         return f"{each.wanted} holds other images than before"
     wanted, known = ("none" if v is None else v for v in (each.wanted, each.known))
-    return f"{flag(each.name)} {wanted} instead of {known}"
+    return f"{_option(each.name, each.wanted)} {wanted} instead of {known}"
+
+
+def _option(name: str, value: SettingValue) -> str:
+    """By which option a value is given: the place of data may be a task."""
+    return "--task" if name == "data" and is_task(str(value)) else flag(name)
 
 
 def _refusal(store: TreeStore, nearest: RunDocument, changes: Sequence[_Difference]) -> str:
     restored = [each for each in changes if each.wanted != each.known and _can_be_said(each)]
     said = [
-        f"{flag(each.name)} {shlex.quote(str(each.known))}"
+        f"{_option(each.name, each.known)} {shlex.quote(str(each.known))}"
         for each in restored
         if each.known is not None
     ]
-    left = [f"without {flag(each.name)}" for each in restored if each.known is None]
+    left = [f"without {_option(each.name, each.wanted)}" for each in restored if each.known is None]
     all_said = restored and len(restored) == len(changes)
     back = f"Say {' '.join([*said, *left])} to go on with it, or " if all_said else "Say "
     return (

@@ -16,6 +16,7 @@ from engine.contracts.data_names import KNOWN_DATA
 from engine.contracts.errors import UnusableFileError, UsageError
 from engine.contracts.near import did_you_mean, nearest
 from engine.contracts.outside import beginning_of, check_regular
+from engine.contracts.references import is_task
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 _LONGEST_NAME = 255  # bytes, on every usual file system
@@ -119,6 +120,8 @@ def check_data(source: str) -> None:
         if source.lower() in KNOWN_DATA:
             return
         hint = did_you_mean(source.lower(), KNOWN_DATA).rstrip()
+        if is_task(source):
+            hint = f"a function that makes a task is given by --task {source}"
         hint = hint or f"known names: {', '.join(KNOWN_DATA)}"
         raise NoSuchDataError(f"no data set or file is called {source!r}; {hint}")
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
@@ -19,6 +20,7 @@ from engine.contracts.references import (
     factory_here,
     is_persons,
     is_reference,
+    is_task,
     name_of,
 )
 from engine.contracts.settings import (
@@ -58,6 +60,7 @@ from explorer.session.named_files import (
     is_store,
     may_write_beside,
 )
+from explorer.session.network_defaults import with_network_defaults
 from explorer.session.root_job import run_for_root
 from explorer.session.session import Session
 from store import Run, StoreClaim, TreeStore
@@ -67,7 +70,8 @@ from store import Run, StoreClaim, TreeStore
 class Request:
     """What the user asked to open. `overrides` holds only the settings that were given; a
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
-    model that is a network by reference, and `allow_factory` the factories that may be called."""
+    model that is a network by reference, and `allow_factory` the functions that may be called;
+    `task` is the one that makes the data's task."""
 
     model: str
     store: Path | None = None
@@ -81,18 +85,31 @@ class Request:
     random_weights: bool = False
     allow_factory: Sequence[str] = ()
     output: str | None = None
+    task: str | None = None
 
     @property
     def data(self) -> str | None:
-        """The place of the images that was given."""
-        given = self.overrides.get("data")
+        """The place of the data that was given: the function that makes a task, or of images."""
+        given = self.overrides.get("data") if self.task is None else self.task
         return None if given is None else str(given)
+
+    def check_data(self) -> None:
+        """Raises UsageError or ForeignFactoryError where nothing can be there."""
+        if self.task is None:
+            return check_data(self.data or "")
+        if not is_task(self.task):
+            raise UsageError(
+                f"--task {self.task!r}: give package.module:function, a function that makes a task"
+            )
+        factory_here(self.task)
 
     @property
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
-        named = [name for name in (self.arch, self.model) if name and is_reference(name)]
-        return (*filter(is_persons, named), *self.allow_factory)
+        transforms = str(self.overrides.get("transforms") or "")
+        named = [name for name in (self.arch, self.model, self.task, transforms) if name]
+        mine = [name for name in named if is_reference(name) and is_persons(name)]
+        return (*mine, *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
         """The options that were given and say nothing of a run which `store` holds already."""
@@ -132,12 +149,18 @@ def elsewhere(path: Path | None, request: Request) -> str | None:
     return f"the tree is kept in the current folder: {path.parent} may not be written to{beside}"
 
 
-def settings_of(request: Request) -> Settings:
-    """The settings of a new run: presets first, then what was given."""
+def _values_of(request: Request) -> dict[str, SettingValue]:
+    """The settings that somebody has chosen for a new run: presets first, then what was given."""
     data = request.data or ("sample" if request.model == "sample" else "")
-    values = {**preset(request.protocol, data), **request.overrides}
-    settings = with_values(Settings(), values)
-    return replace(settings, data=replace(settings.data, source=full_path(data)))
+    return {**preset(request.protocol, data), **request.overrides}
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings of a new run, of a CIFAR ResNet where they depend on its network."""
+    data = request.data or ("sample" if request.model == "sample" else "")
+    settings = with_values(Settings(), _values_of(request))
+    place = data if request.task is not None else full_path(data)
+    return replace(settings, data=replace(settings.data, source=place))
 
 
 async def open_session(
@@ -156,7 +179,7 @@ async def open_session(
     Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
     """
     source = source_of(request)
-    check_data(request.data or "")
+    request.check_data()
     if source.path is not None and is_store(source.path):
         path = source.path
         check_resumable(path, request.overrides, request.of_new_runs(path))
@@ -234,22 +257,27 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit)
+            describe = describer(executor, self.emit, self.factories)
             choice = await choose_run(
                 store, settings, checkpoint, self.places, describe, self._note,
-                may_begin=request.new_run,
+                given=_values_of(request), may_begin=request.new_run,
             )  # fmt: skip
         if store and choice.known:
             return await self._resumed(store, choice.known, settings, executor)
         root = await _open_root(source, checkpoint, request, settings, executor, self.emit)
         await check_accepted(root.doubts, self.accept)
+        settings = with_network_defaults(
+            settings, _values_of(request), root.structure, len(root.data.classes)
+        )
         weights = made_in(self.spool, root.snapshot)
         factory = _factory_of(root)
-        if factory is not None:
-            self.factories.allow(factory)  # who begins the run has named it
+        task = self.factories.task_at(settings.data.source)
+        for named in (factory, task, root.data.transforms):
+            if named is not None:
+                self.factories.allow(named)  # who begins the run has named it
 
         def begin(new: TreeStore) -> Run:
-            return _new_run(new, weights, checkpoint, request, settings, root, factory)
+            return _new_run(new, weights, checkpoint, request, settings, root, factory, task)
 
         if store:
             document = RunDocument.of(begin(store))
@@ -265,9 +293,9 @@ class _Opening:
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
     ) -> Session:
-        describe = describer(executor, self.emit)
+        describe = describer(executor, self.emit, self.factories)
+        await self.factories.ask(known, self.allow)
         document = await resumed(store, known, wanted, self.places, describe)
-        await self.factories.ask(document, self.allow)
         _tell_resuming(store, known, document, self.request, self.emit)
         return self._session(store, document, executor)
 
@@ -311,17 +339,21 @@ async def _open_root(
     executor: Executor,
     emit: Emit,
 ) -> Opened:
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
     job = OpenRoot(
         checkpoint=checkpoint,
         arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        **vars(settings.data.reading),
+        **vars(replace(settings.data.reading, transforms=transforms)),
         untrained=source.untrained,
         output=request.output,
     )
     path = "" if source.path is None else str(source.path)
-    places = Places(data=settings.data.source, checkpoint=path)
+    source_of_data = settings.data.source
+    task = factory_here(source_of_data) if is_task(source_of_data) else None  # it has been named
+    places = Places(data=source_of_data, checkpoint=path, task=task, transforms=transforms)
     return cast(Opened, await run_for_root(job, places, executor, emit))
 
 
@@ -338,11 +370,17 @@ def _new_run(
     settings: Settings,
     root: Opened,
     factory: Factory | None,
+    task: Factory | None,
 ) -> Run:
     source = settings.data.source or root.data_name or ""
     settings = replace(settings, data=replace(settings.data, source=source))
     origin = Origin(
-        checkpoint, request.trust_pickle, root.notes, doubts=root.doubts, factory=factory
+        checkpoint,
+        request.trust_pickle,
+        root.notes,
+        doubts=root.doubts,
+        factory=factory,
+        task=task,
     )
     return store.create_run(
         name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",

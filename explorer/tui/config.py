@@ -20,6 +20,7 @@ from engine.contracts.near import did_you_mean
 from engine.contracts.options import SettingValue
 from engine.contracts.outside import read_bounded
 from engine.contracts.settings import Settings, all_settings, with_values
+from explorer.session.own_files import own_file
 from explorer.tui.keys import (
     KEY_NAMES,
     KEYS,
@@ -30,7 +31,6 @@ from explorer.tui.keys import (
     rebound,
     shown,
 )
-from explorer.tui.own_files import own_file
 
 UI_THEMES = ("dark", "light", "ansi", "none")
 ZOOMS = ("dots", "chips", "cards")

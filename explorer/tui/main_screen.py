@@ -416,5 +416,10 @@ class MainScreen(Screen[None]):
         shown = presenter.blocks(self.state)
         self.query_one(StagesPane).show(shown.stages)
         self.query_one(RankingPane).show(
-            shown.scores, shown.removed_in.keys(), shown.removed_in, shown.filters, shown.staying
+            shown.scores,
+            shown.removed_in.keys(),
+            shown.removed_in,
+            shown.filters,
+            shown.staying,
+            shown.unit,
         )

@@ -271,7 +271,7 @@ def node_details(state: AppState) -> NodeDetails:
 class BlocksView:
     """What is left of the selected node's network, and what its parent's candidates take away.
 
-    `removed_in` holds by block the name of the candidate without it, `filters` what a filter
+    `removed_in` holds by block the name of the candidate without it, `filters` the units that a
     candidate removes, `staying` why blocks are never proposed; `scores` is None while the parent
     has no proposal.
     """
@@ -281,6 +281,7 @@ class BlocksView:
     removed_in: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, Sequence[int]] | None = None
     staying: Mapping[str, str] = field(default_factory=dict)
+    unit: str = "filter"  # what units are called
 
 
 def blocks(state: AppState) -> BlocksView:
@@ -296,7 +297,8 @@ def blocks(state: AppState) -> BlocksView:
     way = list(edits_of(session.store.lineage(session.node(parent).id)).values())
     root, min_blocks = structure_of_root(session.document), session.settings.scoring.min_blocks
     stay = staying(root, way, min_blocks)
-    return BlocksView(left, proposed.scores, removed_in, filters, stay)
+    unit = "filter" if root is None else root.unit_word
+    return BlocksView(left, proposed.scores, removed_in, filters, stay, unit)
 
 
 def stages_of(state: AppState, name: str) -> Sequence[StageView]:

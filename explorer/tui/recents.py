@@ -20,7 +20,7 @@ from engine.contracts.codec import FormatError, decode, encode
 from engine.contracts.errors import UnusableFileError
 from engine.contracts.files import write_text_atomically
 from engine.contracts.outside import read_bounded
-from explorer.tui.own_files import own_file
+from explorer.session.own_files import own_file
 from explorer.views.node_view import NodeView
 
 LONGEST = 20  # recent stores

@@ -17,6 +17,7 @@ class JobView:
     total: int = 0
     epoch: str | None = None  # "3/10"
     images_per_second: float | None = None
+    row: str = "image"  # what is counted so
     eta_seconds: float | None = None
     device: str = ""
     memory_bytes: int | None = None

@@ -335,6 +335,7 @@ def _progressed(job: JobView, event: Progress) -> JobView:
         total=event.total,
         epoch=epoch,
         images_per_second=rate,
+        row=event.row,
         eta_seconds=event.eta_seconds,
         memory_bytes=event.memory_bytes or job.memory_bytes,
     )

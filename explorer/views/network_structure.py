@@ -28,6 +28,7 @@ class StageView:
     num_units: int
     root_units: int
     widths: tuple[int, ...] = ()  # of the first group of units of each block that is left
+    unit: str = "filter"  # what the units are called
 
 
 def structure_of_root(document: RunDocument) -> NetworkStructure | None:
@@ -90,6 +91,7 @@ def _stage(name: str, root: NetworkStructure, now: NetworkStructure) -> StageVie
         sum(sum(widths.get(block.path, ())) for block in left),
         sum(sum(root_widths.get(block.path, ())) for block in whole),
         tuple(widths[block.path][0] for block in left if block.path in widths),
+        root.unit_word,
     )
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from small import OPTIONS, write_data, write_network
 from tampering import tamper
 
 from engine.checkpoints import load
+from engine.contracts.networks import DataDescription
 from engine.contracts.settings import CRITERIA, ScoringSettings, Settings
 from explorer.cli.commands.auto import decided_by
 from explorer.cli.json_types import Machine, NetworkTrained, NodeExported, TreeSummary
@@ -117,11 +119,17 @@ def test_auto_prints_one_json_object_and_nothing_else(grown):
     assert not list(store.parent.glob("*-wal")) and not list(store.parent.glob("*.lock"))
 
 
+IMAGES = DataDescription("bars", ("a", "b"))
+
+
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_auto_says_by_what_it_ranked_and_kept(criterion):
-    said = decided_by(Settings(scoring=ScoringSettings(criterion, 20)))
+    said = decided_by(Settings(scoring=ScoringSettings(criterion, 20)), IMAGES)
     assert said.startswith(f"ranked by {criterion}, ") and said.endswith("; kept by cka")
-    assert ("20 images" in said) == ("{images}" in CRITERIA[criterion])
+    assert ("20 images a class" in said) == ("{items}" in CRITERIA[criterion])
+    tokens = replace(IMAGES, row="token", classes=(), num_classes=9)
+    said = decided_by(Settings(scoring=ScoringSettings(criterion, 20)), tokens)
+    assert ("20 items;" in said) == ("{items}" in CRITERIA[criterion])
 
 
 def test_log_and_show_tell_the_same_as_auto(grown):

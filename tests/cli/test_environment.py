@@ -20,6 +20,7 @@ from engine.contracts.files import WritingError, write_text_atomically
 from engine.data.cache import decoded
 from engine.data.folders import NoCacheFolderError, cache_folder
 from engine.runtime.device import num_usable_cores
+from explorer.session.permissions import permissions_path
 from explorer.tui import recents
 from explorer.tui.config import Config, config_path, load_config
 from store import StoreLockedError, TreeStore
@@ -240,8 +241,9 @@ def test_a_home_that_is_none_costs_the_cache_and_nothing_else(monkeypatch, tmp_p
     import numpy as np
 
     monkeypatch.chdir(tmp_path)
-    for name in ("PE_EXPLORE_CACHE", "PE_EXPLORE_CONFIG", "PE_EXPLORE_STATE", "XDG_CACHE_HOME",
-                 "XDG_CONFIG_HOME", "XDG_STATE_HOME"):  # fmt: skip
+    for name in ("PE_EXPLORE_CACHE", "PE_EXPLORE_CONFIG", "PE_EXPLORE_STATE",
+                 "PE_EXPLORE_PERMISSIONS", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+                 "XDG_STATE_HOME"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", home)
     from PIL import Image
@@ -259,7 +261,8 @@ def test_a_home_that_is_none_costs_the_cache_and_nothing_else(monkeypatch, tmp_p
             cache_folder()
     else:  # where none is named it is that of the system's list of users
         assert cache_folder().is_absolute() and cache_folder() != Path("/.cache/pe-explore")
-    assert all(each is None or each.is_absolute() for each in (config_path(), recents.state_path()))
+    assert all(each is None or each.is_absolute() for each in (config_path(), recents.state_path(),
+                                                              permissions_path()))  # fmt: skip
     assert {each.name for each in tmp_path.iterdir()} == {"images"}
 
 

@@ -66,7 +66,7 @@ def told(*arguments: str) -> tuple[int, str]:
         (["auto", "tree.pt", "--store", "no/x.db"], "there is no folder"),
         (["auto", "tree.pt", "--store", "loop"], "leads back to itself"),
         (["auto", "tree.pt", "--store", "pipe"], "is a pipe"),
-        (["train", ""], "no network is called ''"),
+        (["train", "resmet20"], "no network or file is called 'resmet20'"),
         (["train", "resnet21"], "depth 21 is not 6n+2"),
         (["train", "resnet20", "--shortcut", "C"], "--shortcut 'C'"),
         (["train", "resnet20", "--output", "no/x.pt"], "there is no folder"),

@@ -29,6 +29,8 @@ def test_a_fork_can_have_other_settings_but_for_its_data():
         "train_limit",
         "image_size",
         "resize",
+        "loader",
+        "transforms",
     }
     # It says where the same images lie, not which others.
     assert options["data"].help == "Where the run's images lie now, if they moved"

@@ -13,6 +13,7 @@ from engine.models import build
 from engine.pruning.criteria import Criterion
 from engine.pruning.structure import structure_of
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import ImageTask
 
 CPU = Execution(device="cpu", num_threads=1, autocast=None)
 
@@ -89,6 +90,11 @@ def scored(
     structure: NetworkStructure | None = None,
     monitor: Monitor = SILENT,
 ) -> Scores:
-    """The scores of a network on the training images of `data`."""
+    """The scores of a network on all training images of `data`."""
     structure = structure or structure_of(model)
-    return criterion(model, structure, data.train, data, execution, monitor)
+    return criterion(model, structure, *everything(data), execution, monitor)
+
+
+def everything(data: ImageData) -> tuple[ImageTask, torch.Tensor]:
+    """A task, and all its training items."""
+    return ImageTask(data), torch.arange(len(data.train))

@@ -19,11 +19,11 @@ ARGUMENTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def images(count: int, seed: int) -> np.ndarray:
+def images(count: int, seed: int, size: int = SIZE) -> np.ndarray:
     """Noise of several scales, so that strides and pooling matter."""
     random = np.random.default_rng(seed)
-    fine = random.integers(0, 256, (count, SIZE, SIZE, 3))
-    coarse = random.integers(0, 256, (count, SIZE // 4, SIZE // 4, 3))
+    fine = random.integers(0, 256, (count, size, size, 3))
+    coarse = random.integers(0, 256, (count, size // 4, size // 4, 3))
     return ((fine + np.repeat(np.repeat(coarse, 4, 1), 4, 2)) // 2).astype(np.uint8)
 
 
@@ -47,11 +47,28 @@ def scaled(pixels_NHWC: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def write_lesson(folder: Path, model: nn.Module, num_train: int = 500) -> str:
+def make_teacher(model: nn.Module, classifier: nn.Linear, seed: int = 0, size: int = 32) -> None:
+    """Makes any network tell its classes apart about equally often, in place."""
+    randomise_statistics(model, seed)
+    norms = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.train().momentum = 1.0  # what images differ by is to reach the classifier
+    model(scaled(images(200, 98, size)))
+    model.eval()
+    seen: list[torch.Tensor] = []
+    hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(scaled(images(200, 99, size)))
+    hook.remove()
+    classifier.weight.copy_(classifier.weight / seen[0].std(0).clamp(min=1e-3))
+    classifier.bias.copy_(-(seen[0] @ classifier.weight.T).mean(0))
+
+
+@torch.no_grad()
+def write_lesson(folder: Path, model: nn.Module, num_train: int = 500, size: int = SIZE) -> str:
     """Images with the network's own answers as labels."""
     content = {}
     for split, count, seed in (("train", num_train, 0), ("test", 200, 1)):
-        content[f"x_{split}"] = images(count, seed)
+        content[f"x_{split}"] = images(count, seed, size)
         content[f"y_{split}"] = model(scaled(content[f"x_{split}"])).argmax(1).numpy()
     np.savez(folder / "lesson.npz", **content, flips=np.array(False))
     return str(folder / "lesson.npz")

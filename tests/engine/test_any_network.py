@@ -19,6 +19,8 @@ from engine.measures.latency import latency_ms
 from engine.measures.output import output_module_of
 from engine.models.outputs import output_of
 from engine.models.preparations import prepare
+from engine.tasks import Batch, ImageTask
+from engine.tasks.images import blank
 
 SIZE = 32
 IMAGES = torch.rand(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
@@ -115,7 +117,9 @@ def test_what_is_measured_is_the_network_itself(name):
     model = zoo()[name]
     before = {key: value.clone() for key, value in model.state_dict().items()}
     assert len(foldable_pairs(model, IMAGES)) == NUM_FOLDED[name]
-    features_BD, logits_BK = Classifier(model, (SIZE, SIZE, 3), torch.device("cpu"))(IMAGES)
+    batch = Batch(IMAGES, torch.zeros(4, dtype=torch.int64), torch.arange(4))
+    classifier = Classifier(model, blank((SIZE, SIZE, 3), 2), torch.device("cpu"))
+    logits_BK, features_BD, _, _ = classifier(batch)
     expected_BK = output_of(model(IMAGES))
     torch.testing.assert_close(logits_BK, expected_BK, rtol=1e-4, atol=1e-4)
     assert output_module_of(model, IMAGES) == OUTPUT[name]
@@ -130,20 +134,20 @@ def test_what_is_measured_is_the_network_itself(name):
 def test_evaluation_counts_what_the_network_says_and_any_number_of_threads_agree():
     data = small_data(num=300, size=SIZE)
     model = zoo()["flattening"]
-    found = evaluate(model, data.test, data, CPU)
-    twice = evaluate(model, data.test, data, type(CPU)("cpu", 2, None))
-    assert torch.equal(found.features_ND, twice.features_ND) and found.loss == twice.loss
-    assert len(found.predicted_N) == 300
-    right = (found.predicted_N == data.test.labels_N).float().mean()
+    found = evaluate(model, ImageTask(data), "test", CPU)
+    twice = evaluate(model, ImageTask(data), "test", type(CPU)("cpu", 2, None))
+    assert torch.equal(found.features_MD, twice.features_MD) and found.loss == twice.loss
+    assert len(found.predicted_M) == 300
+    right = (found.predicted_M == data.test.labels_N).float().mean()
     assert found.accuracy == pytest.approx(100 * float(right))
-    assert latency_ms(model, data.image_shape_HWC, CPU) > 0
+    assert latency_ms(model, blank(data.image_shape_HWC), CPU) > 0
 
 
 def test_a_fold_that_names_suggest_and_the_data_flow_does_not_is_not_made():
     model = zoo()["pre-activation"]
     ((conv, norm),) = foldable_pairs(model, IMAGES)
     assert conv is model.conv1 and norm is model.bn2
-    x = for_inference(model, (SIZE, SIZE, 3))
+    x = for_inference(model, IMAGES)
     torch.testing.assert_close(x(IMAGES), model(IMAGES), rtol=1e-4, atol=1e-4)
 
 
@@ -151,14 +155,14 @@ def test_a_fold_that_names_suggest_and_the_data_flow_does_not_is_not_made():
 def test_multiply_accumulates_are_the_published_ones(name, macs):
     with torch.device("meta"):
         model = torchvision.models.get_model(name)
-    assert round(cost_of(model, (224, 224, 3)).num_macs / 1e6, 1) == macs
+    assert round(cost_of(model, blank((224, 224, 3))).num_macs / 1e6, 1) == macs
 
 
 def test_attention_is_counted_with_its_fast_path_on_too():
     torch.backends.mha.set_fastpath_enabled(True)
     layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
     model = nn.Sequential(nn.Conv2d(3, 16, 8, 8), nn.Flatten(2), Turned(), layer)
-    assert cost_of(model, (SIZE, SIZE, 3)).num_macs > 16 * 16 * 32 * 2
+    assert cost_of(model, blank((SIZE, SIZE, 3))).num_macs > 16 * 16 * 32 * 2
     assert torch.backends.mha.get_fastpath_enabled()
 
 
@@ -192,7 +196,7 @@ def test_one_of_several_results_is_taken_by_its_name_or_number():
 
 def test_a_network_without_any_weight_is_told():
     with pytest.raises(EngineError, match="no module of the network has a weight"):
-        Classifier(nn.Flatten(), (SIZE, SIZE, 3), torch.device("cpu"))
+        Classifier(nn.Flatten(), blank((SIZE, SIZE, 3), 2), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("size", "wanted"), [

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from any_networks import MAKERS, RESNET, Twin, example
-from networks import CPU, network, scored, small_data
+from networks import CPU, everything, network, scored, small_data
+from torch import nn
 from unhurried_networks import ODD, InPlace, Remembering, TimeMajor, odd, torch_encoder
 
 from engine.contracts.edits import Edit
@@ -24,9 +25,11 @@ from engine.pruning.criteria.any_network import exact, gradients
 from engine.pruning.criteria.sums import kl_of
 from engine.pruning.explicit import explicit
 from engine.pruning.structure import structure_of
+from engine.pruning.structure.find import find_structure
 from engine.pruning.surgery import carry_out
 from engine.runtime.attention import attention_in_the_open
 from engine.runtime.progress import Monitor
+from engine.tasks import ImageTask, examples
 
 
 def flat(scores) -> np.ndarray:
@@ -39,10 +42,10 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def plain_kl(model, pruned, data) -> float:
-    images = normalise(data.train.pixels_NHWC, data.mean, data.std)
+    images = normalise(data.train.pixels_NHWC, data.mean, data.std).contiguous()
     with torch.inference_mode(), attention_in_the_open():
         whole, without = (output_of(net(images)).double() for net in (model, pruned))
-        return float(kl_of(without, whole).mean())
+        return float(kl_of(without, whole, data.train.labels_N).mean())
 
 
 def without(model, structure: NetworkStructure, *, block: str = "", unit=("", 0), kind="unit"):
@@ -155,8 +158,8 @@ def test_scores_do_not_depend_on_chunks_packs_or_threads(name, criterion):
     whole = scored(criterion, model, data, structure=structure)
     three = replace(CPU, num_threads=3)
     assert scored(criterion, model, data, three, structure=structure) == whole
-    smaller = {"MOST_IMAGES": 7, "MOST_PAIRS": 5, "TASK_PACKS": 3}
-    with patch.multiple(exact, **smaller), patch.object(gradients, "MOST_IMAGES", 9):
+    smaller = {"MOST_ITEMS": 7, "MOST_PAIRS": 5, "TASK_PACKS": 3}
+    with patch.multiple(exact, **smaller), patch.object(gradients, "MOST_ITEMS", 9):
         parts = scored(criterion, model, data, structure=structure)
     assert parts.blocks == pytest.approx(whole.blocks, rel=1e-5, abs=1e-10)
     assert flat(parts) == pytest.approx(flat(whole), rel=1e-4, abs=1e-9)
@@ -171,9 +174,9 @@ def test_groups_that_cross_blocks_are_scored_only_where_they_are_asked_for():
     structure = replace(structure, groups=(replace(first, crosses_blocks=True), *others))
     data = small_data()
     for criterion in CRITERIA.values():
-        usual = criterion(model, structure, data.train, data, CPU)
+        usual = criterion(model, structure, *everything(data), CPU)
         assert list(usual.units) == ["conv2", "fc1"]
-        asked = criterion(model, structure, data.train, data, CPU, crossing=True)
+        asked = criterion(model, structure, *everything(data), CPU, crossing=True)
         assert list(asked.units) == ["conv1", "conv2", "fc1"]
         assert asked.units["fc1"] == pytest.approx(usual.units["fc1"], rel=1e-5)
 
@@ -213,5 +216,31 @@ def test_a_way_that_gives_something_else_is_not_taken(kind, way):
     model, structure = odd(kind)
     data = small_data(4)
     with torch.inference_mode():
-        found = exact.Exact(model, (), structure, structure.groups, data.train, data, CPU)
+        found = exact.Exact(model, (), structure, structure.groups, *everything(data), CPU)
     assert type(found.ways["up"]).__name__ == way
+
+
+class Viewing(nn.Module):
+    """Views its maps as rows, which bears no other order in memory than the usual."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 5, 3, 2, 1), nn.Conv2d(5, 4, 3, 2, 1)
+        self.fc = nn.Linear(16, 3)
+
+    def forward(self, images):
+        maps = self.conv2(self.conv1(images).relu()).relu()
+        return self.fc(maps.view(len(maps), -1))
+
+
+@pytest.mark.parametrize("criterion", [kl_scores, kl_fast_scores, kl_fisher_scores])
+def test_a_network_that_views_its_maps_as_rows_is_scored(criterion):
+    torch.manual_seed(0)
+    model, data = Viewing().eval(), small_data(30)
+    structure = find_structure(model, examples(ImageTask(data), 4).inputs)
+    scores = scored(criterion, model, data, structure=structure)
+    assert sum(scores.units["conv1"]) > 0
+    if criterion is kl_scores:
+        pruned = without(model, structure, unit=("conv1", 2))
+        expected = plain_kl(model, pruned, data)
+        assert scores.units["conv1"][2] == pytest.approx(expected, rel=1e-3, abs=1e-9)

@@ -11,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 import torchvision
+from data_files import image_folder, pixels
 from networks import CPU, randomise_statistics
 
 from engine.checkpoints import ArchitectureError, load
@@ -22,12 +23,14 @@ from engine.contracts.jobs import (
     Opened,
     OpenRoot,
     Places,
+    Propose,
     Recover,
     Tune,
 )
+from engine.contracts.loaders import WORKERS_VARIABLE
 from engine.contracts.networks import Architecture, DataRef, FileRef, NetworkRef
 from engine.contracts.references import ForeignFactoryError, factory_here
-from engine.contracts.settings import SimilaritySettings, TrainingSettings
+from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.models import build
 from engine.models.hugging_face import check_config
 from engine.models.libraries import weight_files
@@ -325,3 +328,30 @@ def test_a_folder_of_transformers_is_opened_by_its_configuration(folder):
 def test_a_configuration_of_a_store_holds_plain_values_only(arguments):
     with pytest.raises(UnknownFamilyError, match="no number or short word"):
         check_config(arguments)
+
+
+@pytest.mark.parametrize("loader", ["memory", "streaming"])
+def test_images_of_several_sizes_are_told_the_one_that_the_networks_own_weights_see(folder, loader):
+    images = image_folder(folder / "photos")
+    pixels(1, size=20).save(images / "train/cat/big.png")
+    with pytest.raises(DataError, match=r"one size.* of torchvision\.models:squeezenet1_1 see "
+                       r"--image-size 224 --resize 256"):  # fmt: skip
+        opened(folder, SMALL, untrained=True, loader=loader, places={"data": str(images)})
+
+
+def test_streamed_images_rank_the_structures_of_any_network_as_those_in_memory(folder, monkeypatch):
+    monkeypatch.setenv(WORKERS_VARIABLE, "0")
+    places = Places(data=str(image_folder(folder / "photos", each=10)))
+    found = []
+    for loader in ("memory", "streaming"):
+        engine = Engine(folder / loader)
+        job = OpenRoot(FILE, SMALL, device="cpu", image_size=32, loader=loader, untrained=True)
+        root = engine.run(JobRequest("o", job, places=places), SILENT)
+        ref = DataRef(root.data.digest, (0.5,) * 3, (0.25,) * 3, image_size=32, loader=loader)
+        network = NetworkRef(root.architecture, root.snapshot)
+        for criterion in ("kl-fast", "kl-fisher", "l1"):
+            scoring = ScoringSettings(criterion=criterion, criterion_samples=2)
+            asked = Propose(network, ref, CPU, scoring, 0, structure=root.structure)
+            proposed = engine.run(JobRequest("p", asked, places=places), SILENT)
+            found.append((proposed.scores, proposed.sample_ids))
+    assert found[:3] == found[3:]

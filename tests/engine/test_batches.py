@@ -9,7 +9,8 @@ import torch
 from networks import CPU, network, small_data
 
 from engine.contracts.errors import EngineError
-from engine.training.batches import batches_of
+from engine.tasks import ImageTask
+from engine.training.batches import batch_sizes
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan
 
@@ -28,8 +29,7 @@ def plan(batch_size: int) -> TrainPlan:
 
 
 def sizes(arguments: dict, num_images: int, batch_size: int) -> list[int]:
-    batches = batches_of(network(arguments), small_data(num_images), batch_size)
-    return [batch.stop - batch.start for batch in batches]
+    return list(batch_sizes(network(arguments), ImageTask(small_data(num_images)), batch_size))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_every_image_is_in_one_batch_and_none_stands_alone_that_must_not(
 def test_a_network_with_maps_of_one_pixel_trains_when_one_image_is_left_over():
     data = small_data(25)
     model = network(FOUR_STAGES)
-    (epoch,) = train(model, data, plan(8), CPU)
+    (epoch,) = train(model, ImageTask(data), plan(8), CPU)
     assert 0 <= epoch.accuracy <= 100
     assert all(torch.isfinite(value).all() for value in model.state_dict().values())
 
@@ -62,14 +62,14 @@ def test_one_image_at_a_time_is_refused_before_anything_is_trained(num_images, b
     model = network(FOUR_STAGES)
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(EngineError, match="--batch-size 2 or more"):
-        train(model, small_data(num_images), plan(batch_size), CPU)
+        train(model, ImageTask(small_data(num_images)), plan(batch_size), CPU)
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
 def test_looking_for_small_maps_leaves_a_network_as_it_was():
     model = network(FOUR_STAGES).train()
     before = copy.deepcopy(model.state_dict())
-    batches_of(model, small_data(25), 8)
+    batch_sizes(model, ImageTask(small_data(25)), 8)
     assert model.training
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert not any(module._forward_pre_hooks for module in model.modules())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import CPU, architectures, network, small_data
+from networks import CPU, architectures, everything, network, small_data
 
 from engine.contracts.settings import ScoringSettings
 from engine.measures.cost import cost_of
@@ -13,11 +13,12 @@ from engine.pruning.criteria.magnitude import l1_scores
 from engine.pruning.editing import apply
 from engine.pruning.structure import structure_of
 from engine.runtime.progress import SILENT
+from engine.tasks.images import blank
 
 
 def scores_of(model):
     data = small_data()
-    return l1_scores(model, structure_of(model), data.train, data, CPU, SILENT)
+    return l1_scores(model, structure_of(model), *everything(data), CPU, SILENT)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def scores_of(model):
 )  # fmt: skip
 def test_macs_and_parameters_are_the_published_ones(name, num_macs, num_params):
     model = build("cifar_resnet", architecture_of_name(name).arguments)
-    cost = cost_of(model, (32, 32, 3))
+    cost = cost_of(model, blank((32, 32, 3)))
     assert (cost.num_macs, cost.num_params) == (num_macs, num_params)
 
 
@@ -41,11 +42,11 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
     model = network(arguments)
     structure, scores = structure_of(model), scores_of(model)
     edit = candidates.unit_edit(structure, scores, count, allocation, seed)
-    if structure.num_spare_units == 0:
+    if structure.num_spare_units() == 0:
         assert edit is None
         return
     assert edit is not None
-    assert edit.num_units == min(count, structure.num_spare_units)
+    assert edit.num_units == min(count, structure.num_spare_units())
     assert edit == candidates.unit_edit(structure, scores, count, allocation, seed)
     pruned = structure_of(apply(edit, model))
     assert all(group.num_units >= 1 for group in pruned.groups)
@@ -95,14 +96,14 @@ def test_matching_by_cost_comes_within_a_filter_of_the_layer_s_saving(match, all
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     chosen = ScoringSettings(match=match, allocation=allocation)
     layer, filters = candidates.propose(
-        model, structure_of(model), scores_of(model), chosen, (32, 32, 3), 0
+        model, structure_of(model), scores_of(model), chosen, blank((32, 32, 3)), 0
     )
 
     def amount(edit):
-        cost = cost_of(apply(edit, model), (32, 32, 3))
+        cost = cost_of(apply(edit, model), blank((32, 32, 3)))
         return cost.num_macs if match == "macs" else cost.num_params
 
-    whole = cost_of(model, (32, 32, 3))
+    whole = cost_of(model, blank((32, 32, 3)))
     saving = (whole.num_macs if match == "macs" else whole.num_params) - amount(layer)
     assert abs(amount(filters) - amount(layer)) <= 0.15 * saving
 
@@ -111,14 +112,14 @@ def test_when_layers_have_run_out_only_filters_are_proposed():
     model = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[5, 5]],
                      "num_classes": 3})  # fmt: skip
     (only,) = candidates.propose(
-        model, structure_of(model), scores_of(model), ScoringSettings(), (8, 8, 3), 0
+        model, structure_of(model), scores_of(model), ScoringSettings(), blank((8, 8, 3)), 0
     )
     assert only.structure == "filter" and only.num_units == 8  # all that may go
     bare = network({"stem_width": 4, "stage_widths": [4], "inner_widths": [[1, 1]],
                     "num_classes": 3})  # fmt: skip
     assert (
         candidates.propose(
-            bare, structure_of(bare), scores_of(bare), ScoringSettings(), (8, 8, 3), 0
+            bare, structure_of(bare), scores_of(bare), ScoringSettings(), blank((8, 8, 3)), 0
         )
         == []
     )

@@ -11,6 +11,7 @@ from engine.measures.accuracy import evaluate
 from engine.pruning.criteria import kl_fast_scores, kl_scores
 from engine.runtime import device
 from engine.runtime.progress import Monitor
+from engine.tasks import ImageTask
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ MODEL = {"stem_width": 4, "stage_widths": [4], "inner_widths": [[4, 4]], "num_cl
 
 def test_accuracy_and_features_are_measured_in_float32(precisions):
     data = small_data()
-    evaluate(network(MODEL), data.validation, data, CPU)
+    evaluate(network(MODEL), ImageTask(data), "validation", CPU)
     assert precisions == {"ieee"}
 
 

@@ -331,3 +331,13 @@ def test_heads_that_a_weight_mixes_are_those_of_scores_and_those_of_values() -> 
     model = made(GatedHeads)
     found = found_in(model)
     check_all(model, found, *images())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_in_channels_last_memory_that_are_pooled_to_one_value(channels: int) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)
+    ).eval()
+    images_BCHW = torch.rand(2, 8, 8, channels).permute(0, 3, 1, 2)  # as photographs are decoded
+    (group,) = found_in(model, images_BCHW).groups
+    assert (group.path, group.num_units) == ("0", 6)

@@ -121,7 +121,8 @@ def test_a_job_that_went_to_another_process_has_the_same_key(job):
 # Every text in a job, and what it is: none of them is a path, or changes when a folder is moved.
 TEXTS = {
     "OpenRoot.arch", "OpenRoot.device", "TrainFromScratch.arch", "TrainFromScratch.shortcut",
-    "TrainFromScratch.device", "Doctor.device", "DescribeData.digest", "FileRef.name",
+    "TrainFromScratch.device", "TrainFromScratch.output", "Recipe.optimiser", "Recipe.schedule",
+    "Recipe.norms", "Doctor.device", "DescribeData.digest", "FileRef.name",
     "FileRef.sha256", "SnapshotRef.sha256", "Architecture.factory", "Architecture.arguments",
     "Edit.structure",
     "Edit.blocks", "Edit.units", "Removal.path", "Removal.how", "Slice.tensor",
@@ -133,13 +134,15 @@ TEXTS = {
     "TrainingSettings.optimiser", "TrainingSettings.schedule", "TrainingSettings.norms",
     "NetworkStructure.frozen", "NetworkStructure.stage_sizes", "NetworkStructure.output_module",
     "DataRef.digest", "Execution.device", "Execution.autocast",
-    "ScoringSettings.criterion", "ScoringSettings.match", "ScoringSettings.allocation",
+    "ScoringSettings.criterion", "ScoringSettings.layers", "ScoringSettings.units",
+    "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
-    "DataDescription.normalisation", "NameWeights.factory",
+    "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
-    "Export.format",
+    "Export.format", "DescribeData.loader", "DataRef.loader", "TrainFromScratch.loader",
+    "OpenRoot.loader", "DataDescription.loader", "Factory.reference", "Factory.sha256",
 }  # fmt: skip
 
 

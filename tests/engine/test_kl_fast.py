@@ -19,6 +19,7 @@ from engine.pruning.criteria import estimates, kl_fast_scores, kl_scores
 from engine.pruning.criteria.cifar_resnet import fast
 from engine.pruning.structure import structure_of
 from engine.runtime.progress import SILENT
+from engine.tasks import ImageTask
 
 
 def flat(scores) -> np.ndarray:
@@ -58,9 +59,9 @@ def test_the_bundled_network_is_ranked_as_kl_ranks_it():
     model = load(folder / "sample.pt").model.eval()
     data = load_data("sample")
     ids_N = sample_per_class(data.train.labels_N.numpy(), 10, seed=8)
-    images = data.train.take(torch.from_numpy(ids_N))
-    exact = flat(kl_scores(model, structure_of(model), images, data, CPU, SILENT))
-    fast = flat(kl_fast_scores(model, structure_of(model), images, data, CPU, SILENT))
+    about = (ImageTask(data), torch.from_numpy(ids_N), CPU, SILENT)
+    exact = flat(kl_scores(model, structure_of(model), *about))
+    fast = flat(kl_fast_scores(model, structure_of(model), *about))
     ranks = [values.argsort(kind="stable").argsort(kind="stable") for values in (exact, fast)]
     assert np.corrcoef(*ranks)[0, 1] > 0.99
 

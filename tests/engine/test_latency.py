@@ -17,16 +17,17 @@ from engine.measures import latency
 from engine.measures.latency import latency_beside, latency_ms
 from engine.models import architecture_of_name, build
 from engine.runtime.progress import Monitor, Running
+from engine.tasks.images import blank
 
 
 def test_latency_is_that_of_a_single_pass_and_soon_known():
     small = build("cifar_resnet", architecture_of_name("resnet8", width=4).arguments)
     large = build("cifar_resnet", architecture_of_name("resnet56").arguments)
-    latency_ms(small, (32, 32, 3), CPU)  # what a process does once is not timed
+    latency_ms(small, blank((32, 32, 3)), CPU)  # what a process does once is not timed
     started = time.perf_counter()
-    fast = latency_ms(small, (32, 32, 3), CPU)
+    fast = latency_ms(small, blank((32, 32, 3)), CPU)
     assert time.perf_counter() - started < 1.5  # 0.15 s on a machine of one's own
-    assert 0 < fast < latency_ms(large, (32, 32, 3), CPU) < 10_000
+    assert 0 < fast < latency_ms(large, blank((32, 32, 3)), CPU) < 10_000
 
 
 def test_measuring_leaves_the_model_and_the_random_numbers_as_they_were():
@@ -34,7 +35,7 @@ def test_measuring_leaves_the_model_and_the_random_numbers_as_they_were():
                      "num_classes": 3}).train()  # fmt: skip
     before = {key: value.clone() for key, value in model.state_dict().items()}
     torch.manual_seed(3)
-    latency_ms(model, (8, 8, 3), CPU)
+    latency_ms(model, blank((8, 8, 3)), CPU)
     assert torch.initial_seed() == 3 and torch.equal(torch.rand(1), _first_number(3))
     assert model.training
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
@@ -43,9 +44,9 @@ def test_measuring_leaves_the_model_and_the_random_numbers_as_they_were():
 def test_a_network_beside_itself_takes_as_long_and_beside_a_larger_one_less():
     small = build("cifar_resnet", architecture_of_name("resnet8", width=4).arguments)
     large = build("cifar_resnet", architecture_of_name("resnet56").arguments)
-    _, itself = latency_beside(small, small, (16, 16, 3), CPU)
+    _, itself = latency_beside(small, small, blank((16, 16, 3)), CPU)
     assert itself.low is not None and itself.low <= itself.value <= itself.high
-    _, smaller = latency_beside(small, large, (16, 16, 3), CPU)
+    _, smaller = latency_beside(small, large, blank((16, 16, 3)), CPU)
     assert smaller.value < 0.9
     if smaller.high is not None:  # there were passes enough
         assert smaller.high < 1

@@ -292,7 +292,7 @@ def test_a_name_is_checked(tmp_path: Path) -> None:
     with pytest.raises(ArchitectureError, match=r"do not fit resnet14 .*'layer1.1.conv1.weight' is"
                        r" missing.* and \d+ more; leave --arch out"):  # fmt: skip
         load(path, arch="resnet14")
-    for unknown in ("resnet57", "vgg16", "nowhere:net", "math:pi", "math:nan", "math:sqrt"):
+    for unknown in ("resnet57", "vgg17", "nowhere:net", "math:pi", "math:nan", "math:sqrt"):
         with pytest.raises(UnknownFamilyError):
             load(path, arch=unknown)
 

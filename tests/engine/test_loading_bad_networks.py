@@ -26,10 +26,10 @@ def changed(**tensors: Tensor | None) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize(("state", "words"), [
     (changed(layer1__0__conv3__weight=torch.zeros(4, 4, 1, 1)),
-     r"layer1\.0 has a third convolution: this is a bottleneck ResNet, which .*"
+     r"looks like a ResNet of bottlenecks, but layer1\.0\.conv3.*has no place|is missing.*"
      "say what makes it with --arch torchvision.models:NAME"),
     (changed(conv1__weight=torch.zeros(4, 3, 7, 7)), 
-     "7×7: this is a ResNet for ImageNet.*--arch does not"),
+     "7×7: this is a ResNet for ImageNet.*say what makes it with --arch torchvision"),
     (changed(bn1__weight=None, bn1__bias=None, bn1__running_mean=None, bn1__running_var=None,
              bn1__num_batches_tracked=None), "no batch norm follows"),
     (changed(layer1__0__shortcut__0__weight=torch.zeros(4, 4, 1, 1)),
@@ -54,9 +54,10 @@ def changed(**tensors: Tensor | None) -> dict[str, Tensor]:
       if "bn" not in key and "shortcut.1" not in key}, "folded.*Save the state_dict before"),
     (changed(layer2__0__bn1__weight=torch.zeros(4),
              layer2__0__conv1__weight=torch.zeros(5, 4, 3, 3)),
-     r"layer2\.0 stands before its convolution: this is a pre-activation ResNet"),
+     r"looks like a pre-activation ResNet, but as a .*'layer1\.0\.bn1\.weight' is 3 where"),
     (changed(layer9__0__conv1__weight=torch.zeros(4, 4, 3, 3)), "only 1, 2, 9 are there"),
-    ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "not a ResNet by its names"),
+    ({"features.0.weight": torch.zeros(4, 3, 3, 3)}, "looks like a VGG, but it has no classifier"),
+    ({"stem.7.weight": torch.zeros(4, 3, 3, 3)}, "not a ResNet by its names"),
     ({"conv1.weight": torch.zeros(()), "fc.weight": torch.zeros(2, 2), "bn1.bias": torch.zeros(1),
       "layer1.0.conv1.weight": torch.zeros(1)}, "layer1.0.conv2 is missing|has the shape"),
 ])  # fmt: skip

@@ -13,7 +13,8 @@ from engine.contracts.errors import Cancelled
 from engine.measures.accuracy import evaluate
 from engine.pruning.criteria import kl_fast_scores, kl_scores
 from engine.runtime.progress import Monitor
-from engine.runtime.threads import in_parallel
+from engine.runtime.threads import WAITING, in_parallel
+from engine.tasks import ImageTask
 
 MODEL = {"stem_width": 6, "stage_widths": [6, 9], "inner_widths": [[5, 4], [7, 3]],
          "num_classes": 3}  # fmt: skip
@@ -34,10 +35,10 @@ def test_scores_do_not_depend_on_the_threads(criterion):
 
 def test_accuracy_and_features_do_not_depend_on_the_threads():
     data = small_data(600)
-    alone = evaluate(network(MODEL), data.train, data, CPU)
-    several = evaluate(network(MODEL), data.train, data, THREE)
+    alone = evaluate(network(MODEL), ImageTask(data), "train", CPU)
+    several = evaluate(network(MODEL), ImageTask(data), "train", THREE)
     assert (several.accuracy, several.loss) == (alone.accuracy, alone.loss)
-    assert torch.equal(several.features_ND, alone.features_ND)
+    assert torch.equal(several.features_MD, alone.features_MD)
 
 
 def test_results_come_in_order_in_the_mode_of_the_caller():
@@ -55,6 +56,31 @@ def test_results_come_in_order_in_the_mode_of_the_caller():
     with torch.inference_mode():
         in_parallel([first, second], THREE, taken.append)
     assert taken == [(0, True), (1, True)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_tasks_that_are_made_one_by_one_are_made_as_results_are_taken(threads):
+    """Of batches that are read on the way, a few at most are held; results are in order."""
+    made, taken = 0, []
+
+    def tasks():
+        nonlocal made
+        for number in range(50):
+            made += 1
+            assert made - len(taken) <= threads + WAITING + 1
+            yield lambda number=number: number
+
+    in_parallel(tasks(), replace(CPU, num_threads=threads), taken.append)
+    assert taken == list(range(50))
+
+
+def test_an_error_in_making_a_task_ends_all():
+    def tasks():
+        yield lambda: 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        in_parallel(tasks(), THREE, lambda result: None)
 
 
 def test_an_error_ends_what_has_not_begun_and_gives_the_threads_back():

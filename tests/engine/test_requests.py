@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import network, small_data
+from networks import CPU, everything, network, small_data
 
 from engine.checkpoints import write as checkpoint
 from engine.contracts.codec import FormatError, decode, encode
@@ -35,12 +35,13 @@ from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime.device import choose
 from engine.runtime.progress import SILENT
+from engine.tasks.images import blank
 from engine.worker.engine import Engine
 
 ARGUMENTS = {"stem_width": 4, "stage_widths": [4, 6], "inner_widths": [[4, 4, 4], [6, 5]],
              "num_classes": 3}  # fmt: skip
 SCORING = ScoringSettings(criterion="l1", min_blocks=2)
-SHAPE = (8, 8, 3)
+SHAPE = blank((8, 8, 3))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def model():
 def asked(model, request: EditRequest) -> tuple[Edit, Scores]:
     """The edit that a request means, and the scores it was made from."""
     data = small_data()
-    scores = l1_scores(model, structure_of(model), data.train, data, None, SILENT)
+    scores = l1_scores(model, structure_of(model), *everything(data), CPU, SILENT)
     requests.check(request, model, structure_of(model))
     return requests.edit_of(
         request, model, structure_of(model), scores, SCORING, SHAPE, seed=3
@@ -246,11 +247,11 @@ def test_a_checkpoint_that_does_not_name_its_data_asks_for_them_by_a_type_of_its
 
 def test_a_network_without_any_block_has_no_candidates():
     small = network({**ARGUMENTS, "stage_widths": [4], "inner_widths": [[4, 4]]})
-    everything = tuple(block.path for block in structure_of(small).blocks)
-    edit, _ = asked(small, RemoveBlocks(everything))
+    all_blocks = tuple(block.path for block in structure_of(small).blocks)
+    edit, _ = asked(small, RemoveBlocks(all_blocks))
     bare = apply(edit, small)
     with pytest.raises(EditError, match="remove filters instead"):
         requests.check(RemoveBlocks(), bare, structure_of(bare))
     data = small_data()
-    scores = l1_scores(bare, structure_of(bare), data.train, data, None, SILENT)
+    scores = l1_scores(bare, structure_of(bare), *everything(data), CPU, SILENT)
     assert candidates.propose(bare, structure_of(bare), scores, SCORING, SHAPE, 0) == []

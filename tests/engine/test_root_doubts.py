@@ -25,13 +25,14 @@ def answers(data: ImageData, split: str, percent: float, seed: int = 0) -> Evalu
     order = torch.randperm(len(labels_N), generator=generator)
     predicted_N = (labels_N + wrong) % len(data.classes)
     predicted_N[order[:right]] = labels_N[order[:right]]
-    return Evaluation(100 * right / len(labels_N), 1.0, torch.zeros(len(labels_N), 1), predicted_N)
+    return Evaluation(100 * right / len(labels_N), 1.0, torch.zeros(len(labels_N), 1), predicted_N,
+        labels_N, torch.arange(len(labels_N)))  # fmt: skip
 
 
 def doubted(validation: float, test: float, *, metrics=None, foreign=True, num=1000, classes=10):
     data = small_data(num=num, classes=classes, size=4)
-    found = doubts_of(metrics or {}, foreign, data, answers(data, "validation", validation),
-                      answers(data, "test", test))  # fmt: skip
+    figures = answers(data, "validation", validation), answers(data, "test", test)
+    found = doubts_of(metrics or {}, foreign, data.describe(), *figures)
     return {doubt.code: doubt for doubt in found}
 
 

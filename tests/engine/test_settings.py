@@ -49,9 +49,10 @@ IN_SECTIONS = Settings(
 )
 DEFAULTS = {
     "seed": 0,
-    "data": {"source": "sample", "train_limit": None, "image_size": None, "resize": None},
+    "data": {"source": "sample", "train_limit": None, "image_size": None, "resize": None,
+             "loader": "auto", "transforms": None},
     "scoring": {"criterion": "kl", "criterion_samples": 500, "match": "filters",
-                "allocation": "uniform", "min_blocks": 2},
+                "allocation": "uniform", "min_blocks": 2, "layers": "blocks", "units": "inner"},
     "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200},
     "training": {"recovery_epochs": 10, "tune_epochs": 30, "learning_rate": 0.01,
                  "batch_size": 128, "weight_decay": 5e-4, "optimiser": "sgd", "schedule": "step",
@@ -195,9 +196,9 @@ def test_a_range_holds_its_ends_and_nothing_beyond(each: SettingField):
             with_values(Settings(), {name: each.type(beyond)})
 
 
-def test_a_setting_that_is_no_choice_has_a_range_but_for_where_the_data_are():
+def test_a_setting_that_is_no_choice_has_a_range_but_for_names():
     free = [e.option.name for e in all_settings() if not e.option.choices and e.option.low is None]
-    assert free == ["data"]
+    assert free == ["data", "transforms"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

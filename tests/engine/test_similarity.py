@@ -97,8 +97,8 @@ def test_constant_features_are_like_nothing():
     assert linear_cka(torch.ones(10, 4), random_features(9, 10, 4)) == 0.0
 
 
-def test_different_images_are_refused():
-    with pytest.raises(ValueError, match="10 and 9 images"):
+def test_different_rows_are_refused():
+    with pytest.raises(ValueError, match="10 and 9 rows"):
         linear_cka(torch.ones(10, 4), torch.ones(9, 4))
 
 

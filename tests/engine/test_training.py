@@ -13,6 +13,7 @@ from engine.data import Images
 from engine.measures.accuracy import evaluate
 from engine.measures.folding import fold_batchnorm
 from engine.runtime.progress import Monitor
+from engine.tasks import ImageTask
 from engine.training.finetune import DivergedError, train
 from engine.training.plan import TrainPlan
 
@@ -27,7 +28,7 @@ def test_the_same_plan_gives_the_same_bits_and_leaves_global_randomness_alone():
     data = small_data()
     models = [network(ARGUMENTS), network(ARGUMENTS)]
     state = torch.random.get_rng_state()
-    histories = [train(model, data, plan(), CPU) for model in models]
+    histories = [train(model, ImageTask(data), plan(), CPU) for model in models]
     assert torch.equal(state, torch.random.get_rng_state())
     for key, value in models[0].state_dict().items():
         assert torch.equal(value, models[1].state_dict()[key]), key
@@ -40,7 +41,7 @@ def test_training_learns_what_can_be_learnt():
     labels = data.train.labels_N
     bright = (80 * labels[:, None, None, None]).to(torch.uint8).expand_as(data.train.pixels_NHWC)
     data = replace(data, train=Images(bright.contiguous(), labels))
-    history = train(network(ARGUMENTS), data, plan(0, 15, 15, learning_rate=0.05), CPU)
+    history = train(network(ARGUMENTS), ImageTask(data), plan(0, 15, 15, learning_rate=0.05), CPU)
     assert history[-1].accuracy > 90
 
 
@@ -57,7 +58,7 @@ def test_recovery_and_tuning_are_one_schedule_cut_in_two():
 
 def test_a_loss_that_is_not_finite_is_told_with_the_remedy():
     with pytest.raises(DivergedError, match="use a smaller --learning-rate"):
-        train(network(ARGUMENTS), small_data(), plan(learning_rate=1e12), CPU)
+        train(network(ARGUMENTS), ImageTask(small_data()), plan(learning_rate=1e12), CPU)
 
 
 def test_cancel_is_heard_within_an_epoch():
@@ -69,7 +70,7 @@ def test_cancel_is_heard_within_an_epoch():
         stop.set()
 
     with pytest.raises(Cancelled):
-        train(network(ARGUMENTS), small_data(), plan(), CPU, monitor=Monitor(emit, stop))
+        train(network(ARGUMENTS), ImageTask(small_data()), plan(), CPU, monitor=Monitor(emit, stop))
     assert len(seen) == 1 and seen[0].done == 8
 
 
@@ -83,7 +84,7 @@ def test_folding_batch_norms_changes_nothing_and_evaluation_leaves_the_model_alo
                 fold_batchnorm(model)(images), model(images), rtol=1e-4, atol=1e-4
             )
         data = small_data()
-        found = evaluate(model, data.test, data, CPU)
-        assert found.features_ND.shape == (24, 6) and 0 <= found.accuracy <= 100
+        found = evaluate(model, ImageTask(data), "test", CPU)
+        assert found.features_MD.shape == (24, 6) and 0 <= found.accuracy <= 100
         for key, value in model.state_dict().items():
             assert torch.equal(value, before[key])

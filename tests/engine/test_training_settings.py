@@ -12,6 +12,7 @@ from torch import nn
 
 from engine.contracts.settings import OPTIMISERS as OFFERED_OPTIMISERS
 from engine.contracts.settings import SCHEDULES as OFFERED_SCHEDULES
+from engine.tasks import Batch, ImageTask
 from engine.training.finetune import train
 from engine.training.plan import OPTIMISERS, SCHEDULES, TrainPlan, optimiser_of
 from engine.training.step import freeze_norms, step
@@ -25,7 +26,7 @@ def plan(first=0, last=2, total=2, **changes):
 
 def trained(data=None, **changes):
     model = network(ARGUMENTS)
-    history = train(model, data or small_data(), plan(**changes), CPU)
+    history = train(model, ImageTask(data or small_data()), plan(**changes), CPU)
     return model.state_dict(), history
 
 
@@ -86,12 +87,12 @@ class Linear(nn.Module):
 @pytest.mark.parametrize("parts", [2, 3, 5])
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts):
     images, labels = torch.randn(7, 3, 8, 8), torch.tensor([0, 1, 2, 0, 1, 2, 0])
-    whole = Linear()
+    batch, whole = Batch(images, labels, torch.arange(7)), Linear()
     in_parts = copy.deepcopy(whole)
     draw = torch.Generator()
     for model, accumulate in ((whole, 1), (in_parts, parts)):
         made = plan(accumulate=accumulate)
-        loss, right = step(model, images, labels, optimiser_of(model, made), made, CPU, draw)
+        loss, right = step(model, batch, optimiser_of(model, made), made, CPU, draw)
         expected = F.cross_entropy(model(images), labels)
         assert 0 <= int(right) <= 7 and loss > expected  # the step was downhill
     for name, value in whole.state_dict().items():
@@ -101,9 +102,10 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(parts):
 def test_mixup_mixes_images_and_labels_by_the_same_share():
     """A linear network's loss of mixed images is the mixed loss of their own labels."""
     images, labels = torch.randn(6, 3, 8, 8), torch.arange(6) % 3
+    batch = Batch(images, labels, torch.arange(6))
     model, made = Linear(), plan(mixup=1.0, learning_rate=1e-12)
     draw = torch.Generator().manual_seed(3)
-    loss, _ = step(model, images, labels, optimiser_of(model, made), made, CPU, draw)
+    loss, _ = step(model, batch, optimiser_of(model, made), made, CPU, draw)
     draw = torch.Generator().manual_seed(3)
     gammas = torch._standard_gamma(torch.full((2,), 1.0, dtype=torch.float64), generator=draw)
     share, order = float(gammas[0] / gammas.sum()), torch.randperm(6, generator=draw)
@@ -115,7 +117,7 @@ def test_mixup_mixes_images_and_labels_by_the_same_share():
 def test_frozen_norms_keep_their_statistics_and_still_learn_their_weights():
     model = network(ARGUMENTS)
     before = copy.deepcopy(model.state_dict())
-    train(model, small_data(), plan(frozen_norms=True), CPU)
+    train(model, ImageTask(small_data()), plan(frozen_norms=True), CPU)
     after = model.state_dict()
     statistics = [key for key in after if "running" in key]
     assert statistics and all(torch.equal(before[key], after[key]) for key in statistics)

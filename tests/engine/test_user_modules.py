@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import py_compile
 import sys
 from pathlib import Path
 
@@ -171,7 +173,7 @@ def test_without_the_current_folder_on_the_path_nothing_of_it_is_imported(folder
         ("wrong:make", "fails when it is imported (SyntaxError: ", "mend it"),
         ("mynets:mak", "mynets ({folder}/mynets.py) has no 'mak'", "did you mean 'mynets:make'?"),
         ("mynets:xyz", "mynets ({folder}/mynets.py) has no 'xyz'", "name one that is there"),
-        ("mynets", "'mynets' is neither a family (cifar_resnet)", "'package.module:factory'"),
+        ("mynets", "'mynets' is neither a family (cifar_resnet, ", "'package.module:factory'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_imported_is_told_with_where_and_what_helps(
@@ -183,3 +185,14 @@ def test_what_cannot_be_imported_is_told_with_where_and_what_helps(
         build(reference, {})
     assert cause.format(folder=folder) in str(caught.value) and remedy in str(caught.value)
     assert ours_is_back()
+
+
+def test_the_file_is_what_runs_and_nothing_that_was_compiled_of_another_one(folder):
+    """What a person allows is known by the file's hash; Python would trust its size and age."""
+    write(folder, mynets=MAKE.replace("return", "raise KeyError\n    return"))
+    py_compile.compile(str(folder / "mynets.py"))
+    age = (folder / "mynets.py").stat()
+    write(folder, mynets=MAKE.replace("return", "True or None; \n    return"))
+    os.utime(folder / "mynets.py", ns=(age.st_atime_ns, age.st_mtime_ns))
+    assert (folder / "mynets.py").stat().st_size == age.st_size
+    assert isinstance(build("mynets:make", {}), CifarResNet)

@@ -53,8 +53,8 @@ def state_of(pid: int) -> str:
         return ""
 
 
-async def until(condition) -> None:
-    deadline = time.monotonic() + 60
+async def until(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "what was waited for did not come"
         await asyncio.sleep(0.005)

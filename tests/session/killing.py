@@ -45,11 +45,13 @@ class Findings:
 class Auto:
     """One `auto` under way: its process, its workers, the lines that it tells."""
 
-    def __init__(self, command: list[str], spool: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: list[str], spool: Path, environment: dict[str, str], cwd: Path | None = None
+    ) -> None:
         self.spool = spool
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
-            preexec_fn=_own_signals,
+            preexec_fn=_own_signals, cwd=cwd,
         )  # fmt: skip
         self.lines: list[str] = []
         self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -66,9 +66,9 @@ def epoch(number: int):
 if __name__ == "__main__":
     sys.modules["engine.worker.engine"] = types.SimpleNamespace(Engine=Engine)
     sys.modules["engine.runtime.device"] = types.SimpleNamespace(memory_bytes=lambda: None)
-    from engine.worker import orphan
+    from engine.contracts import with_parent
     from engine.worker.process import main
 
     if "STUB_WITHOUT_KERNEL" in os.environ:  # as where there is no order to die with the parent
-        orphan.end_with_parent = lambda *args: None
+        with_parent.end_with_parent = lambda *args: None
     main()

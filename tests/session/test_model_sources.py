@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.contracts.jobs import WeightsNamed
 from engine.contracts.references import Factory, ForeignFactoryError, factory_here
 from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
+from explorer.session import permissions
 from explorer.session.factories import nobody
 from explorer.session.model_source import ModelSource, NoWeightsError, check_named, source_of
 from explorer.session.open_run import Request, open_session, store_of
@@ -211,6 +213,50 @@ def test_a_file_that_has_changed_is_told_and_asks_again(folder):
     assert opened(replace(STORE, allow_factory=(digits,)))[0] == now
     leave, _, (question,) = opened(STORE, [True])
     assert leave == now and origin.sha256[:12] in question and "changed" in question
+
+
+def test_a_yes_is_remembered_until_the_file_changes_or_lies_elsewhere(folder, monkeypatch):
+    monkeypatch.setenv("PE_EXPLORE_PERMISSIONS", str(folder / "own" / "permissions.json"))
+    kept = folder / "own" / "permissions.json"
+    _, origin, _ = opened(request(arch="mynets:make"))
+    assert not kept.exists()  # who names a function allows it once
+    _, _, (question,) = opened(STORE, [True])
+    assert f"take it out of {kept} to be asked again" in question
+    assert kept.stat().st_mode & 0o077 == 0
+    assert opened(STORE, [])[0] == opened(STORE)[0] == origin  # nobody is asked again
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("mynets.py", "net.pex.db", "bars.npz"):
+        (elsewhere / name).write_bytes((folder / name).read_bytes())
+    monkeypatch.chdir(elsewhere)  # beside other modules, which it may import
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(folder)] + [str(elsewhere)])
+    assert len(opened(STORE, [False])[2]) == 1
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(elsewhere)] + [str(folder)])
+    assert opened(STORE)[0] == origin
+    text = (folder / "mynets.py").read_text()
+    (folder / "mynets.py").write_text(text + "# changed\n")
+    assert len(opened(STORE, [False])[2]) == 1
+    (folder / "mynets.py").write_text(text)
+    kept.unlink()
+    assert len(opened(STORE, [False])[2]) == 1
+
+
+@pytest.mark.parametrize("damage", [
+    lambda kept: kept.chmod(0o666), lambda kept: kept.write_text("{"),
+    lambda kept: kept.write_text('{"allowed": 3}'), lambda kept: kept.write_text("[" * 10**5),
+    lambda kept: (kept.unlink(), kept.mkdir()), lambda kept: kept.write_bytes(bytes(2**21)),
+    lambda kept: (kept.unlink(), os.mkfifo(kept)),
+])  # fmt: skip
+def test_permissions_that_anybody_may_have_written_allow_nothing(folder, monkeypatch, damage):
+    kept = folder / "permissions.json"
+    monkeypatch.setenv("PE_EXPLORE_PERMISSIONS", str(kept))
+    now = factory_here("mynets:make")
+    permissions.remember(now)
+    assert permissions.is_remembered(now)
+    damage(kept)
+    assert not permissions.is_remembered(now)
+    permissions.remember(now)  # at most it is not kept
 
 
 def test_a_factory_that_is_not_here_leaves_the_tree_to_be_looked_at(folder):

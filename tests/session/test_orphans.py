@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from data_files import image_folder
 from executors import state_of, until
 
 from engine.contracts.marker import start_of
@@ -158,3 +159,44 @@ def test_a_detached_worker_outlives_its_session(tmp_path):
         gate.touch()
         assert ends(pid)
         assert (tmp_path / "spool" / "k.json").exists()
+
+
+# Opens streamed images, takes a batch out of processes that load them, and tells their numbers.
+LOADING = """
+import multiprocessing, sys, threading
+import torch
+from engine.contracts.networks import Reading
+from engine.data import open_data
+
+if __name__ == "__main__":
+    data = open_data(sys.argv[1], Reading(loader="streaming"))
+    batches = data.test.batches(4, torch.arange(80).repeat(10))
+    next(batches)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.slow  # two processes import torch
+@pytest.mark.parametrize("loader", ["busy", "stopped"])
+def test_processes_that_load_images_end_with_the_one_they_load_for(tmp_path, loader):
+    folder = image_folder(tmp_path / "images", each=40)
+    script = tmp_path / "loading.py"
+    script.write_text(LOADING)
+    environment = {**os.environ, "PE_EXPLORE_LOADER_WORKERS": "2",
+                   "PE_EXPLORE_CACHE": str(tmp_path / "cache")}  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, str(script), str(folder)], stdout=subprocess.PIPE, text=True,
+        env=environment,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        try:
+            pids = [int(pid) for pid in process.stdout.readline().split()]
+            assert len(pids) == 2
+            if loader == "stopped":
+                for pid in pids:
+                    os.kill(pid, signal.SIGSTOP)
+                asyncio.run(until(lambda: all(state_of(pid) == "T" for pid in pids)))
+        finally:
+            process.kill()
+    assert ends(*pids)

@@ -39,7 +39,7 @@ BLOCKS = [("layer1.0", 0.1, False), ("layer1.2", 0.2, True), ("layer2.1", 0.3, T
 
 
 def candidate(**changed):
-    given = {"max_filters": 112, "usual_count": 16, "criteria": ("kl", "l1"), **changed}
+    given = {"max_units": 112, "usual_count": 16, "criteria": ("kl", "l1"), **changed}
     return CandidateDialog(NODE, given.pop("blocks", BLOCKS), **given)
 
 
@@ -263,9 +263,9 @@ def test_a_request_for_so_many_filters():
 def test_a_request_is_only_for_what_is_left():
     no_blocks = candidate(blocks=BLOCKS[:1])
     assert isinstance(answer_of(no_blocks, "enter").edit, RemoveUnits)
-    no_filters = candidate(max_filters=0)
+    no_filters = candidate(max_units=0)
     assert isinstance(answer_of(no_filters, "right", "enter").edit, RemoveBlocks)
-    nothing = candidate(blocks=[], max_filters=0)
+    nothing = candidate(blocks=[], max_units=0)
     assert "nothing is left here" in text_of(nothing, "enter")
 
 

@@ -121,7 +121,7 @@ layer2  blocks ████████████ 9/9  filters █████
 layer3  blocks █░░░░░░░░░░░ 1/9  filters █░░░░░░░░░░░   3/576  widths 3
 """
     )
-    assert plain(stage_lines([], 50)) == "the stages of this family are not known\n"
+    assert plain(stage_lines([], 50)) == "the stages of this network are not known\n"
 
 
 def test_the_stages_pane_is_as_high_as_its_stages():

@@ -21,7 +21,6 @@ from engine.contracts.errors import EngineError, UserError
 from engine.contracts.networks import Execution, Scores
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images
 from engine.measures.cost import Cost, cost_of
 from engine.models.outputs import output_of
 from engine.pruning import editing
@@ -31,6 +30,7 @@ from engine.pruning.structure.find import find_structure
 from engine.pruning.structure.recording import NETWORK_ERRORS, undisturbed
 from engine.pruning.surgery.tensors import forget_kept_tensors
 from engine.runtime.attention import attention_in_the_open
+from engine.tasks import Batch, Task
 
 SEED = 0
 LEAST_DIFFERENCE = 1e-4  # of outputs
@@ -131,15 +131,15 @@ def short_reason(why: str) -> str:
 
 
 def with_candidates(found: Found, model: nn.Module, structure: NetworkStructure) -> Found:
-    shape = (found.size, found.size, 3)
+    example = Batch(noise(1, found.size), torch.zeros(1, dtype=torch.long), torch.arange(1))
     edits = propose(
-        model, structure, cheap_scores(model, structure), ScoringSettings(), shape, SEED
+        model, structure, cheap_scores(model, structure), ScoringSettings(), example, SEED
     )
-    whole = cost_of(model, shape)
+    whole = cost_of(model, example)
     for edit in edits:
         pruned = editing.apply(edit, model)
         problem = wrong_with(edit, model, pruned, structure, found.size)
-        cost = cost_of(pruned, shape)
+        cost = cost_of(pruned, example)
         if cost.num_macs >= whole.num_macs:
             problem = problem or "multiply-accumulates do not go down"
         if problem:
@@ -152,9 +152,8 @@ def with_candidates(found: Found, model: nn.Module, structure: NetworkStructure)
 def cheap_scores(model: nn.Module, structure: NetworkStructure) -> Scores:
     """The mean weight of each: no image is looked at."""
     nothing: Any = None
-    images: Images = nothing
-    data: ImageData = nothing
-    return CRITERIA["l1"](model, structure, images, data, Execution("cpu", 1, None))
+    task: Task = nothing
+    return CRITERIA["l1"](model, structure, task, torch.arange(0), Execution("cpu", 1, None))
 
 
 def saving(edit: Edit, structure: NetworkStructure, whole: Cost, cost: Cost) -> Saving:

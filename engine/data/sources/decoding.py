@@ -112,6 +112,7 @@ def _refuse_without_room(data: Collected, size: Size) -> None:
         plain(data.name),
         3 * data.num_images * width * height,
         f"its {data.num_images:,} images of {width}×{height} pixels",
+        "leave out --loader memory, use fewer or smaller images",
     )
 
 

@@ -18,14 +18,15 @@ DEFLATE_RATIO = 1_032  # zlib packs nothing tighter
 COPIES = 2
 
 
-def refuse_beyond_memory(name: str, num_bytes: int, what: str) -> None:
+def refuse_beyond_memory(
+    name: str, num_bytes: int, what: str, remedy: str = "use fewer or smaller images"
+) -> None:
     """Raises DataError where decoded images would not fit in the memory that is free."""
     free = available_bytes()
     if free is not None and COPIES * num_bytes > free:
         raise DataError(
             f"{name} does not fit in memory: {what} are {in_gb(num_bytes)} decoded, twice that is "
-            f"needed and {in_gb(free)} are free; use fewer or smaller images, or a machine with "
-            "more memory"
+            f"needed and {in_gb(free)} are free; {remedy}, or a machine with more memory"
         )
 
 

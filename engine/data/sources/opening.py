@@ -24,14 +24,17 @@ from engine.data.sources.image_zip import list_zip
 from engine.data.sources.names import KNOWN_NAMES, SAMPLE_NAMES, TORCHVISION, sample_file
 from engine.data.sources.npz import read_npz
 from engine.data.sources.older import collect_as_before
+from engine.data.sources.places import FolderPlace, ShardsPlace, ZipPlace
 from engine.data.sources.resizing import Target
-from engine.data.sources.source import Progress, Source
+from engine.data.sources.shard_cache import known_listing
+from engine.data.sources.shards import collect_shards, shards_of
+from engine.data.sources.source import EncodedImages, Progress, Source
 from engine.data.sources.torchvision_sets import read_torchvision
 from engine.data.sources.zip_files import open_zip, read_member
 
 WHAT_IS_READ = (
-    "give a folder or .zip of train/<class>/* and test/<class>/*, or an .npz with x_train, "
-    "y_train, x_test, y_test"
+    "give a folder or .zip of train/<class>/* and test/<class>/*, a folder of tar shards, or an "
+    ".npz with x_train, y_train, x_test, y_test"
 )
 
 
@@ -61,6 +64,8 @@ def open_source(
     if stat.S_ISDIR(found.st_mode):
         if is_idx_folder(path):
             return Source(None, lambda _: read_idx(path))
+        if shards := shards_of(path):
+            return _shards_source(path, shards, on_progress, size)
         return _folder_source(path, on_progress, size, as_before)
     try:
         check_regular(path)
@@ -113,7 +118,22 @@ def _folder_source(
         return decode(collected, read, on_progress, size=size, as_before=as_before)
 
     key = _key("folder", collected, size, as_before)
-    return Source(key, decode_folder, collected.notes, collected.name, is_sized=True)
+    images = None if as_before else EncodedImages(collected, FolderPlace(path), _where(path))
+    return Source(key, decode_folder, collected.notes, collected.name, True, images)
+
+
+def _shards_source(
+    path: Path, shards: tuple[str, ...], on_progress: Progress | None, size: Target | None
+) -> Source:
+    name, place = readable(path.name or path.resolve().name), ShardsPlace(path, shards)
+    collected = collect_shards(name, path, shards, known_listing(path, shards, on_progress))
+
+    def decode_shards(on_progress: Progress | None) -> Decoded:
+        return decode(collected, lambda entry: place.read(entry.raw), on_progress, size=size)
+
+    images = EncodedImages(collected, place, _where(path))
+    key = _key("shards", collected, size, False)
+    return Source(key, decode_shards, collected.notes, collected.name, True, images)
 
 
 def _zip_source(path: Path, size: Target | None, as_before: bool) -> Source:
@@ -130,7 +150,12 @@ def _zip_source(path: Path, size: Target | None, as_before: bool) -> Source:
             return decode(collected, read, on_progress, size=size, as_before=as_before)
 
     key = _key("zip", collected, size, as_before)
-    return Source(key, decode_zip, collected.notes, collected.name, is_sized=True)
+    images = None if as_before else EncodedImages(collected, ZipPlace(path), _where(path))
+    return Source(key, decode_zip, collected.notes, collected.name, True, images)
+
+
+def _where(path: Path) -> str:
+    return os.path.realpath(path)
 
 
 def _collected(name: str, listing: Listing, as_before: bool) -> Collected:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from engine.contracts.errors import DataError
+from engine.contracts.errors import DataError, SizesDifferError
 from engine.contracts.message_text import plain, shown
 from engine.data.sources.collector import Collected
 from engine.data.sources.entries import Entry
@@ -31,7 +31,7 @@ def two_sizes(
     odd = next(size for size in first_of if size != common)
     sizes = "another size" if len(others) == 1 else f"{len(others):,} other sizes"
     of_how_many = f" of {len(looked_at):,} that were looked at" if step > 1 else ""
-    return DataError(
+    return SizesDifferError(
         f"{plain(data.name)}: {shown(first_of[odd].path)} is {_words(odd)} pixels, but "
         f"{num_common:,} images{of_how_many} are {_words(common)} and "
         f"{counts.total() - num_common:,} have {sizes}; all images need one size: bring them to "

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images
 from engine.models.cifar_resnet import CifarResNet
 from engine.pruning.criteria.any_network.exact import exact_scores
 from engine.pruning.criteria.cifar_resnet.chain import chain_scores
 from engine.pruning.scores import Scores
 from engine.runtime.device import ranking
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import Task
 
 
 @ranking()
@@ -21,17 +21,17 @@ from engine.runtime.progress import SILENT, Monitor
 def kl_scores(
     model: nn.Module,
     structure: NetworkStructure,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor = SILENT,
     *,
     crossing: bool = False,
 ) -> Scores:
-    """KL(pruned ‖ unpruned) of the softmax outputs, averaged over the images (Luo & Wu, 2020).
+    """KL(pruned ‖ unpruned) of the softmax outputs, averaged over the rows (Luo & Wu, 2020).
 
     Exact, by really silencing each structure: only what is behind it is computed again.
     """
     if isinstance(model, CifarResNet):
-        return chain_scores(model, structure, images, data, execution, monitor)
-    return exact_scores(model, structure, images, data, execution, monitor, crossing=crossing)
+        return chain_scores(model, structure, task, items_N, execution, monitor)
+    return exact_scores(model, structure, task, items_N, execution, monitor, crossing=crossing)

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure, UnitGroup
-from engine.data import ImageData, Images
 from engine.pruning.scores import Scores
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import Task
 
 
 def l1_scores(
     model: nn.Module,
     structure: NetworkStructure,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor = SILENT,
     *,
@@ -28,7 +28,7 @@ def l1_scores(
     (Li et al., 2017).
 
     Within a convolution it ranks as the L1 norm does; the mean makes layers of different fan-in
-    comparable. No images are looked at.
+    comparable. No items are looked at.
     """
     weights = {
         name: parameter.detach()

@@ -1,7 +1,7 @@
-"""What the KL criteria share: the KL of outputs, sums of it over images, images by the chunk.
+"""What the KL criteria share: the KL of outputs, sums of it over items, items by the chunk.
 
-Shape legend: N images, B images of a chunk, H height, W width, C channels, U units, K classes, P
-(structure, image) pairs.
+Shape legend: N items, B items of a chunk, U units, K classes, P (structure, item) pairs. "…" is
+what an item's rows are along.
 """
 
 from __future__ import annotations
@@ -12,48 +12,59 @@ import torch
 from torch import Tensor
 
 from engine.contracts.structure import UnitGroup
-from engine.data import Images
 from engine.pruning.scores import Scores
+from engine.tasks import IGNORED, Batch, Task
 
-CHUNK_IMAGES_GPU = 256
+CHUNK_ITEMS_GPU = 256
 
 
 class Sums:
-    """The KL of every structure that is scored, summed over images."""
+    """The KL of every structure that is scored, summed over `num_rows` rows."""
 
     def __init__(self, blocks: Iterable[str], groups: Iterable[UnitGroup]) -> None:
         self.blocks = dict.fromkeys(blocks, 0.0)
         self.units = {
             group.path: torch.zeros(group.num_units, dtype=torch.float64) for group in groups
         }
+        self.num_rows = 0
 
     @property
     def num_structures(self) -> int:
         return len(self.blocks) + sum(len(sums_U) for sums_U in self.units.values())
 
     def add(self, others: Sums) -> None:
-        """Adds the sums of other images."""
+        """Adds the sums over other items."""
+        self.num_rows += others.num_rows
         for path, total in others.blocks.items():
             self.blocks[path] += total
         for path, sums_U in others.units.items():
             self.units[path] += sums_U
 
-    def means(self, num_images: int) -> Scores:
+    def means(self) -> Scores:
+        count = self.num_rows
         return Scores(
-            {path: total / num_images for path, total in self.blocks.items()},
-            {path: tuple((sums_U / num_images).tolist()) for path, sums_U in self.units.items()},
+            {path: total / count for path, total in self.blocks.items()},
+            {path: tuple((sums_U / count).tolist()) for path, sums_U in self.units.items()},
         )
 
 
-def chunks(images: Images, size: int) -> Iterator[Tensor]:
-    """The pixels of the images (B, H, W, C), `size` at a time; on a GPU more."""
-    if images.pixels_NHWC.device.type != "cpu":
-        size = max(size, CHUNK_IMAGES_GPU)
-    for offset in range(0, len(images), size):
-        yield images.pixels_NHWC[offset : offset + size]
+def chunks(task: Task, items_N: Tensor, size: int, device: torch.device) -> Iterator[Batch]:
+    """Training items, `size` at a time, on the device; on a GPU more."""
+    if device.type != "cpu":
+        size = max(size, CHUNK_ITEMS_GPU)
+    return (batch.to(device) for batch in task.batches("train", size, items_N))
 
 
-def kl_of(pruned_PK: Tensor, unpruned_PK: Tensor) -> Tensor:
-    """KL(pruned ‖ unpruned) of the softmax of each row of logits."""
-    log_q_PK, log_p_PK = pruned_PK.log_softmax(1), unpruned_PK.log_softmax(1)
-    return (log_q_PK.exp() * (log_q_PK - log_p_PK)).sum(1)
+def kl_of(pruned: Tensor, unpruned: Tensor, targets: Tensor) -> Tensor:
+    """KL(pruned ‖ unpruned) of the softmax of logits (P, …, K), summed over the rows of each item:
+    the places (P, …) at which something is asked."""
+    log_q, log_p = pruned.log_softmax(-1), unpruned.log_softmax(-1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    return summed_by_item(kl, targets)
+
+
+def summed_by_item(values: Tensor, targets: Tensor) -> Tensor:
+    """Values (P, …) of places, added up over those of each item at which something is asked."""
+    if values.dim() == 1:
+        return values
+    return values.masked_fill(targets == IGNORED, 0).flatten(1).sum(1)

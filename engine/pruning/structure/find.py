@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
@@ -23,19 +23,20 @@ from engine.pruning.structure.recording import (
     record,
     undisturbed,
 )
-from engine.pruning.structure.smaller import smaller, two_of
+from engine.pruning.structure.smaller import smaller
 from engine.runtime.progress import SILENT, Monitor
+from engine.tasks import Inputs
 
 
 def find_structure(
-    model: nn.Module, example: Tensor | Example, monitor: Monitor = SILENT
+    model: nn.Module, example: Inputs | Example, monitor: Monitor = SILENT
 ) -> NetworkStructure:
-    """What can be removed from a network that runs on these images (a few will do).
+    """What can be removed from a network that runs on these inputs (of a few items).
 
     The network is left as it was. Raises EngineError where it does not run on them, gives something
     else every time, or has nothing that can be removed; Cancelled.
     """
-    if isinstance(example, Tensor):
+    if not isinstance(example, Example):
         example = Example(example)
     with undisturbed(model):
         _check_runs(model, example)
@@ -47,7 +48,7 @@ def find_structure(
 
 def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
     """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
-    one, two = small.of(small.images_BCHW[:1]), small.of(two_of(small.images_BCHW))
+    one, two = small.only(1), small.only(2)  # labels tell what goes from item to item
     recording = record(model, one, may_be_block)
     removals = Removals(model, one, recording.result)
     blocks = find_blocks(model, recording, removals, _phase(monitor, "looking for blocks"))
@@ -57,9 +58,7 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
     checks = Checks(model, one, recording)
     checked = checks.of(groups, _phase(monitor, "checking each"))
     monitor.step("checking all together", 0, 1)
-    if small is not full and checks.why_not_together(
-        checked.groups, [full.of(full.images_BCHW[:1])]
-    ):
+    if small is not full and checks.why_not_together(checked.groups, [full.only(1)]):
         return _found(model, full, full, monitor)  # it goes other ways with larger images
     failing = checks.failing_together(checked.groups, [two])
     monitor.step("checking all together", 1, 1)
@@ -81,26 +80,25 @@ def _phase(monitor: Monitor, name: str) -> Step:
 
 
 def _check_runs(model: nn.Module, example: Example) -> None:
-    images = example.images_BCHW
-    shape = "×".join(map(str, images.shape[1:]))
+    shape, kind = example.shape, "images" if example.is_of_images else "items"
     try:
         first, second = example(model), example(model)
     except EngineError:
         raise
     except NETWORK_ERRORS as error:
         raise EngineError(
-            f"the network does not run on images of {shape}: {in_short(error)}{_expected(model)}; "
+            f"the network does not run on {kind} of {shape}: {in_short(error)}{_expected(model)}; "
             "say what it takes with --input CxHxW, such as --input 3x224x224"
         ) from error
     if not first.isfinite().all():
         raise EngineError(
-            f"the network's output on images of {shape} is not finite; its weights may be damaged, "
-            "or meant for images of another range"
+            f"the network's output on {kind} of {shape} is not finite; its weights may be damaged, "
+            f"or meant for {kind} of another range"
         )
     if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-5, atol=1e-6):
         raise EngineError(
-            "the network gives another output each time it is run on the same images: something in "
-            "it is drawn at random in evaluation too (such as F.dropout without "
+            f"the network gives another output each time it is run on the same {kind}: something "
+            "in it is drawn at random in evaluation too (such as F.dropout without "
             "training=self.training); make its forward pass deterministic"
         )
 

@@ -29,6 +29,7 @@ from engine.pruning.structure.recording import (
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.bounds import tensors_of
 from engine.pruning.surgery.tensors import forget_kept_tensors
+from engine.tasks.batch import as_arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +125,8 @@ class Place:
 
 def of_network(model: nn.Module, example: Example, called: Iterable[str]) -> Place:
     """The whole network on an example; `called` are the modules that ran."""
-    images = (example.images_BCHW,)
-    return Place("", model, images, {}, example.take, frozenset(called))
+    args, kwargs = as_arguments(example.inputs)
+    return Place("", model, args, kwargs, example.take, frozenset(called))
 
 
 def of_block(path: str, block: nn.Module, call: Call, called: Iterable[str]) -> Place:

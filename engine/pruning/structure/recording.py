@@ -13,6 +13,8 @@ from torch.utils._pytree import tree_map
 
 from engine.models.outputs import output_of
 from engine.runtime.attention import attention_in_the_open
+from engine.tasks import Inputs
+from engine.tasks.batch import mapped, run_on, tensors_of
 
 # What a forward pass raises whose sizes do not fit: anybody's code, and torch's own.
 NETWORK_ERRORS = (
@@ -31,22 +33,35 @@ Run = Callable[[Callable[..., Any]], Tensor]  # what a network gives on an examp
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A few images to run a network on, and the name of its output where it has several."""
+    """A few items to run a network on, and the name of its output where it has several."""
 
-    images_BCHW: Tensor
+    inputs: Inputs
     output: str | None = None
 
     def __call__(self, model: Callable[..., Any]) -> Tensor:
         """The network's logits."""
-        return self.take(model(self.images_BCHW.clone()))
+        return self.take(run_on(model, mapped(self.inputs, Tensor.clone)))
 
     def take(self, result: object) -> Tensor:
         """The logits in what a network gives."""
         return output_of(result, self.output)
 
-    def of(self, images_BCHW: Tensor) -> Example:
-        """The same with other images."""
-        return Example(images_BCHW, self.output)
+    def of(self, inputs: Inputs) -> Example:
+        """The same with other items."""
+        return Example(inputs, self.output)
+
+    def only(self, count: int) -> Example:
+        """The same with so many of the items; where there are fewer, with some of them again."""
+        return self.of(mapped(self.inputs, lambda x: torch.cat([x] * count)[:count]))
+
+    @property
+    def is_of_images(self) -> bool:
+        return isinstance(self.inputs, Tensor) and self.inputs.dim() == 4
+
+    @property
+    def shape(self) -> str:
+        """Of an item, for people."""
+        return ", ".join("×".join(map(str, x.shape[1:])) for x in tensors_of(self.inputs))
 
 
 @dataclass(frozen=True, eq=False)

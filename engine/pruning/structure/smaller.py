@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -20,23 +19,20 @@ LEAST_SAVED = 1.5  # times fewer pixels in height and width, or it is not worth 
 def smaller(model: nn.Module, example: Example) -> Example:
     """Smaller images, where the network runs on them, goes the same way (a Swin does not shift
     windows as large as the image) and gives an output of the same shape."""
-    images = example.images_BCHW
-    if images.dim() != 4 or min(images.shape[2:]) < LEAST_SAVED * SMALL:
+    images = example.inputs
+    if not example.is_of_images or not isinstance(images, Tensor):
+        return example
+    if min(images.shape[2:]) < LEAST_SAVED * SMALL:
         return example
     small = example.of(images[:1, :, :SMALL, :SMALL].contiguous())
     try:
         found, its_way = _followed(model, small)
     except (*NETWORK_ERRORS, EngineError):
         return example
-    expected, way = _followed(model, example.of(images[:1]))
+    expected, way = _followed(model, example.only(1))
     if found.shape != expected.shape or its_way != way or not bool(found.isfinite().all()):
         return example
     return example.of(images[:, :, :SMALL, :SMALL].contiguous())
-
-
-def two_of(images_BCHW: Tensor) -> Tensor:
-    """Two images: labels tell what goes from image to image by there being more than one."""
-    return torch.cat((images_BCHW, images_BCHW))[:2]
 
 
 def _followed(model: nn.Module, example: Example) -> tuple[Tensor, list[tuple[int, object]]]:

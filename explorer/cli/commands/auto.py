@@ -6,11 +6,13 @@ import asyncio
 
 from engine.contracts.codec import encode_object
 from engine.contracts.doubts import Doubt
+from engine.contracts.networks import DataDescription
 from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
 from explorer.session.accepting import Accept
+from explorer.session.documents import RunDocument
 from explorer.session.events import RunBegun, SessionEvent
 from explorer.session.factories import Allow
 from explorer.session.open_run import Request
@@ -33,7 +35,7 @@ def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
         async def allow(question: str) -> bool:
             return not as_json and reporter.asks(question)
 
-        settings, summary = asyncio.run(_grow(request, reporter, accept, allow))
+        document, summary = asyncio.run(_grow(request, reporter, accept, allow))
     if as_json:
         print_json(summary)
     else:
@@ -41,14 +43,14 @@ def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
 
         print_tree(summary.nodes, best=summary.best.name)
         print_doubts(summary.doubts)
-        say(decided_by(settings))
+        say(decided_by(document.settings, document.data))
         say(f"stopped: {summary.stopped}")
         say(f"best: {summary.best.name}   store: {summary.store}")
 
 
 async def _grow(
     request: Request, reporter: Reporter, accept: Accept, allow: Allow
-) -> tuple[Settings, TreeSummary]:
+) -> tuple[RunDocument, TreeSummary]:
     begun: list[RunBegun] = []
 
     def listen(event: SessionEvent) -> None:
@@ -58,13 +60,15 @@ async def _grow(
 
     async with session_of(request, listen, accept, allow) as session:
         outcome = await session.grow()
-        return session.settings, summary_of(session, outcome, *begun)
+        return session.document, summary_of(session, outcome, *begun)
 
 
-def decided_by(settings: Settings) -> str:
+def decided_by(settings: Settings, data: DataDescription) -> str:
     """By what the structures were ranked, and the candidates chosen."""
     scoring = settings.scoring
-    looked_at = CRITERIA[scoring.criterion].format(images=scoring.criterion_samples)
+    items = "images" if data.row == "image" else "items"
+    of_each = f"{items} a class" if data.classes else items
+    looked_at = CRITERIA[scoring.criterion].format(items=f"{scoring.criterion_samples} {of_each}")
     return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
 
 

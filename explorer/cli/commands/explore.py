@@ -8,7 +8,7 @@ import sys
 
 from engine.contracts.errors import UsageError
 from explorer.session.model_source import source_of
-from explorer.session.named_files import check_data, is_store
+from explorer.session.named_files import is_store
 from explorer.session.open_run import Request
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
@@ -19,7 +19,7 @@ def explore(request: Request | None) -> int:
     if request is not None:
         # A misspelled name is told before the screen changes.
         path = source_of(request).path
-        check_data(request.data or "")
+        request.check_data()
         if path is not None and not sys.stdout.isatty() and is_store(path):
             from explorer.cli.commands.log_show import log
 

@@ -38,6 +38,14 @@ class Named:
     data: str | None = None
     input: str | None = None
     output: str | None = None
+    task: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the data are that it is to be run on, empty for none."""
+        if self.task is not None:
+            return self.task
+        return full_path(self.data) if self.data is not None else ""
 
     @property
     def random_weights(self) -> bool:
@@ -54,8 +62,8 @@ def structure(named: Named, *, as_json: bool) -> None:
         )
     if named.data is not None:
         check_data(named.data)
-        if named.input is not None:
-            raise UsageError("--data says already how large images are; leave --input out")
+    if named.place and named.input is not None:
+        raise UsageError("the data say already what the network takes; leave --input out")
     job = DescribeStructure(
         source.arch,
         named.trust_pickle,
@@ -75,9 +83,10 @@ def structure(named: Named, *, as_json: bool) -> None:
 def _places(named: Named, source: ModelSource) -> Places:
     arch = source.arch or ""
     return Places(
-        data=full_path(named.data) if named.data is not None else "",
+        data=named.place,
         checkpoint=str(source.path.absolute()) if source.path is not None else "",
         factory=factory_here(arch) if is_persons(arch) else None,
+        task=factory_here(named.task) if named.task is not None else None,
     )
 
 
@@ -131,7 +140,10 @@ def _block_told(block: Block) -> BlockTold:
 def _print(found: StructureDescribed) -> None:
     structure = found.structure
     shape = "×".join(map(str, found.input_shape))
-    say(f"{found.network} on images of {shape}; its classifier is {structure.output_module or '-'}")
+    taken = "images" if len(found.input_shape) == 3 else "items"
+    say(
+        f"{found.network} on {taken} of {shape}; its classifier is {structure.output_module or '-'}"
+    )
     if structure.blocks:
         _print_blocks(structure)
     for line in (*_group_lines(structure), *_frozen_lines(structure)):

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode, encode_object
+from engine.contracts.errors import UsageError
 from engine.contracts.jobs import (
     Diagnosis,
     Doctor,
     JobRequest,
     Places,
+    Recipe,
     Result,
     Trained,
     TrainFromScratch,
 )
-from engine.contracts.options import check_name, check_short_name
+from engine.contracts.options import SettingValue, check_name
+from engine.contracts.references import factory_here, name_of
+from engine.contracts.settings import Settings, with_values
+from engine.contracts.short_names import RESNET, short_name
 from engine.contracts.spool import log_path
 from explorer.cli.console import say
 from explorer.cli.json_types import Machine, NetworkTrained, print_json
@@ -27,11 +35,13 @@ from explorer.cli.temporary import temporary_folder
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.data_places import full_path
 from explorer.session.events import JobAsked, JobTold
+from explorer.session.model_source import ModelSource, is_network, source_of
 from explorer.session.named_files import check_data, check_output, expanded
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import printed
 
 SHORTCUTS = ("A", "B", "conv")
+SCHEDULES = ("one-cycle", "step", "cosine")
 
 
 def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
@@ -50,17 +60,76 @@ def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
         return asyncio.run(work())
 
 
-def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Request:
+    """What the user asked to train; `settings` holds those that were given."""
+
+    model: str
+    weights: Path | None
+    width: int
+    shortcut: str
+    output_key: str | None
+    data: str
+    epochs: int
+    schedule: str
+    settings: Mapping[str, SettingValue]
+    device: str = "auto"
+    threads: int | None = None
+    output: Path | None = None
+    arch: str | None = None
+    random_weights: bool = False
+
+    def recipe(self, settings: Settings) -> Recipe:
+        """The recipe that the settings make."""
+        training = settings.training
+        return Recipe(
+            epochs=self.epochs,
+            learning_rate=training.learning_rate,
+            batch_size=training.batch_size,
+            weight_decay=training.weight_decay,
+            seed=settings.seed,
+            optimiser=training.optimiser,
+            schedule=self.schedule,
+            warmup_epochs=training.warmup_epochs,
+            label_smoothing=training.label_smoothing,
+            mixup=training.mixup,
+            accumulate=training.accumulate,
+            norms=training.norms,
+        )
+
+
+def train(request: Request, *, as_json: bool) -> None:
     """Trains a network and writes it."""
-    check_short_name(job.arch)
-    check_name("shortcut", job.shortcut, SHORTCUTS)
-    check_data(data)
-    output = expanded(output).absolute()
+    source = _source_of(request)
+    settings = with_values(Settings(), request.settings)
+    check_name("shortcut", request.shortcut, SHORTCUTS)
+    check_name("schedule", request.schedule, SCHEDULES)
+    check_data(request.data)
+    arch = request.model if source is None else source.arch or ""
+    output = expanded(request.output or f"{_short_name(request.model)}.pt").absolute()
     check_output(output, "--output")
-    places = Places(data=full_path(data), output=str(output))
-    result = cast(
-        Trained, _run_in_a_folder(JobRequest(uuid.uuid4().hex, job, f"train {job.arch}", places))
+    begin = "" if source is None or source.path is None else str(source.path.absolute())
+    if begin and os.path.realpath(begin) == os.path.realpath(output):
+        raise UsageError(
+            f"{output} is what the training begins with; name another file with --output"
+        )
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
+    job = TrainFromScratch(
+        arch,
+        request.recipe(settings),
+        request.width,
+        request.shortcut,
+        request.device,
+        request.threads,
+        **vars(replace(settings.data.reading, transforms=transforms)),
+        output=request.output_key,
     )
+    places = Places(
+        data=full_path(request.data), checkpoint=begin, output=str(output), transforms=transforms
+    )
+    asked = JobRequest(uuid.uuid4().hex, job, f"train {_short_name(request.model)}", places)
+    result = cast(Trained, _run_in_a_folder(asked))
     if as_json:
         print_json(_as_printed(job, result, output))
         return
@@ -71,6 +140,42 @@ def train(job: TrainFromScratch, data: str, output: Path, *, as_json: bool) -> N
         f"{with_unit('params', result.metrics.get('params'))} parameters",
     )
     say(f"{output}: {', '.join(words)}")
+
+
+def _source_of(request: Request) -> ModelSource | None:
+    """The network or checkpoint that is meant, None for a short name such as `resnet20`."""
+    if not is_network(request.model) and not os.path.lexists(expanded(request.model)):
+        _check_short_name(request)
+        if request.weights is not None:
+            raise UsageError(
+                f"--weights is for a network by reference; to go on from {request.weights}, give "
+                "that file as MODEL"
+            )
+        return None
+    is_random = is_network(request.model) and request.weights is None
+    return source_of(replace(request, random_weights=is_random))
+
+
+def _check_short_name(request: Request) -> None:
+    """Raises SettingsError for no short name, UsageError for options that its family has not."""
+    if short_name(request.model).kind == RESNET:
+        return
+    given = {"width": request.width != TrainFromScratch.width,
+             "shortcut": request.shortcut != TrainFromScratch.shortcut}  # fmt: skip
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"--{name} is for resnet20, resnet56 and the like; leave it out for {request.model}"
+            )
+
+
+def _short_name(model: str) -> str:
+    """What the checkpoint is called unless told: the network, or `-trained` behind a file."""
+    if is_network(model):
+        return name_of(model)
+    if os.path.lexists(expanded(model)):
+        return f"{expanded(model).stem or 'network'}-trained"
+    return model
 
 
 def _as_printed(job: TrainFromScratch, result: Trained, output: Path) -> NetworkTrained:

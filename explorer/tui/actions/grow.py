@@ -35,7 +35,8 @@ async def branch(at: Context) -> None:
         return
     steering, node = there
     taken = [c.structure for c in steering.store.children(node.id) if c.kept]
-    request = await at.ask(BranchDialog(at.state.live.objects[node.name], taken))
+    unit = _unit_word(at.state)
+    request = await at.ask(BranchDialog(at.state.live.objects[node.name], taken, unit))
     if request is not None:
         at.run_or_notify(lambda: steering.branch(node, request))
 
@@ -69,11 +70,18 @@ def _candidate_dialog(
     return CandidateDialog(
         state.live.objects[parent.name],
         [(path, score, path not in fixed) for path, score in ranked],
-        max_filters=spare,
+        max_units=spare,
         usual_count=usual[0] if usual else min(16, spare),
         criterion=proposed.criterion or scoring.criterion,
         allocation=scoring.allocation,
+        unit=_unit_word(state),
     )
+
+
+def _unit_word(state: AppState) -> str:
+    """What units of the run's network are called."""
+    root = structure_of_root(state.open_session.document)
+    return "filter" if root is None else root.unit_word
 
 
 ACTIONS: dict[str, Action] = {

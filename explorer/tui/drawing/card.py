@@ -130,7 +130,7 @@ class _Table:
             parts[figure.part] = [[]]
             if figure.part is Part.SIMILARITY:
                 parts[Part.BARS] = self._bars()
-        margin = margin_pieces(card.margin, self._suggested_structure(), self.width)
+        margin = margin_pieces(card.margin, self._suggested_structure(), self.width, self._unit())
         if margin:
             parts[Part.MARGIN] = [margin]
         if card.reason and card.kept is None:
@@ -291,6 +291,11 @@ class _Table:
     def _suggested_structure(self) -> str | None:
         names = {c.name: c.structure for c in self.card.candidates}
         return names.get(self.card.suggested or "")
+
+    def _unit(self) -> str:
+        """What the candidate loses that is not without a layer."""
+        others = (c.structure for c in self.card.candidates if c.structure != "layer")
+        return next(others, "filter")
 
     def _bottom(self) -> Line:
         card = self.card

@@ -53,11 +53,15 @@ def key_pieces(
     return pieces if len(choices) <= 1 else key_pieces(choices[:-1], width, keymap)
 
 
-def margin_pieces(margin: Margin | None, suggested: str | None, width: int) -> list[Piece]:
-    """The margin with its interval, and what it says; in a warning tone where it says nothing."""
+def margin_pieces(
+    margin: Margin | None, suggested: str | None, width: int, unit: str = "filter"
+) -> list[Piece]:
+    """The margin of the layer candidate over the one without units, with its interval, and what it
+    says; in a warning tone where it says nothing."""
     if margin is None:
         return []
-    value = f"margin L−F {fig.signed(margin.value, 4)}"
+    sides = f"L−{unit[:1].upper()}"
+    value = f"margin {sides} {fig.signed(margin.value, 4)}"
     if margin.low is None or margin.high is None:
         return [(fig.first_fitting([f"{value}  (no interval)", value], width), "")]
     interval = f"[{fig.signed(margin.low, 4)}, {fig.signed(margin.high, 4)}]"
@@ -67,16 +71,16 @@ def margin_pieces(margin: Margin | None, suggested: str | None, width: int) -> l
             f"{value} {interval}  too close to call (the 95 % interval holds {turns})",
             f"{value} {interval}  too close to call (95 % holds {turns})",
             f"{value} {interval}  too close to call",
-            f"L−F {fig.signed(margin.value, 4)} {interval} too close to call",
+            f"{sides} {fig.signed(margin.value, 4)} {interval} too close to call",
             f"{fig.signed(margin.value, 4)} {interval} too close",
             f"{fig.signed(margin.value, 4)} too close to call",
             "too close",
         ], width), "warning")]  # fmt: skip
-    to = f"→ {suggested or ('layer' if margin.value >= 0 else 'filter')}"
+    to = f"→ {suggested or ('layer' if margin.value >= 0 else unit)}"
     return [(fig.first_fitting([
         f"{value}  {interval}  {to}",
-        f"L−F {fig.signed(margin.value, 4)} {interval} {to}",
-        f"L−F {fig.signed(margin.value, 4)} {to}",
+        f"{sides} {fig.signed(margin.value, 4)} {interval} {to}",
+        f"{sides} {fig.signed(margin.value, 4)} {to}",
         to,
     ], width), "")]  # fmt: skip
 

@@ -94,9 +94,10 @@ def _stage_rows(
     rows = []
     for name in dict.fromkeys(name for each in stages for name in each):
         found = [each.get(name) for each in stages]
+        unit = next(stage.unit for stage in found if stage is not None)
         counts = {
             "blocks": [None if s is None else s.num_blocks for s in found],
-            "filters": [None if s is None else s.num_units for s in found],
+            f"{unit}s": [None if s is None else s.num_units for s in found],
         }
         for what, values in counts.items():
             row = figure_row(Measure(what, what, what, "", ",.0f", "neither"), values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -41,27 +41,28 @@ _CHOSEN_BY = ("similarity", "val_accuracy", "macs_reduction")  # measures of a c
 
 
 class CandidateDialog(Dialog[CandidateRequest]):
-    """A request: the block that goes, or how many filters, in place of the usual candidates."""
+    """A request: the block that goes, or how many units, in place of the usual candidates."""
 
-    DEFAULT_CSS = "CandidateDialog { #kinds, #layer, #filter { height: auto; } }"
+    DEFAULT_CSS = "CandidateDialog { #kinds, #layer, #units { height: auto; } }"
 
     def __init__(
         self,
         parent: NodeView,
         blocks: Sequence[Block],
-        max_filters: int,
+        max_units: int,
         usual_count: int,
         criteria: Sequence[str] = tuple(CRITERIA),
         criterion: str = "kl",
         allocation: str = "uniform",
+        unit: str = "filter",
     ) -> None:
         super().__init__(f"Another candidate of {parent.name}")
         self.blocks = tuple(blocks)
         self.criterion = criterion
         no_layer = not any(removable for _, _, removable in self.blocks)
-        missing = [*(["layer"] if no_layer else []), *(["filter"] if max_filters < 1 else [])]
-        self.structure = Choice(("layer", "filter"), "layer", unavailable=missing, id="structure")
-        self.count = NumberInput(min(usual_count, max_filters), 1, max_filters, id="count")
+        missing = [*(["layer"] if no_layer else []), *([unit] if max_units < 1 else [])]
+        self.structure = Choice(("layer", unit), "layer", unavailable=missing, id="structure")
+        self.count = NumberInput(min(usual_count, max_units), 1, max_units, id="count")
         self.usual_count = usual_count
         self.allocation = Choice(ALLOCATIONS, allocation, id="allocation")
         self.criteria = Choice(
@@ -71,10 +72,10 @@ class CandidateDialog(Dialog[CandidateRequest]):
     def body(self) -> ComposeResult:
         yield _row("Remove    ", self.structure)
         yield _row("Scored by ", self.criteria)
-        with ContentSwitcher(id="kinds", initial=self.structure.chosen or "layer"):
+        with ContentSwitcher(id="kinds", initial=self._page()):
             with Vertical(id="layer"):
                 yield PickList(*self._options())
-            with Vertical(id="filter"):
+            with Vertical(id="units"):
                 hint = f"1 to {self.count.high:,}, usually {self.usual_count:,}"
                 yield NumberRow("How many  ", self.count, hint=hint)
                 yield _row("Taken     ", self.allocation)
@@ -99,13 +100,17 @@ class CandidateDialog(Dialog[CandidateRequest]):
         if kind is None:
             self.complain("nothing is left here that may be removed")
             return
-        self.query_one(ContentSwitcher).current = kind
+        self.query_one(ContentSwitcher).current = self._page()
         if kind == "layer":
             options = self.query_one(OptionList)
             if options.highlighted is None:
                 options.action_first()
         if focus:
             self.structure.focus()
+
+    def _page(self) -> str:
+        """The id of the part that belongs to what is chosen."""
+        return "layer" if self.structure.chosen in ("layer", None) else "units"
 
     def _options(self) -> list[Option]:
         """The blocks in the order given; a bar shows each score as a part of the largest."""
@@ -140,10 +145,10 @@ class CandidateDialog(Dialog[CandidateRequest]):
             if place is None:
                 raise ValueError("choose a block")
             edit = RemoveBlocks((self.blocks[place][0],))
-        elif self.structure.chosen == "filter":
-            edit = RemoveUnits(self.count.number(), self.allocation.chosen)
-        else:
+        elif self.structure.chosen is None:
             raise ValueError("nothing is left here that may be removed")
+        else:
+            edit = RemoveUnits(self.count.number(), self.allocation.chosen)
         chosen = self.criteria.chosen
         return CandidateRequest(edit, chosen if chosen != self.criterion else None)
 
@@ -151,12 +156,13 @@ class CandidateDialog(Dialog[CandidateRequest]):
 class BranchDialog(Dialog[BranchRequest]):
     """How a node is grown on from: which structure, and how many steps without asking."""
 
-    def __init__(self, node: NodeView, taken: Sequence[str] = ()) -> None:
+    def __init__(self, node: NodeView, taken: Sequence[str] = (), unit: str = "filter") -> None:
+        """`taken` are the structures whose candidates are kept, `unit` what units are called."""
         super().__init__(f"Branch from {node.name}")
-        self.taken = tuple(dict.fromkeys(each for each in taken if each in ("layer", "filter")))
+        self.taken = tuple(dict.fromkeys("layer" if t == "layer" else unit for t in taken))
         both = ("both",) if len(self.taken) == 2 else ()
         self.take = Choice(
-            ("layer", "filter", "both"), "layer", unavailable=(*self.taken, *both), id="take"
+            ("layer", unit, "both"), "layer", unavailable=(*self.taken, *both), id="take"
         )
         self.steps = NumberInput(None, 1, 1000, optional=True, id="steps")
 
@@ -178,7 +184,9 @@ class BranchDialog(Dialog[BranchRequest]):
     def answer(self) -> BranchRequest:
         if self.take.chosen is None:
             raise ValueError("both are kept here already")
-        return BranchRequest(cast(Take, self.take.chosen), self.steps.number() or 1)
+        chosen: Take = "layer" if self.take.chosen == "layer" else "filter"
+        take = "both" if self.take.chosen == "both" else chosen
+        return BranchRequest(take, self.steps.number() or 1)
 
 
 class _Marks(PickList):

@@ -152,7 +152,7 @@ def _marginal(node: NodeView) -> list[_Pair]:
         if margin.low is not None:
             text += f"  [{fig.signed(margin.low, 4)}, {fig.signed(margin.high, 4)}]"
         tone = "warning" if margin.too_close else ""
-        pairs.append(("margin L−F", text + ("  too close to call" if tone else ""), tone))
+        pairs.append(("layer's margin", text + ("  too close to call" if tone else ""), tone))
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""What may go next: the blocks by their importance, and where the least important filters sit."""
+"""What may go next: the blocks by their importance, and where the least important units sit."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ class RankingPane(LinesView, can_focus=True):
         self._removed_in: Mapping[str, str] = {}
         self._filters: Mapping[str, Collection[int]] | None = None
         self._staying: Mapping[str, str] = {}
+        self._unit = "filter"
         self._paths: list[str] = []
         self._selected: str | None = None
 
@@ -63,14 +64,16 @@ class RankingPane(LinesView, can_focus=True):
         removed_in: Mapping[str, str] | None = None,
         filters: Mapping[str, Collection[int]] | None = None,
         staying: Mapping[str, str] | None = None,
+        unit: str = "filter",
     ) -> None:
         """Shows a proposal's scores. `chosen` are the blocks that candidates remove, `removed_in`
-        by block the names of these candidates, `filters` what a filter candidate removes,
-        `staying` by block why it is never proposed."""
+        by block the names of these candidates, `filters` the units that a candidate removes,
+        `staying` by block why it is never proposed, `unit` what units are called."""
         values = scores or NO_SCORES, frozenset(chosen), removed_in or {}, filters, staying or {}
         known = self._scores, self._chosen, self._removed_in, self._filters, self._staying
-        if values == known:
+        if (values, unit) == (known, self._unit):
             return
+        self._unit = unit
         self._scores, self._chosen, self._removed_in, self._filters, self._staying = values
         self._paths = ranked(self._scores)
         if self._selected not in self._paths:
@@ -78,13 +81,14 @@ class RankingPane(LinesView, can_focus=True):
         self.repaint()
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
-        if not self._paths:
+        units = filter_lines(self._scores.units, self._filters, width, self._unit)
+        if not self._paths and not units:
             return [[(fig.cut("no scores yet: g grows this node", width), "dim")]]
         blocks = block_lines(
             self._scores.blocks, self._paths, self._chosen, self._removed_in,
             self._selected if self.has_focus else None, width, self._staying,
         )  # fmt: skip
-        return [*blocks, *filter_lines(self._scores.units, self._filters, width)]
+        return [*(blocks if self._paths else []), *units]
 
     # ------------------------------------------------------------ the cursor
 
@@ -193,21 +197,24 @@ def _log_share(value: float | None, positive: Sequence[float]) -> float:
 
 
 def filter_lines(
-    filters: Mapping[str, Sequence[float]], going: Mapping[str, Collection[int]] | None, width: int
+    filters: Mapping[str, Sequence[float]],
+    going: Mapping[str, Collection[int]] | None,
+    width: int,
+    unit: str = "filter",
 ) -> list[Line]:
-    """Per convolution how many filters go; without an edit, how many of the lowest tenth it has."""
+    """Per group how many units go; without an edit, how many of the lowest tenth it has."""
     if not filters:
         return []
     if going is not None:
         counts = {path: len(going.get(path, ())) for path in filters}
-        title = f"filters that go: {sum(counts.values())}"
+        title = f"{unit}s that go: {sum(counts.values())}"
     else:
         tenth = max(sum(map(len, filters.values())) // 10, 1)
         lowest = sorted((_importance(v), p) for p, values in filters.items() for v in values)
         counts = dict.fromkeys(filters, 0)
         for _, path in lowest[:tenth]:
             counts[path] += 1
-        title = f"where the {tenth} lowest-scored filters are"
+        title = f"where the {tenth} lowest-scored {unit}s are"
     texts = [
         f"{safe(path).removesuffix('.conv1')} {count}/{len(filters[path])}"
         for path, count in counts.items()

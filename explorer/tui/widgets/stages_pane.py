@@ -1,4 +1,4 @@
-"""What is left of the network's stages: blocks and filters against the root."""
+"""What is left of the network's stages against the root: blocks, and filters or other units."""
 
 from __future__ import annotations
 
@@ -42,22 +42,23 @@ class StagesPane(LinesView):
 def stage_lines(stages: Sequence[StageView], width: int) -> list[Line]:
     """`layer1  blocks ████████░ 8/9  filters ██████░░ 112/144  widths 16 16 …`."""
     if not stages:
-        return [[(fig.cut("the stages of this family are not known", width), "dim")]]
+        return [[(fig.cut("the stages of this network are not known", width), "dim")]]
     names = [safe(stage.name, 20) for stage in stages]
     blocks = [f"{s.num_blocks}/{s.root_blocks}" for s in stages]
-    filters = [f"{s.num_units}/{s.root_units}" for s in stages]
-    name_cells, block_cells, filter_cells = (
-        max(cell_len(text) for text in texts) for texts in (names, blocks, filters)
+    units, unit_word = [f"{s.num_units}/{s.root_units}" for s in stages], f"{stages[0].unit}s"
+    name_cells, block_cells, unit_cells = (
+        max(cell_len(text) for text in texts) for texts in (names, blocks, units)
     )
     words = width >= 60
-    fixed = name_cells + block_cells + filter_cells + (8 + len("blocksfilters") if words else 6)
+    fixed = name_cells + block_cells + unit_cells
+    fixed += 8 + len("blocks") + len(unit_word) if words else 6
     bar = min(max((width - fixed) // 2, 0), _BAR)
     lines: list[Line] = []
     for place, stage in enumerate(stages):
         pieces = [(fig.pad(names[place], name_cells) + "  ", "title")]
         for word, count, whole, text, cells in (
             ("blocks", stage.num_blocks, stage.root_blocks, blocks[place], block_cells),
-            ("filters", stage.num_units, stage.root_units, filters[place], filter_cells),
+            (unit_word, stage.num_units, stage.root_units, units[place], unit_cells),
         ):
             pieces.append((f"{word} " if words else "", "dim"))
             pieces.append((_left_bar(count, whole, bar), "bar"))

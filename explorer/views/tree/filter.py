@@ -5,10 +5,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from engine.contracts.metrics import measure
 from engine.contracts.near import did_you_mean
+from engine.contracts.structure import Kind
 
 if TYPE_CHECKING:
     from explorer.views.tree.node import TreeNode
@@ -47,7 +48,10 @@ _NUMBERS |= {
     "depth": lambda node: node.name.count("."),
 }
 _WORDS: dict[str, tuple[Callable[[TreeNode], str], tuple[str, ...]]] = {
-    "structure": (lambda node: node.structure, ("layer", "filter", "head", "root")),
+    "structure": (
+        lambda node: node.structure,
+        ("layer", *get_args(Kind), "unit", "root"),
+    ),
     "state": (lambda node: node.state, ("queued", "running", "ready", "failed", "cancelled")),
 }
 _FLAGS: dict[str, Predicate] = {

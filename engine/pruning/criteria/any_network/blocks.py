@@ -1,6 +1,6 @@
 """Ways of running a network without one of its blocks.
 
-Shape legend: B images, K classes.
+Shape legend: B items, K classes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from engine.pruning.criteria.any_network.values import FORWARD_ERRORS, tolerance
 from engine.pruning.explicit import explicit
 from engine.pruning.surgery import carry_out
 from engine.pruning.surgery.stand_ins import Skip
+from engine.tasks import Batch
+from engine.tasks.batch import run_on
 
 
 class BlockWay(Protocol):
@@ -31,7 +33,7 @@ class BlockWay(Protocol):
     def cut(self) -> Cut | None: ...
 
     def logits(self, network: nn.Module, prefix: Prefix) -> Tensor:
-        """The logits (B, K) for a prefix's images, on a network that nobody else uses."""
+        """The logits (B, …, K) for a prefix's items, on a network that nobody else uses."""
 
 
 class PassedOver:
@@ -44,9 +46,8 @@ class PassedOver:
         self.wants = Wants((self.cut,))
 
     def logits(self, network: nn.Module, prefix: Prefix) -> Tensor:
-        images = prefix.images_BCHW
         with Replay(network, prefix, self.cut, {self._path: self._skip.forward}) as replay:
-            return replay(torch.arange(len(images), device=images.device))
+            return replay(torch.arange(len(prefix), device=prefix.device))
 
 
 class Removed:
@@ -59,7 +60,7 @@ class Removed:
         self._edit = explicit(Edit(LAYER, blocks=(block.path,)), structure)
 
     def logits(self, network: nn.Module, prefix: Prefix) -> Tensor:
-        return output_of(carry_out(self._edit, network)(prefix.images_BCHW)).double()
+        return output_of(run_on(carry_out(self._edit, network), prefix.inputs)).double()
 
 
 def block_way_of(
@@ -67,20 +68,20 @@ def block_way_of(
     structure: NetworkStructure,
     network: nn.Module,
     trace: Trace | None,
-    images_3CHW: Tensor,
+    few: Batch,
 ) -> BlockWay:
     """The fastest way for a block that gives what the network without it gives."""
     plain = Removed(block, structure)
     if trace is None or trace.num_calls[block.path] != 1:
         return plain
     way = PassedOver(block, trace)
-    whole = Prefix(None, network, images_3CHW, Wants())
-    expected_BK = plain.logits(network, whole)
-    tolerance = tolerance_of(expected_BK, whole.logits_BK)
+    whole = Prefix(None, network, few, Wants())
+    expected = plain.logits(network, whole)
+    tolerance = tolerance_of(expected, whole.logits)
     if tolerance is None:
         return plain
     try:
-        found_BK = way.logits(network, Prefix(trace, network, images_3CHW, way.wants))
+        found = way.logits(network, Prefix(trace, network, few, way.wants))
     except FORWARD_ERRORS:
         return plain
-    return way if bool((found_BK - expected_BK).abs().max() <= tolerance) else plain
+    return way if bool((found - expected).abs().max() <= tolerance) else plain

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from engine.contracts.networks import Execution
 from engine.measures.folding import fold_found
 from engine.runtime.device import torch_device
+from engine.tasks import Inputs
+from engine.tasks.batch import mapped, run_on
 
 
 class Copies:
@@ -45,14 +47,29 @@ def sharing_copy(network: nn.Module) -> nn.Module:
         return copy.deepcopy(network, memo)
 
 
-def network_to_run(model: nn.Module, images_BCHW: Tensor, execution: Execution) -> nn.Module:
+def bears_channels_last(model: nn.Module, example: Inputs, execution: Execution) -> bool:
+    """Whether a network runs on maps whose channels lie side by side, for which convolutions are
+    faster; one that views its maps as rows bears no other order in memory than the usual."""
+    network = sharing_copy(model).eval().to(torch_device(execution))
+    network = network.to(memory_format=torch.channels_last)
+    try:
+        with torch.no_grad():
+            run_on(network, mapped(example, Tensor.clone))
+    except RuntimeError:
+        return False
+    return True
+
+
+def network_to_run(
+    model: nn.Module, example: Inputs, execution: Execution, memory: torch.memory_format
+) -> nn.Module:
     """The network in evaluation mode, on the device that scoring runs on, batch norms folded.
 
     `model` is left alone; its tensors are shared, but for those of convolutions.
     """
     network = sharing_copy(model).eval().to(torch_device(execution))
     with torch.inference_mode(False):
-        fold_found(network, images_BCHW.clone())
+        fold_found(network, mapped(example, Tensor.clone))
     for parameter in network.parameters():
         parameter.requires_grad_(False)  # those that folding made
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=memory)

@@ -1,11 +1,12 @@
 """The KL of every block of any network, and of its units estimates that are made exact where they
 are largest.
 
-Shape legend: N images, B images of a chunk, U units, K classes, M classes that are followed.
+Shape legend: N items, B items of a chunk, U units, K classes, M classes that are followed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images
 from engine.pruning.criteria.any_network.exact import Exact, blocks_to_score, groups_to_score
+from engine.pruning.criteria.any_network.fisher import fisher, places_of
 from engine.pruning.criteria.any_network.gradients import (
     Readers,
     Tapped,
@@ -30,9 +31,9 @@ from engine.pruning.criteria.estimates import (
 from engine.pruning.criteria.sums import Sums
 from engine.pruning.scores import Scores
 from engine.runtime.attention import attention_in_the_open
-from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
+from engine.tasks import Task
 
 ESTIMATE_BYTES = 2**28  # of the estimates that wait to be made exact
 
@@ -40,8 +41,8 @@ ESTIMATE_BYTES = 2**28  # of the estimates that wait to be made exact
 def fast_scores(
     model: nn.Module,
     structure: NetworkStructure,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor = SILENT,
     *,
@@ -53,14 +54,13 @@ def fast_scores(
     """
     groups = groups_to_score(structure, crossing)
     blocks = blocks_to_score(structure)
-    images = images.to(torch_device(execution))
     sums = Sums((block.path for block in blocks), groups)
     with attention_in_the_open():
-        exact = Exact(model, blocks, structure, groups, images, data, execution)
+        exact = Exact(model, blocks, structure, groups, task, items_N, execution)
         readers = differentiable(exact)
         num_units = sum(len(of_group[0].ids_UI) for of_group in readers.values())
         at_a_time = max(1, ESTIMATE_BYTES // (4 * max(1, num_units)))
-        for ids_N in torch.arange(len(images)).split(at_a_time):
+        for ids_N in torch.arange(len(items_N)).split(at_a_time):
             estimates = _estimates(exact, readers, ids_N, execution, monitor)
             wanted = {path: worth_exact(kl_NU) for path, kl_NU in estimates.items()}
             found = exact.sums_over(ids_N, wanted, monitor)
@@ -68,20 +68,24 @@ def fast_scores(
                 exact_U = found.units[path]
                 found.units[path] = exact_U + elsewhere(kl_NU.double(), wanted[path], exact_U)
             sums.add(found)
-    return sums.means(len(images))
+    return sums.means()
 
 
 def _estimates(
     exact: Exact, readers: Readers, ids_N: Tensor, execution: Execution, monitor: Monitor
 ) -> dict[str, Tensor]:
-    """By group, the estimated KL of each unit on each image (N, U)."""
+    """By group, the estimated KL of each unit on each item (N, U)."""
     found: dict[str, list[Tensor]] = {path: [] for path in readers}
-    done = 0
+    done, places_ND = 0, places_of(exact)
 
     def task(ids_B: Tensor) -> dict[str, Tensor]:
         monitor.check()
         with exact.copies.lent() as network:
-            return _estimate(Tapped(network, exact.pixels(ids_B), readers))
+            tapped = Tapped(network, exact.batch(ids_B), readers)
+            if tapped.logits.dim() == 2:
+                return _estimate(tapped)
+            answers = list(fisher(tapped, places_ND[ids_B]))
+        return {path: _halves([each[path] for each in answers]) for path in readers}
 
     def take(estimate: dict[str, Tensor]) -> None:
         nonlocal done
@@ -97,8 +101,12 @@ def _estimates(
     return {path: torch.cat(parts) for path, parts in found.items()}
 
 
+def _halves(twice_BU: Sequence[Tensor]) -> Tensor:
+    return 0.5 * torch.stack(list(twice_BU)).sum(0).float()
+
+
 def _estimate(tapped: Tapped) -> dict[str, Tensor]:
-    logits_BK = tapped.logits_BK
+    logits_BK = tapped.logits
     num_followed = min(NUM_CLASSES_FOLLOWED, logits_BK.shape[1])
     top_BM = logits_BK.detach().topk(num_followed, 1).indices
     followed_BM = logits_BK.gather(1, top_BM)

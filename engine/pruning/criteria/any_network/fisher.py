@@ -1,10 +1,12 @@
 """The KL of units of any network to second order, from a few backward passes.
 
-Shape legend: N images, B images of a chunk, U units, K classes, D drawn classes of an image.
+Shape legend: N items, B items of a chunk, U units, K classes, D drawn answers of an item. "…" is
+what an item's rows are along.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 import torch
@@ -13,24 +15,24 @@ from torch import Tensor
 from engine.contracts.networks import Execution
 from engine.pruning.criteria.any_network.exact import Exact
 from engine.pruning.criteria.any_network.gradients import Readers, Tapped, chunk_size
+from engine.pruning.criteria.sums import summed_by_item
 from engine.runtime.generators import generator
 from engine.runtime.progress import Monitor
 from engine.runtime.threads import in_parallel
 
-NUM_DRAWN = 4  # classes of an image, each of which takes a backward pass
+NUM_DRAWN = 4  # answers of an item, each of which takes a backward pass
 TEMPERATURE = 2.0  # of what they are drawn from: the rare answers of a sure network carry its KL
 
 
 def fisher_sums(
     exact: Exact, readers: Readers, execution: Execution, monitor: Monitor
 ) -> dict[str, Tensor]:
-    """By group, ½ E_y[(a · ∂log p(y) / ∂a)²] of each unit, summed over the images (U).
+    """By group, ½ E_y[(a · ∂log p(y) / ∂a)²] of each unit, summed over the items (U).
 
     a is what the unit gives to its readers, and y an answer of the network: all of them where there
     are few, else some that are drawn by a generator of their own. Raises Cancelled.
     """
-    num_images = len(exact.images)
-    places_ND = torch.rand((num_images, NUM_DRAWN), generator=generator("kl-fisher"))
+    num_items, places_ND = len(exact.items_N), places_of(exact)
     sums = {
         path: torch.zeros(len(of_group[0].ids_UI), dtype=torch.float64)
         for path, of_group in readers.items()
@@ -40,32 +42,49 @@ def fisher_sums(
     def task(ids_B: Tensor) -> tuple[int, dict[str, Tensor]]:
         monitor.check()
         with exact.copies.lent() as network:
-            tapped = Tapped(network, exact.pixels(ids_B), readers)
-            return len(ids_B), _fisher(tapped, places_ND[ids_B])
+            tapped = Tapped(network, exact.batch(ids_B), readers)
+            return len(ids_B), _summed(fisher(tapped, places_ND[ids_B]))
 
     def take(found: tuple[int, dict[str, Tensor]]) -> None:
         nonlocal done
         for path, sums_U in found[1].items():
             sums[path] += sums_U
         done += found[0]
-        monitor.step("estimating", done, num_images)
+        monitor.step("estimating", done, num_items)
 
     if readers:
-        chunks = torch.arange(num_images).split(chunk_size(exact))
+        chunks = torch.arange(num_items).split(chunk_size(exact))
         in_parallel([partial(task, ids_B) for ids_B in chunks], execution, take)
     return sums
 
 
-def _fisher(tapped: Tapped, places_BD: Tensor) -> dict[str, Tensor]:
-    log_p_BK = tapped.logits_BK.log_softmax(1)
-    answers_BD, weights_BD = _answers(log_p_BK.detach().double(), places_BD)
-    sums: dict[str, Tensor] = {}
+def places_of(exact: Exact) -> Tensor:
+    """Where in the distribution of each row its answers are drawn (N, D, …)."""
+    shape = (len(exact.items_N), NUM_DRAWN, *exact.few.targets.shape[1:])
+    return torch.rand(shape, generator=generator("kl-fisher"))
+
+
+def fisher(tapped: Tapped, places_BD: Tensor) -> Iterator[dict[str, Tensor]]:
+    """By group, each unit's KL on each item to second order, twice (B, U): so much of it for each
+    answer that is drawn."""
+    log_p = tapped.logits.log_softmax(-1)
+    is_one_row = log_p.dim() == 2
+    answer = _answers if is_one_row else _answers_of_rows
+    answers_BD, weights_BD = answer(log_p.detach().double(), places_BD)
     for d in range(answers_BD.shape[1]):
-        chosen_B = log_p_BK.gather(1, answers_BD[:, d : d + 1])[:, 0]
+        chosen = log_p.gather(-1, answers_BD[:, d, ..., None])[..., 0]
+        chosen_B = summed_by_item(chosen, tapped.targets)
         changes = tapped.changes(chosen_B, more=d < answers_BD.shape[1] - 1)
-        for path, change_BU in changes.items():
-            halves_U = 0.5 * (weights_BD[:, d : d + 1] * change_BU.double().square()).sum(0).cpu()
-            sums[path] = sums[path] + halves_U if path in sums else halves_U
+        weights_B1 = weights_BD[:, d : d + 1]
+        yield {path: weights_B1 * each.double().square() for path, each in changes.items()}
+
+
+def _summed(found: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
+    sums: dict[str, Tensor] = {}
+    for answer in found:
+        for path, twice_BU in answer.items():
+            sum_U = 0.5 * twice_BU.sum(0).cpu()
+            sums[path] = sums[path] + sum_U if path in sums else sum_U
     return sums
 
 
@@ -83,3 +102,13 @@ def _answers(log_p_BK: Tensor, places_BD: Tensor) -> tuple[Tensor, Tensor]:
     answers_BD = torch.searchsorted(log_q_BK.exp().cumsum(1), quantiles_BD)
     answers_BD.clamp_max_(num_classes - 1)
     return answers_BD, (log_p_BK - log_q_BK).gather(1, answers_BD).exp() / num_drawn
+
+
+def _answers_of_rows(log_p: Tensor, places_BD: Tensor) -> tuple[Tensor, Tensor]:
+    """Answers of the network to all rows of an item at once. What one row answers says nothing of
+    another's, so that the square of the sum over rows has the sum of their squares for its mean."""
+    steps = log_p.exp().cumsum(-1)  # (B, …, K)
+    quantiles = places_BD.to(steps).movedim(1, -1).contiguous()
+    answers = torch.searchsorted(steps, quantiles).clamp_max_(log_p.shape[-1] - 1).movedim(-1, 1)
+    num_drawn = places_BD.shape[1]
+    return answers, steps.new_full((len(log_p), num_drawn), 1 / num_drawn)

@@ -1,6 +1,6 @@
 """Gradients where the units of a network are read.
 
-Shape legend: B images of a chunk, C channels, H height, W width, U units, K classes.
+Shape legend: B items of a chunk, U units, K classes. "…" is what an item's rows are along.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from engine.pruning.criteria.any_network.values import (
     first_tensor,
     with_first_tensor,
 )
+from engine.tasks import Batch
+from engine.tasks.batch import run_on
 
 GRAPH_BYTES = 2**28  # of the values of one chunk's forward pass, which backward passes need
-MOST_IMAGES = 64  # of a chunk
+MOST_ITEMS = 64  # of a chunk
 
 Readers = Mapping[str, Sequence[Reader]]  # by group
 
@@ -33,14 +35,14 @@ class Tapped:
     def __init__(
         self,
         network: nn.Module,
-        images_BCHW: Tensor,
+        batch: Batch,
         readers: Readers,
     ) -> None:
-        self._readers, self._num_images = readers, len(images_BCHW)
+        self._readers, self.targets = readers, batch.targets
         self._taps: list[tuple[str, Tensor]] = []
         paths = {reader.path for of_group in readers.values() for reader in of_group}
         with torch.enable_grad(), self._hooks(network, paths):
-            self.logits_BK = output_of(network(images_BCHW))
+            self.logits = output_of(run_on(network, batch.inputs))
 
     @contextmanager
     def _hooks(self, network: nn.Module, paths: set[str]) -> Iterator[None]:
@@ -67,7 +69,7 @@ class Tapped:
                 handle.remove()
 
     def changes(self, of_B: Tensor, more: bool) -> dict[str, Tensor]:
-        """By how much silencing each unit changes a function of the images' logits, to first order
+        """By how much silencing each unit changes a function of the items' logits, to first order
         (B, U), by group. `more`: there will be another function."""
         gradients = torch.autograd.grad(
             of_B.sum(), [x for _, x in self._taps], retain_graph=more, allow_unused=True
@@ -76,11 +78,11 @@ class Tapped:
         for (path, x), gradient in zip(self._taps, gradients, strict=True):
             if gradient is not None:
                 by_path.setdefault(path, []).append(-gradient * x.detach())
-        zeros_B = self.logits_BK.new_zeros(self._num_images, 1)
+        zeros_B = self.logits.new_zeros(len(self.targets), 1)
         changes: dict[str, Tensor] = {}
         for group, readers in self._readers.items():
             parts = [
-                reader.of_units(product, self._num_images)
+                reader.of_units(product, len(self.targets))
                 for reader in readers
                 for product in by_path.get(reader.path, ())
             ]
@@ -90,18 +92,18 @@ class Tapped:
 
 
 def differentiable(exact: Exact) -> Readers:
-    """The readers of those groups through which gradients can be taken, tried on a few images."""
+    """The readers of those groups through which gradients can be taken, tried on a few items."""
     readers = {path: way.readers for path, way in exact.ways.items() if way.readers}
     try:
         with exact.copies.lent() as network:
-            tapped = Tapped(network, exact.few_3CHW, readers)
-            tapped.changes(tapped.logits_BK[:, 0], more=False)
+            tapped = Tapped(network, exact.few, readers)
+            tapped.changes(tapped.logits[..., 0], more=False)
     except FORWARD_ERRORS:
         return {}
     return readers
 
 
 def chunk_size(exact: Exact) -> int:
-    """How many images' values are kept at a time for the backward passes."""
-    bytes_an_image = exact.trace.bytes_an_image if exact.trace is not None else 0
-    return max(1, min(MOST_IMAGES, GRAPH_BYTES // max(1, bytes_an_image)))
+    """How many items' values are kept at a time for the backward passes."""
+    bytes_an_item = exact.trace.bytes_an_item if exact.trace is not None else 0
+    return max(1, min(MOST_ITEMS, GRAPH_BYTES // max(1, bytes_an_item)))

@@ -1,7 +1,7 @@
-"""A chunk of images with what is needed again of their forward pass, and runs of what is behind.
+"""A chunk of items with what is needed again of their forward pass, and runs of what is behind.
 
-Shape legend: B images of a chunk, C channels, H height, W width, U units, K classes, P (structure,
-image) pairs.
+Shape legend: B items of a chunk, C channels, H height, W width, U units, K classes, P (structure,
+item) pairs.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.trace import Cut, Place, Trace
 from engine.pruning.criteria.any_network.units import Reader
-from engine.pruning.criteria.any_network.values import first_tensor, mapped
+from engine.pruning.criteria.any_network.values import first_tensor
+from engine.pruning.criteria.any_network.values import mapped as mapped_value
+from engine.tasks import Batch, Inputs
+from engine.tasks.batch import mapped, run_on, taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +44,7 @@ class Wants:
             tuple(reader for each in many for reader in each.readers),
         )
 
-    def bytes_an_image(self, trace: Trace) -> int:
+    def bytes_an_item(self, trace: Trace) -> int:
         results = {place for cut in self.cuts for place in cut.needed} | set(self.outputs)
         kept = sum(trace.bytes_of(place) for place in results)
         return kept + sum(trace.input_bytes(place) for place in set(self.inputs))
@@ -48,19 +52,19 @@ class Wants:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """A tensor whose axis `axis` has `per_image` indices for each image of the chunk."""
+    """A tensor whose axis `axis` has `per_item` indices for each item of the chunk."""
 
     value: Tensor
-    axis: int | None  # None: it is the same whatever the images
-    per_image: int = 1
+    axis: int | None  # None: it is the same whatever the items
+    per_item: int = 1
 
-    def of(self, images_P: Tensor) -> Tensor:
+    def of(self, items_P: Tensor) -> Tensor:
         if self.axis is None:
             return self.value.clone()
-        if self.per_image == 1:
-            return self.value.index_select(self.axis, images_P)
-        split = self.value.unflatten(self.axis, (-1, self.per_image))
-        rows: Tensor = split.index_select(self.axis, images_P).flatten(self.axis, self.axis + 1)
+        if self.per_item == 1:
+            return self.value.index_select(self.axis, items_P)
+        split = self.value.unflatten(self.axis, (-1, self.per_item))
+        rows: Tensor = split.index_select(self.axis, items_P).flatten(self.axis, self.axis + 1)
         return rows
 
 
@@ -68,34 +72,52 @@ class _Rows:
 class _Shape:
     """A tensor of which nothing but the shape is ever looked at again."""
 
-    value: Tensor  # for one image
+    value: Tensor  # for one item
     axis: int
 
-    def of(self, images_P: Tensor) -> Tensor:
+    def of(self, items_P: Tensor) -> Tensor:
         size = self.value.shape[self.axis]
         if size == 1:
             shape = list(self.value.shape)
-            shape[self.axis] = len(images_P)
+            shape[self.axis] = len(items_P)
             return self.value.expand(shape)
-        return self.value.repeat_interleave(len(images_P), self.axis)
+        return self.value.repeat_interleave(len(items_P), self.axis)
 
 
 class Prefix:
-    """Some images with their logits, and what their forward pass gave where it is needed again."""
+    """Some items with their logits, and what their forward pass gave where it is needed again."""
 
-    def __init__(
-        self, trace: Trace | None, network: nn.Module, images_BCHW: Tensor, wants: Wants
-    ) -> None:
-        self.images_BCHW = images_BCHW
+    def __init__(self, trace: Trace | None, network: nn.Module, batch: Batch, wants: Wants) -> None:
+        self._batch = batch
+        self.targets = batch.targets
         self.results: dict[Place, Any] = {}
-        self.inputs: dict[Place, Tensor] = {}
+        self.inputs_at: dict[Place, Tensor] = {}
         self.outputs: dict[Place, Tensor] = {}
         self.activity: dict[Reader, Tensor] = {}  # (B, U): of what is silenced, the absolute sum
         self._trace, self._wants = trace, wants
         self._over = {place for cut in wants.cuts for place in cut.over}
         self._needed = {place for cut in wants.cuts for place in cut.needed}
         with self._watching(network):
-            self.logits_BK = output_of(network(images_BCHW)).double()
+            self.logits = output_of(run_on(network, batch.inputs)).double()
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    @property
+    def device(self) -> torch.device:
+        return self.logits.device
+
+    def inputs_of(self, items_P: Tensor) -> Inputs:
+        """What the network got for some of the items."""
+        return taken(self._batch.inputs, items_P)
+
+    def shapes_of(self, num_items: int) -> Inputs:
+        """Inputs for so many items, of which nothing but the shape counts."""
+        return mapped(self._batch.inputs, lambda x: x[:1].expand(num_items, *x.shape[1:]))
+
+    @property
+    def inputs(self) -> Inputs:
+        return self._batch.inputs
 
     @contextmanager
     def _watching(self, network: nn.Module) -> Iterator[None]:
@@ -136,9 +158,9 @@ class Prefix:
 
     def _note_input(self, place: Place, x: Tensor, readers: Iterable[Reader]) -> None:
         if place in self._wants.inputs:
-            self.inputs[place] = x.clone()
+            self.inputs_at[place] = x.clone()
         for reader in readers:
-            activity_BU = reader.of_units(x.abs(), len(self.images_BCHW))
+            activity_BU = reader.of_units(x.abs(), len(self))
             before_BU = self.activity.get(reader)
             self.activity[reader] = activity_BU if before_BU is None else activity_BU + before_BU
 
@@ -150,12 +172,12 @@ class Prefix:
             axis = next(axes, None)
             if axis is None:
                 return _Rows(value.clone(), None)
-            per_image = value.shape[axis] // len(self.images_BCHW)
+            per_item = value.shape[axis] // len(self)
             if place in self._needed:  # a copy: the network may overwrite its own
-                return _Rows(value.clone(), axis, per_image)
-            return _Shape(value.narrow(axis, 0, per_image).clone(), axis)
+                return _Rows(value.clone(), axis, per_item)
+            return _Shape(value.narrow(axis, 0, per_item).clone(), axis)
 
-        return mapped(keep, Tensor, output)
+        return mapped_value(keep, Tensor, output)
 
 
 class Replay:
@@ -175,7 +197,7 @@ class Replay:
         self._network, self._prefix, self._cut = network, prefix, cut
         self._stand_ins = dict(stand_ins or {})
         self._counts: Counter[str] = Counter()
-        self._images_P: Tensor = prefix.images_BCHW.new_empty(0)
+        self._items_P = torch.empty(0, dtype=torch.int64)
         self._given: Tensor | None = None
         self._own: dict[str, Any] = {}
 
@@ -195,17 +217,14 @@ class Replay:
             if own is not None:
                 module.forward = own
 
-    def __call__(self, images_P: Tensor, given: Tensor | None = None) -> Tensor:
-        """The logits (P, K) for those images of the chunk. `given`: what the call at the cut gives,
-        where it is not to run."""
-        self._images_P, self._given = images_P, given
+    def __call__(self, items_P: Tensor, given: Tensor | None = None) -> Tensor:
+        """The logits (P, …, K) for those items of the chunk. `given`: what the call at the cut
+        gives, where it is not to run."""
+        self._items_P, self._given = items_P, given
         self._counts.clear()
-        images_BCHW = self._prefix.images_BCHW
-        if self._cut.reads_images:
-            images_PCHW = images_BCHW[images_P]
-        else:
-            images_PCHW = images_BCHW[:1].expand(len(images_P), *images_BCHW.shape[1:])
-        return output_of(self._network(images_PCHW)).double()
+        prefix, reads = self._prefix, self._cut.reads_inputs
+        inputs = prefix.inputs_of(items_P) if reads else prefix.shapes_of(len(items_P))
+        return output_of(run_on(self._network, inputs)).double()
 
     def _replaying(
         self, path: str, forward: Callable[..., Any], over: Collection[Place]
@@ -215,7 +234,7 @@ class Replay:
             self._counts[path] += 1
             if place in over:
                 kept = self._prefix.results[place]
-                return mapped(lambda rows: rows.of(self._images_P), (_Rows, _Shape), kept)
+                return mapped_value(lambda rows: rows.of(self._items_P), (_Rows, _Shape), kept)
             if place == self._cut.place and self._given is not None:
                 return self._given
             return forward(*args, **kwargs)

@@ -20,6 +20,8 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from engine.models.outputs import output_of
 from engine.pruning.criteria.any_network.values import first_tensor, tensors_in
 from engine.runtime.dispatch import OperationMode
+from engine.tasks import Inputs
+from engine.tasks.batch import run_on, taken, tensors_of
 
 Place = tuple[str, int]  # a module's path, and which of its calls within a forward pass
 
@@ -43,13 +45,13 @@ class Call:
 @dataclass(frozen=True, eq=False)
 class Cut:
     """A run from a call on: the outermost calls that are over by then (they give what they gave),
-    those of them whose results are read again, and whether the images are."""
+    those of them whose results are read again, and whether the inputs are."""
 
     place: Place
     over: tuple[Place, ...]
     needed: frozenset[Place]
-    reads_images: bool
-    largest_bytes: int  # of what one operation behind gives, for one image
+    reads_inputs: bool
+    largest_bytes: int  # of what one operation behind gives, for one item
 
 
 class _Operations(OperationMode):
@@ -96,15 +98,15 @@ class _Operations(OperationMode):
 class _Pass:
     """One forward pass, watched."""
 
-    def __init__(self, network: nn.Module, images_BCHW: Tensor) -> None:
+    def __init__(self, network: nn.Module, inputs: Inputs) -> None:
         self.calls: list[Call] = []
         self.operations = _Operations()
         self._stack: list[Call] = []
         self._numbers: Counter[str] = Counter()
         with torch.no_grad(), self._hooks(network), self.operations:
-            output = network(images_BCHW)
+            output = run_on(network, inputs)
             self.operations.read(output_of(output))
-        self.images = self.operations.number(images_BCHW)
+        self.inputs = [self.operations.number(tensor) for tensor in tensors_of(inputs)]
 
     @contextmanager
     def _hooks(self, network: nn.Module) -> Iterator[None]:
@@ -145,16 +147,16 @@ class _Pass:
 
 
 class Trace:
-    """What a network's forward pass does, learnt from two of them, with two images and with three.
+    """What a network's forward pass does, learnt from two of them, with two items and with three.
 
     Whatever the network's code raises comes through.
     """
 
-    NUM_IMAGES = 3
+    NUM_ITEMS = 3
 
-    def __init__(self, network: nn.Module, images_3CHW: Tensor) -> None:
-        two, three = _Pass(network, images_3CHW[:2]), _Pass(network, images_3CHW)
-        self._operations, self._images, self.calls = three.operations, three.images, three.calls
+    def __init__(self, network: nn.Module, three_items: Inputs) -> None:
+        two, three = (_Pass(network, taken(three_items, slice(count))) for count in (2, 3))
+        self._operations, self._inputs, self.calls = three.operations, three.inputs, three.calls
         self.by_place = {call.place: call for call in self.calls}
         self.num_calls = Counter(call.place[0] for call in self.calls)
         self.output_axes: dict[Place, list[int | None]] = {}
@@ -163,24 +165,24 @@ class Trace:
         for call in self.calls:
             twin = before.get(call.place)
             shapes = [] if twin is None else list(zip(twin.shapes, call.shapes, strict=False))
-            axes = [_axis_of_images(*pair) for pair in shapes]
+            axes = [_axis_of_items(*pair) for pair in shapes]
             self.output_axes[call.place] = axes
             self.input_axes[call.place] = (
-                None if twin is None else _axis_of_images(twin.input_shape, call.input_shape)
+                None if twin is None else _axis_of_items(twin.input_shape, call.input_shape)
             )
 
     @property
-    def bytes_an_image(self) -> int:
+    def bytes_an_item(self) -> int:
         """That all operations allocate."""
-        return sum(self._operations.num_bytes) // self.NUM_IMAGES
+        return sum(self._operations.num_bytes) // self.NUM_ITEMS
 
     def bytes_of(self, place: Place) -> int:
-        """Of a call's results, for one image."""
-        return self.by_place[place].num_bytes // self.NUM_IMAGES
+        """Of a call's results, for one item."""
+        return self.by_place[place].num_bytes // self.NUM_ITEMS
 
     def input_bytes(self, place: Place) -> int:
-        """Of a call's first tensor, for one image."""
-        return self.by_place[place].input_bytes // self.NUM_IMAGES
+        """Of a call's first tensor, for one item."""
+        return self.by_place[place].input_bytes // self.NUM_ITEMS
 
     def first_call(self, paths: Sequence[str]) -> Place | None:
         """The first call of any of these modules; None where one of them is never called."""
@@ -209,8 +211,8 @@ class Trace:
             place,
             tuple(call.place for call in over),
             frozenset(needed),
-            self._is_read(self._images, not_run),
-            max(self._operations.num_bytes[here.start :], default=0) // self.NUM_IMAGES,
+            any(self._is_read(number, not_run) for number in self._inputs),
+            max(self._operations.num_bytes[here.start :], default=0) // self.NUM_ITEMS,
         )
 
     def _is_read(self, value: int, not_run: _Spans) -> bool:
@@ -229,8 +231,8 @@ class _Spans:
         return position >= 0 and operation < self._ends[position]
 
 
-def _axis_of_images(two: tuple[int, ...], three: tuple[int, ...]) -> int | None:
-    """The one axis whose size follows the number of images."""
+def _axis_of_items(two: tuple[int, ...], three: tuple[int, ...]) -> int | None:
+    """The one axis whose size follows the number of items."""
     if len(two) != len(three):
         return None
     axes = [axis for axis, (a, b) in enumerate(zip(two, three, strict=True)) if a != b]

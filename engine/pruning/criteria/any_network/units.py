@@ -1,7 +1,7 @@
 """The units of a group, silenced where they are read.
 
-Shape legend: B images of a chunk, C channels, L places (pixels, tokens), U units, I indices of a
-unit, O outputs, P (unit, image) pairs.
+Shape legend: B items of a chunk, C channels, L places (pixels, tokens), U units, I indices of a
+unit, O outputs, P (unit, item) pairs.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Reader:
     ids_UI: Tensor  # the input channels of each unit
     num_channels: int
     channel_axis: int
-    image_axis: int
+    item_axis: int
 
-    def rows(self, values: Tensor, num_images: int) -> Tensor:
+    def rows(self, values: Tensor, num_items: int) -> Tensor:
         """A value of the input's shape as (B, L, C)."""
-        values = values.movedim((self.image_axis, self.channel_axis), (0, -1))
-        return values.reshape(num_images, -1, self.num_channels)
+        values = values.movedim((self.item_axis, self.channel_axis), (0, -1))
+        return values.reshape(num_items, -1, self.num_channels)
 
-    def of_units(self, values: Tensor, num_images: int) -> Tensor:
-        """A value of the input's shape, added up by image and unit (B, U)."""
-        return self.rows(values, num_images).sum(1)[:, self.ids_UI].sum(2)
+    def of_units(self, values: Tensor, num_items: int) -> Tensor:
+        """A value of the input's shape, added up by item and unit (B, U)."""
+        return self.rows(values, num_items).sum(1)[:, self.ids_UI].sum(2)
 
     def masked(self, x: Tensor, units_P: Tensor) -> Tensor:
         """The input without one unit for each of P equal parts of the rows (of one: of all)."""
@@ -47,9 +47,9 @@ class Reader:
         shape = [1] * x.dim()
         shape[self.channel_axis] = self.num_channels
         if len(units_P) > 1:
-            num_rows = x.shape[self.image_axis]
+            num_rows = x.shape[self.item_axis]
             mask_PC = mask_PC.repeat_interleave(num_rows // len(units_P), 0)
-            shape[self.image_axis] = num_rows
+            shape[self.item_axis] = num_rows
         return x.masked_fill(mask_PC.reshape(shape), 0)
 
 
@@ -95,14 +95,14 @@ def _reader(
     axes = {(trace.input_axes[p], len(trace.by_place[p].input_shape)) for p in places}
     if len(axes) > 1 or getattr(module, "groups", 1) != 1:
         return None
-    image_axis, num_axes = axes.pop()
+    item_axis, num_axes = axes.pop()
     channel_axis = 1 if isinstance(module, nn.modules.conv._ConvNd) else num_axes - 1
     num_channels = weight.shape[consumer.axis]
-    if image_axis is None or image_axis == channel_axis:
+    if item_axis is None or item_axis == channel_axis:
         return None
     if any(shape[channel_axis] != num_channels for shape in shapes):
         return None
-    return Reader(consumer.module, ids_UI.to(weight.device), num_channels, channel_axis, image_axis)
+    return Reader(consumer.module, ids_UI.to(weight.device), num_channels, channel_axis, item_axis)
 
 
 def tensor_of(network: nn.Module, name: str) -> Tensor:
@@ -133,27 +133,27 @@ class Share:
         out: Tensor,
         x: Tensor,
         units_P: Tensor,
-        images_P: Tensor,
-        num_images: int,
+        items_P: Tensor,
+        num_items: int,
     ) -> Tensor:
-        """What the module gives on those images without one unit each, from what it gave (`out`)
+        """What the module gives on those items without one unit each, from what it gave (`out`)
         for the whole input (`x`) of the chunk."""
         ids_PI = self.reader.ids_UI[units_P]
         weight_PXO = weight_CXO[ids_PI].flatten(1, 2)
         if not isinstance(module, nn.Conv2d):
-            part_PLI = x.reshape(num_images, -1, x.shape[-1])[images_P[:, None], :, ids_PI].mT
-            before_PLO = out.reshape(num_images, -1, out.shape[-1])[images_P]
+            part_PLI = x.reshape(num_items, -1, x.shape[-1])[items_P[:, None], :, ids_PI].mT
+            before_PLO = out.reshape(num_items, -1, out.shape[-1])[items_P]
             made_PLO = torch.baddbmm(before_PLO, part_PLI, weight_PXO, alpha=-1)
             return made_PLO.reshape(-1, *out.shape[1:])
         assert not isinstance(module.padding, str)
         patches_PXL = F.unfold(
-            x[images_P[:, None], ids_PI],
+            x[items_P[:, None], ids_PI],
             module.kernel_size,
             module.dilation,
             module.padding,
             module.stride,
         )
-        before_PLO = out.permute(0, 2, 3, 1)[images_P].flatten(1, 2)
+        before_PLO = out.permute(0, 2, 3, 1)[items_P].flatten(1, 2)
         made_PLO = torch.baddbmm(before_PLO, patches_PXL.mT, weight_PXO, alpha=-1)
         maps_POHW: Tensor = made_PLO.unflatten(1, out.shape[2:]).permute(0, 3, 1, 2)
         return maps_POHW
@@ -163,7 +163,7 @@ def share_of(reader: Reader, network: nn.Module, place: Place, trace: Trace) -> 
     """A reader's share, where it can be told and to subtract it is less work than to run it."""
     module = network.get_submodule(reader.path)
     width = reader.ids_UI.shape[1]
-    if reader.image_axis != 0 or width * SMALLEST_SAVING > reader.num_channels:
+    if reader.item_axis != 0 or width * SMALLEST_SAVING > reader.num_channels:
         return None
     if trace.num_calls[reader.path] != 1 or trace.output_axes[place] != [0]:
         return None
@@ -173,5 +173,5 @@ def share_of(reader: Reader, network: nn.Module, place: Place, trace: Trace) -> 
         return None
     plain = module.groups == 1 and module.padding_mode == "zeros"
     small = width * module.weight[0, 0].numel() <= LARGEST_PATCH
-    row_an_image = trace.by_place[place].shapes[0][0] == trace.NUM_IMAGES
-    return Share(reader) if plain and small and row_an_image else None
+    row_an_item = trace.by_place[place].shapes[0][0] == trace.NUM_ITEMS
+    return Share(reader) if plain and small and row_an_item else None

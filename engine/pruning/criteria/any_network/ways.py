@@ -1,7 +1,7 @@
 """Ways of running a network without units of a group, and the fastest that does what the plain one
 does on this very network.
 
-Shape legend: B images of a chunk, K classes, P (unit, image) pairs.
+Shape legend: B items of a chunk, K classes, P (unit, item) pairs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,16 @@ from engine.pruning.criteria.any_network.units import (
     tensor_of,
 )
 from engine.pruning.criteria.any_network.values import FORWARD_ERRORS, tolerance_of
+from engine.tasks import Batch
+from engine.tasks.batch import run_on
 
 NUM_TRIED = 8  # units of a group
 
-RunPairs = Callable[[Tensor, Tensor], Tensor]  # units, images (P) -> logits (P, K)
+RunPairs = Callable[[Tensor, Tensor], Tensor]  # units, items (P) -> logits (P, …, K)
 
 
 class Way(Protocol):
-    """How a network is run without one unit of a group for each image of a batch."""
+    """How a network is run without one unit of a group for each item of a batch."""
 
     @property
     def wants(self) -> Wants: ...
@@ -76,10 +78,10 @@ class Packed:
             replay = stack.enter_context(Replay(network, prefix, self.cut))
             subtracted = self._subtracted(network, prefix)
 
-            def run(units_P: Tensor, images_P: Tensor) -> Tensor:
+            def run(units_P: Tensor, items_P: Tensor) -> Tensor:
                 for mask in masks:
                     mask.units_P = units_P
-                return replay(images_P, subtracted(units_P, images_P))
+                return replay(items_P, subtracted(units_P, items_P))
 
             yield run
 
@@ -87,14 +89,14 @@ class Packed:
         self, network: nn.Module, prefix: Prefix
     ) -> Callable[[Tensor, Tensor], Tensor | None]:
         if self.share is None:
-            return lambda units_P, images_P: None
+            return lambda units_P, items_P: None
         share, place = self.share, self.cut.place
         module = network.get_submodule(place[0])
         weight_CXO = share.weight(module)
-        out, x, num_images = prefix.outputs[place], prefix.inputs[place], len(prefix.images_BCHW)
+        out, x, num_items = prefix.outputs[place], prefix.inputs_at[place], len(prefix)
 
-        def without(units_P: Tensor, images_P: Tensor) -> Tensor:
-            return share.without(module, weight_CXO, out, x, units_P, images_P, num_images)
+        def without(units_P: Tensor, items_P: Tensor) -> Tensor:
+            return share.without(module, weight_CXO, out, x, units_P, items_P, num_items)
 
         return without
 
@@ -122,17 +124,17 @@ class OneByOne:
                 from_cut = stack.enter_context(Replay(network, prefix, self.cut))
             silenced = self._masked if self.readers else self._without_columns
 
-            def run_images(images_P: Tensor) -> Tensor:
+            def run_images(items_P: Tensor) -> Tensor:
                 if self.cut is not None:
-                    return from_cut(images_P)
-                return output_of(network(prefix.images_BCHW[images_P])).double()
+                    return from_cut(items_P)
+                return output_of(run_on(network, prefix.inputs_of(items_P))).double()
 
-            def run(units_P: Tensor, images_P: Tensor) -> Tensor:
+            def run(units_P: Tensor, items_P: Tensor) -> Tensor:
                 logits: list[Tensor] = [torch.empty(0)] * len(units_P)
                 for unit in units_P.unique().tolist():
                     rows = (units_P == unit).nonzero()[:, 0]
                     with silenced(network, unit):
-                        found = run_images(images_P[rows])
+                        found = run_images(items_P[rows])
                     for row, values_K in zip(rows.tolist(), found, strict=True):
                         logits[row] = values_K
                 return torch.stack(logits)
@@ -175,8 +177,8 @@ def _put(module: nn.Module, leaf: str, tensor: Tensor) -> None:
     setattr(module, leaf, tensor)
 
 
-def way_of(group: UnitGroup, network: nn.Module, trace: Trace | None, images_3CHW: Tensor) -> Way:
-    """The fastest way for a group that gives what the plain one gives on these images."""
+def way_of(group: UnitGroup, network: nn.Module, trace: Trace | None, few: Batch) -> Way:
+    """The fastest way for a group that gives what the plain one gives on these items."""
     if trace is None:
         return OneByOne(group, None, None, None)
     readers = readers_of(group, network, trace)
@@ -189,32 +191,30 @@ def way_of(group: UnitGroup, network: nn.Module, trace: Trace | None, images_3CH
         ways += [Packed(trace, readers, place, s) for s in ([share, None] if share else [None])]
     if place is not None:
         ways.append(OneByOne(group, readers, trace, place))
-    tried = Tried(plain, network, trace, images_3CHW)
+    tried = Tried(plain, network, trace, few)
     return next((way for way in ways if tried.agrees(way)), plain)
 
 
 class Tried:
-    """A few (unit, image) pairs in mixed order, and what the plain way gives for them."""
+    """A few (unit, item) pairs in mixed order, and what the plain way gives for them."""
 
-    def __init__(
-        self, plain: OneByOne, network: nn.Module, trace: Trace, images_3CHW: Tensor
-    ) -> None:
-        self._network, self._trace, self._images_3CHW = network, trace, images_3CHW
-        prefix = Prefix(trace, network, images_3CHW, plain.wants)
+    def __init__(self, plain: OneByOne, network: nn.Module, trace: Trace, few: Batch) -> None:
+        self._network, self._trace, self._few = network, trace, few
+        prefix = Prefix(trace, network, few, plain.wants)
         with plain.on(network, prefix) as run:
             most_2 = _most_effective(plain, prefix, run)
             self._units_P = most_2[torch.tensor([0, -1, 0, -1, 0])]
-            self._images_P = torch.tensor([2, 0, 0, 1, 1], device=most_2.device)
-            self._expected_PK = run(self._units_P, self._images_P)
-        self._tolerance = tolerance_of(self._expected_PK, prefix.logits_BK[self._images_P])
+            self._items_P = torch.tensor([2, 0, 0, 1, 1], device=most_2.device)
+            self._expected_PK = run(self._units_P, self._items_P)
+        self._tolerance = tolerance_of(self._expected_PK, prefix.logits[self._items_P])
 
     def agrees(self, way: Way) -> bool:
         if self._tolerance is None:
             return False
         try:
-            prefix = Prefix(self._trace, self._network, self._images_3CHW, way.wants)
+            prefix = Prefix(self._trace, self._network, self._few, way.wants)
             with way.on(self._network, prefix) as run:
-                found_PK = run(self._units_P, self._images_P)
+                found_PK = run(self._units_P, self._items_P)
         except FORWARD_ERRORS:
             return False
         return bool((found_PK - self._expected_PK).abs().max() <= self._tolerance)
@@ -222,10 +222,10 @@ class Tried:
 
 def _most_effective(plain: OneByOne, prefix: Prefix, run: RunPairs) -> Tensor:
     """Of the most active units the two that change most: what changes nothing shows no mistake."""
-    activity_U = prefix.images_BCHW.new_zeros(plain.group.num_units)
+    activity_U = torch.zeros(plain.group.num_units, device=prefix.device)
     for reader in plain.readers:
         activity_U += prefix.activity[reader].sum(0)
     active = activity_U.argsort(descending=True, stable=True)[:NUM_TRIED]
-    logits_BK = prefix.logits_BK
-    changes = run(active, torch.zeros_like(active)) - logits_BK[:1]
-    return active[changes.abs().amax(1).argsort(descending=True, stable=True)[:2]]
+    logits = prefix.logits
+    changes = run(active, torch.zeros_like(active)) - logits[:1]
+    return active[changes.abs().flatten(1).amax(1).argsort(descending=True, stable=True)[:2]]

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images, normalise
 from engine.measures.folding import fold_batchnorm
 from engine.models.cifar_resnet import BasicBlock, CifarResNet
 from engine.pruning.criteria.sums import Sums, chunks, kl_of
@@ -25,6 +24,7 @@ from engine.pruning.scores import Scores
 from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
+from engine.tasks import Batch, Task
 
 CHUNK_IMAGES = 64
 PACKED_PAIRS = 128  # larger batches fall out of a CPU's cache
@@ -34,54 +34,53 @@ PACK_BYTES = 2**27  # of one map of a pack on a GPU, which wants large ones; abo
 def chain_scores(
     model: CifarResNet,
     structure: NetworkStructure,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor = SILENT,
 ) -> Scores:
     """The scores of `kl`: a filter's contribution to its block is taken out and everything behind
     the block computed again, from what the untouched layers before it gave. Raises Cancelled."""
-    network, images = inference_network(model, images, execution)
+    device = torch_device(execution)
+    network = inference_network(model, device)
     sums = sums_of(structure)
-    done, num_units = 0, sums.num_structures * len(images)
+    done, num_pairs_in_all = 0, sums.num_structures * len(items_N)
 
     def count(num_pairs: int) -> None:
         nonlocal done
         done += num_pairs
-        monitor.step("scoring", done, num_units)
+        monitor.step("scoring", done, num_pairs_in_all)
 
-    for pixels_BHWC in chunks(images, CHUNK_IMAGES):
-        chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
+    for batch in chunks(task, items_N, CHUNK_IMAGES, device):
+        chain = Chain(network, batch)
         chain.add_to(sums, {}, execution, monitor, count)
-    return sums.means(len(images))
+    return sums.means()
 
 
 @torch.inference_mode()
 def chain_block_sums(
     model: CifarResNet,
     structure: NetworkStructure,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor = SILENT,
 ) -> dict[str, float]:
     """The KL without each block, those that stay too, summed over the images. Raises Cancelled."""
-    network, images = inference_network(model, images, execution)
+    device = torch_device(execution)
+    network = inference_network(model, device)
     sums = Sums((block.path for block in structure.blocks), ())
-    for pixels_BHWC in chunks(images, CHUNK_IMAGES):
+    for batch in chunks(task, items_N, CHUNK_IMAGES, device):
         monitor.check()
-        chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
+        chain = Chain(network, batch)
         for position, (path, _) in enumerate(chain.blocks):
             sums.blocks[path] += chain.without_block(position)
     return sums.blocks
 
 
-def inference_network(
-    model: CifarResNet, images: Images, execution: Execution
-) -> tuple[CifarResNet, Images]:
-    """The network, folded, and the images, both on the device that scoring runs on."""
-    device = torch_device(execution)
-    return fold_batchnorm(model).to(device), images.to(device)  # type: ignore[return-value]
+def inference_network(model: CifarResNet, device: torch.device) -> CifarResNet:
+    """The network, folded, on the device that scoring runs on."""
+    return fold_batchnorm(model).to(device)  # type: ignore[return-value]
 
 
 def sums_of(structure: NetworkStructure) -> Sums:
@@ -93,10 +92,11 @@ class Chain:
     """One chunk of images with the input of every block kept, so that only what is behind a
     silenced structure is computed again."""
 
-    def __init__(self, network: Any, images_BCHW: Tensor) -> None:
+    def __init__(self, network: Any, batch: Batch) -> None:
         self.network = network
+        self._targets_B = batch.targets
         self.blocks: list[tuple[str, BasicBlock]] = list(self.network.blocks())
-        self.inputs_BCHW = [self.network.stem(images_BCHW)]
+        self.inputs_BCHW = [self.network.stem(batch.inputs)]
         for _, block in self.blocks:
             self.inputs_BCHW.append(block(self.inputs_BCHW[-1]))
         self.logits_BK = self._tail(self.inputs_BCHW[-1], len(self.blocks))
@@ -130,6 +130,7 @@ class Chain:
             sums.units[f"{path}.conv1"] += filter_sums_C
             count((1 + len(filter_sums_C)) * len(self.logits_BK))
 
+        sums.num_rows += len(self._targets_B)
         tasks = [partial(task, position) for position in range(len(self.blocks))]
         in_parallel(tasks, execution, take)
 
@@ -137,7 +138,7 @@ class Chain:
         """The sum over the images of the KL without a block."""
         shortcut_BCHW = self.blocks[position][1].shortcut(self.inputs_BCHW[position])
         logits_BK = self._tail(F.relu(shortcut_BCHW), position + 1)
-        return float(kl_of(logits_BK, self.logits_BK).sum())
+        return float(kl_of(logits_BK, self.logits_BK, self._targets_B).sum())
 
     def without_filters(self, position: int, wanted_BC: Tensor | None, monitor: Monitor) -> Tensor:
         """The sums of the KL without each filter of a block, over those (image, filter) pairs that
@@ -156,7 +157,7 @@ class Chain:
             ids_P, images_P = pairs_P2.unbind(1)
             maps_BCHW = _silenced(block, hidden_BCHW, before_act_BCHW, ids_P, images_P)
             logits_PK = self._tail(maps_BCHW, position + 1)
-            kl_P = kl_of(logits_PK, self.logits_BK[images_P])
+            kl_P = kl_of(logits_PK, self.logits_BK[images_P], self._targets_B[images_P])
             filter_sums_C.index_add_(0, ids_P.cpu(), kl_P.cpu())
         return filter_sums_C
 

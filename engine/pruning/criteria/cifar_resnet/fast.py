@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from engine.contracts.networks import Execution
 from engine.contracts.structure import NetworkStructure
-from engine.data import ImageData, Images, normalise
 from engine.models.cifar_resnet import CifarResNet
 from engine.pruning.criteria.cifar_resnet.chain import Chain, inference_network, sums_of
 from engine.pruning.criteria.estimates import (
@@ -23,8 +22,10 @@ from engine.pruning.criteria.estimates import (
 )
 from engine.pruning.criteria.sums import chunks
 from engine.pruning.scores import Scores
+from engine.runtime.device import torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.runtime.threads import in_parallel
+from engine.tasks import Batch, Inputs, Task
 
 CHUNK_IMAGES = 64
 CHAIN_IMAGES = 192  # larger chunks make larger packs of the few pairs that are computed exactly
@@ -33,8 +34,8 @@ CHAIN_IMAGES = 192  # larger chunks make larger packs of the few pairs that are 
 def fast_chain_scores(
     model: CifarResNet,
     structure: NetworkStructure,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor = SILENT,
 ) -> Scores:
@@ -45,17 +46,17 @@ def fast_chain_scores(
     once. On the images where that estimate of a filter's KL is largest, which hold most of it, the
     KL is computed exactly; by the root of what the estimates missed there, the others are scaled.
     """
-    network, images = inference_network(model, images, execution)
+    network = inference_network(model, torch_device(execution))
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    estimates = _estimates(network, images, data, execution, monitor)
-    return _refined(structure, network, images, data, estimates, execution, monitor)
+    estimates = _estimates(network, task, items_N, execution, monitor)
+    return _refined(structure, network, task, items_N, estimates, execution, monitor)
 
 
 def _estimates(
     network: nn.Module,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     execution: Execution,
     monitor: Monitor,
 ) -> dict[str, Tensor]:
@@ -63,23 +64,23 @@ def _estimates(
     found: dict[str, list[Tensor]] = {}
     done = 0
 
-    def task(pixels_BHWC: Tensor) -> dict[str, Tensor]:
+    def of_batch(batch: Batch) -> dict[str, Tensor]:
         monitor.check()
-        return _estimate(network, normalise(pixels_BHWC, data.mean, data.std))
+        return _estimate(network, batch.inputs)
 
     def take(estimate: dict[str, Tensor]) -> None:
         nonlocal done
         for path, kl_BC in estimate.items():
             found.setdefault(path, []).append(kl_BC)
-        done = min(done + CHUNK_IMAGES, len(images))
-        monitor.step("estimating", done, len(images))
+        done = min(done + CHUNK_IMAGES, len(items_N))
+        monitor.step("estimating", done, len(items_N))
 
-    tasks = [partial(task, pixels_BHWC) for pixels_BHWC in chunks(images, CHUNK_IMAGES)]
-    in_parallel(tasks, execution, take)
+    batches = chunks(task, items_N, CHUNK_IMAGES, torch_device(execution))
+    in_parallel((partial(of_batch, batch) for batch in batches), execution, take)
     return {path: torch.cat(parts) for path, parts in found.items()}
 
 
-def _estimate(network: nn.Module, images_BCHW: Tensor) -> dict[str, Tensor]:
+def _estimate(network: nn.Module, images_BCHW: Inputs) -> dict[str, Tensor]:
     maps_BCHW = network.stem(images_BCHW).requires_grad_()  # type: ignore[operator]
     hidden: dict[str, Tensor] = {}
     for path, block in network.blocks():  # type: ignore[operator]
@@ -108,8 +109,8 @@ def _estimate(network: nn.Module, images_BCHW: Tensor) -> dict[str, Tensor]:
 def _refined(
     structure: NetworkStructure,
     network: nn.Module,
-    images: Images,
-    data: ImageData,
+    task: Task,
+    items_N: Tensor,
     estimates: dict[str, Tensor],
     execution: Execution,
     monitor: Monitor,
@@ -117,20 +118,20 @@ def _refined(
     """The sums of the estimates, with the largest ones replaced by exact values."""
     sums = sums_of(structure)
     wanted = {path: worth_exact(kl_NC) for path, kl_NC in estimates.items()}
-    done, offset, num_units = 0, 0, sums.num_structures * len(images)
+    done, offset, num_pairs_in_all = 0, 0, sums.num_structures * len(items_N)
 
     def count(num_pairs: int) -> None:
         nonlocal done
         done += num_pairs
-        monitor.step("scoring", done, num_units)
+        monitor.step("scoring", done, num_pairs_in_all)
 
-    for pixels_BHWC in chunks(images, CHAIN_IMAGES):
-        chain = Chain(network, normalise(pixels_BHWC, data.mean, data.std))
-        rows = slice(offset, offset + len(pixels_BHWC))
-        offset += len(pixels_BHWC)
+    for batch in chunks(task, items_N, CHAIN_IMAGES, torch_device(execution)):
+        chain = Chain(network, batch)
+        rows = slice(offset, offset + len(batch))
+        offset += len(batch)
         here = {path: mask_NC[rows] for path, mask_NC in wanted.items()}
         chain.add_to(sums, here, execution, monitor, count)
     for path, kl_NC in estimates.items():
         exact_C = sums.units[f"{path}.conv1"]
         exact_C += elsewhere(kl_NC.double(), wanted[path], exact_C)
-    return sums.means(len(images))
+    return sums.means()

@@ -1,4 +1,4 @@
-"""Where the app's own files lie: its configuration, and what it remembers."""
+"""Where the files of this user lie: the configuration, and what is remembered."""
 
 from __future__ import annotations
 
