@@ -56,8 +56,8 @@ def summary(found: Iterable[Found]) -> str:
         for library, name in LIBRARIES.items()
     )
     return (
-        f"{len(found)} networks were tried ({counts}): {len(right)} can be explored, {layer} by layers and "
-        f"{units} by units; {refused} are refused with a reason, {wrong} fail."
+        f"{len(found)} networks were tried ({counts}): {len(right)} can be explored, "
+        f"{layer} by layers and {units} by units; {refused} are refused with a reason, {wrong} fail."
     )
 
 
