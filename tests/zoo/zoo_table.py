@@ -57,7 +57,8 @@ def summary(found: Iterable[Found]) -> str:
     )
     return (
         f"{len(found)} networks were tried ({counts}): {len(right)} can be explored, "
-        f"{layer} by layers and {units} by units; {refused} are refused with a reason, {wrong} fail."
+        f"{layer} by layers and {units} by units; {refused} are refused with a reason, "
+        f"{wrong} fail."
     )
 
 
