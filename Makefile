@@ -61,6 +61,7 @@ zoo: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/scoring.py sample_checkpoints/sample.pt sample --images 100
 	$(BIN)/python benchmarks/scoring_any.py --images 8 --rounds 1
+	$(BIN)/python benchmarks/structure.py resnet50
 	$(BIN)/python benchmarks/similarity.py
 	$(BIN)/python benchmarks/building.py
 	$(BIN)/python benchmarks/node.py

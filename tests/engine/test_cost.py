@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.measures.cost import cost_of
+from engine.tasks.images import blank
 
 
 def networks() -> dict[str, nn.Module]:
@@ -30,19 +31,20 @@ def test_it_is_what_torchs_own_counter_says(name):
         torch.backends.mha.set_fastpath_enabled(False)
         model(torch.zeros(1, 3, size, size))
         torch.backends.mha.set_fastpath_enabled(True)
-    assert cost_of(model, (size, size, 3)).num_macs == counter.get_total_flops() // 2 > 0
+    assert cost_of(model, blank((size, size, 3))).num_macs == counter.get_total_flops() // 2 > 0
 
 
 SEARCH = """
 import sys, torch
 from any_networks import example
 from engine.measures.cost import cost_of
+from engine.tasks.images import blank
 from engine.measures.folding import foldable_pairs
 from engine.pruning.structure.find import find_structure
 model, _ = example("ViT with grouped heads")
 find_structure(model, torch.randn(2, 3, 8, 8))
 foldable_pairs(model, torch.randn(2, 3, 8, 8))
-cost_of(model, (8, 8, 3))
+cost_of(model, blank((8, 8, 3)))
 print(sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
 """
 

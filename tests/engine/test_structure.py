@@ -437,3 +437,28 @@ def test_images_are_made_smaller_where_that_tells_the_same():
     model = made(lambda: torchvision.models.mobilenet_v3_small(num_classes=5))
     large, small = (find_structure(model, images(size)) for size in (128, 64))
     assert large == small
+
+
+class Perhaps(nn.Module):
+    """A module that adds to what it gets, or does not, as it was told."""
+
+    def __init__(self, adds: bool) -> None:
+        super().__init__()
+        self.adds = adds
+        self.first, self.second = nn.Conv2d(6, 6, 1), nn.Conv2d(6, 6, 1)
+
+    def forward(self, x):
+        inner = self.second(F.relu(self.first(x)))
+        return x + inner if self.adds else inner
+
+
+def test_modules_of_one_class_that_were_told_other_things_are_not_alike():
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 1),
+        nn.Sequential(*(Perhaps(adds) for adds in (True, False, True, True, False))),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 4),
+    )
+    found = find_structure(made(lambda: model), images(8))
+    assert [block.path for block in found.blocks if block.stays is None] == ["1.0", "1.2", "1.3"]

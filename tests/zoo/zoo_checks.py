@@ -81,6 +81,7 @@ def enliven(model: nn.Module, images: Tensor) -> None:
     settle_statistics(model, images)
 
 
+@torch.no_grad()
 def settle_statistics(model: nn.Module, images: Tensor) -> None:
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [(norm, norm.momentum) for norm in norms]
@@ -188,6 +189,7 @@ def wrong_with(
     lively = randomise(copy.deepcopy(model), statistics=False)
     for module in lively.modules():
         forget_kept_tensors(module)
+    settle_statistics(lively, noise(4, size))  # or values grow until rounding is all there is
     lively, images = most_precise(lively, images[:2])
     if edit.structure == LAYER:
         return layer_is_not_passed_over(edit, lively, images)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from zoo_networks import all_entries
 from zoo_results import Found, Saving, read
 
 PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
@@ -41,19 +43,22 @@ def table(found: Mapping[str, Found]) -> str:
 
 
 def summary(found: Iterable[Found]) -> str:
+    """How many of how many: of those that `make zoo` does, some may not have been done yet."""
     found = list(found)
+    in_all = Counter(entry.library for entry in all_entries())
     right = [each for each in found if not each.problem and not each.refused]
     layer = sum(each.layer is not None for each in right)
     units = sum(each.unit is not None for each in right)
     refused = sum(bool(each.refused) for each in found)
     wrong = sum(bool(each.problem) for each in found)
     counts = ", ".join(
-        f"{sum(each.library == library for each in found)} of {name}"
+        f"{sum(each.library == library for each in found)} of {in_all[library]} of {name}"
         for library, name in LIBRARIES.items()
     )
     return (
-        f"{len(found)} networks ({counts}): {len(right)} can be explored, {layer} by layers and "
-        f"{units} by units; {refused} are refused with a reason, {wrong} fail."
+        f"{len(found)} networks were tried ({counts}): {len(right)} can be explored, "
+        f"{layer} by layers and {units} by units; {refused} are refused with a reason, "
+        f"{wrong} fail."
     )
 
 
