@@ -172,6 +172,7 @@ def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grow
     assert refused.returncode == 2 and ".pt and .safetensors" in refused.stderr
 
 
+@pytest.mark.slow  # six commands
 def test_what_verify_says_can_be_used_is_exported_beside_what_cannot(grown, tmp_path):
     store = shutil.copy(grown[0], tmp_path / "hurt.pex.db")
     tamper(store, "UPDATE node SET edit = '{nope' WHERE name = 'R.L'")
@@ -183,7 +184,12 @@ def test_what_verify_says_can_be_used_is_exported_beside_what_cannot(grown, tmp_
 
 
 @pytest.mark.parametrize(
-    "numbers", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGTERM, signal.SIGTERM, signal.SIGHUP]]
+    "numbers",
+    [
+        [signal.SIGINT],
+        pytest.param([signal.SIGTERM], marks=pytest.mark.slow),
+        pytest.param([signal.SIGTERM, signal.SIGTERM, signal.SIGHUP], marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(grown, files, tmp_path, numbers):
     store = tmp_path / "tree.pex.db"

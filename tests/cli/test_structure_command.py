@@ -63,16 +63,21 @@ def test_a_network_of_ones_own_is_told_as_a_table_and_as_json(folder):
     assert list(folder.glob("*.db")) == []
 
 
+def slowly(arguments: list[str], words: str):
+    """A case in which a process imports torch, as others do before it."""
+    return pytest.param(arguments, words, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nets:Net"], "runs on no images of 3 channels and 224.*--input CxHxW"),
-        (["nets:Net", "--input", "3x32x32"], "AssertionError: only 48 pixels.*--input CxHxW"),
+        slowly(["nets:Net"], "runs on no images of 3 channels and 224.*--input CxHxW"),
+        slowly(["nets:Net", "--input", "3x32x32"], "AssertionError: only 48 pixels.*--input CxHxW"),
         (["nets:Net", "--input", "48"], "CxHxW, channels, height and width.*got '48'"),
         (["nets:Net", "--input", "3x0x8"], "got '3x0x8'"),
         (["nets:Net", "--input", "3x48x48", "--data", "sample"], "leave --input out"),
         (["nets:Dropping", "--input", "3x48x48"], "another output each time"),
-        (["nets:Nest"], "did you mean 'nets:Net'"),
+        slowly(["nets:Nest"], "did you mean 'nets:Net'"),
         (["nets.pt"], "nets.pt"),
     ],
 )

@@ -339,6 +339,7 @@ def test_images_of_several_sizes_are_told_the_one_that_the_networks_own_weights_
         opened(folder, SMALL, untrained=True, loader=loader, places={"data": str(images)})
 
 
+@pytest.mark.slow  # every criterion, twice
 def test_streamed_images_rank_the_structures_of_any_network_as_those_in_memory(folder, monkeypatch):
     monkeypatch.setenv(WORKERS_VARIABLE, "0")
     places = Places(data=str(image_folder(folder / "photos", each=10)))

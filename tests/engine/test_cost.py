@@ -49,6 +49,7 @@ print(sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
 """
 
 
+@pytest.mark.slow  # a process imports torch and torchvision
 def test_the_compiler_is_not_imported_for_any_of_it():
     """It takes seconds in every worker."""
     folders = f"import sys; sys.path[:0] = {sys.path!r}\n"

@@ -101,8 +101,9 @@ def structure(found: FoundGroups) -> NetworkStructure:
     return NetworkStructure(groups=found.groups)
 
 
-QUICK = ["resnet18", "mobilenet_v2"]
+QUICK = ["resnet18"]
 LONG = [
+    "mobilenet_v2",
     *("shufflenet_v2_x0_5", "efficientnet_b0", "vgg11_bn", "densenet121", "convnext_tiny"),
     *("vit_b_16", "swin_t"),
 ]

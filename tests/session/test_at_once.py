@@ -78,6 +78,7 @@ def test_recovering_takes_a_share_and_everything_else_takes_all(
     assert shares == {"propose": everything, "recover": expected, "tune": everything}
 
 
+@pytest.mark.slow  # grows a tree four times
 def test_two_at_once_give_the_same_tree_every_time(files, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
 

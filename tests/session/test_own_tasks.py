@@ -84,6 +84,7 @@ def test_the_examples_of_the_page_grow_a_tree(folder, module, task, row, structu
     assert {n: v.metrics for n, v in replay.items()} == {n: v.metrics for n, v in nodes.items()}
 
 
+@pytest.mark.slow  # grows a tree twice
 def test_a_tree_of_tokens_is_the_same_again(folder):
     asked = request("language", criterion="kl-fisher")
     first = grown(asked)[1]

@@ -116,6 +116,7 @@ def test_the_loader_that_was_chosen_is_kept_with_the_run(files, tmp_path, monkey
     assert document.data_ref.loader == "streaming"
 
 
+@pytest.mark.slow  # sessions with processes that load images
 def test_a_persons_transforms_are_called_only_where_that_is_allowed(files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -30,7 +30,10 @@ TINY = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n.startswith("regnet") else n for n in SMALL],
+)
 def test_what_torchvision_has(name):
     found = explored(BY_NAME[f"torchvision.models:{name}"])
     assert not found.problem and not found.refused
