@@ -191,10 +191,12 @@ class DescribeData:
 
 @dataclass(frozen=True)
 class NameWeights:
-    """Say what the files of a library's own weights of a network are called. Gives WeightsNamed."""
+    """Say what the files of a library's own weights of a network are called: all, or those of a
+    name. Where its places name an output, the first is fetched there. Gives WeightsNamed."""
 
     KIND: ClassVar = "weights"
     factory: str
+    weights: str | None = None
 
 
 @dataclass(frozen=True)

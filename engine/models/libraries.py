@@ -120,17 +120,24 @@ def default_arguments(model: nn.Module, reference: str) -> dict[str, int]:
     return {name: value for name, value in told.items() if isinstance(value, int)}
 
 
-def weight_files(reference: str) -> tuple[str, ...]:
-    """What torchvision's own weights of a network are called in its cache, the best ones first."""
+def weight_urls(reference: str, name: str | None = None) -> dict[str, str]:
+    """Where torchvision's own weights of a network lie, by what they are called in its cache: the
+    best ones first, or those of a name (`IMAGENET1K_V2`). Raises UnknownFamilyError."""
     if library_of(reference) != TORCHVISION:
-        return ()
+        return {}
     from torchvision import models
 
     factory_of(reference)
     weights = models.get_model_weights(name_of(reference))
     best = getattr(weights, "DEFAULT", None)
-    urls = [each.url for each in sorted(weights, key=lambda each: each != best)]
-    return tuple(dict.fromkeys(url.rpartition("/")[2] for url in urls))
+    known = {each.name: each.url for each in sorted(weights, key=lambda each: each != best)}
+    if name is not None and name not in weights.__members__:
+        raise UnknownFamilyError(
+            f"torchvision has no weights {shown(name)} of {name_of(reference)}; it has "
+            f"{', '.join(known) or 'none'}"
+        )
+    urls = known.values() if name is None else [weights[name].url]
+    return {url.rpartition("/")[2]: url for url in urls}
 
 
 def _of_torchvision(name: str) -> Callable[..., nn.Module]:

@@ -41,7 +41,8 @@ from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
-from engine.models.libraries import weight_files
+from engine.models.fetching import fetch
+from engine.models.libraries import weight_urls
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
 from engine.pruning.scores import check_scores
@@ -209,8 +210,13 @@ def describe_data(
 def name_weights(
     job: NameWeights, bench: Workbench, places: Places, monitor: Monitor
 ) -> WeightsNamed:
-    """What torchvision's own weights of a network are called in its cache."""
-    return WeightsNamed(weight_files(job.factory))
+    """What torchvision's own weights of a network are called in its cache; where a file is named
+    that is not there yet, the first of them is fetched to it."""
+    urls = weight_urls(job.factory, job.weights)
+    if places.output and urls:
+        first = next(iter(urls))
+        fetch(urls[first], Path(places.output).with_name(first), monitor)
+    return WeightsNamed(tuple(urls))
 
 
 def describe_structure(

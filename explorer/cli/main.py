@@ -121,7 +121,10 @@ def train(
     ] = None,
     weights: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Begin with these, where MODEL is a network's name  [default: random]"),
+        typer.Option(
+            help="Begin with these, where MODEL is a network's name: a file, or torchvision's name "
+            "of them  [default: random]"
+        ),
     ] = None,
     output_key: Output = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images", min=1)] = 60,

@@ -40,7 +40,10 @@ Arch = Annotated[
 
 Weights = Annotated[
     Optional[Path],  # noqa: UP045
-    typer.Option(help="The file of MODEL's weights, where MODEL is a network's name"),
+    typer.Option(
+        help="MODEL's weights, where MODEL is a network's name: a file, or torchvision's name of "
+        "them (IMAGENET1K_V2)"
+    ),
 ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -15,6 +16,7 @@ from engine.contracts.networks import FileRef
 from engine.contracts.outside import MOST_CHECKPOINT_BYTES, digest_of, read_bounded
 from engine.contracts.references import TORCHVISION, TRANSFORMERS, is_reference, library_of, name_of
 from explorer.executors.base import Executor
+from explorer.executors.errors import JobFailedError
 from explorer.session.events import Emit
 from explorer.session.named_files import expanded, model_path
 from explorer.session.root_job import run_for_root
@@ -47,6 +49,7 @@ class ModelSource:
     path: Path | None
     arch: str | None = None
     untrained: bool = False
+    weights: str | None = None  # what the library calls them
 
     @property
     def num_bytes(self) -> int:
@@ -62,24 +65,41 @@ class ModelSource:
         return FileRef(name_of(self.arch or ""), told.hexdigest())
 
     async def with_weights(self, executor: Executor, emit: Emit) -> ModelSource:
-        """With the library's own weights, where those are in its cache. Raises NoWeightsError."""
+        """With the library's own weights: those in its cache, else fetched into it, unless
+        PE_EXPLORE_OFFLINE is set. Raises NoWeightsError."""
         if self.path is not None or self.untrained or self.arch is None:
             return self
-        job = NameWeights(self.arch)
+        job = NameWeights(self.arch, self.weights)
         named = cast(WeightsNamed, await run_for_root(job, Places(), executor, emit))
         folder = _cache_folder()
         found = [folder / name for name in named.files if (folder / name).is_file()]
         if found:
-            return ModelSource(found[0], self.arch)
-        raise NoWeightsError(
-            f"torchvision's weights of {name_of(self.arch)} ({' or '.join(named.files)}) are not "
-            f"in {folder}, and nothing is fetched here; {_REMEDY}"
-        )
+            return replace(self, path=found[0])
+        what = f"torchvision's weights of {name_of(self.arch)} ({' or '.join(named.files)})"
+        if not named.files:
+            raise NoWeightsError(f"torchvision has no weights of {name_of(self.arch)}; {_REMEDY}")
+        if os.environ.get(OFFLINE):
+            raise NoWeightsError(
+                f"{what} are not in {folder}, and nothing is fetched while {OFFLINE} is set; "
+                f"{_REMEDY}"
+            )
+        place = folder / named.files[0]
+        try:
+            await run_for_root(job, Places(output=str(place)), executor, emit)
+        except JobFailedError as error:
+            if error.error != "unreachable":
+                raise
+            raise NoWeightsError(f"{what} are not in {folder}: {error}; {_REMEDY}") from error
+        return replace(self, path=place)
 
 
+OFFLINE = "PE_EXPLORE_OFFLINE"
 _CONFIG, _MOST_CONFIG_BYTES = "config.json", 2**20
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_REMEDY = "give the file of its weights with --weights FILE, or --random-weights to begin untrained"
+_REMEDY = (
+    "give the file of its weights with --weights FILE, or begin untrained with --random-weights "
+    "(train: without --weights)"
+)
 
 
 def is_network(model: str) -> bool:
@@ -114,7 +134,10 @@ def source_of(named: Naming) -> ModelSource:
     if named.weights is not None and named.random_weights:
         raise UsageError("give --weights or --random-weights, not both")
     if named.weights is not None:
-        return ModelSource(model_path(str(named.weights)), named.model)
+        word = str(named.weights)
+        if library_of(named.model) == TORCHVISION and _is_name_of_weights(word):
+            return ModelSource(None, named.model, weights=word)
+        return ModelSource(model_path(word), named.model)
     if library_of(named.model) == TRANSFORMERS:
         raise NoWeightsError(
             f"{named.model} is known by its configuration: give the folder with config.json and "
@@ -123,6 +146,11 @@ def source_of(named: Naming) -> ModelSource:
     if not named.random_weights and library_of(named.model) != TORCHVISION:
         raise NoWeightsError(f"{named.model} has no weights by itself; {_REMEDY}")
     return ModelSource(None, named.model, untrained=named.random_weights)
+
+
+def _is_name_of_weights(word: str) -> bool:
+    """Whether it is written as torchvision names weights (`IMAGENET1K_V2`), and is no file."""
+    return re.fullmatch("[A-Z][A-Z0-9_]+", word) is not None and not os.path.lexists(word)
 
 
 def _saved_by_transformers(folder: Path, named: Naming) -> ModelSource:

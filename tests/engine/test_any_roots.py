@@ -33,7 +33,7 @@ from engine.contracts.references import ForeignFactoryError, factory_here
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.models import build
 from engine.models.hugging_face import check_config
-from engine.models.libraries import weight_files
+from engine.models.libraries import weight_urls
 from engine.runtime.progress import SILENT
 from engine.worker.engine import Engine
 
@@ -253,9 +253,12 @@ def test_arguments_of_a_store_are_bounded(arguments, words):
 
 
 def test_torchvisions_own_files_are_known_by_name_without_any_network():
-    assert weight_files(RESNET) == ("resnet18-f37072fd.pth",)
-    assert len(weight_files("torchvision.models:resnet50")) == 2
-    assert weight_files("timm:resnet18") == ()
+    assert list(weight_urls(RESNET)) == ["resnet18-f37072fd.pth"]
+    best, other = weight_urls("torchvision.models:resnet50")
+    assert list(weight_urls("torchvision.models:resnet50", "IMAGENET1K_V1")) == [other] != [best]
+    with pytest.raises(UnknownFamilyError, match="it has IMAGENET1K_V2, IMAGENET1K_V1"):
+        weight_urls("torchvision.models:resnet50", "IMAGENET1K_V3")
+    assert not weight_urls("timm:resnet18")
 
 
 @pytest.mark.slow

@@ -140,6 +140,7 @@ TEXTS = {
     "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
     "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
+    "NameWeights.weights",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
     "Export.format", "DescribeData.loader", "DataRef.loader", "TrainFromScratch.loader",
     "OpenRoot.loader", "DataDescription.loader", "Factory.reference", "Factory.sha256",

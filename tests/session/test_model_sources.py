@@ -103,25 +103,56 @@ def test_what_does_not_go_together_is_told_with_what_does(folder, request_, erro
         source_of(request_)
 
 
-class Naming:
-    """An executor that knows what files are called."""
+class Library:
+    """An executor that knows what files are called, and has one to give where it is reached."""
+
+    def __init__(self, is_reached: bool = False) -> None:
+        self.is_reached = is_reached
+        self.asked: list[str | None] = []
 
     async def run(self, request, on_event):
+        self.asked.append(request.job.weights)
+        if request.places.output:
+            if not self.is_reached:
+                raise JobFailedError("unreachable", "no route to it")
+            place = Path(request.places.output)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(b"fetched")
         return WeightsNamed(("resnet18-f37072fd.pth", "resnet18-old.pth"))
 
 
-def test_a_librarys_own_weights_are_taken_from_its_cache_and_never_fetched(folder):
-    def found():
-        return asyncio.run(source_of(Request(RESNET)).with_weights(Naming(), lambda event: None))
+def with_weights(request: Request, library: Library) -> ModelSource:
+    return asyncio.run(source_of(request).with_weights(library, lambda event: None))
 
-    with pytest.raises(NoWeightsError, match=r"f37072fd\.pth or .* are not in .*torch/hub"):
-        found()
+
+def test_a_librarys_own_weights_are_taken_from_its_cache(folder):
+    with pytest.raises(NoWeightsError, match=r"f37072fd\.pth or .* not in .*torch/hub.*no route"):
+        with_weights(Request(RESNET), Library())
     cached = folder / "torch" / "hub" / "checkpoints" / "resnet18-old.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"weights")
-    source = found()
+    source = with_weights(Request(RESNET), Library())
     assert source == ModelSource(cached, RESNET)
     assert source.checkpoint().sha256 == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_weights_that_are_not_there_are_fetched_but_not_by_who_is_offline(folder, monkeypatch):
+    monkeypatch.setenv("PE_EXPLORE_OFFLINE", "1")
+    with pytest.raises(NoWeightsError, match="nothing is fetched while PE_EXPLORE_OFFLINE is set"):
+        with_weights(Request(RESNET), Library(is_reached=True))
+    monkeypatch.delenv("PE_EXPLORE_OFFLINE")
+    source = with_weights(Request(RESNET), Library(is_reached=True))
+    assert source.path.name == "resnet18-f37072fd.pth" and source.path.read_bytes() == b"fetched"
+
+
+def test_weights_are_named_as_torchvision_names_them_unless_a_file_is_called_so(folder):
+    request, library = Request(RESNET, weights=Path("IMAGENET1K_V1")), Library(is_reached=True)
+    with_weights(request, library)
+    assert library.asked == ["IMAGENET1K_V1"] * 2
+    (folder / "IMAGENET1K_V1").write_bytes(b"mine")
+    assert source_of(request) == ModelSource(Path("IMAGENET1K_V1"), RESNET)
+    with pytest.raises(UsageError, match="there is no file 'IMAGENET1K_V2'"):
+        source_of(Request("mynets:make", weights=Path("IMAGENET1K_V2")))
 
 
 def test_a_folder_of_transformers_is_its_weights_by_its_kind(folder):

@@ -108,6 +108,8 @@ def train(request: Request, *, as_json: bool) -> None:
     arch = request.model if source is None else source.arch or ""
     output = expanded(request.output or f"{_short_name(request.model)}.pt").absolute()
     check_output(output, "--output")
+    if source is not None and source.weights is not None:
+        source = _with_librarys_weights(source)
     begin = "" if source is None or source.path is None else str(source.path.absolute())
     if begin and os.path.realpath(begin) == os.path.realpath(output):
         raise UsageError(
@@ -196,6 +198,20 @@ def doctor(device: str, *, as_json: bool) -> None:
         return
     for name, value in encode_object(found).items():
         say(f"{name.replace('_', ' '):18} {'-' if value is None else value}")
+
+
+def _with_librarys_weights(source: ModelSource) -> ModelSource:
+    """The source with the file of the weights that it names."""
+
+    async def work(spool: Path, reporter: Reporter) -> ModelSource:
+        executor = WorkerPool(spool, log=log_path(spool))
+        try:
+            return await source.with_weights(executor, reporter)
+        finally:
+            await executor.close()
+
+    with temporary_folder() as folder, Reporter() as reporter, ending_in_order():
+        return asyncio.run(work(folder, reporter))
 
 
 def _run_in_a_folder(request: JobRequest) -> Result:
