@@ -90,7 +90,7 @@ def test_random_weights_are_the_same_checkpoint_each_time_and_another_for_anothe
 
 
 @pytest.mark.parametrize(("request_", "error", "words"), [
-    (Request("timm:resnet18"), NoWeightsError, "--weights FILE, or --random-weights"),
+    (Request("timm:resnet18"), NoWeightsError, "--weights FILE, or begin untrained"),
     (Request("mynets:make"), NoWeightsError, "no weights by itself"),
     (Request(RESNET, weights=Path("gone.pt")), UsageError, "there is no file 'gone.pt'"),
     (Request(RESNET, weights=Path("net.pt"), random_weights=True), UsageError, "not both"),
