@@ -64,7 +64,13 @@ class Network(nn.Module):
 
 def exported(model: nn.Module, dynamic: bool = True) -> bytes:
     shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
-    program = torch.export.export(model, (torch.rand(2, 3, 8, 8),), dynamic_shapes=shapes)
+    # Convolutions alone without TF32, as an engine has set this process up, torch does not export.
+    convolutions, before = torch.backends.cudnn.conv, torch.backends.cudnn.conv.fp32_precision
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        program = torch.export.export(model, (torch.rand(2, 3, 8, 8),), dynamic_shapes=shapes)
+    finally:
+        convolutions.fp32_precision = before
     stream = io.BytesIO()
     torch.export.save(program, stream)
     return stream.getvalue()
