@@ -41,7 +41,6 @@ from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
-from engine.models.fetching import fetch
 from engine.models.libraries import weight_urls
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria import CRITERIA
@@ -53,6 +52,7 @@ from engine.tasks import Split, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan
 from engine.worker import describing, roots, training
+from engine.worker.fetching import fetch
 from engine.worker.workbench import Workbench
 
 

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from engine.contracts.events import Progress
-from engine.models.fetching import UnreachableError, fetch
 from engine.runtime.progress import SILENT, Cancelled, Monitor
+from engine.worker.fetching import UnreachableError, fetch
 
 CONTENT = bytes(range(256)) * 4000
 NAME = f"net-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
