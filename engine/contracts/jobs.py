@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import ClassVar, TypeVar, get_args
 
 from engine.contracts.codec import TaggedUnion, content_hash
 from engine.contracts.doubts import Doubt
@@ -228,18 +228,7 @@ Job = (
     | NameWeights
     | DescribeStructure
 )
-JOBS: TaggedUnion[Job] = TaggedUnion(
-    OpenRoot,
-    Propose,
-    Recover,
-    Tune,
-    TrainFromScratch,
-    Export,
-    Doctor,
-    DescribeData,
-    NameWeights,
-    DescribeStructure,
-)
+JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
 
 def key_of(job: Job) -> str:
@@ -386,18 +375,7 @@ Result = (
     | WeightsNamed
     | StructureDescribed
 )
-RESULTS: TaggedUnion[Result] = TaggedUnion(
-    Opened,
-    Proposed,
-    Recovered,
-    Tuned,
-    Trained,
-    Exported,
-    Diagnosis,
-    DataDescribed,
-    WeightsNamed,
-    StructureDescribed,
-)
+RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)
 
 

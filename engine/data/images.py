@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, replace
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -32,8 +34,11 @@ class Images:
         return Images(self.pixels_NHWC[indices_N], self.labels_N[indices_N])
 
 
+SplitT = TypeVar("SplitT", bound=Sized)
+
+
 @dataclass(frozen=True, eq=False)
-class ImageData:
+class DataSet(ABC, Generic[SplitT]):
     """A data set ready for use; mean and std are a channel's, of pixels scaled to [0, 1].
 
     `flips` says whether a mirrored image is still of its class (not so for digits and letters).
@@ -46,34 +51,20 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     flips: bool
-    train: Images
-    validation: Images
-    test: Images
+    train: SplitT
+    validation: SplitT
+    test: SplitT
     digest: str
     notes: tuple[str, ...] = ()
 
     @property
+    @abstractmethod
     def image_shape_HWC(self) -> tuple[int, int, int]:
-        height, width, channels = self.train.pixels_NHWC.shape[1:]
-        return int(height), int(width), int(channels)
+        """Height, width and channels of every image."""
 
-    def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> ImageData:
+    def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> Self:
         """The same images, scaled as the network was trained with."""
-        return ImageData(**{**self.__dict__, "mean": tuple(mean), "std": tuple(std)})
-
-    def holding(self, images: Images) -> ImageData:
-        """These images alone, in every split."""
-        splits = {name: images for name in ("train", "validation", "test")}
-        return ImageData(**{**self.__dict__, **splits})
-
-    def to(self, device: torch.device) -> ImageData:
-        splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
-        return ImageData(**{**self.__dict__, **splits})
-
-    def num_shared(self) -> int:
-        """How many test images are, pixel for pixel, training or validation images too."""
-        ours = [split.pixels_NHWC.cpu().numpy() for split in (self.train, self.validation)]
-        return num_shared(self.test.pixels_NHWC.cpu().numpy(), np.concatenate(ours))
+        return replace(self, mean=tuple(mean), std=tuple(std))
 
     def describe(self) -> DataDescription:
         """What a checkpoint and a store keep of it."""
@@ -89,6 +80,25 @@ class ImageData:
             num_validation=len(self.validation),
             num_test=len(self.test),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData(DataSet[Images]):
+    """A data set in memory."""
+
+    @property
+    def image_shape_HWC(self) -> tuple[int, int, int]:
+        height, width, channels = self.train.pixels_NHWC.shape[1:]
+        return int(height), int(width), int(channels)
+
+    def holding(self, images: Images) -> ImageData:
+        """These images alone, in every split."""
+        return replace(self, train=images, validation=images, test=images)
+
+    def num_shared(self) -> int:
+        """How many test images are, pixel for pixel, training or validation images too."""
+        ours = [split.pixels_NHWC.cpu().numpy() for split in (self.train, self.validation)]
+        return num_shared(self.test.pixels_NHWC.cpu().numpy(), np.concatenate(ours))
 
 
 @dataclass(frozen=True, eq=False)

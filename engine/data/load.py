@@ -9,16 +9,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from engine.contracts.errors import DataError, SettingsError
+from engine.contracts.errors import SettingsError
 from engine.contracts.loaders import MEMORY, STREAMING
-from engine.contracts.message_text import plain
 from engine.contracts.networks import Reading
 from engine.data.cache import decoded, decoded_of
 from engine.data.checks import check
 from engine.data.images import Decoded, ImageData, Images
 from engine.data.sources import open_source
 from engine.data.sources.resizing import target_of
-from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
+from engine.data.splits import SPLIT_SEED, apart_from_validation, stratified_sample
 from engine.data.streaming import StreamedData, Transforms, Way, chosen_loader, open_streamed
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
@@ -84,13 +83,8 @@ def _in_memory(raw: Decoded, train_limit: int | None) -> ImageData:
     if "x_val" in raw.arrays:
         x_val, y_val = raw.arrays["x_val"], raw.arrays["y_val"]
     else:
-        keep, held_out = hold_out_validation(y_train)
+        keep, held_out = apart_from_validation(raw.name, y_train)
         x_val, y_val = x_train[held_out], y_train[held_out]
-        if not len(keep):
-            raise DataError(
-                f"{plain(raw.name)} has {len(y_train)} training images, and none are left when "
-                "validation images are taken out of them; add some, or a split val"
-            )
         x_train, y_train = x_train[keep], y_train[keep]
     mean, std = _channel_statistics(x_train)
     if train_limit is not None and train_limit < len(y_train):

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from engine.contracts.errors import DataError
+from engine.contracts.message_text import plain
 
 VALIDATION_SHARE = 0.1
 VALIDATION_MOST = 5_000
@@ -55,6 +56,18 @@ def hold_out_validation(labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     keep = np.ones(len(labels_N), dtype=bool)
     keep[validation] = False
     return np.flatnonzero(keep), validation
+
+
+def apart_from_validation(name: str, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`hold_out_validation` of a data set of that name. Raises DataError where nothing is left to
+    train on."""
+    keep, held_out = hold_out_validation(labels_N)
+    if not len(keep):
+        raise DataError(
+            f"{plain(name)} has {len(labels_N)} training images, and none are left when "
+            "validation images are taken out of them; add some, or a split val"
+        )
+    return keep, held_out
 
 
 def num_shared(pixels_NHWC: np.ndarray, others_NHWC: np.ndarray) -> int:

@@ -24,27 +24,7 @@ from engine.runtime.device import environment_of, torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks import Task, examples
 from engine.training.finetune import train
-from engine.training.plan import TrainPlan, optimiser_of
-
-
-def plan_of(recipe: Recipe, first_epoch: int, last_epoch: int) -> TrainPlan:
-    """The plan of some of a recipe's epochs."""
-    return TrainPlan(
-        first_epoch=first_epoch,
-        last_epoch=last_epoch,
-        total_epochs=recipe.epochs,
-        seed=seeds.derive(recipe.seed, "train"),
-        learning_rate=recipe.learning_rate,
-        schedule=recipe.schedule,
-        batch_size=recipe.batch_size,
-        weight_decay=recipe.weight_decay,
-        optimiser=recipe.optimiser,
-        warmup_epochs=recipe.warmup_epochs,
-        label_smoothing=recipe.label_smoothing,
-        mixup=recipe.mixup,
-        accumulate=recipe.accumulate,
-        frozen_norms=recipe.norms == "frozen",
-    )
+from engine.training.plan import TrainPlan, optimiser_of, plan_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +54,13 @@ def train_network(
     architecture, model = beginning.architecture, beginning.model
     memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
     model.to(device=torch_device(execution), memory_format=memory)  # type: ignore[call-overload]
-    optimiser = optimiser_of(model, plan_of(recipe, 0, recipe.epochs))
+    seed = seeds.derive(recipe.seed, "train")
+
+    def plan_from(first_epoch: int) -> TrainPlan:
+        epochs = range(first_epoch, recipe.epochs)
+        return plan_of(recipe, epochs, total_epochs=recipe.epochs, seed=seed)
+
+    optimiser = optimiser_of(model, plan_from(0))
     partial = destination.with_name(destination.name + ".partial.pt")
     identity = {
         "architecture": encode(architecture),
@@ -92,7 +78,7 @@ def train_network(
                  "model": model.state_dict(), "optimiser": optimiser.state_dict()}  # fmt: skip
         write_atomically(partial, lambda path: torch.save(state, path))
 
-    train(model, task, plan_of(recipe, len(history), recipe.epochs), execution,
+    train(model, task, plan_from(len(history)), execution,
           monitor=monitor, optimiser=optimiser, after_epoch=keep_state)  # fmt: skip
     metrics = _measured(model, task, execution, monitor)
     made = {"recipe": encode(recipe), "environment": encode(environment_of(execution))}

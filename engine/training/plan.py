@@ -10,6 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.contracts.jobs import Recipe
+from engine.contracts.settings import TrainingSettings
+
 
 @dataclass(frozen=True)
 class TrainPlan:
@@ -43,6 +46,28 @@ class TrainPlan:
         if self.warmup_epochs > 0:
             rate *= min(1.0, (epoch + share) / self.warmup_epochs + WARMUP_START)
         return rate
+
+
+def plan_of(
+    how: TrainingSettings | Recipe, epochs: range, *, total_epochs: int, seed: int
+) -> TrainPlan:
+    """The plan of some epochs of a schedule, trained as settings or a recipe say."""
+    return TrainPlan(
+        first_epoch=epochs.start,
+        last_epoch=epochs.stop,
+        total_epochs=total_epochs,
+        seed=seed,
+        learning_rate=how.learning_rate,
+        schedule=how.schedule,
+        batch_size=how.batch_size,
+        weight_decay=how.weight_decay,
+        optimiser=how.optimiser,
+        warmup_epochs=how.warmup_epochs,
+        label_smoothing=how.label_smoothing,
+        mixup=how.mixup,
+        accumulate=how.accumulate,
+        frozen_norms=how.norms == "frozen",
+    )
 
 
 WARMUP_START = 0.01  # of the learning rate: nothing is learnt from a batch at 0

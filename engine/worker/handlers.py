@@ -35,7 +35,6 @@ from engine.contracts.jobs import (
 )
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.references import is_task
-from engine.contracts.settings import TrainingSettings
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
@@ -50,7 +49,7 @@ from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.tasks import Split, examples
 from engine.training.finetune import train
-from engine.training.plan import TrainPlan
+from engine.training.plan import TrainPlan, plan_of
 from engine.worker import describing, roots, training
 from engine.worker.fetching import fetch
 from engine.worker.workbench import Workbench
@@ -107,7 +106,7 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
     before = evaluate(
         model, task, "validation", execution, monitor=monitor, phase="before recovery"
     )
-    plan = _plan(job.training, job.seed, 0, job.training.recovery_epochs)
+    plan = _plan(job, range(job.training.recovery_epochs))
     history = train(model, task, plan, execution, monitor=monitor, phase="recovery")
     validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
     compared = validation
@@ -156,7 +155,7 @@ def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned
     task = bench.task_of(job.data, places, execution, monitor)
     model = bench.network(job.network, places.factory)
     schedule = job.training
-    plan = _plan(schedule, job.seed, schedule.recovery_epochs, schedule.total_epochs)
+    plan = _plan(job, range(schedule.recovery_epochs, schedule.total_epochs))
     history = train(model, task, plan, execution, monitor=monitor, phase="tuning")
     validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
     test = evaluate(model, task, "test", execution, monitor=monitor, phase="test")
@@ -230,23 +229,9 @@ def describe_structure(
 # ------------------------------------------------------------ what they share
 
 
-def _plan(schedule: TrainingSettings, seed: int, first_epoch: int, last_epoch: int) -> TrainPlan:
-    return TrainPlan(
-        first_epoch=first_epoch,
-        last_epoch=last_epoch,
-        total_epochs=max(1, schedule.total_epochs),
-        seed=seed,
-        learning_rate=schedule.learning_rate,
-        batch_size=schedule.batch_size,
-        weight_decay=schedule.weight_decay,
-        schedule=schedule.schedule,
-        optimiser=schedule.optimiser,
-        warmup_epochs=schedule.warmup_epochs,
-        label_smoothing=schedule.label_smoothing,
-        mixup=schedule.mixup,
-        accumulate=schedule.accumulate,
-        frozen_norms=schedule.norms == "frozen",
-    )
+def _plan(job: Recover | Tune, epochs: range) -> TrainPlan:
+    total_epochs = max(1, job.training.total_epochs)
+    return plan_of(job.training, epochs, total_epochs=total_epochs, seed=job.seed)
 
 
 def _set_up(

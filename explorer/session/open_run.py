@@ -151,13 +151,17 @@ def elsewhere(path: Path | None, request: Request) -> str | None:
 
 def _values_of(request: Request) -> dict[str, SettingValue]:
     """The settings that somebody has chosen for a new run: presets first, then what was given."""
-    data = request.data or ("sample" if request.model == "sample" else "")
-    return {**preset(request.protocol, data), **request.overrides}
+    return {**preset(request.protocol, _data_of(request)), **request.overrides}
+
+
+def _data_of(request: Request) -> str:
+    """The data of a new run, empty where nobody says and the checkpoint may."""
+    return request.data or ("sample" if request.model == "sample" else "")
 
 
 def settings_of(request: Request) -> Settings:
     """The settings of a new run, of a CIFAR ResNet where they depend on its network."""
-    data = request.data or ("sample" if request.model == "sample" else "")
+    data = _data_of(request)
     settings = with_values(Settings(), _values_of(request))
     place = data if request.task is not None else full_path(data)
     return replace(settings, data=replace(settings.data, source=place))

@@ -13,7 +13,7 @@ from torch import Tensor
 from engine.contracts.loaders import STREAMING
 from engine.contracts.networks import DataDescription
 from engine.contracts.references import Factory
-from engine.data.images import ImageData, Images
+from engine.data.images import DataSet, ImageData, Images
 from engine.data.sources.limits import refuse_beyond_memory
 from engine.data.streaming.feed import Feed, Wanted
 
@@ -74,29 +74,15 @@ class StreamedImages:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamedData:
-    """A data set ready for use, as ImageData is; `shared` test images are training images too."""
+class StreamedData(DataSet[StreamedImages]):
+    """A data set that is streamed; `shared` test images are training images too."""
 
-    name: str
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    flips: bool
-    train: StreamedImages
-    validation: StreamedImages
-    test: StreamedImages
-    digest: str
-    notes: tuple[str, ...] = ()
     shared: int = 0
     transforms: Factory | None = None
 
     @property
     def image_shape_HWC(self) -> tuple[int, int, int]:
         return self.train.shape_HWC
-
-    def with_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> StreamedData:
-        """The same images, scaled as the network was trained with."""
-        return replace(self, mean=tuple(mean), std=tuple(std))
 
     def holding(self, images: Images) -> ImageData:
         """These images alone, in memory, in every split."""
@@ -110,18 +96,5 @@ class StreamedData:
         return self.shared
 
     def describe(self) -> DataDescription:
-        """What a checkpoint and a store keep of it."""
-        return DataDescription(
-            name=self.name,
-            classes=self.classes,
-            mean=self.mean,
-            std=self.std,
-            flips=self.flips,
-            digest=self.digest,
-            image_shape=self.image_shape_HWC,
-            num_train=len(self.train),
-            num_validation=len(self.validation),
-            num_test=len(self.test),
-            loader=STREAMING,
-            transforms=self.transforms,
-        )
+        """What a checkpoint and a store keep of it, and by what it is read."""
+        return replace(super().describe(), loader=STREAMING, transforms=self.transforms)

@@ -12,12 +12,13 @@ import torch
 from engine.contracts.errors import DataError, SizesDifferError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.references import Factory
+from engine.data.checks import check_num_classes, check_one_of_each
 from engine.data.sources.collector import Collected
 from engine.data.sources.entries import Entry, images_of
 from engine.data.sources.raster import ALPHA_MODES, DEEP_MODES
 from engine.data.sources.resizing import Target
 from engine.data.sources.source import EncodedImages, Progress
-from engine.data.splits import SPLIT_SEED, hold_out_validation, stratified_sample
+from engine.data.splits import SPLIT_SEED, apart_from_validation, stratified_sample
 from engine.data.streaming.contents import Contents, contents_of
 from engine.data.streaming.data import StreamedData, StreamedImages
 from engine.data.streaming.feed import Batches, Encoded, Feed, num_workers_here
@@ -89,14 +90,9 @@ def open_streamed(
 def _check_classes(collected: Collected) -> None:
     """Raises DataError where it cannot be a data set, in the words of one in memory."""
     name, num_classes = plain(collected.name), len(collected.classes)
-    if num_classes < 2:
-        raise DataError(f"{name} has {num_classes} class; at least two are needed")
+    check_num_classes(name, num_classes)
     for split, members in collected.splits.items():
-        if len(members) < num_classes:
-            raise DataError(
-                f"split {split!r} of {name} has {len(members)} images, fewer than its "
-                f"{num_classes} classes"
-            )
+        check_one_of_each(split, name, len(members), num_classes)
 
 
 def _split(collected: Collected, train_limit: int | None) -> dict[str, list[_Member]]:
@@ -107,12 +103,7 @@ def _split(collected: Collected, train_limit: int | None) -> dict[str, list[_Mem
     }
     train, validation = found["train"], found.get("val")
     if validation is None:
-        keep, held_out = hold_out_validation(_labels(train).numpy())
-        if not len(keep):
-            raise DataError(
-                f"{plain(collected.name)} has {len(train)} training images, and none are left when "
-                "validation images are taken out of them; add some, or a split val"
-            )
+        keep, held_out = apart_from_validation(collected.name, _labels(train).numpy())
         validation = [train[number] for number in held_out.tolist()]
         train = [train[number] for number in keep.tolist()]
     if train_limit is not None and train_limit < len(train):

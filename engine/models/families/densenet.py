@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.contracts.json_values import JsonObject
 from engine.models.families.family import (
+    LEAF,
     MOST_BLOCKS,
     Arguments,
     Family,
@@ -27,8 +28,6 @@ from engine.models.families.family import (
     renamed,
     size,
 )
-
-_LEAF = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 
 
 class DenseLayer(nn.Module):
@@ -128,11 +127,11 @@ def of_depth(depth: int, growth: int, num_classes: int, in_channels: int) -> Arg
 def _rename(names: Sequence[str]) -> dict[str, str]:
     block = r"(?:dense|block)(\d{1,2})(?:\.layer)?\.(\d{1,4})\.(conv|bn)([12])"
     return renamed(names, [
-        (r"conv1" + _LEAF, r"conv1.\1"),
-        (block + _LEAF, r"dense\1.\2.\3\4.\5"),
-        (r"trans(\d{1,2})\.(conv|bn)1?" + _LEAF, r"trans\1.\2.\3"),
-        (r"bn1?" + _LEAF, r"bn.\1"),
-        (r"(?:fc|linear|classifier)" + _LEAF, r"fc.\1"),
+        (r"conv1" + LEAF, r"conv1.\1"),
+        (block + LEAF, r"dense\1.\2.\3\4.\5"),
+        (r"trans(\d{1,2})\.(conv|bn)1?" + LEAF, r"trans\1.\2.\3"),
+        (r"bn1?" + LEAF, r"bn.\1"),
+        (r"(?:fc|linear|classifier)" + LEAF, r"fc.\1"),
     ])  # fmt: skip
 
 

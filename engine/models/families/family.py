@@ -13,6 +13,8 @@ from engine.contracts.json_values import JsonObject, JsonValue
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 Arguments: TypeAlias = dict[str, JsonValue]
+# The last part of a tensor's name, in patterns of names.
+LEAF = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 WIDEST, MOST_BLOCKS, MOST_CLASSES = 2**16, 500, 100_000
 
 

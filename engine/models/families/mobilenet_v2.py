@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.contracts.json_values import JsonObject
 from engine.models.families.family import (
+    LEAF,
     Arguments,
     Family,
     NotOfFamilyError,
@@ -28,7 +29,6 @@ from engine.models.families.family import (
     size,
 )
 
-_LEAF = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 _DEPTHS = (1, 2, 3, 4, 3, 3, 1)  # blocks of each stage
 _STRIDES = (1, 1, 2, 2, 1, 2, 1)  # for small images; for large ones the second is 2
 _WIDTHS = (16, 24, 32, 64, 96, 160, 320)
@@ -133,23 +133,23 @@ def usual(num_classes: int, in_channels: int) -> Arguments:
 
 def _rename(names: Sequence[str]) -> dict[str, str]:
     ours = [
-        (r"(conv|bn)([12])" + _LEAF, r"\1\2.\3"),
-        (r"layers\.(\d{1,2})\.(conv|bn)([123])" + _LEAF, r"layers.\1.\2\3.\4"),
-        (r"layers\.(\d{1,2})\.shortcut\.([01])" + _LEAF, r"layers.\1.shortcut.\2.\3"),
-        (r"(?:fc|linear|classifier(?:\.1)?)" + _LEAF, r"fc.\1"),
+        (r"(conv|bn)([12])" + LEAF, r"\1\2.\3"),
+        (r"layers\.(\d{1,2})\.(conv|bn)([123])" + LEAF, r"layers.\1.\2\3.\4"),
+        (r"layers\.(\d{1,2})\.shortcut\.([01])" + LEAF, r"layers.\1.shortcut.\2.\3"),
+        (r"(?:fc|linear|classifier(?:\.1)?)" + LEAF, r"fc.\1"),
     ]
     numbers = [int(m[1]) for n in names if (m := re.match(r"features\.(\d{1,2})\.", n))]
     for number in sorted(set(numbers)):
         at, block = rf"features\.{number}\.", f"layers.{number - 1}."
         if number in (0, max(numbers)):
             end = 1 if number == 0 else 2
-            ours += [(at + "0" + _LEAF, rf"conv{end}.\1"), (at + "1" + _LEAF, rf"bn{end}.\1")]
+            ours += [(at + "0" + LEAF, rf"conv{end}.\1"), (at + "1" + LEAF, rf"bn{end}.\1")]
             continue
         expands = f"features.{number}.conv.3.weight" in names
         parts = ("0.0", "0.1", "1.0", "1.1", "2", "3") if expands else ("0.0", "0.1", "1", "2")
         places = ("conv1", "bn1", "conv2", "bn2", "conv3", "bn3")[0 if expands else 2 :]
         ours += [
-            (at + r"conv\." + re.escape(part) + _LEAF, rf"{block}{place}.\1")
+            (at + r"conv\." + re.escape(part) + LEAF, rf"{block}{place}.\1")
             for part, place in zip(parts, places, strict=True)
         ]
     return renamed(names, ours)

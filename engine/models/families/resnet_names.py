@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from engine.models.families.family import Shapes, in_a_row, numbers_behind, renamed, size
+from engine.models.families.family import LEAF, Shapes, in_a_row, numbers_behind, renamed, size
 
-_LEAF = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 # layer1.0  block1.layer.0  conv2_x.0  stages.1.0
 _BLOCK = (
     r"(?:layer|block|stage|conv(?=\d+_x)|layers\.|stages\.)(\d{1,2})(?:_x|\.layer)?\.(\d{1,4})\."
@@ -24,15 +23,15 @@ _INSIDE = [
     (r"(?:shortcut|downsample)\.1", "shortcut.1"),
 ]
 _OUTSIDE = [
-    (r"conv1(?:\.0)?" + _LEAF, r"conv1.\1"),
-    (r"(?:bn|bn1|norm|conv1\.1)" + _LEAF, r"bn1.\1"),
-    (r"(?:fc|linear|classifier)" + _LEAF, r"fc.\1"),
+    (r"conv1(?:\.0)?" + LEAF, r"conv1.\1"),
+    (r"(?:bn|bn1|norm|conv1\.1)" + LEAF, r"bn1.\1"),
+    (r"(?:fc|linear|classifier)" + LEAF, r"fc.\1"),
 ]
 
 
 def _inside(pattern: str, ours: str) -> tuple[str, str]:
     groups = 3 + pattern.count("(") - pattern.count("(?:")
-    return _BLOCK + pattern + _LEAF, rf"layer\1.\2.{ours}.\g<{groups}>"
+    return _BLOCK + pattern + LEAF, rf"layer\1.\2.{ours}.\g<{groups}>"
 
 
 def rename(names: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engine.contracts.json_values import JsonObject
 from engine.models.families.family import (
+    LEAF,
     Arguments,
     Family,
     NotOfFamilyError,
@@ -29,7 +30,6 @@ from engine.models.families.family import (
 
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 _WIDTHS = (64, 128, 256, 512, 512)
-_LEAF = r"\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 
 
 class HalvingPool(nn.MaxPool2d):
@@ -101,13 +101,13 @@ def of_depth(depth: int, num_classes: int, in_channels: int) -> Arguments:
 def _rename(names: Sequence[str]) -> dict[str, str]:
     dense = sorted({int(m[1]) for n in names if (m := re.match(r"classifier\.(\d{1,4})\.", n))})
     numbered = [
-        (rf"classifier\.{number}" + _LEAF, rf"classifier.{3 * place}.\1")
+        (rf"classifier\.{number}" + LEAF, rf"classifier.{3 * place}.\1")
         for place, number in enumerate(dense)
     ]
     patterns = [
-        (r"features?\.(\d{1,4})" + _LEAF, r"features.\1.\2"),
+        (r"features?\.(\d{1,4})" + LEAF, r"features.\1.\2"),
         *numbered,
-        (r"(?:classifier|fc|linear)" + _LEAF, r"classifier.0.\1"),
+        (r"(?:classifier|fc|linear)" + LEAF, r"classifier.0.\1"),
     ]
     return renamed(names, patterns)
 

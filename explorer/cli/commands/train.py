@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -49,12 +50,9 @@ def run_job(request: JobRequest, spool: Path, reporter: Reporter) -> Result:
     kind = request.job.KIND
 
     async def work() -> Result:
-        executor = WorkerPool(spool, log=log_path(spool))
-        reporter(JobAsked("", kind))
-        try:
+        async with _workers(spool) as executor:
+            reporter(JobAsked("", kind))
             return await executor.run(request, lambda event: reporter(JobTold("", kind, event)))
-        finally:
-            await executor.close()
 
     with ending_in_order():
         return asyncio.run(work())
@@ -204,14 +202,21 @@ def _with_librarys_weights(source: ModelSource) -> ModelSource:
     """The source with the file of the weights that it names."""
 
     async def work(spool: Path, reporter: Reporter) -> ModelSource:
-        executor = WorkerPool(spool, log=log_path(spool))
-        try:
+        async with _workers(spool) as executor:
             return await source.with_weights(executor, reporter)
-        finally:
-            await executor.close()
 
     with temporary_folder() as folder, Reporter() as reporter, ending_in_order():
         return asyncio.run(work(folder, reporter))
+
+
+@contextlib.asynccontextmanager
+async def _workers(spool: Path) -> AsyncIterator[WorkerPool]:
+    """Workers of a command's own, closed at its end."""
+    executor = WorkerPool(spool, log=log_path(spool))
+    try:
+        yield executor
+    finally:
+        await executor.close()
 
 
 def _run_in_a_folder(request: JobRequest) -> Result:
