@@ -64,6 +64,16 @@ def prepared(architecture: Architecture, model: nn.Module, output: str | None) -
     return replace(architecture, prepared=(*architecture.prepared, *new))
 
 
+def with_output(
+    architecture: Architecture, model: nn.Module, output: str | None
+) -> tuple[Architecture, nn.Module]:
+    """With that one of several outputs for its only one; in place."""
+    if output is None:
+        return architecture, model
+    done = prepare(model, (OUTPUT + output,))
+    return replace(architecture, prepared=(*architecture.prepared, *done)), model
+
+
 def known_architecture(loaded: LoadedNetwork) -> Architecture:
     """The architecture; a person's CIFAR ResNet is one of our family, whose code needs no leave."""
     if loaded.architecture.factory in FAMILIES or not isinstance(loaded.model, CifarResNet):
