@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.checkpoints import LoadedNetwork, normalisation
 from engine.checkpoints import load as load_checkpoint
 from engine.checkpoints.fitting import untrained
-from engine.checkpoints.folder_fit import fit_to
+from engine.checkpoints.folder_fit import OtherClassesError, fit_to
 from engine.checkpoints.image_fit import check_output, num_outputs
 from engine.checkpoints.new_classifier import with_classes
 from engine.contracts import seeds
@@ -89,7 +89,7 @@ def _from_file(
         monitor.note(note)
     architecture, model = with_output(loaded.architecture, loaded.model, job.output)
     if num_outputs(model, data.describe()) in (None, len(data.classes)):
-        for note in fit_to(data, loaded):
+        for note in _fitted(data, loaded):
             monitor.note(note)
         choice = normalisation.choose(loaded, architecture, data, execution, monitor)
         data = data.with_normalisation(choice.mean, choice.std)
@@ -101,6 +101,14 @@ def _from_file(
     if scaling is not None:
         data = data.with_normalisation(*scaling)
     return _of_these_data(Beginning(architecture, model, loaded.digest), data), data
+
+
+def _fitted(data: ImageSet, loaded: LoadedNetwork) -> tuple[str, ...]:
+    """What is to be told of a network whose classes, if they are others, are to be learnt."""
+    try:
+        return fit_to(data, loaded)
+    except OtherClassesError as error:
+        return (f"{str(error).partition(';')[0]}: its classifier begins with theirs",)
 
 
 def _of_these_data(beginning: Beginning, data: ImageSet) -> Beginning:
