@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from engine.checkpoints import ArchitectureError, load
 from engine.contracts.codec import decode, encode
-from engine.contracts.errors import CheckpointError, UnknownFamilyError, UsageError
+from engine.contracts.errors import (
+    CheckpointError,
+    UnknownFamilyError,
+    UnusableFileError,
+    UsageError,
+)
 from engine.contracts.networks import Architecture
 from engine.models import build
 from engine.models.hugging_face import check_config
@@ -126,6 +132,63 @@ def test_parts_of_a_configuration_hold_plain_values_only(arguments):
 def test_a_class_that_is_not_of_the_kind_is_never_made():
     made = build("transformers:vit", {**TOWER, "architectures": ["CLIPModel"]})
     assert type(made).__name__ == "ViTForImageClassification"
+
+
+# ------------------------------------------------------------ weights in several files
+
+
+def in_parts(folder: Path) -> torch.nn.Module:
+    model = saved(folder, "ViTForImageClassification", "vit", TOWER)
+    model.save_pretrained(folder, max_shard_size="12KB")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    return model
+
+
+def test_weights_in_several_files_are_those_of_one(tmp_path):
+    model = in_parts(tmp_path / "saved")
+    source, loaded = source_of(Request(str(tmp_path / "saved"))), opened(tmp_path / "saved")
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(output_of(loaded.model(images)), model(images).logits)
+    assert loaded.folder.classes == ("a", "b", "c")
+    before = source.checkpoint()
+    assert before.name == "model.safetensors" and before.sha256 == loaded.digest
+    parts = sorted((tmp_path / "saved").glob("model-*.safetensors"))
+    assert source.num_bytes == sum(part.stat().st_size for part in parts)
+    state = safetensors.torch.load_file(parts[0])
+    state[next(iter(state))] += 1
+    safetensors.torch.save_file(state, parts[0])
+    assert source.checkpoint() != before  # other weights, the same index
+
+
+def test_a_part_that_is_not_there_or_not_whole_is_told_by_name(tmp_path):
+    in_parts(tmp_path / "saved")
+    part = sorted((tmp_path / "saved").glob("model-*.safetensors"))[1]
+    state = safetensors.torch.load_file(part)
+    name = state.popitem()[0]
+    safetensors.torch.save_file(state, part)
+    with pytest.raises(CheckpointError, match=rf"'{name}' lies in '{part.name}', and it does not"):
+        opened(tmp_path / "saved")
+    part.write_bytes(part.read_bytes()[:9])
+    with pytest.raises(CheckpointError, match=f"'{part.name}', which is a part of it: a safe"):
+        opened(tmp_path / "saved")
+    part.unlink()
+    with pytest.raises(CheckpointError, match=f"{part.name} is not there"):
+        opened(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("index", [
+    "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"a": 3}}', "[" * 10_000,
+    '{"weight_map": {"a": "../model.safetensors"}}', '{"weight_map": {"a": "/etc/passwd"}}',
+    '{"weight_map": {"a": "weights.bin"}}', '{"weight_map": {"a": ".safetensors"}}',
+    json.dumps({"weight_map": {str(n): f"{n}.safetensors" for n in range(1001)}}),
+], ids=lambda text: text[:40])  # fmt: skip
+def test_an_index_that_names_no_files_beside_it_is_refused(tmp_path, index):
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    for look in (lambda: opened(tmp_path), source_of(Request(str(tmp_path))).checkpoint):
+        with pytest.raises((CheckpointError, UnusableFileError), match="get the folder again"):
+            look()
 
 
 # ------------------------------------------------------------ folders of timm
