@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
@@ -26,6 +26,8 @@ from engine.pruning.structure.recording import (
 from engine.pruning.structure.smaller import smaller
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks import Inputs
+
+DRAWS = 16  # runs of a network that draws random numbers, to see whether they change its output
 
 
 def find_structure(
@@ -81,26 +83,42 @@ def _phase(monitor: Monitor, name: str) -> Step:
 
 def _check_runs(model: nn.Module, example: Example) -> None:
     shape, kind = example.shape, "images" if example.is_of_images else "items"
+    before = torch.random.get_rng_state()
     try:
         first, second = example(model), example(model)
     except EngineError:
         raise
     except NETWORK_ERRORS as error:
-        raise EngineError(
-            f"the network does not run on {kind} of {shape}: {in_short(error)}{_expected(model)}; "
-            "say what it takes with --input CxHxW, such as --input 3x224x224"
-        ) from error
+        raise EngineError(_does_not_run(model, error, f"{kind} of {shape}")) from error
     if not first.isfinite().all():
         raise EngineError(
             f"the network's output on {kind} of {shape} is not finite; its weights may be damaged, "
             f"or meant for {kind} of another range"
         )
-    if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-5, atol=1e-6):
+    draws = not torch.equal(before, torch.random.get_rng_state())
+    again = (example(model) for _ in range(DRAWS))  # a coin may fall on one side for some time
+    if not _are_close(first, second) or (draws and not all(_are_close(first, y) for y in again)):
         raise EngineError(
             f"the network gives another output each time it is run on the same {kind}: something "
             "in it is drawn at random in evaluation too (such as F.dropout without "
             "training=self.training); make its forward pass deterministic"
         )
+
+
+def _are_close(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def _does_not_run(model: nn.Module, error: BaseException, inputs: str) -> str:
+    told = f"the network does not run on {inputs}: {in_short(error)}"
+    if isinstance(error, TypeError) and "positional argument" in str(error):
+        return (
+            f"{told}; a network of several inputs takes a task whose batches hold them all "
+            "(--task, docs/tasks.md), or a module around it that takes one"
+        )
+    return (
+        f"{told}{_expected(model)}; say what it takes with --input CxHxW, such as --input 3x224x224"
+    )
 
 
 def _expected(model: nn.Module) -> str:
