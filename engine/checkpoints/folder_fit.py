@@ -54,7 +54,9 @@ def fit_to(data: ImageSet, loaded: LoadedNetwork) -> tuple[str, ...]:
 def _check_same_classes(data: ImageSet, names: Sequence[str]) -> None:
     """Raises OtherClassesError for wordnet ids of other classes than those of ImageNet-1k."""
     ids = data.classes
-    if len(ids) != IMAGENET_CLASSES or not are_wordnet_ids(ids) or are_imagenets(sorted(ids)):
+    if len(ids) != IMAGENET_CLASSES or not are_wordnet_ids(ids):
+        return
+    if are_imagenets(sorted(ids)) or set(ids) == set(names):
         return
     raise OtherClassesError(
         f"the {len(ids):,} classes of {data.name} ({shown(ids[0])}, {shown(ids[1])}, …) are not "

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 from engine.checkpoints import LoadedNetwork
-from engine.checkpoints.folder_fit import OtherClassesError, fit_to
+from engine.checkpoints.folder_fit import OtherClassesError, _check_same_classes, fit_to
 from engine.contracts.networks import Architecture
 from engine.contracts.references import TIMM
 from engine.data import load
@@ -93,6 +93,7 @@ def test_other_wordnet_ids_are_refused_and_may_be_learnt(tmp_path):
     data = data_of(tmp_path, [f"n{number:08}" for number in range(1000)])
     with pytest.raises(OtherClassesError, match=r"are not those of ImageNet-1k .*pe-explore train"):
         fit_to(data, loaded())
+    _check_same_classes(data, data.classes[::-1])  # of weights that name these very ones
     (note,) = _fitted(data, loaded())
     assert note.endswith("('tench', 'goldfish', …): its classifier begins with theirs")
 
