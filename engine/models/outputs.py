@@ -36,7 +36,8 @@ def output_of(result: object, key: str | None = None) -> Tensor:
         )
     raise EngineError(
         f"the network gives {len(found)} outputs ({_told(found)}) and calls none of them "
-        f"'{LOGITS}'; say which one classifies, as in --output {next(iter(found))}"
+        f"'{LOGITS}'; say which one classifies, as in --output {next(iter(found))} (of train: "
+        "--output-key)"
     )
 
 
