@@ -11,10 +11,10 @@ from torch import nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
+from engine.measures.output import Ended, has_matrix, output_module
 from engine.pruning.structure.blocks import find_blocks, may_be_block
 from engine.pruning.structure.checks import Checks
 from engine.pruning.structure.labels import find_groups
-from engine.pruning.structure.output import output_module_of
 from engine.pruning.structure.probing import Removals, Step, in_short
 from engine.pruning.structure.recording import (
     NETWORK_ERRORS,
@@ -67,9 +67,20 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
         blocks=tuple(_counted(block, model, kept) for block in blocks.blocks),
         groups=kept,
         frozen={**blocks.frozen, **labelled.frozen, **checked.frozen, **failing},
-        output_module=output_module_of(model, recording),
+        output_module=_output_module(model, recording),
         stage_sizes=Counter(block.stage for block in blocks.blocks),
     )
+
+
+def _output_module(model: nn.Module, recording: Recording) -> str:
+    """Empty for networks whose weights are in no module of their own."""
+    calls = [
+        Ended(path, call.began, call.order, call.result)
+        for path, of_module in recording.calls.items()
+        if has_matrix(model.get_submodule(path))
+        for call in of_module
+    ]
+    return output_module(calls, recording.result) or ""
 
 
 def _phase(monitor: Monitor, name: str) -> Step:
