@@ -80,7 +80,7 @@ def describer(executor: Executor, emit: Emit, factories: Factories) -> Describe:
     a place names, and what prepares the images."""
 
     async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
-        job = DescribeData(digest, **vars(reading))
+        job = DescribeData(digest, reading)
         leave = factories.task_at(place), factories.check(reading.transforms)
         places = Places(data=place, task=leave[0], transforms=leave[1])
         result = await run_for_root(job, places, executor, emit)

@@ -104,7 +104,7 @@ class RunDocument:
     @property
     def data_ref(self) -> DataRef:
         """The run's images as a job names them."""
-        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(self.reading))
+        return DataRef(self.data.digest, self.data.mean, self.data.std, self.reading)
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def train(request: Request, *, as_json: bool) -> None:
         request.shortcut,
         request.device,
         request.threads,
-        **vars(replace(settings.data.reading, transforms=transforms)),
+        replace(settings.data.reading, transforms=transforms),
         output=request.output_key,
     )
     places = Places(
