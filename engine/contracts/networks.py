@@ -73,6 +73,11 @@ class DataDescription:
     loader: str = MEMORY  # that was chosen for it
     transforms: Factory | None = None  # a person's code that prepares the images
 
+    @property
+    def items(self) -> str:
+        """What those are called that counts are of: one of them may have many rows."""
+        return "images" if self.row == "image" else "items"
+
 
 @dataclass(frozen=True)
 class Reading:

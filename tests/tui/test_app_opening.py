@@ -178,7 +178,7 @@ def test_images_that_moved_are_asked_for_when_work_needs_them(tmp_path):
         await seat.dialog(DataDialog)
         await seat.sees("Where are its images now?", "are not at")
         await seat.press(*str(wrong), "enter")
-        await seat.sees("Other images are there")
+        await seat.sees("Other data are there")
         await seat.press(*str(right), "enter")
         await seat.idle()
         assert seat.nodes()["R.F"].phases == ("recovered", "tuned")
