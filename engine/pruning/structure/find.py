@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
@@ -39,17 +39,23 @@ def find_structure(
     if not isinstance(example, Example):
         example = Example(example)
     with undisturbed(model):
-        _check_runs(model, example)
-        found = _found(model, smaller(model, example), example, monitor)
+        first = _run_once(model, example)
+        small = smaller(model, example)
+        recording = record(model, small.only(1), may_be_block)
+        alone = recording.result if small is example else example.only(1)(model)
+        _check_gives_the_same(model, example, first, alone)
+        found = _found(model, recording, small, example, monitor)
     if not found.groups and all(block.stays for block in found.blocks):
         raise EngineError(_nothing_removable(model, found.frozen))
     return found
 
 
-def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
-    """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
+def _found(
+    model: nn.Module, recording: Recording, small: Example, full: Example, monitor: Monitor
+) -> NetworkStructure:
+    """What `small` images tell (`recording`: the first of them), where it holds for a `full` one
+    too; else what the full ones do."""
     one, two = small.only(1), small.only(2)  # labels tell what goes from item to item
-    recording = record(model, one, may_be_block)
     removals = Removals(model, one, recording.result)
     blocks = find_blocks(model, recording, removals, _phase(monitor, "looking for blocks"))
     monitor.step("following filters, neurons and heads", 0, 1)
@@ -59,7 +65,8 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
     checked = checks.of(groups, _phase(monitor, "checking each"))
     monitor.step("checking all together", 0, 1)
     if small is not full and checks.why_not_together(checked.groups, [full.only(1)]):
-        return _found(model, full, full, monitor)  # it goes other ways with larger images
+        recording = record(model, full.only(1), may_be_block)  # larger images go other ways
+        return _found(model, recording, full, full, monitor)
     failing = checks.failing_together(checked.groups, [two])
     monitor.step("checking all together", 1, 1)
     kept = tuple(group for group in checked.groups if group.path not in failing)
@@ -90,10 +97,11 @@ def _phase(monitor: Monitor, name: str) -> Step:
 # ------------------------------------------------------------ examples
 
 
-def _check_runs(model: nn.Module, example: Example) -> None:
-    shape, kind = example.shape, "images" if example.is_of_images else "items"
+def _run_once(model: nn.Module, example: Example) -> Tensor:
+    """What the network gives. Raises EngineError where it does not run, or gives no numbers."""
+    shape, kind = example.shape, _kind(example)
     try:
-        first, second = example(model), example(model)
+        result = example(model)
     except EngineError:
         raise
     except NETWORK_ERRORS as error:
@@ -101,17 +109,35 @@ def _check_runs(model: nn.Module, example: Example) -> None:
             f"the network does not run on {kind} of {shape}: {in_short(error)}{_expected(model)}; "
             "say what it takes with --input CxHxW, such as --input 3x224x224"
         ) from error
-    if not first.isfinite().all():
+    if not result.isfinite().all():
         raise EngineError(
             f"the network's output on {kind} of {shape} is not finite; its weights may be damaged, "
             f"or meant for {kind} of another range"
         )
-    if first.shape != second.shape or not torch.allclose(first, second, rtol=1e-5, atol=1e-6):
+    return result
+
+
+def _check_gives_the_same(model: nn.Module, example: Example, first: Tensor, alone: Tensor) -> None:
+    """Raises EngineError where a network draws at random. `alone` is what it gave for the first
+    item in another run; where that differs by more than rounding, the whole run is done again."""
+    if alone.shape == first[:1].shape and _is_close(first[:1], alone):
+        return
+    second = example(model)
+    if first.shape != second.shape or not _is_close(first, second):
         raise EngineError(
-            f"the network gives another output each time it is run on the same {kind}: something "
+            "the network gives another output each time it is run on the same "
+            f"{_kind(example)}: something "
             "in it is drawn at random in evaluation too (such as F.dropout without "
             "training=self.training); make its forward pass deterministic"
         )
+
+
+def _is_close(first: Tensor, second: Tensor) -> bool:
+    return torch.allclose(first, second, rtol=1e-5, atol=1e-6)
+
+
+def _kind(example: Example) -> str:
+    return "images" if example.is_of_images else "items"
 
 
 def _expected(model: nn.Module) -> str:
