@@ -13,6 +13,7 @@ from torch.utils.flop_counter import flop_registry
 from engine.runtime.attention import attention_in_the_open
 from engine.runtime.device import device_of
 from engine.runtime.dispatch import OperationMode
+from engine.runtime.recurrent import recurrence_in_the_open
 from engine.tasks import Batch
 from engine.tasks.batch import run_on
 
@@ -32,7 +33,7 @@ def cost_of(model: nn.Module, example: Batch) -> Cost:
     multiply-accumulates)."""
     inputs = example.to(device_of(model)).inputs
     was_training = model.training
-    with _Counting() as counting, attention_in_the_open():
+    with _Counting() as counting, attention_in_the_open(), recurrence_in_the_open(model):
         try:
             run_on(model.eval(), inputs)
         finally:

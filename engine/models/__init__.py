@@ -24,6 +24,7 @@ from engine.models.families import (
     vgg,
 )
 from engine.models.libraries import factory_of
+from engine.models.unwrapping import unwrapped
 from engine.models.user_modules import import_factory, users_modules_first
 
 _Named: TypeAlias = Callable[..., Architecture]
@@ -53,7 +54,8 @@ def build(factory: str, arguments: Mapping[str, Any], *, seed: int = 0) -> nn.Mo
             "'torchvision.models:NAME', 'timm:NAME' or 'package.module:factory'"
         )
     with users_modules_first(module_name):
-        return _made(import_factory(factory), arguments, seed)
+        made = _made(import_factory(factory), arguments, seed)
+    return unwrapped(made, factory) if isinstance(made, nn.Module) else made
 
 
 def _made(make: Callable[..., nn.Module], arguments: Mapping[str, Any], seed: int) -> nn.Module:

@@ -12,11 +12,21 @@ from engine.contracts.message_text import shown
 from engine.models.adaptive_pool import with_even_pools
 from engine.models.attention import with_removable_heads
 from engine.models.outputs import output_of
+from engine.models.parametrised import with_plain_weights
 
 # Each works in place, and says how many modules it has replaced.
 PREPARATIONS: dict[str, Callable[[nn.Module], int]] = {
+    "plain-weights": with_plain_weights,
     "attention": with_removable_heads,
     "adaptive-pool": with_even_pools,
+}
+# What a person should know of those that change how the network is trained.
+TOLD = {
+    "plain-weights": (
+        "weights that were normalised anew in every step (weight norm, spectral norm or another "
+        "parametrization) are plain weights from here on, of the same values: the network computes "
+        "what it did, and fine-tuning does not normalise them"
+    ),
 }
 OUTPUT = "output:"  # with the name behind it of the one among several that is taken
 

@@ -15,7 +15,7 @@ from engine.contracts.networks import Architecture, DataDescription
 from engine.contracts.references import is_reference
 from engine.models import FAMILIES
 from engine.models.cifar_resnet import CifarResNet, arguments_of
-from engine.models.preparations import OUTPUT, PREPARATIONS, prepare
+from engine.models.preparations import OUTPUT, PREPARATIONS, TOLD, prepare
 from engine.tasks import Task
 
 
@@ -62,6 +62,13 @@ def prepared(architecture: Architecture, model: nn.Module, output: str | None) -
     done = prepare(model, PREPARATIONS if output is None else (*PREPARATIONS, OUTPUT + output))
     new = tuple(name for name in done if name not in architecture.prepared)
     return replace(architecture, prepared=(*architecture.prepared, *new))
+
+
+def told_of_preparations(architecture: Architecture) -> tuple[str, ...]:
+    """What a person should know of what was done to a network before its first edit."""
+    if architecture.edits:  # which it has been told
+        return ()
+    return tuple(TOLD[name] for name in architecture.prepared if name in TOLD)
 
 
 def known_architecture(loaded: LoadedNetwork) -> Architecture:

@@ -21,7 +21,7 @@ from engine.runtime.progress import Monitor
 from engine.tasks import Task, examples
 from engine.worker.factories import check_allowed
 from engine.worker.image_roots import on_images
-from engine.worker.root import Root
+from engine.worker.root import Root, told_of_preparations
 from engine.worker.task_roots import on_task
 from engine.worker.workbench import Workbench
 
@@ -39,6 +39,9 @@ def open_root(
     else:
         root = on_images(job, execution, bench, places, monitor)
     model, task = root.model, root.task
+    prepared = told_of_preparations(root.architecture)
+    for note in prepared:
+        monitor.note(note)
     structure, example = _structure(model, task, monitor), examples(task, 1)
     validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
     test = evaluate(model, task, "test", execution, monitor=monitor, phase="test")
@@ -55,6 +58,7 @@ def open_root(
         notes=(
             *root.loaded.notes,
             *root.notes,
+            *prepared,
             *(doubt.words for doubt in doubts),
         ),
         metrics={

@@ -42,11 +42,17 @@ class FoundBlocks:
 
 
 def may_be_block(module: nn.Module) -> bool:
-    """Whether it holds two modules with parameters, as everything that adds to a stream does."""
+    """Whether it holds two modules with parameters, or is somebody's own around a weight: none of
+    torch's layers adds to what it gets."""
     owners = (
         inner for inner in module.modules() if any(True for _ in inner.parameters(recurse=False))
     )
-    return next(owners, None) is not None and next(owners, None) is not None
+    if next(owners, None) is None:
+        return False
+    if next(owners, None) is not None:
+        return True
+    is_torchs = type(module).__module__.startswith("torch.nn.")
+    return not is_torchs and any(parameter.dim() > 1 for parameter in module.parameters())
 
 
 def find_blocks(

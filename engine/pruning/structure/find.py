@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
@@ -15,15 +14,15 @@ from engine.measures.output import Ended, has_matrix, output_module
 from engine.pruning.structure.blocks import find_blocks, may_be_block
 from engine.pruning.structure.checks import Checks
 from engine.pruning.structure.labels import find_groups
-from engine.pruning.structure.probing import Removals, Step, in_short
+from engine.pruning.structure.probing import Removals, Step
 from engine.pruning.structure.recording import (
-    NETWORK_ERRORS,
     Example,
     Recording,
     record,
     undisturbed,
 )
 from engine.pruning.structure.smaller import smaller
+from engine.pruning.structure.trying import check_gives_the_same, first_run
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks import Inputs
 
@@ -39,11 +38,11 @@ def find_structure(
     if not isinstance(example, Example):
         example = Example(example)
     with undisturbed(model):
-        first = _run_once(model, example)
+        first = first_run(model, example)
         small = smaller(model, example)
         recording = record(model, small.only(1), may_be_block)
         alone = recording.result if small is example else example.only(1)(model)
-        _check_gives_the_same(model, example, first, alone)
+        check_gives_the_same(model, example, first, alone)
         found = _found(model, recording, small, example, monitor)
     if not found.groups and all(block.stays for block in found.blocks):
         raise EngineError(_nothing_removable(model, found.frozen))
@@ -92,62 +91,6 @@ def _output_module(model: nn.Module, recording: Recording) -> str:
 
 def _phase(monitor: Monitor, name: str) -> Step:
     return lambda done, total: monitor.step(name, done, total)
-
-
-# ------------------------------------------------------------ examples
-
-
-def _run_once(model: nn.Module, example: Example) -> Tensor:
-    """What the network gives. Raises EngineError where it does not run, or gives no numbers."""
-    shape, kind = example.shape, _kind(example)
-    try:
-        result = example(model)
-    except EngineError:
-        raise
-    except NETWORK_ERRORS as error:
-        raise EngineError(
-            f"the network does not run on {kind} of {shape}: {in_short(error)}{_expected(model)}; "
-            "say what it takes with --input CxHxW, such as --input 3x224x224"
-        ) from error
-    if not result.isfinite().all():
-        raise EngineError(
-            f"the network's output on {kind} of {shape} is not finite; its weights may be damaged, "
-            f"or meant for {kind} of another range"
-        )
-    return result
-
-
-def _check_gives_the_same(model: nn.Module, example: Example, first: Tensor, alone: Tensor) -> None:
-    """Raises EngineError where a network draws at random. `alone` is what it gave for the first
-    item in another run; where that differs by more than rounding, the whole run is done again."""
-    if alone.shape == first[:1].shape and _is_close(first[:1], alone):
-        return
-    second = example(model)
-    if first.shape != second.shape or not _is_close(first, second):
-        raise EngineError(
-            "the network gives another output each time it is run on the same "
-            f"{_kind(example)}: something "
-            "in it is drawn at random in evaluation too (such as F.dropout without "
-            "training=self.training); make its forward pass deterministic"
-        )
-
-
-def _is_close(first: Tensor, second: Tensor) -> bool:
-    return torch.allclose(first, second, rtol=1e-5, atol=1e-6)
-
-
-def _kind(example: Example) -> str:
-    return "images" if example.is_of_images else "items"
-
-
-def _expected(model: nn.Module) -> str:
-    """What the first layer says that it takes."""
-    for path, module in model.named_modules():
-        if isinstance(module, nn.Conv2d):
-            return f" ({path} takes images of {module.in_channels} channels)"
-        if isinstance(module, nn.Linear):
-            return f" ({path} takes {module.in_features} numbers)"
-    return ""
 
 
 # ------------------------------------------------------------ blocks and groups

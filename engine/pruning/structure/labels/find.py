@@ -19,7 +19,7 @@ from engine.pruning.structure.labels.size_log import SizeLog
 from engine.pruning.structure.labels.size_rules import size_rules
 from engine.pruning.structure.labels.trial import Trials
 from engine.pruning.structure.labels.union import Labels
-from engine.pruning.structure.labels.untouched import plain_attention, untouched
+from engine.pruning.structure.labels.untouched import plain_operations, untouched
 from engine.pruning.structure.probing import Step
 
 OUTPUT = "the network's output"
@@ -44,7 +44,7 @@ def find_groups(model: nn.Module, run: Run, step: Step = lambda done, of: None) 
     rules = size_rules(log.found, carrier.labels, found.roots, carrier.batch)
     groups, frozen = [], dict(found.frozen)
     proposed = [replace(g, sizes=sizes) for g, sizes in zip(found.groups, rules, strict=True)]
-    with untouched(model), plain_attention():
+    with untouched(model), plain_operations(model):
         settled = Trials(model, run, calls).settle(proposed)
         for number, (group, result) in enumerate(zip(proposed, settled, strict=True), 1):
             step(number, len(proposed))
@@ -79,13 +79,32 @@ def _follow(model: nn.Module, run: Run) -> tuple[Carrier, SizeLog, Calls]:
             if (name, axis) in lines
         ]
         carrier.tell(tensor, Info(planes, is_parameter=True))
-    with untouched(model), plain_attention(), ExitStack() as stack:
+    _unite_states(model, labels, lines)
+    with untouched(model), plain_operations(model), ExitStack() as stack:
         _watch(model, carrier, calls, stack)
         with log, LabelRun(carrier):
             out = run(model)
     _freeze_outputs(out, carrier)
     carrier.settle()
     return carrier, log, calls
+
+
+def _unite_states(
+    model: nn.Module, labels: Labels, lines: Mapping[tuple[str, int], Tensor]
+) -> None:
+    """The layers and directions of one recurrent module have states of one size."""
+    for path, module in model.named_modules():
+        if not isinstance(module, nn.RNNBase):
+            continue
+        for read in ("weight_hh", "weight_hr"):  # the latter where states are projected
+            named = (
+                f"{path}.{name}".removeprefix(".")
+                for name, _ in module.named_parameters(recurse=False)
+                if name.startswith(read)
+            )
+            states = [lines[name, 1] for name in named if (name, 1) in lines]
+            for other in states[1:]:
+                labels.unite(other, states[0])
 
 
 def _watch(model: nn.Module, carrier: Carrier, calls: Calls, stack: ExitStack) -> None:

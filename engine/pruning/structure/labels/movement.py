@@ -194,6 +194,11 @@ def _where(run: Carrier, call: Call) -> list[Tensor]:
     return run.join(run.meet(call.inputs[1:], call.out.dim()), call.out.dim())
 
 
+def _transposed_in_place(run: Carrier, call: Call) -> list[Tensor]:
+    axes = call.args[1:3] or (0, 1)
+    return [plane.transpose(*axes) for plane in run.planes(call.tensor(0))]
+
+
 def _expanded(run: Carrier, call: Call) -> list[Tensor]:
     return [of_rank(plane, call.out.dim()) for plane in run.planes(call.tensor(0))]
 
@@ -222,6 +227,7 @@ MOVEMENT: dict[object, Rule] = {
     aten.view_as_complex: _as_complex,
     aten.view_as_real: _as_real,
     aten.where: _where,
+    **dict.fromkeys((aten.transpose_, aten.t_), _transposed_in_place),
 }
 MOVES = {
     *_VIEWS,
@@ -229,4 +235,5 @@ MOVES = {
     *(aten.roll, aten.flip, aten.repeat, aten.im2col, aten.rot90),
     *(aten.pixel_shuffle, aten.pixel_unshuffle, aten.tril, aten.triu, aten.unfold),
     *(aten.split_with_sizes_copy, aten.view_copy, aten.permute_copy),
+    *(aten.unsafe_split, aten.unsafe_split_with_sizes, aten.unsafe_chunk),
 }

@@ -15,6 +15,8 @@ aten = torch.ops.aten
 def _product(run: Carrier, x: Tensor, w: Tensor, rank: int) -> list[Tensor]:
     """Planes of x (..., M, K) times w (..., K, N), either of which may be the weight."""
     xi, wi = run.info(x), run.info(w)
+    if not xi.planes and wi.is_parameter and not bool(x.any()):
+        return _of_nothing(run, w, wi, rank)
     x_axis, w_axis = x.dim() - 1, w.dim() - 2
     x_summed, x_rest = _parted(xi, x_axis)
     w_summed, w_rest = _parted(wi, w_axis)
@@ -31,6 +33,13 @@ def _product(run: Carrier, x: Tensor, w: Tensor, rank: int) -> list[Tensor]:
             for other in w_summed:
                 run.labels.unite(one.narrow(-2, 0, 1), other.mT.narrow(-2, 0, 1))
     return run.join(x_rest + w_rest, rank)
+
+
+def _of_nothing(run: Carrier, w: Tensor, known: Info, rank: int) -> list[Tensor]:
+    """Zeros times a weight, as recurrent layers begin: its columns read nothing yet."""
+    made = _parted(known, w.dim() - 2)[1]
+    run.produce(made, "linear")
+    return run.join(made, rank)
 
 
 def _parted(info: Info, axis: int) -> tuple[list[Tensor], list[Tensor]]:

@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from engine.pruning.surgery.tensors import kept_tensors
 from engine.runtime.attention import attention_in_the_open
+from engine.runtime.recurrent import recurrence_in_the_open
 
 
 @contextmanager
@@ -40,7 +41,7 @@ def untouched(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def plain_attention() -> Iterator[None]:
-    """Attention in operations that can be followed, not in one kernel."""
-    with attention_in_the_open(), sdpa_kernel(SDPBackend.MATH):
+def plain_operations(model: nn.Module) -> Iterator[None]:
+    """Attention and recurrent layers in operations that can be followed, not in one kernel."""
+    with attention_in_the_open(), sdpa_kernel(SDPBackend.MATH), recurrence_in_the_open(model):
         yield
