@@ -32,8 +32,9 @@ from engine.checkpoints.normalisation_presets import preset_normalisations
 from engine.checkpoints.own_format import is_own, read_own
 from engine.checkpoints.own_metadata import with_metadata
 from engine.checkpoints.recognise import recognised
-from engine.checkpoints.safe_load import read_content
+from engine.checkpoints.safe_load import Content, read_content
 from engine.checkpoints.saved_folder import NOTHING_SAID, FolderWords, words_beside
+from engine.checkpoints.sharded import read_parts
 from engine.checkpoints.state_dict import (
     find_state,
     numbers_in,
@@ -49,6 +50,7 @@ from engine.contracts.errors import CheckpointError
 from engine.contracts.message_text import shown
 from engine.contracts.networks import Architecture, DataDescription
 from engine.contracts.references import TRANSFORMERS, library_of
+from engine.contracts.sharded import is_index
 from engine.models import FAMILIES, PROGRAM, architecture_of_name, open_arguments
 
 LOAD_SECONDS = 60.0
@@ -106,11 +108,20 @@ def load(
 
 
 def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
+    if is_index(path):
+        return _read(path, *read_parts(path), arch, trust_pickle)
     file = read_file(path)
     seconds = LOAD_SECONDS + len(file.data) / LOAD_BYTES_PER_SECOND
     if kind_of(file) == "zip" and is_exported(file.data):
         return within(seconds, lambda: _exported(file, arch))
     content = within(seconds, lambda: read_content(file, trust_pickle=trust_pickle))
+    return _read(path, content, file.digest, arch, trust_pickle)
+
+
+def _read(
+    path: Path, content: Content, digest: str, arch: str | None, trust_pickle: bool
+) -> LoadedNetwork:
+    """The network whose weights are in a content."""
     value = with_metadata(content.value, content.metadata) if content.metadata else content.value
     if is_own(value):
         own = read_own(value, arch, trust_pickle)
@@ -119,7 +130,7 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
         told = value.get("metrics")
         metrics = numbers_in(told) if isinstance(told, Mapping) else {}
         return LoadedNetwork(
-            own.architecture, own.model, own.data, metrics, content.notes + own.notes, file.digest
+            own.architecture, own.model, own.data, metrics, content.notes + own.notes, digest
         )
     found = find_state(value)
     if arch is not None and ":" in arch:
@@ -130,9 +141,7 @@ def _load(path: Path, arch: str | None, trust_pickle: bool) -> LoadedNetwork:
     inferred = architecture.factory in FAMILIES
     is_saved = library_of(architecture.factory) == TRANSFORMERS
     folder = words_beside(path) if is_saved else NOTHING_SAID
-    return LoadedNetwork(
-        architecture, model, None, found.metrics, notes, file.digest, inferred, folder
-    )
+    return LoadedNetwork(architecture, model, None, found.metrics, notes, digest, inferred, folder)
 
 
 def _exported(file: FileBytes, arch: str | None) -> LoadedNetwork:

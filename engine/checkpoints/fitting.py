@@ -23,7 +23,13 @@ from engine.checkpoints.tensors import (
 from engine.contracts.message_text import listed, shown
 from engine.contracts.networks import Architecture
 from engine.contracts.references import TIMM, TRANSFORMERS, library_of, name_of
-from engine.models.hugging_face import CONFIG_NAME, config_beside, with_saved
+from engine.models.hugging_face import (
+    CONFIG_NAME,
+    config_beside,
+    no_classifier,
+    saved_class,
+    with_saved,
+)
 from engine.models.libraries import default_arguments
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -70,6 +76,9 @@ def _into_transformers(reference: str, state: Mapping[str, Any], path: Path) -> 
     )
     loaded, differences = with_saved(model, weights)
     if differences:
+        kind = name_of(reference)
+        if words := no_classifier(kind, saved_class(path)):
+            raise ArchitectureError(words)
         raise ArchitectureError(
             f"the tensors do not fit the network of {CONFIG_NAME} ({len(differences)} differences):"
             f" {listed(map(shown, differences))}; give the folder as transformers saved it"

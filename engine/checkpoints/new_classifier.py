@@ -13,6 +13,11 @@ from engine.models.preparations import prepare
 _ARGUMENTS = ("num_classes", "num_labels")  # by which a factory is told
 
 
+def is_told_classes(architecture: Architecture) -> bool:
+    """Whether the network is made for as many classes as its factory is told."""
+    return any(name in architecture.arguments for name in _ARGUMENTS)
+
+
 def with_classes(
     architecture: Architecture, model: nn.Module, num_classes: int, seed: int
 ) -> tuple[Architecture, nn.Module, str]:

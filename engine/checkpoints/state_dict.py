@@ -26,7 +26,8 @@ _WRAPPERS = (
     "state_dict", "model_state_dict", "model_state", "model", "net", "network", "net_state_dict",
     "weights", "params", "module", "checkpoint",
 )  # fmt: skip
-_PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "encoder.", "_orig_mod.")
+_PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "encoder.", "_orig_mod.",
+             "timm_model.")  # fmt: skip
 _AVERAGED_PREFIXES = ("model_ema.", "ema_model.", "ema.", "module_ema.")
 _MEASURED = ("metric", "metrics", "result", "results", "score", "scores", "best")
 _HEADS = ("fc.", "linear.", "classifier.", "head.")

@@ -44,6 +44,7 @@ class EpochEnded:
     accuracy: float
     learning_rate: float
     images_per_second: float
+    row: str = "image"
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,14 @@ def sample_per_class(labels_N: np.ndarray, per_class: int, seed: int) -> np.ndar
     return random.permutation(np.concatenate(chosen))
 
 
+def num_held_out(num_train: int, num_classes: int) -> int:
+    """How many training images are taken out to decide by: 10 %, at most 5,000."""
+    return max(num_classes, min(VALIDATION_MOST, round(num_train * VALIDATION_SHARE)))
+
+
 def hold_out_validation(labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training and of the validation images (10 %, at most 5,000)."""
-    num_classes = len(np.unique(labels_N))
-    count = max(num_classes, min(VALIDATION_MOST, round(len(labels_N) * VALIDATION_SHARE)))
+    """Indices of the training and of the validation images."""
+    count = num_held_out(len(labels_N), len(np.unique(labels_N)))
     validation = stratified_sample(labels_N, count, SPLIT_SEED)
     keep = np.ones(len(labels_N), dtype=bool)
     keep[validation] = False
@@ -65,7 +69,7 @@ def apart_from_validation(name: str, labels_N: np.ndarray) -> tuple[np.ndarray, 
     if not len(keep):
         raise DataError(
             f"{plain(name)} has {len(labels_N)} training images, and none are left when "
-            "validation images are taken out of them; add some, or a split val"
+            "validation images are taken out of them; add some, or have train, val and test"
         )
     return keep, held_out
 

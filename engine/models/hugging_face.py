@@ -27,8 +27,13 @@ from engine.contracts.outside import read_bounded
 from engine.models.user_modules import user_folder
 
 CONFIG_NAME = "config.json"
+CLASSES = "architectures"  # the classes that were saved, in a configuration
 MOST_BYTES = 2**20
 _LARGEST, _LONGEST, _MOST = 10**6, 100, 10_000  # of a number, a word, a list
+_PARTS, _DEEPEST = (
+    ("_config", "_config_dict"),
+    2,
+)  # of the configuration of a part in another; how deep they lie
 _WORD = re.compile(r"[\w.+-]*")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What says where something else lies, how it is computed here, or what nothing depends on.
@@ -36,6 +41,10 @@ _LEFT_OUT = ("auto_map", "quantization_config", "backbone", "backbone_config", "
              "use_timm_backbone", "use_pretrained_backbone", "architectures", "id2label",
              "label2id", "model_type", "transformers_version", "torch_dtype", "dtype",
              "attn_implementation", "problem_type", "task_specific_params")  # fmt: skip
+
+# Image classifiers that are called with something else.
+_OF_OTHER_INPUTS = {"siglip2": "patches of them with their places", "imagegpt": "colours by number",
+                    "shieldgemma2": "conversations"}  # fmt: skip
 
 
 def config_beside(checkpoint: Path) -> dict[str, JsonValue]:
@@ -49,11 +58,72 @@ def config_beside(checkpoint: Path) -> dict[str, JsonValue]:
         ) from error
     if not isinstance(told, dict):
         raise UnknownFamilyError(f"{path} holds no configuration; give the folder as it was saved")
-    kept = {k: v for k, v in told.items() if not k.startswith("_") and k not in _LEFT_OUT}
+    kept = _kept(told)
     labels = told.get("id2label")
     if isinstance(labels, dict):
         kept["num_labels"] = len(labels)
+    if name := _other_class(told):
+        kept[CLASSES] = [name]
+    return kept
+
+
+def saved_class(checkpoint: Path) -> str:
+    """What the network in a checkpoint's folder was, as its configuration says; empty where it
+    doesn't."""
+    try:
+        told = json.loads(read_bounded(checkpoint.with_name(CONFIG_NAME), MOST_BYTES))
+        named = told[CLASSES][0]
+    except (UnusableFileError, ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return named if isinstance(named, str) else ""
+
+
+def _kept(told: Mapping[str, Any], depth: int = 0) -> dict[str, JsonValue]:
+    """What is passed on of a configuration, and of those of its parts in it."""
+    kept = {k: v for k, v in told.items() if not k.startswith("_") and k not in _LEFT_OUT}
+    if depth < _DEEPEST:
+        for name, value in kept.items():
+            if name.endswith(_PARTS) and isinstance(value, dict):
+                kept[name] = _kept(value, depth + 1)
     return {name: value for name, value in kept.items() if value is not None}
+
+
+def _other_class(told: Mapping[str, Any]) -> str | None:
+    """The class that was saved, where its kind has several and it is not the first of them."""
+    names = _classes_of(str(told.get("model_type")))
+    named = told.get(CLASSES)
+    first = named[0] if isinstance(named, list) and named else None
+    return first if first in names[1:] else None
+
+
+def _classes_of(kind: str) -> tuple[str, ...]:
+    """The image classifiers of a kind; none where there is no such kind."""
+    _transformers()
+    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    found = auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES.get(kind, ())
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def no_classifier(kind: str, saved: str = "") -> str | None:
+    """Why a folder of that kind holds no image classifier, and what to do; None where it may.
+
+    `saved` is the class that its configuration names.
+    """
+    names = _classes_of(kind)
+    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    towers = auto.MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES.get(kind)
+    what = saved or ("" if names else towers)
+    if not what or what in names:
+        return None
+    does = "compares images with texts (two towers), and " if what == towers else ""
+    own = "give a function of yours that makes a classifier of it: package.module:factory"
+    if not names or kind in _OF_OTHER_INPUTS:
+        return f"{shown(what)} {does}is no image classifier; {own}"
+    made = f"transformers.{names[0]}.from_pretrained(FOLDER, num_labels=…).save_pretrained(NEW)"
+    return (
+        f"{shown(what)} {does}is no image classifier; make one of it with {made} and train that "
+        f"(pe-explore train NEW), or {own}"
+    )
 
 
 def of_transformers(name: str) -> Callable[..., nn.Module]:
@@ -62,14 +132,24 @@ def of_transformers(name: str) -> Callable[..., nn.Module]:
     auto = importlib.import_module("transformers.models.auto.modeling_auto")
     names = tuple(auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES)
     if name not in names:
+        if words := no_classifier(name):
+            raise UnknownFamilyError(words)
         raise UnknownFamilyError(
             f"transformers has no image classifier of the kind {shown(name)}; "
-            f"{did_you_mean(name, names)}it has {', '.join(sorted(names)[:8])}, …"
+            f"{did_you_mean(name, names)}it has {', '.join(sorted(names)[:8])}, …; or give a "
+            "function of yours that makes one: package.module:factory"
+        )
+    if name in _OF_OTHER_INPUTS:
+        raise UnknownFamilyError(
+            f"the classifiers of the kind {shown(name)} do not take images but "
+            f"{_OF_OTHER_INPUTS[name]}; give a function of yours that makes one which does: "
+            "package.module:factory"
         )
 
     def make(**config: Any) -> nn.Module:
         told = library.AutoConfig.for_model(name, **config)
-        told.architectures = []  # of several classes of a kind the library takes the first, then
+        # Of several classes of a kind the library takes that one, or the first where none is named.
+        told.architectures = list(config.get(CLASSES, ()))
         made: nn.Module = library.AutoModelForImageClassification.from_config(
             told, trust_remote_code=False
         )
@@ -78,14 +158,22 @@ def of_transformers(name: str) -> Callable[..., nn.Module]:
     return make
 
 
-def check_config(config: Mapping[str, Any]) -> None:
-    """Raises UnknownFamilyError for anything that is no plain value of a configuration."""
+def check_config(config: Mapping[str, Any], depth: int = 0) -> None:
+    """Raises UnknownFamilyError for anything that is no plain value of a configuration, or of one
+    of a part (`vision_config`)."""
     for name, value in config.items():
-        if not _NAME.fullmatch(name) or name in _LEFT_OUT or not _is_plain(value):
+        is_part = name.endswith(_PARTS) and isinstance(value, Mapping) and depth < _DEEPEST
+        if is_part and _is_allowed(name):
+            check_config(value, depth + 1)
+        elif not _is_allowed(name) or not _is_plain(value):
             raise UnknownFamilyError(
                 f"the configuration has {shown(name)} as no number or short word within bounds; "
                 "give one without it"
             )
+
+
+def _is_allowed(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and (name == CLASSES or name not in _LEFT_OUT)
 
 
 def with_saved(model: nn.Module, weights: Mapping[str, Tensor]) -> tuple[nn.Module, list[str]]:
@@ -97,10 +185,12 @@ def with_saved(model: nn.Module, weights: Mapping[str, Tensor]) -> tuple[nn.Modu
     kind: Any = type(model)
     with torch.random.fork_rng(devices=[]):
         loaded, told = kind.from_pretrained(
-            None, config=model.config, state_dict=dict(weights), output_loading_info=True
-        )
-    keys = ("missing_keys", "mismatched_keys", "unexpected_keys")
-    return loaded, [str(name) for key in keys for name in sorted(map(str, told[key]))]
+            None, config=model.config, state_dict=dict(weights), output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    shaped = {each if isinstance(each, str) else each[0] for each in told["mismatched_keys"]}
+    found = (told["missing_keys"], shaped, told["unexpected_keys"])
+    return loaded, list(dict.fromkeys(name for names in found for name in sorted(names)))
 
 
 def _is_plain(value: Any, depth: int = 0) -> bool:

@@ -100,6 +100,8 @@ def _splits_of(name: str, arrays: Mapping[str, Array]) -> dict[Split, tuple[Tens
                         f"{keys[0]} of {name} has {len(x_N):,} items and {keys[1]} "
                         f"{len(labels_N):,}; as many are needed"
                     )
+                if not len(labels_N):
+                    raise DataError(f"{keys[0]} of {name} has no items; give some")
                 found[split] = _as_input(x_N), labels_N.long()
     for split in ("train", "test"):
         if split not in found:
@@ -109,10 +111,26 @@ def _splits_of(name: str, arrays: Mapping[str, Array]) -> dict[Split, tuple[Tens
             )
     if "validation" not in found:
         x_N, labels_N = found["train"]
-        keep, held_out = map(torch.from_numpy, hold_out_validation(labels_N.numpy()))
+        keep, held_out = _apart_from_validation(name, labels_N)
         found["train"] = x_N[keep], labels_N[keep]
         found["validation"] = x_N[held_out], labels_N[held_out]
     return {split: found[split] for split in SPLITS}
+
+
+def _apart_from_validation(name: str, labels_N: Tensor) -> tuple[Tensor, Tensor]:
+    """The training and the validation items. Raises DataError where a class has none left to train
+    on."""
+    keep, held_out = map(torch.from_numpy, hold_out_validation(labels_N.numpy()))
+    bare = sorted(set(labels_N.tolist()) - set(labels_N[keep].tolist()))
+    if bare:
+        count = int((labels_N == bare[0]).sum())
+        others = f" (and of {len(bare) - 1:,} more classes)" if len(bare) > 1 else ""
+        raise DataError(
+            f"of {name}, {count:,} in y_train {'is' if count == 1 else 'are'} of class {bare[0]}, "
+            f"and none are left{others} when validation items are taken out of them; add some, or "
+            "give x_val and y_val"
+        )
+    return keep, held_out
 
 
 def _as_input(x_N: Tensor) -> Tensor:

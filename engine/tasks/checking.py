@@ -166,6 +166,11 @@ def num_classes(about: DataDescription) -> int:
     return about.num_classes or len(about.classes)
 
 
+def num_channels(about: DataDescription) -> int:
+    """How many channels images have; a library's networks are made for three."""
+    return about.image_shape[2] if len(about.image_shape) == 3 else 3
+
+
 def _number(value: Any) -> str:
     is_short = isinstance(value, int | float) and -1e12 < value < 1e12
     return str(value) if is_short else shown(value)

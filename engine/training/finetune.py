@@ -53,7 +53,7 @@ def train(
     if plan.frozen_norms:
         freeze_norms(model)
     optimiser = optimiser or optimiser_of(model, plan)
-    history = []
+    history, row = [], task.describe().row
     for epoch in range(plan.first_epoch, plan.last_epoch):
         figures = _epoch(model, task, sizes, optimiser, plan, epoch, execution, monitor, phase)
         if not math.isfinite(figures.loss):
@@ -62,7 +62,7 @@ def train(
                 f"{plan.learning_rate}; use a smaller --learning-rate"
             )
         history.append(figures)
-        monitor.tell(EpochEnded(phase=phase, total_epochs=plan.total_epochs, **vars(figures)))
+        monitor.tell(EpochEnded(phase, total_epochs=plan.total_epochs, row=row, **vars(figures)))
         if after_epoch is not None:
             after_epoch(figures)
     return history

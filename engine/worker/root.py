@@ -64,6 +64,16 @@ def prepared(architecture: Architecture, model: nn.Module, output: str | None) -
     return replace(architecture, prepared=(*architecture.prepared, *new))
 
 
+def with_output(
+    architecture: Architecture, model: nn.Module, output: str | None
+) -> tuple[Architecture, nn.Module]:
+    """With that one of several outputs for its only one; in place."""
+    if output is None:
+        return architecture, model
+    done = prepare(model, (OUTPUT + output,))
+    return replace(architecture, prepared=(*architecture.prepared, *done)), model
+
+
 def told_of_preparations(architecture: Architecture) -> tuple[str, ...]:
     """What a person should know of what was done to a network before its first edit."""
     if architecture.edits:  # which it has been told

@@ -9,7 +9,7 @@ from engine.checkpoints.task_fit import check_answers
 from engine.contracts.jobs import OpenRoot, Places
 from engine.contracts.networks import DataDescription
 from engine.runtime.progress import Monitor
-from engine.tasks.checking import num_classes
+from engine.tasks.checking import num_channels, num_classes
 from engine.worker.root import (
     Root,
     check_reference,
@@ -41,6 +41,5 @@ def _network(job: OpenRoot, places: Places, about: DataDescription) -> LoadedNet
         return load_checkpoint(places.checkpoint, arch=job.arch, trust_pickle=job.trust_pickle)
     reference = job.arch or ""
     check_reference(reference)
-    channels = about.image_shape[2] if len(about.image_shape) == 3 else 3
-    architecture, model = untrained(reference, num_classes(about), channels)
+    architecture, model = untrained(reference, num_classes(about), num_channels(about))
     return LoadedNetwork(architecture, model, None, {}, (), "")

@@ -114,7 +114,11 @@ def train(
         ),
     ],
     settings: Given,
-    data: Annotated[str, typer.Option(help="As for auto")] = "sample",
+    data: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="As for auto  [default: sample]"),
+    ] = None,
+    task: Task = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--output", "-o", help="The checkpoint to write  [default: MODEL.pt]"),
@@ -126,8 +130,9 @@ def train(
             "of them  [default: random]"
         ),
     ] = None,
+    arch: Arch = None,
     output_key: Output = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the training images", min=1)] = 60,
+    epochs: Annotated[int, typer.Option(help="Passes over the training items", min=1)] = 60,
     learning_rate: Annotated[float, typer.Option(help="Its peak", min=1e-9, max=100)] = 0.1,
     schedule: Annotated[
         str, typer.Option(help="How the learning rate falls: one-cycle, step or cosine")
@@ -148,9 +153,13 @@ def train(
     from explorer.cli.commands.train import Request
     from explorer.cli.commands.train import train as run
 
+    check_one_place(data, task)
     settings = {**settings, "learning_rate": learning_rate}
     of_network = (model, weights, width, shortcut, output_key)
-    request = Request(*of_network, data, epochs, schedule, settings, device, threads, output)
+    place = "sample" if data is None and task is None else data or ""
+    request = Request(
+        *of_network, place, epochs, schedule, settings, device, threads, output, arch, task=task
+    )
     run(request, as_json=json)
 
 

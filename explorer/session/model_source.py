@@ -13,8 +13,21 @@ from typing import Protocol, cast
 from engine.contracts.errors import UsageError
 from engine.contracts.jobs import NameWeights, Places, WeightsNamed
 from engine.contracts.networks import FileRef
-from engine.contracts.outside import MOST_CHECKPOINT_BYTES, digest_of, read_bounded
-from engine.contracts.references import TORCHVISION, TRANSFORMERS, is_reference, library_of, name_of
+from engine.contracts.outside import read_bounded
+from engine.contracts.references import (
+    TIMM,
+    TORCHVISION,
+    TRANSFORMERS,
+    is_reference,
+    library_of,
+    name_of,
+)
+from engine.contracts.sharded import (
+    INDEX_ENDING,
+    INDEX_NAME,
+    digest_of_weights,
+    num_bytes_of,
+)
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.session.events import Emit
@@ -54,12 +67,13 @@ class ModelSource:
     @property
     def num_bytes(self) -> int:
         """How much there is to read."""
-        return 0 if self.path is None else self.path.stat().st_size
+        return 0 if self.path is None else num_bytes_of(self.path)
 
     def checkpoint(self) -> FileRef:
         """The weights as a run knows them. Raises UnusableFileError."""
         if self.path is not None:
-            return FileRef(self.path.name, digest_of(self.path, MOST_CHECKPOINT_BYTES))
+            name = self.path.name.removesuffix(INDEX_ENDING)
+            return FileRef(name, digest_of_weights(self.path))
         # Random weights are the same ones each time.
         told = hashlib.sha256(f"random weights of {self.arch}".encode())
         return FileRef(name_of(self.arch or ""), told.hexdigest())
@@ -94,8 +108,9 @@ class ModelSource:
 
 
 OFFLINE = "PE_EXPLORE_OFFLINE"
+_OF_TIMM = "timm_wrapper"  # transformers' name of a network of timm
 _CONFIG, _MOST_CONFIG_BYTES = "config.json", 2**20
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_WEIGHTS = ("model.safetensors", INDEX_NAME, "pytorch_model.bin")
 _REMEDY = (
     "give the file of its weights with --weights FILE, or begin untrained with --random-weights "
     "(train: without --weights)"
@@ -154,26 +169,39 @@ def _is_name_of_weights(word: str) -> bool:
 
 
 def _saved_by_transformers(folder: Path, named: Naming) -> ModelSource:
-    """A folder as transformers saves it: a configuration, and the weights in one file."""
+    """A folder as transformers and timm save it: a configuration, and the weights."""
     if named.weights is not None or named.random_weights or named.arch is not None:
         raise UsageError(
             f"{named.model} is a folder with its weights; leave --weights, --random-weights and "
             "--arch out"
         )
-    try:
-        told = json.loads(read_bounded(folder / _CONFIG, _MOST_CONFIG_BYTES))
-        kind = told["model_type"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UsageError(
-            f"{folder / _CONFIG} names no model_type; give a folder that transformers saved"
-        ) from error
+    reference = _named_in(folder / _CONFIG)
     for name in _WEIGHTS:
         if os.path.isfile(folder / name):
-            return ModelSource(folder / name, f"{TRANSFORMERS}:{kind}")
+            return ModelSource(folder / name, reference)
     raise UsageError(
-        f"{named.model} has none of {' and '.join(_WEIGHTS)}; save the network there as one file: "
+        f"{named.model} has none of {', '.join(_WEIGHTS)}; save the network there as one file: "
         "model.save_pretrained(folder, max_shard_size='100GB')"
     )
+
+
+def _named_in(config: Path) -> str:
+    """The network that a folder's configuration is of: one of transformers, or one of timm that
+    either library saved. Raises UsageError."""
+    try:
+        told = json.loads(read_bounded(config, _MOST_CONFIG_BYTES))
+        kind = told.get("model_type")
+        if kind not in (None, _OF_TIMM):
+            return f"{TRANSFORMERS}:{kind}"
+        tag = (told.get("pretrained_cfg") or {}).get("tag")
+        reference = f"{TIMM}:{told['architecture']}{f'.{tag}' if tag else ''}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{config} names no model_type; give a folder that transformers or timm saved"
+        ) from error
+    if not is_reference(reference):
+        raise UsageError(f"{config} names no network of timm; give a folder that timm saved")
+    return reference
 
 
 def _cache_folder() -> Path:

@@ -16,7 +16,7 @@ from engine.contracts.data_names import KNOWN_DATA
 from engine.contracts.errors import UnusableFileError, UsageError
 from engine.contracts.near import did_you_mean, nearest
 from engine.contracts.outside import beginning_of, check_regular
-from engine.contracts.references import is_task
+from engine.contracts.references import Factory, factory_here, is_task
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 _LONGEST_NAME = 255  # bytes, on every usual file system
@@ -130,6 +130,17 @@ def check_data(source: str) -> None:
         near = None if os.path.lexists(path) else _near(path)
         hint = "" if near is None else f"; did you mean {near!r}?"
         raise NoSuchDataError(f"--data: {error}{hint}") from error
+
+
+def check_task(reference: str) -> Factory:
+    """The function that `--task` names, as it is now: whoever named it has allowed it. Raises
+    UsageError, ForeignFactoryError."""
+    if not is_task(reference):
+        raise UsageError(
+            f"--task {_short(reference)}: give package.module:function, a function that makes a "
+            "task"
+        )
+    return factory_here(reference)
 
 
 def check_new_store(path: Path, num_bytes: int) -> None:

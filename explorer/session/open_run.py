@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 from engine.contracts.codec import encode_object
-from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
@@ -55,6 +54,7 @@ from explorer.session.model_source import ModelSource, is_network, source_of
 from explorer.session.named_files import (
     check_data,
     check_new_store,
+    check_task,
     default_store,
     expanded,
     is_store,
@@ -96,12 +96,9 @@ class Request:
     def check_data(self) -> None:
         """Raises UsageError or ForeignFactoryError where nothing can be there."""
         if self.task is None:
-            return check_data(self.data or "")
-        if not is_task(self.task):
-            raise UsageError(
-                f"--task {self.task!r}: give package.module:function, a function that makes a task"
-            )
-        factory_here(self.task)
+            check_data(self.data or "")
+        else:
+            check_task(self.task)
 
     @property
     def given_factories(self) -> tuple[str, ...]:

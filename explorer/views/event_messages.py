@@ -62,7 +62,7 @@ def _told(event: JobTold) -> str | None:
         case EpochEnded() as epoch if event.job == "train":
             return (
                 f"epoch {epoch.epoch + 1} of {epoch.total_epochs}: loss {epoch.loss:.4f}, "
-                f"accuracy {epoch.accuracy:.2f} %, {epoch.images_per_second:.0f} images/s"
+                f"accuracy {epoch.accuracy:.2f} %, {epoch.images_per_second:.0f} {epoch.row}s/s"
             )
         case TrainingResumed(epoch, total_epochs):
             return f"going on after epoch {epoch} of {total_epochs}"

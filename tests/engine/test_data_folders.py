@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from data_files import image_folder, pixels
+from data_files import image_folder, pixels, zip_of
 
 from engine.contracts.errors import DataError
 from engine.data import load
@@ -178,13 +178,53 @@ def test_two_folders_for_one_split_are_refused_by_name(tmp_path, splits):
     assert load(str(folder)).classes == ("cat", "dog")
 
 
+SERVES = "there are no images in test/: the 12 of val/ serve as the test images, and 2 of the 12 "
+
+
 @pytest.mark.parametrize("name", ["val", "validation", "Valid"])
-def test_validation_images_never_serve_as_test_images_unasked(tmp_path, name):
+def test_where_nothing_is_in_test_val_serves_and_others_are_held_out_to_decide_by(tmp_path, name):
+    """ImageNet's layout. It is never decided on images that figures are reported of."""
     folder = image_folder(tmp_path / "set", ("train", name))
-    said = refusal(folder)
-    assert "no images in test/<class>/" in said and f"'{name}/' (12 images)" in said
-    (folder / name).rename(folder / "test")  # as it says
-    assert len(load(str(folder)).test) == 12
+    data = load(str(folder))
+    assert (len(data.train), len(data.validation), len(data.test)) == (10, 2, 12)
+    assert data.num_shared() == 0 and SERVES in notes_of(data)
+    zipped = load(str(zip_of(folder, tmp_path / "set.zip")))
+    assert zipped.digest == data.digest and SERVES in notes_of(zipped)
+    (folder / name).rename(folder / "test")  # the same images by another name are the same data
+    renamed = load(str(folder))
+    assert renamed.digest == data.digest and "serve as" not in notes_of(renamed)
+
+
+def test_test_images_of_no_class_are_none_and_told(tmp_path):
+    """As in ImageNet, whose test images nobody has labels of."""
+    folder = image_folder(tmp_path / "set", ("train", "val"))
+    (folder / "test").mkdir()
+    (folder / "train/cat/000.png").rename(folder / "test/0.png")
+    said = notes_of(load(str(folder)))
+    assert "there are no images in test/: the 12 of val/ serve" in said
+    assert "left out images that lie in no class folder: 1 ('test/0.png')" in said
+    # Where some are labelled, all is as ever: val/ is what is decided on.
+    (folder / "test/cat").mkdir()
+    (folder / "train/cat/001.png").rename(folder / "test/cat/1.png")
+    (folder / "test/dog").mkdir()
+    (folder / "train/dog/000.png").rename(folder / "test/dog/0.png")
+    data = load(str(folder))
+    assert (len(data.validation), len(data.test)) == (12, 2) and "serve as" not in notes_of(data)
+
+
+def test_without_training_images_val_serves_for_nothing(tmp_path):
+    said = refusal(image_folder(tmp_path / "set", ("val", "test")))
+    assert "has no images in train/<class>/; found" in said and "'val/' (12 images)" in said
+    said = refusal(image_folder(tmp_path / "flat", ("train",)))
+    assert "has no images in test/<class>/" in said and "(or val/<class>/*)" in said
+
+
+def test_too_few_training_images_beside_val_are_told(tmp_path):
+    folder = image_folder(tmp_path / "set", ("train", "val"))
+    for name in ("cat", "dog"):
+        for path in sorted((folder / "train" / name).iterdir())[1:]:
+            path.unlink()
+    assert "none are left when validation images are taken out" in refusal(folder)
 
 
 def test_what_is_there_instead_is_named(tmp_path):

@@ -89,6 +89,24 @@ def test_validation_images_are_those_in_memory_where_they_are_a_split(tmp_path):
     assert torch.equal(all_of(streamed(path).validation), load(str(path)).validation.pixels_NHWC)
 
 
+def test_val_serves_as_test_images_in_every_form_where_there_are_none(tmp_path):
+    """ImageNet's layout: the same splits from memory and streamed, decided on what is held out."""
+    path = image_folder(tmp_path / "x", ("train", "valid"))
+    shards = shards_from(path, tmp_path / "shards", splits=("train", "valid"))
+    memory = load(str(path))
+    assert torch.equal(memory.test.pixels_NHWC, load(str(shards)).test.pixels_NHWC)
+    for place in (path, zip_of(path, tmp_path / "x.zip"), shards):
+        data = streamed(place)
+        for split in ("train", "validation", "test"):
+            ours, expected = getattr(data, split), getattr(memory, split)
+            assert torch.equal(all_of(ours), expected.pixels_NHWC)
+            assert torch.equal(ours.labels_N, expected.labels_N)
+        assert data.num_shared() == 0
+        assert any("the 12 of val/ serve as the test images, and 2 of" in n for n in data.notes)
+    (path / "valid").rename(path / "test")
+    assert streamed(path).digest == data.digest
+
+
 @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "CMYK"])
 def test_every_kind_of_image_is_read_as_in_memory(tmp_path, mode):
     suffix = ".tif" if mode == "CMYK" else ".png"

@@ -284,10 +284,23 @@ def test_arrays_are_a_task_with_their_own_validation_items_or_without(tmp_path):
     ({"x_train": np.zeros((4, 2)), "y_train": np.arange(4)}, "no x_test and y_test"),
     ({"x_train": np.zeros((4, 2)), "y_train": np.arange(3), "x_test": np.zeros((2, 2)),
       "y_test": np.arange(2)}, "x_train of t has 4 items and y_train 3"),
+    ({"x_train": np.zeros((4, 2)), "y_train": np.arange(4), "x_test": np.zeros((2, 2)),
+      "y_test": np.arange(2)},
+     r"1 in y_train is of class 0, and none are left \(and of 3 more classes\).*give x_val"),
+    ({"x_train": np.zeros((3, 2)), "y_train": np.array([0, 0, 7]), "x_test": np.zeros((2, 2)),
+      "y_test": np.arange(2)}, "1 in y_train is of class 7, and none are left when"),
+    ({"x_train": np.zeros((0, 2)), "y_train": np.arange(0), "x_test": np.zeros((2, 2)),
+      "y_test": np.arange(2)}, "x_train of t has no items"),
 ])  # fmt: skip
 def test_arrays_that_are_no_task_are_told(arrays, words):
     with pytest.raises(DataError, match=words):
         ArrayTask("t", arrays)
+
+
+def test_items_of_a_class_that_are_too_few_to_hold_out_do_where_validation_items_are_given():
+    x, y = np.zeros((4, 2)), np.arange(4)
+    few = {"x_train": x, "y_train": y, "x_val": x, "y_val": y, "x_test": x, "y_test": y}
+    assert ArrayTask("t", few).describe().num_train == 4
 
 
 def test_too_few_tokens_are_told():

@@ -76,8 +76,7 @@ def test_a_seed_gives_the_same_weights_and_another_one_others(tmp_path, data):
 
 def test_a_checkpoint_of_the_same_classes_goes_on_as_it_is(tmp_path, data):
     first, _ = trained(tmp_path, data, Recipe(1, batch_size=8))
-    arch = "a checkpoint"
-    loaded, notes = trained(tmp_path, data, STILL, str(tmp_path / "out.pt"), "more.pt", arch)
+    loaded, notes = trained(tmp_path, data, STILL, str(tmp_path / "out.pt"), "more.pt", arch="")
     before, after = first.model.state_dict(), loaded.model.state_dict()
     assert all(torch.allclose(after[n].float(), before[n].float(), atol=1e-6) for n in before)
     assert loaded.data.mean == first.data.mean and not any("random" in note for note in notes)

@@ -14,9 +14,16 @@ from engine.contracts.errors import DataError
 from engine.contracts.message_text import plain, shown
 from engine.contracts.near import did_you_mean
 from engine.data.sources.entries import Entry, LeftOut, Listing, images_of, is_system_name, named_of
-from engine.data.sources.split_names import SPELLINGS, in_order, split_named
+from engine.data.sources.split_names import (
+    SPELLINGS,
+    Labelled,
+    in_order,
+    lacking,
+    split_named,
+    with_test,
+)
 
-NEEDED = "it needs train/<class>/* and test/<class>/*"
+NEEDED = "it needs train/<class>/* and test/<class>/* (or val/<class>/*)"
 HIDDEN = "hidden files and those that systems leave behind"
 NO_CLASS = "images that lie in no class folder"
 NO_SPLIT = "images that lie in no split"
@@ -29,7 +36,7 @@ class Collected:
 
     name: str
     classes: tuple[str, ...]
-    splits: Mapping[str, tuple[tuple[Entry, int], ...]]  # entries with the number of their class
+    splits: Mapping[str, Labelled[Entry]]
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,13 +78,15 @@ def collect(name: str, listing: Listing) -> Collected:
         for split in SPELLINGS
         if members[split]
     }
+    with_all, told = with_test(splits)
     notes = (
         *_notes_on_places(found_at),
+        *told,
         *_notes_on_classes(classes, splits),
         *listing.notes,
         *left_out.notes(),
     )
-    return Collected(name, classes, splits, notes)
+    return Collected(name, classes, with_all, notes)
 
 
 def _folder(path: str) -> str:
@@ -169,21 +178,14 @@ def _refuse_missing_splits(
     entries: list[Entry],
     left_out: LeftOut,
 ) -> None:
-    missing = [split for split in ("train", "test") if not splits.get(split)]
+    missing = lacking(splits)
     if not missing:
         return
     lacks = " and ".join(f"{split}/<class>/" for split in missing)
-    remedy = NEEDED
-    if missing == ["test"] and splits.get("val"):
-        # Decisions are made on validation images; figures to report need others.
-        remedy = (
-            "rename the validation folder to test/ if its images may serve to report by "
-            "(validation images are then taken out of train/), or add test/<class>/*"
-        )
     found = _what_is_there(entries, left_out)
     if num_without_class := left_out.counts[NO_CLASS]:
         found += f", {images_of(num_without_class)} of them in a split but in no class folder"
-    raise DataError(f"{plain(name)} has no images in {lacks}; found {found}; {remedy}")
+    raise DataError(f"{plain(name)} has no images in {lacks}; found {found}; {NEEDED}")
 
 
 def _what_is_there(entries: list[Entry], left_out: LeftOut) -> str:
@@ -249,7 +251,7 @@ def _notes_on_places(places: Sequence[_Place]) -> Iterable[str]:
 
 
 def _notes_on_classes(
-    classes: tuple[str, ...], splits: Mapping[str, tuple[tuple[Entry, int], ...]]
+    classes: tuple[str, ...], splits: Mapping[str, Labelled[Entry]]
 ) -> Iterable[str]:
     if classes != tuple(sorted(classes)):
         yield (

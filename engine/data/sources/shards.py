@@ -18,7 +18,14 @@ from engine.data.sources.entries import IMAGE_SUFFIXES, Entry, LeftOut, is_syste
 from engine.data.sources.limits import MOST_CLASSES, MOST_ENTRIES, MOST_IMAGE_BYTES, in_gb
 from engine.data.sources.places import ShardsPlace
 from engine.data.sources.source import Progress
-from engine.data.sources.split_names import SPELLINGS, in_order, split_named
+from engine.data.sources.split_names import (
+    SPELLINGS,
+    Labelled,
+    in_order,
+    lacking,
+    split_named,
+    with_test,
+)
 from engine.data.sources.tar_files import Member, Members
 
 SUFFIX = ".tar"
@@ -180,22 +187,23 @@ def collect_shards(name: str, folder: Path, shards: Sequence[str], found: ShardL
     by_split: dict[str, list[Sample]] = {split: [] for split in SPELLINGS}
     for sample in found.samples:
         by_split[sample.split].append(sample)
-    missing = [split for split in ("train", "test") if not by_split[split]]
-    if missing:
+    if missing := lacking(by_split):
         there = ", ".join(f"{split} ({len(s):,} images)" for split, s in by_split.items() if s)
         raise DataError(
             f"{plain(name)} has no images in shards of {' and '.join(missing)}; found "
-            f"{there or 'none in any'}; name shards train-000000.tar, test-000000.tar, with "
-            "KEY.jpg and KEY.cls in them" + "".join(f"; {note}" for note in found.notes)
+            f"{there or 'none in any'}; name shards train-000000.tar, test-000000.tar (or "
+            "val-000000.tar), with KEY.jpg and KEY.cls in them"
+            + "".join(f"; {note}" for note in found.notes)
         )
     numbers, classes = _classes(name, folder, by_split)
     stamps = [_stamp(folder / shard) for shard in shards]
-    splits = {
+    splits: dict[str, Labelled[Entry]] = {
         split: tuple((_entry(s, shards, stamps), numbers[s.label]) for s in samples)
         for split, samples in by_split.items()
         if samples
     }
-    return Collected(name, classes, splits, found.notes)
+    splits, told = with_test(splits)
+    return Collected(name, classes, splits, (*told, *found.notes))
 
 
 def _stamp(path: Path) -> str:

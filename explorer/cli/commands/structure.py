@@ -21,7 +21,7 @@ from explorer.cli.progress import Reporter
 from explorer.cli.temporary import temporary_folder
 from explorer.session.data_places import full_path
 from explorer.session.model_source import ModelSource, is_network, source_of
-from explorer.session.named_files import check_data, is_store
+from explorer.session.named_files import check_data, check_task, is_store
 
 _STAYS = {"shape": "stays: it changes the shape", "first": "stays: the first of its stage"}
 MOST_REASONS, MOST_NAMES = 12, 3
@@ -86,7 +86,7 @@ def _places(named: Named, source: ModelSource) -> Places:
         data=named.place,
         checkpoint=str(source.path.absolute()) if source.path is not None else "",
         factory=factory_here(arch) if is_persons(arch) else None,
-        task=factory_here(named.task) if named.task is not None else None,
+        task=check_task(named.task) if named.task is not None else None,
     )
 
 

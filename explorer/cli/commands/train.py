@@ -24,7 +24,7 @@ from engine.contracts.jobs import (
     TrainFromScratch,
 )
 from engine.contracts.options import SettingValue, check_name
-from engine.contracts.references import factory_here, name_of
+from engine.contracts.references import Factory, factory_here, name_of
 from engine.contracts.settings import Settings, with_values
 from engine.contracts.short_names import RESNET, short_name
 from engine.contracts.spool import log_path
@@ -37,7 +37,7 @@ from explorer.executors.worker_pool import WorkerPool
 from explorer.session.data_places import full_path
 from explorer.session.events import JobAsked, JobTold
 from explorer.session.model_source import ModelSource, is_network, source_of
-from explorer.session.named_files import check_data, check_output, expanded
+from explorer.session.named_files import check_data, check_output, check_task, expanded
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import printed
 
@@ -76,6 +76,12 @@ class Request:
     output: Path | None = None
     arch: str | None = None
     random_weights: bool = False
+    task: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the data are: the function that makes a task, or of images."""
+        return full_path(self.data) if self.task is None else self.task
 
     def recipe(self, settings: Settings) -> Recipe:
         """The recipe that the settings make."""
@@ -99,11 +105,9 @@ class Request:
 def train(request: Request, *, as_json: bool) -> None:
     """Trains a network and writes it."""
     source = _source_of(request)
-    settings = with_values(Settings(), request.settings)
     check_name("shortcut", request.shortcut, SHORTCUTS)
     check_name("schedule", request.schedule, SCHEDULES)
-    check_data(request.data)
-    arch = request.model if source is None else source.arch or ""
+    task = _task_of(request)
     output = expanded(request.output or f"{_short_name(request.model)}.pt").absolute()
     check_output(output, "--output")
     if source is not None and source.weights is not None:
@@ -113,20 +117,13 @@ def train(request: Request, *, as_json: bool) -> None:
         raise UsageError(
             f"{output} is what the training begins with; name another file with --output"
         )
-    named = settings.data.transforms
-    transforms = None if named is None else factory_here(named)
-    job = TrainFromScratch(
-        arch,
-        request.recipe(settings),
-        request.width,
-        request.shortcut,
-        request.device,
-        request.threads,
-        replace(settings.data.reading, transforms=transforms),
-        output=request.output_key,
-    )
+    job = _job_of(request, request.model if source is None else source.arch or "")
     places = Places(
-        data=full_path(request.data), checkpoint=begin, output=str(output), transforms=transforms
+        data=request.place,
+        checkpoint=begin,
+        output=str(output),
+        task=task,
+        transforms=job.reading.transforms,
     )
     asked = JobRequest(uuid.uuid4().hex, job, f"train {_short_name(request.model)}", places)
     result = cast(Trained, _run_in_a_folder(asked))
@@ -142,24 +139,60 @@ def train(request: Request, *, as_json: bool) -> None:
     say(f"{output}: {', '.join(words)}")
 
 
+def _job_of(request: Request, arch: str) -> TrainFromScratch:
+    settings = with_values(Settings(), request.settings)
+    named = settings.data.transforms
+    transforms = None if named is None else factory_here(named)
+    return TrainFromScratch(
+        arch,
+        request.recipe(settings),
+        request.width,
+        request.shortcut,
+        request.device,
+        request.threads,
+        replace(settings.data.reading, transforms=transforms),
+        output=request.output_key,
+    )
+
+
+def _task_of(request: Request) -> Factory | None:
+    """What makes the data's task, None for images. Raises UsageError, ForeignFactoryError."""
+    if request.task is None:
+        check_data(request.data)
+        return None
+    return check_task(request.task)
+
+
 def _source_of(request: Request) -> ModelSource | None:
     """The network or checkpoint that is meant, None for a short name such as `resnet20`."""
     if not is_network(request.model) and not os.path.lexists(expanded(request.model)):
         _check_short_name(request)
-        if request.weights is not None:
-            raise UsageError(
-                f"--weights is for a network by reference; to go on from {request.weights}, give "
-                "that file as MODEL"
-            )
         return None
+    _check_no_options_of_resnets(request)
     is_random = is_network(request.model) and request.weights is None
     return source_of(replace(request, random_weights=is_random))
 
 
 def _check_short_name(request: Request) -> None:
-    """Raises SettingsError for no short name, UsageError for options that its family has not."""
-    if short_name(request.model).kind == RESNET:
-        return
+    """Raises SettingsError for no short name, UsageError for options that are not for it."""
+    kind = short_name(request.model).kind
+    if request.weights is not None:
+        raise UsageError(
+            f"--weights is for a network by reference; to go on from {request.weights}, give "
+            "that file as MODEL"
+        )
+    if request.arch is not None:
+        raise UsageError(f"{request.model} says already what the network is; leave --arch out")
+    if request.task is not None:
+        raise UsageError(
+            f"{request.model} is a network for images of --data; with --task give a network by "
+            "reference, such as package.module:factory, or a checkpoint"
+        )
+    if kind != RESNET:
+        _check_no_options_of_resnets(request)
+
+
+def _check_no_options_of_resnets(request: Request) -> None:
     given = {"width": request.width != TrainFromScratch.width,
              "shortcut": request.shortcut != TrainFromScratch.shortcut}  # fmt: skip
     for name, is_given in given.items():
