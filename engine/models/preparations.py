@@ -11,12 +11,14 @@ from engine.contracts.errors import EngineError
 from engine.contracts.message_text import shown
 from engine.models.adaptive_pool import with_even_pools
 from engine.models.attention import with_removable_heads
+from engine.models.caches import without_cache
 from engine.models.outputs import output_of
 from engine.models.parametrised import with_plain_weights
 
 # Each works in place, and says how many modules it has replaced.
 PREPARATIONS: dict[str, Callable[[nn.Module], int]] = {
     "plain-weights": with_plain_weights,
+    "no-cache": without_cache,
     "attention": with_removable_heads,
     "adaptive-pool": with_even_pools,
 }

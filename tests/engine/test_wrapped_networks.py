@@ -1,5 +1,7 @@
 """Networks as people's factories give them: wrapped, parametrised, frozen, or no network at all."""
 
+import types
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -187,3 +189,48 @@ def test_a_network_of_several_inputs_is_told_of_tasks():
 
     with pytest.raises(EngineError, match=r"missing 1 required positional.*--task"):
         find_structure(Two(Residual).eval(), images())
+
+
+class Attention(nn.Module):
+    """Attention of a decoder that keeps keys and values for its next token."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.num_heads, self.head_dim = config, 4, 3
+        self.queries, self.keys, self.values = (nn.Linear(8, 12) for _ in range(3))
+        self.out = nn.Linear(12, 8)
+
+    def forward(self, x):
+        q, k, v = (
+            layer(x).view(*x.shape[:2], -1, self.head_dim).transpose(1, 2)
+            for layer in (self.queries, self.keys, self.values)
+        )
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return x + self.out(y.transpose(1, 2).flatten(2)), (k, v)
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.config = types.SimpleNamespace(use_cache=True)
+        self.embed, self.head = nn.Linear(3, 8), nn.Linear(8, 5)
+        self.layers = nn.ModuleList([Attention(self.config) for _ in range(2)])
+
+    def forward(self, x):
+        x, kept = self.embed(x), []
+        for layer in self.layers:
+            x, each = layer(x)
+            kept += each
+        logits = self.head(x)
+        return {"logits": logits, "cache": kept} if self.config.use_cache else logits
+
+
+def test_a_decoder_keeps_nothing_for_its_next_token_so_that_heads_can_go():
+    torch.manual_seed(0)
+    model, tokens = Decoder().eval(), torch.randn(4, 6, 3)
+    expected = model(tokens)["logits"]
+    assert prepare(model) == ("no-cache",)
+    assert torch.equal(model(tokens), expected)
+    found = find_structure(model, tokens)
+    heads = [group.num_units for group in found.groups if group.kind == "head"]
+    assert heads == [4, 4]
