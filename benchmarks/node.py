@@ -32,7 +32,7 @@ from engine.contracts.jobs import (
     Tune,
     Tuned,
 )
-from engine.contracts.networks import DataRef, Execution, FileRef, NetworkRef
+from engine.contracts.networks import DataRef, Execution, FileRef, NetworkRef, Reading
 from engine.contracts.settings import Settings, setting_named, with_values
 from engine.measures.similarity import SIMILARITIES
 from engine.pruning import editing
@@ -124,14 +124,15 @@ def profile(
     engine: Engine, clock: Clock, model: str, settings: Settings, execution: Execution
 ) -> None:
     """Expands the root and tunes a candidate; prints where the time went."""
-    places, limit = Places(data=settings.data.source, checkpoint=model), settings.data.train_limit
+    places = Places(data=settings.data.source, checkpoint=model)
+    reading = Reading(settings.data.train_limit)
 
     def do(job: Job) -> Any:
         return engine.run(JobRequest(job.KIND, job, places=places), SILENT)
 
-    run: Opened = do(OpenRoot(FileRef(Path(model).name, ""), device="cpu", train_limit=limit))
+    run: Opened = do(OpenRoot(FileRef(Path(model).name, ""), device="cpu", reading=reading))
     root = NetworkRef(run.architecture, run.snapshot)
-    data = DataRef(run.data.digest, run.data.mean, run.data.std, limit)
+    data = DataRef(run.data.digest, run.data.mean, run.data.std, reading)
     clock.seconds.clear()
     started = time.perf_counter()
     proposed: Proposed = do(Propose(root, data, execution, settings.scoring, seed=0))

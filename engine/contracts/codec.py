@@ -3,7 +3,8 @@
 `encode` gives a dataclass as an object of its fields, with its `KIND` first where it has one;
 `decode` reads it again and checks every type. A class with `as_json` and `from_json` of its own is
 asked instead. A field that is missing takes its default, a field that is unknown is passed over:
-documents of an older or a newer version stay readable.
+documents of an older or a newer version stay readable. The fields of a field that is `spread` stand
+among those of its holder.
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ from engine.contracts.errors import UserError
 from engine.contracts.json_values import JsonValue
 
 T = TypeVar("T")
+_SPREAD = "spread"
 
 
 class FormatError(ValueError):
     """A document that does not hold what its reader expects; says where, what, and what instead."""
+
+
+def spread(kind: type) -> Any:
+    """A dataclass's field of a type all of whose fields have defaults, and stand in its JSON as if
+    they were the dataclass's own."""
+    return dataclasses.field(default_factory=kind, metadata={_SPREAD: True})
 
 
 def encode(value: object, *, defaults: bool = True) -> JsonValue:
@@ -55,7 +63,9 @@ def _encode_fields(value: Any, defaults: bool) -> dict[str, JsonValue]:
     told: dict[str, JsonValue] = {} if kind is None else {"kind": kind}
     for field in dataclasses.fields(value):
         item = getattr(value, field.name)
-        if defaults or not _is_default(field, item):
+        if _SPREAD in field.metadata:
+            told |= _encode_fields(item, defaults)
+        elif defaults or not _is_default(field, item):
             told[field.name] = encode(item, defaults=defaults)
     return told
 
@@ -166,8 +176,10 @@ def _decode_fields(kind: Any, value: object, where: str) -> object:
     if not isinstance(value, Mapping):
         raise _wrong(where, value, "an object")
     given = {}
-    for name, hint, needed in _fields(kind):
-        if name in value:
+    for name, hint, needed, is_spread in _fields(kind):
+        if is_spread:
+            given[name] = _decode_fields(hint, value, where)
+        elif name in value:
             given[name] = _decode(hint, value[name], f"{where}.{name}")
         elif needed:
             raise FormatError(f"{where} lacks {name!r}")
@@ -175,12 +187,17 @@ def _decode_fields(kind: Any, value: object, where: str) -> object:
 
 
 @functools.cache
-def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
-    """Name, type and whether it has to be there, of each field."""
+def _fields(kind: Any) -> tuple[tuple[str, Any, bool, bool], ...]:
+    """Name, type, whether it has to be there and whether it is spread, of each field."""
     hints = typing.get_type_hints(kind)
     missing = dataclasses.MISSING
     return tuple(
-        (f.name, hints[f.name], f.default is missing and f.default_factory is missing)
+        (
+            f.name,
+            hints[f.name],
+            f.default is missing and f.default_factory is missing,
+            _SPREAD in f.metadata,
+        )
         for f in dataclasses.fields(kind)
         if f.init
     )

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_args
 
-from engine.contracts.codec import TaggedUnion, content_hash
+from engine.contracts.codec import TaggedUnion, content_hash, spread
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
-from engine.contracts.loaders import MEMORY
 from engine.contracts.networks import (
     Architecture,
     DataDescription,
@@ -26,7 +25,6 @@ from engine.contracts.networks import (
     Reading,
     Scores,
     SnapshotRef,
-    reading_of,
 )
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
@@ -50,17 +48,9 @@ class OpenRoot:
     arch: str | None = None
     trust_pickle: bool = False
     device: str = "auto"
-    train_limit: int | None = None
-    image_size: int | None = None
-    resize: int | None = None
-    loader: str = MEMORY
-    transforms: Factory | None = None
+    reading: Reading = spread(Reading)
     untrained: bool = False
     output: str | None = None
-
-    @property
-    def reading(self) -> Reading:
-        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -139,16 +129,8 @@ class TrainFromScratch:
     shortcut: str = "A"
     device: str = "auto"
     threads: int | None = None
-    train_limit: int | None = None
-    image_size: int | None = None
-    resize: int | None = None
+    reading: Reading = spread(Reading)
     output: str | None = None
-    loader: str = MEMORY
-    transforms: Factory | None = None
-
-    @property
-    def reading(self) -> Reading:
-        return reading_of(self)
 
 
 @dataclass(frozen=True)
@@ -178,15 +160,7 @@ class DescribeData:
 
     KIND: ClassVar = "data"
     digest: str
-    train_limit: int | None = None
-    image_size: int | None = None
-    resize: int | None = None
-    loader: str = MEMORY
-    transforms: Factory | None = None
-
-    @property
-    def reading(self) -> Reading:
-        return reading_of(self)
+    reading: Reading = spread(Reading)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,15 @@ def in_words(error: Exception) -> str:
     return plain(str(error), LONGEST_MESSAGE)
 
 
+def plural(word: str) -> str:
+    """`images`, `entries`, `patches`, `epochs`: what several of a thing are called."""
+    if word.endswith(("s", "x", "z", "sh", "tch", "nch")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
 def is_clean(text: str) -> bool:
     """Whether a text has no control, bidi, surrogate or line-breaking characters."""
     return text.isprintable()

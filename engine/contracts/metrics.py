@@ -67,7 +67,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("params", "params", "parameters", "", ",.0f", "lower", label="params",
             row="parameters"),
     # Milliseconds of two moments say more about the machine than about the networks.
-    Measure("latency_ms", "ms", "latency of one image", "ms", ".3f", "neither", label="latency"),
+    Measure("latency_ms", "ms", "latency of one item", "ms", ".3f", "neither", label="latency"),
     Measure("latency_ratio", "ms ×", "latency over the parent's, measured in turns", "×", ".2f",
             "lower", "edit", row="  × that of its parent"),
     Measure("latency_ratio_low", "ms × low", "lower end of that ratio's 95 % interval", "×", ".2f",

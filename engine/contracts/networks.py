@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from engine.contracts.codec import decode, encode_object
+from engine.contracts.codec import decode, encode_object, spread
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
 from engine.contracts.loaders import MEMORY
@@ -74,6 +73,11 @@ class DataDescription:
     loader: str = MEMORY  # that was chosen for it
     transforms: Factory | None = None  # a person's code that prepares the images
 
+    @property
+    def items(self) -> str:
+        """What those are called that counts are of: one of them may have many rows."""
+        return "images" if self.row == "image" else "items"
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -89,26 +93,6 @@ class Reading:
     transforms: Factory | None = None
 
 
-class HasReading(Protocol):
-    """What has the fields of a Reading among its own."""
-
-    @property
-    def train_limit(self) -> int | None: ...
-    @property
-    def image_size(self) -> int | None: ...
-    @property
-    def resize(self) -> int | None: ...
-    @property
-    def loader(self) -> str: ...
-    @property
-    def transforms(self) -> Factory | None: ...
-
-
-def reading_of(job: HasReading) -> Reading:
-    """How the images of a job are read."""
-    return Reading(job.train_limit, job.image_size, job.resize, job.loader, job.transforms)
-
-
 @dataclass(frozen=True)
 class DataRef:
     """The images that a job works on: recognised by their digest, wherever they are found."""
@@ -116,15 +100,7 @@ class DataRef:
     digest: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    train_limit: int | None = None
-    image_size: int | None = None
-    resize: int | None = None
-    loader: str = MEMORY
-    transforms: Factory | None = None
-
-    @property
-    def reading(self) -> Reading:
-        return reading_of(self)
+    reading: Reading = spread(Reading)
 
 
 @dataclass(frozen=True)

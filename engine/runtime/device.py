@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -118,7 +117,12 @@ def apply(execution: Execution) -> None:
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     # TF32, which torch takes for a GPU's convolutions unless told, has 10 bits: too few for CKA.
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    # torch is told in both its ways. By the older one, convolutions and recurrent layers have no
+    # precision of their own, and whatever reads that (torch.export does) gets an answer; they have
+    # then that of the newer one, which stands above `torch.backends.fp32_precision`.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.fp32_precision = "ieee"
     # With the fast path on, attention bypasses the flop counter and reports zero operations.
     torch.backends.mha.set_fastpath_enabled(False)
 
@@ -127,13 +131,12 @@ def apply(execution: Execution) -> None:
 def ranking() -> Iterator[None]:
     """TF32 for convolutions whose results only put structures in an order: a GPU has several times
     as many operations of it, and the order holds (benchmarks/RESULTS.md). A CPU has none."""
-    convolutions: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    before = convolutions.fp32_precision
-    convolutions.fp32_precision = "tf32"
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = True
     try:
         yield
     finally:
-        convolutions.fp32_precision = before
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def environment_of(execution: Execution) -> Environment:

@@ -200,7 +200,7 @@ def describe_data(
     """Which images lie at a place; the next job there need not read them again."""
     if is_task(places.data):
         return DataDescribed(bench.persons_task(places, job.reading).describe())
-    wanted = DataRef(job.digest, (), (), **vars(job.reading))
+    wanted = DataRef(job.digest, (), (), job.reading)
     with contextlib.suppress(DataError):  # others, if any
         return DataDescribed(bench.images_of(wanted, places.data, monitor).describe())
     return DataDescribed(bench.images(places.data, job.reading, monitor).describe())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -59,19 +60,23 @@ def prepared(architecture: Architecture, model: nn.Module, output: str | None) -
         )
     if isinstance(model, CifarResNet) or architecture.edits:
         return architecture
-    done = prepare(model, PREPARATIONS if output is None else (*PREPARATIONS, OUTPUT + output))
-    new = tuple(name for name in done if name not in architecture.prepared)
-    return replace(architecture, prepared=(*architecture.prepared, *new))
+    return with_output(_with(architecture, model, tuple(PREPARATIONS)), model, output)[0]
 
 
 def with_output(
     architecture: Architecture, model: nn.Module, output: str | None
 ) -> tuple[Architecture, nn.Module]:
     """With that one of several outputs for its only one; in place."""
-    if output is None:
-        return architecture, model
-    done = prepare(model, (OUTPUT + output,))
-    return replace(architecture, prepared=(*architecture.prepared, *done)), model
+    if output is not None:
+        architecture = _with(architecture, model, [OUTPUT + output])
+    return architecture, model
+
+
+def _with(architecture: Architecture, model: nn.Module, names: Sequence[str]) -> Architecture:
+    """The architecture of a network to which these preparations were done, in place."""
+    done = prepare(model, names)
+    new = tuple(name for name in done if name not in architecture.prepared)
+    return replace(architecture, prepared=(*architecture.prepared, *new))
 
 
 def told_of_preparations(architecture: Architecture) -> tuple[str, ...]:

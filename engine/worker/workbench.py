@@ -133,7 +133,7 @@ class Workbench:
         if data.digest != ref.digest and as_before:
             data = self.images(source, ref.reading, monitor)
         if data.digest != ref.digest:
-            if ref.loader == STREAMING:  # which earlier versions did not have
+            if ref.reading.loader == STREAMING:  # which earlier versions did not have
                 raise _other_data(source)
             data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)

@@ -22,6 +22,7 @@ from rich.prompt import Confirm
 from rich.text import Text
 
 from engine.contracts.events import Progress, WorkerStarted
+from engine.contracts.message_text import plural
 from explorer.session.events import (
     JobAnswered,
     JobAsked,
@@ -162,7 +163,7 @@ def _figures(event: Progress) -> str:
     if event.epoch is not None:
         parts.append(f"epoch {event.epoch}")
     if event.images_per_second is not None:
-        parts.append(f"{event.images_per_second:.0f} {event.row}s/s")
+        parts.append(f"{event.images_per_second:.0f} {plural(event.row)}/s")
     if event.eta_seconds is not None:
         parts.append(f"{duration(event.eta_seconds)} left")
     return ", ".join(parts)

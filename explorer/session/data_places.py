@@ -80,7 +80,7 @@ def describer(executor: Executor, emit: Emit, factories: Factories) -> Describe:
     a place names, and what prepares the images."""
 
     async def describe(place: str, digest: str, reading: Reading) -> DataDescription:
-        job = DescribeData(digest, **vars(reading))
+        job = DescribeData(digest, reading)
         leave = factories.task_at(place), factories.check(reading.transforms)
         places = Places(data=place, task=leave[0], transforms=leave[1])
         result = await run_for_root(job, places, executor, emit)
@@ -113,24 +113,24 @@ def may_be_found(document: RunDocument, places: DataPlaces) -> bool:
 
 def not_found(document: RunDocument) -> DataNotFoundError:
     """What is said where nothing lies at any of the places."""
+    run, data, source = document.run.name, document.data, document.settings.data.source
     return DataNotFoundError(
-        f"the images of run {document.run.name} are not at {document.settings.data.source}, nor at "
-        "the same place beside the store, beside the checkpoint or in the current folder. They are "
-        f"{in_words(document.data)}: say where they lie (--data PATH)"
+        f"the {data.items} of run {run} are not at {source}, nor at the same place beside the "
+        f"store, beside the checkpoint or in the current folder. They are {in_words(data)}: say "
+        "where they lie (--data PATH)"
     )
 
 
 def moved(document: RunDocument) -> Noted:
     """Word of where a run's images were found."""
     source = document.settings.data.source
-    return Noted(f"the images of run {document.run.name} are at {source} now")
+    return Noted(f"the {document.data.items} of run {document.run.name} are at {source} now")
 
 
 def in_words(data: DataDescription) -> str:
     """A data set as a person tells it from another."""
-    items = "images" if data.row == "image" else "items"
     return (
-        f"{data.name!r} ({data.num_train:,} {items} for training, {data.num_validation:,} for "
+        f"{data.name!r} ({data.num_train:,} {data.items} for training, {data.num_validation:,} for "
         f"validation, {data.num_test:,} for test, of {len(data.classes)} classes; digest "
         f"{data.digest[:_DIGITS]})"
     )
@@ -140,10 +140,11 @@ async def _checked(document: RunDocument, given: str, describe: Describe) -> str
     place = full_path(given)
     found = await describe(place, document.data.digest, document.reading)
     if found.digest != document.data.digest:
+        run, data = document.run.name, document.data
         raise OtherDataError(
-            f"--data {given} holds other images than run {document.run.name} was grown on. There "
-            f"are {in_words(found)}; the run's are {in_words(document.data)}. Give the place of "
-            "those; on others a run of its own begins (pe-explore auto MODEL --data … --new-run)"
+            f"--data {given} holds other {data.items} than run {run} was grown on. There are "
+            f"{in_words(found)}; the run's are {in_words(data)}. Give the place of those; on "
+            "others a run of its own begins (pe-explore auto MODEL --data … --new-run)"
         )
     return place
 
@@ -161,7 +162,7 @@ async def _looked_for(document: RunDocument, folders: Sequence[Path], describe: 
             continue
         if found.digest == digest:
             return place
-        others.append(f"{place} holds other images: {in_words(found)}")
+        others.append(f"{place} holds other {document.data.items}: {in_words(found)}")
     if not others:
         raise not_found(document)
     raise DataNotFoundError(

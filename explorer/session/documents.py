@@ -104,12 +104,17 @@ class RunDocument:
     @property
     def data_ref(self) -> DataRef:
         """The run's images as a job names them."""
-        return DataRef(self.data.digest, self.data.mean, self.data.std, **vars(self.reading))
+        return DataRef(self.data.digest, self.data.mean, self.data.std, self.reading)
 
 
 @dataclass(frozen=True)
 class _WithStructure:
     structure: NetworkStructure | None = None
+
+
+@dataclass(frozen=True)
+class _WithRow:
+    row: str = DataDescription.row
 
 
 def architecture_document(
@@ -131,6 +136,11 @@ def origin_of(run: Run) -> Origin:
     if "origin" in settings:
         return decode(Origin, settings["origin"], "origin")
     return decode(Origin, settings, "origin")  # its fields lay among the settings
+
+
+def row_of(run: Run) -> str:
+    """What is classified in a run. Raises FormatError."""
+    return decode(_WithRow, run.data, "data").row
 
 
 def edit_of(node: Node) -> Edit | None:

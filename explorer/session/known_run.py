@@ -233,7 +233,7 @@ def _instead(changes: Sequence[_Difference]) -> str:
 
 def _one_instead(each: _Difference) -> str:
     if each.name == "data" and each.wanted == each.known:
-        return f"{each.wanted} holds other images than before"
+        return f"{each.wanted} holds other data than before"
     wanted, known = ("none" if v is None else v for v in (each.wanted, each.known))
     return f"{_option(each.name, each.wanted)} {wanted} instead of {known}"
 

@@ -347,7 +347,7 @@ async def _open_root(
         arch=source.arch,
         trust_pickle=request.trust_pickle,
         device=request.device,
-        **vars(replace(settings.data.reading, transforms=transforms)),
+        reading=replace(settings.data.reading, transforms=transforms),
         untrained=source.untrained,
         output=request.output,
     )

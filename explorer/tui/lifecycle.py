@@ -34,7 +34,7 @@ POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 # What a dialog about the data is called, by the code of what went wrong.
 DATA_TITLES = {
     "data-not-found": "Where are its images now?",
-    "other-data": "Other images are there",
+    "other-data": "Other data are there",
 }
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool

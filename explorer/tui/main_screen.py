@@ -17,23 +17,18 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent, TabPane
+from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent
 
 from explorer.session.errors import MENDABLE
 from explorer.session.events import SessionEvent
-from explorer.tui import presenter, recents
+from explorer.tui import presenter, recents, tabs
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
 from explorer.tui.timers import never_left_out
-from explorer.tui.widgets.curves import LiveCurves
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane
 from explorer.tui.widgets.log_pane import LogPane
-from explorer.tui.widgets.node_pane import NodePane
 from explorer.tui.widgets.node_table import NodeTable
-from explorer.tui.widgets.pareto_plot import ParetoPlot
-from explorer.tui.widgets.ranking_pane import RankingPane
-from explorer.tui.widgets.stages_pane import StagesPane
 from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
 from explorer.tui.widgets.tree_canvas import TreeCanvas
@@ -108,18 +103,7 @@ class MainScreen(Screen[None]):
                 yield Static(id="where", markup=False)
             with Vertical(id="right"):
                 yield DecideCard(keymap=self.state.config.keymap, id="card")
-                with TabbedContent(id="tabs", initial="live"):
-                    with TabPane("Live", id="live"):
-                        yield LiveCurves()
-                    with TabPane("Pareto", id="pareto"):
-                        yield ParetoPlot()
-                    with TabPane("Node", id="node"):
-                        yield NodePane()
-                    with TabPane("Blocks", id="blocks"):
-                        yield StagesPane()
-                        yield RankingPane()
-                    with TabPane("Log", id="log"):
-                        yield LogPane()
+                yield from tabs.compose()
         yield JobsPane(id="jobs")
         yield Footer(show_command_palette=False)
 
@@ -371,12 +355,12 @@ class MainScreen(Screen[None]):
 
     def show_tab(self, name: str) -> None:
         """Shows a tab; on a narrow screen, again shows the Decide card in its place."""
-        tabs = self.query_one(TabbedContent)
-        if self.has_class("-stacked") and tabs.active == name and self.has_class("-tabs"):
+        shown = self.query_one(TabbedContent)
+        if self.has_class("-stacked") and shown.active == name and self.has_class("-tabs"):
             self.remove_class("-tabs")
         else:
             self.add_class("-tabs")
-        tabs.active = name
+        shown.active = name
         self.paint()
 
     @on(TreeCanvas.Activated)
@@ -387,39 +371,7 @@ class MainScreen(Screen[None]):
     @on(TabbedContent.TabActivated)
     @tells_errors
     def paint_tab(self) -> None:
-        """The tab in front; the others are painted when they come there."""
+        """The tab in front."""
         if self.state.session is None or self.state.selected not in self.state.shown:
             return
-        paint = {
-            "live": self._paint_curves,
-            "pareto": self._paint_pareto,
-            "node": self._paint_node,
-            "blocks": self._paint_blocks,
-        }.get(self.query_one(TabbedContent).active)
-        if paint is not None:
-            paint()
-
-    def _paint_curves(self) -> None:
-        shown = presenter.curves(self.state)
-        self.query_one(LiveCurves).set_series(shown.loss, shown.accuracy)
-
-    def _paint_pareto(self) -> None:
-        shown = presenter.pareto(self.state)
-        self.query_one(ParetoPlot).set_points(
-            shown.nodes, shown.published, best=shown.best, test_changes=shown.test_changes
-        )
-
-    def _paint_node(self) -> None:
-        self.query_one(NodePane).show(presenter.node_details(self.state))
-
-    def _paint_blocks(self) -> None:
-        shown = presenter.blocks(self.state)
-        self.query_one(StagesPane).show(shown.stages)
-        self.query_one(RankingPane).show(
-            shown.scores,
-            shown.removed_in.keys(),
-            shown.removed_in,
-            shown.filters,
-            shown.staying,
-            shown.unit,
-        )
+        tabs.paint(self.query_one(TabbedContent), self.state)

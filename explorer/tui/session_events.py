@@ -77,7 +77,7 @@ async def _ask_for_the_data(at: Context, failed: WorkFailed) -> None:
             cause, code = str(error), code_of(error)
             continue
         if failed.work in ("branch", "request"):  # what was asked for is not known any more
-            at.notify("the images are found; ask for it again")
+            at.notify("the data are found; ask for it again")
         else:
             _retry(at, failed.node)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.events import EpochEnded, Noted, TrainingResumed
+from engine.contracts.message_text import plural
 from explorer.session.events import (
     CandidatesMeasured,
     Decided,
@@ -62,7 +63,8 @@ def _told(event: JobTold) -> str | None:
         case EpochEnded() as epoch if event.job == "train":
             return (
                 f"epoch {epoch.epoch + 1} of {epoch.total_epochs}: loss {epoch.loss:.4f}, "
-                f"accuracy {epoch.accuracy:.2f} %, {epoch.images_per_second:.0f} {epoch.row}s/s"
+                f"accuracy {epoch.accuracy:.2f} %, {epoch.images_per_second:.0f} "
+                f"{plural(epoch.row)}/s"
             )
         case TrainingResumed(epoch, total_epochs):
             return f"going on after epoch {epoch} of {total_epochs}"

@@ -229,6 +229,7 @@ class NodeDetails:
     snapshots: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by phase
     created_at: str = ""
     doubts: tuple[DoubtView, ...] = ()  # about the run's root
+    row: str = "image"  # what rates are of
 
     def as_json(self) -> dict[str, JsonValue]:
         """The NODE, and below it what else is known."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from engine.contracts.json_values import JsonObject
 from explorer.session.deciding import margin_between
-from explorer.session.documents import RunDocument
+from explorer.session.documents import RunDocument, row_of
 from explorer.session.policy import Margin
 from explorer.views.doubts import doubts_about
 from explorer.views.node_view import DecisionView, EpochView, NodeDetails, NodeView
@@ -76,13 +76,15 @@ def node_details(store: TreeStore, run_id: int, name: str) -> NodeDetails:
 
 def with_details(store: TreeStore, node: Node, view: NodeView) -> NodeDetails:
     """All that a store knows of a node, which is shown as `view` (as it was at some moment)."""
+    run = store.run(node.run_id)
     return NodeDetails(
         node=view,
         edit=stored_edit(node),
         epochs=epoch_views(store, node.id),
         snapshots={phase: store.snapshot_hash(node.id, phase) for phase in node.phases},
         created_at=node.created_at,
-        doubts=doubts_about(store.run(node.run_id)),
+        doubts=doubts_about(run),
+        row=row_of(run),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -140,6 +141,12 @@ def test_log_and_show_tell_the_same_as_auto(grown):
     (expected,) = [n for n in nodes if n["name"] == "R.F"]
     assert expected.items() <= shown.items() and problems(NodeDetails, shown) == []
     assert shown["edit"]["structure"] == "filter" and shown["epochs"]
+    table = run("show", store, "R.F").stdout.splitlines()
+    lines = [re.split(r"\s\s+", line.strip(), maxsplit=1) for line in table]
+    told = dict(words for words in lines if len(words) == 2)
+    assert told["val accuracy"] == f"{shown['val_accuracy']:.2f} %"
+    assert told["macs"] == f"{shown['macs']:,}" and told["params"] == f"{shown['params']:,}"
+    assert told["latency ms"].endswith(" ms") and told["macs reduction"].endswith(" %")
     text = run("log", store).stdout
     assert all(node["name"] in text for node in nodes) and "●" in text and "○" in text
     assert f"{json.loads(ended.stdout)['best']['name']} ★" in text and text.count("★") == 1

@@ -28,7 +28,7 @@ from engine.contracts.jobs import (
     Tune,
 )
 from engine.contracts.loaders import WORKERS_VARIABLE
-from engine.contracts.networks import Architecture, DataRef, FileRef, NetworkRef
+from engine.contracts.networks import Architecture, DataRef, FileRef, NetworkRef, Reading
 from engine.contracts.references import ForeignFactoryError, factory_here
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.models import build
@@ -339,7 +339,8 @@ def test_images_of_several_sizes_are_told_the_one_that_the_networks_own_weights_
     pixels(1, size=20).save(images / "train/cat/big.png")
     with pytest.raises(DataError, match=r"one size.* of torchvision\.models:squeezenet1_1 see "
                        r"--image-size 224 --resize 256"):  # fmt: skip
-        opened(folder, SMALL, untrained=True, loader=loader, places={"data": str(images)})
+        opened(folder, SMALL, untrained=True, reading=Reading(loader=loader),
+               places={"data": str(images)})  # fmt: skip
 
 
 @pytest.mark.slow  # every criterion, twice
@@ -348,10 +349,10 @@ def test_streamed_images_rank_the_structures_of_any_network_as_those_in_memory(f
     places = Places(data=str(image_folder(folder / "photos", each=10)))
     found = []
     for loader in ("memory", "streaming"):
-        engine = Engine(folder / loader)
-        job = OpenRoot(FILE, SMALL, device="cpu", image_size=32, loader=loader, untrained=True)
+        engine, reading = Engine(folder / loader), Reading(image_size=32, loader=loader)
+        job = OpenRoot(FILE, SMALL, device="cpu", reading=reading, untrained=True)
         root = engine.run(JobRequest("o", job, places=places), SILENT)
-        ref = DataRef(root.data.digest, (0.5,) * 3, (0.25,) * 3, image_size=32, loader=loader)
+        ref = DataRef(root.data.digest, (0.5,) * 3, (0.25,) * 3, reading)
         network = NetworkRef(root.architecture, root.snapshot)
         for criterion in ("kl-fast", "kl-fisher", "l1"):
             scoring = ScoringSettings(criterion=criterion, criterion_samples=2)

@@ -26,6 +26,7 @@ from engine.contracts.events import ENGINE_EVENTS, EngineEvent, Progress, Worker
 from engine.contracts.jobs import (
     JOBS,
     RESULTS,
+    DescribeData,
     Doctor,
     Epoch,
     Job,
@@ -42,6 +43,7 @@ from engine.contracts.networks import (
     DataRef,
     Environment,
     NetworkRef,
+    Reading,
     Scores,
     SnapshotRef,
 )
@@ -115,6 +117,16 @@ def test_a_kind_stands_first_for_whoever_reads_the_lines_by_eye():
         "digest": "d", "mean": [], "std": [], "train_limit": None, "image_size": None,
         "resize": None, "loader": "memory", "transforms": None,
     }  # fmt: skip
+
+
+def test_how_images_are_read_stands_among_the_fields_of_a_job_as_it_always_did():
+    job = DescribeData("d", Reading(train_limit=30, loader="streaming"))
+    told = {"kind": "data", "digest": "d", "train_limit": 30, "loader": "streaming"}
+    assert encode(job, defaults=False) == told
+    assert JOBS.decode(told) == JOBS.decode(through_json(job)) == job
+    assert JOBS.decode({"kind": "data", "digest": "d"}) == DescribeData("d")
+    with pytest.raises(FormatError, match=r"^data\.train_limit is '30', not a whole number$"):
+        JOBS.decode({**told, "train_limit": "30"})
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, Doctor, lambda: None])

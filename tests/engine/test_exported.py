@@ -27,6 +27,7 @@ from engine.models.preparations import prepare
 from engine.pruning.editing import apply, rebuild
 from engine.pruning.explicit import explicit
 from engine.pruning.structure.find import find_structure
+from engine.runtime import device
 from engine.tasks import ImageTask
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan
@@ -64,13 +65,7 @@ class Network(nn.Module):
 
 def exported(model: nn.Module, dynamic: bool = True) -> bytes:
     shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
-    # Convolutions alone without TF32, as an engine has set this process up, torch does not export.
-    convolutions, before = torch.backends.cudnn.conv, torch.backends.cudnn.conv.fp32_precision
-    torch.backends.cudnn.allow_tf32 = True
-    try:
-        program = torch.export.export(model, (torch.rand(2, 3, 8, 8),), dynamic_shapes=shapes)
-    finally:
-        convolutions.fp32_precision = before
+    program = torch.export.export(model, (torch.rand(2, 3, 8, 8),), dynamic_shapes=shapes)
     stream = io.BytesIO()
     torch.export.save(program, stream)
     return stream.getvalue()
@@ -182,6 +177,7 @@ def test_a_program_of_a_fixed_number_of_images_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_programs_that_this_torch_exports_are_read(tmp_path):
+    device.apply(CPU)  # a worker's process exports like any other
     assert_same(read(tmp_path, exported(made())), Network())
     # Nothing in it depends on the number of images, though it was exported for two.
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),

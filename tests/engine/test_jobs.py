@@ -53,6 +53,7 @@ from engine.contracts.networks import (
     Execution,
     FileRef,
     NetworkRef,
+    Reading,
     SnapshotRef,
 )
 from engine.contracts.references import ForeignFactoryError
@@ -72,7 +73,7 @@ RECOVER = Recover(
         SnapshotRef("ab" * 32),
     ),
     edit=Edit("filter", units=(("layer1.0.conv1", (0, 3)), ("layer2.1.conv1", (1,)))),
-    data=DataRef("cd" * 32, (0.5, 0.25, 0.125), (0.2, 0.2, 0.2), train_limit=3000),
+    data=DataRef("cd" * 32, (0.5, 0.25, 0.125), (0.2, 0.2, 0.2), Reading(train_limit=3000)),
     execution=Execution("cpu", 2, None),
     training=TrainingSettings(recovery_epochs=1, tune_epochs=4),
     similarity=SimilaritySettings(),
@@ -97,7 +98,7 @@ def test_every_part_of_a_job_is_in_its_key():
         "parent": [replace(RECOVER.parent, snapshot=SnapshotRef("00" * 32)),
                    replace(RECOVER.parent, architecture=Architecture("cifar_resnet", ARGUMENTS))],
         "edit": [Edit("layer", blocks=("layer1.1",)), replace(RECOVER.edit, units=())],
-        "data": [replace(RECOVER.data, digest="0"), replace(RECOVER.data, train_limit=None)],
+        "data": [replace(RECOVER.data, digest="0"), replace(RECOVER.data, reading=Reading())],
         "execution": [Execution("cpu", 1, None), Execution("cpu", 2, "bfloat16")],
         "training": [TrainingSettings(recovery_epochs=2, tune_epochs=4), TrainingSettings()],
         "similarity": [SimilaritySettings(split="test"), SimilaritySettings(num_resamples=0)],
@@ -142,8 +143,8 @@ TEXTS = {
     "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "NameWeights.weights",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
-    "Export.format", "DescribeData.loader", "DataRef.loader", "TrainFromScratch.loader",
-    "OpenRoot.loader", "DataDescription.loader", "Factory.reference", "Factory.sha256",
+    "Export.format", "Reading.loader", "DataDescription.loader", "Factory.reference",
+    "Factory.sha256",
 }  # fmt: skip
 
 
@@ -298,7 +299,7 @@ def test_training_from_scratch_writes_a_checkpoint_that_can_be_opened(tmp_path, 
     engine, places, _ = opened_at("here")
     recipe = Recipe(epochs=1, batch_size=16)
     job = TrainFromScratch("resnet8", recipe, width=2, device="cpu", threads=1)
-    trained = engine.run(JobRequest("t", job, places=places), SILENT)
+    trained = engine.run(JobRequest("t", job, places=replace(places, checkpoint="")), SILENT)
     assert isinstance(trained, Trained)
     written = load(places.output)
     assert written.data == trained.data and written.metrics.keys() >= {"val_accuracy", "macs"}

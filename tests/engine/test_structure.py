@@ -19,6 +19,7 @@ from torch import nn
 from engine.contracts.edits import LAYER, Edit
 from engine.contracts.errors import Cancelled, EngineError
 from engine.contracts.structure import Consumer, Member, UnitGroup
+from engine.measures.output import output_module_of
 from engine.models import build
 from engine.models.preparations import prepare
 from engine.pruning.explicit import explicit
@@ -26,7 +27,6 @@ from engine.pruning.structure import structure_of
 from engine.pruning.structure.blocks import find_blocks, may_be_block
 from engine.pruning.structure.checks import NO_EFFECT, Checks
 from engine.pruning.structure.find import find_structure
-from engine.pruning.structure.output import output_module_of
 from engine.pruning.structure.probing import Removals
 from engine.pruning.structure.recording import Example, record, undisturbed
 from engine.pruning.surgery import carry_out
@@ -92,7 +92,7 @@ def test_the_blocks_of_well_known_networks(name):
         sum(block.stays is None for block in found.blocks),
         len(found.blocks),
         sum(len(block.parts) for block in found.blocks),
-        output_module_of(model, recording),
+        output_module_of(model, example.inputs),
     )
     assert told == (COUNTS | SLOW_COUNTS)[name]
     assert not found.frozen

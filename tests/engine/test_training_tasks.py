@@ -16,7 +16,7 @@ from engine.checkpoints import CheckpointError, load
 from engine.contracts.errors import DataError, UnknownFamilyError
 from engine.contracts.events import EpochEnded, Noted, Progress, TrainingResumed
 from engine.contracts.jobs import OpenRoot, Places, Recipe, TrainFromScratch
-from engine.contracts.networks import FileRef
+from engine.contracts.networks import FileRef, Reading
 from engine.contracts.references import ForeignFactoryError, factory_here
 from engine.runtime.progress import Monitor
 from engine.tasks.arrays import ArrayTask
@@ -186,7 +186,7 @@ class PerStep(Tabular):
 
 def test_options_of_images_and_code_that_nobody_allowed_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"--image-size.* are for images .* leave them out"):
-        trained(tmp_path, TABULAR, WINDOWS, image_size=32)
+        trained(tmp_path, TABULAR, WINDOWS, reading=Reading(image_size=32))
     job, places = TrainFromScratch(TABULAR, RECIPE), Places(WINDOWS, output=str(tmp_path / "x.pt"))
     with pytest.raises(ForeignFactoryError, match="--allow-factory"):
         train(job, CPU, Workbench(tmp_path), places, Monitor())

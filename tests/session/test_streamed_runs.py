@@ -113,7 +113,7 @@ def test_the_loader_that_was_chosen_is_kept_with_the_run(files, tmp_path, monkey
     # With more memory, or on another machine, the run goes on as it began.
     document, outcome = grow(request_of(files, store, iterations=2))
     assert document.data.loader == "streaming" and outcome.stopped == "iterations: 2 done"
-    assert document.data_ref.loader == "streaming"
+    assert document.data_ref.reading.loader == "streaming"
 
 
 @pytest.mark.slow  # sessions with processes that load images

@@ -257,7 +257,7 @@ def test_hostile_tags_notes_and_errors_are_shown_as_they_are_everywhere(tmp_path
         assert "[/foo]" in seat.app.clipboard
         await seat.press("escape")
         await seat.press("5")
-        await seat.sees("R.F: [/foo][@click=app.quit]x")
+        await seat.sees("R.F:", "  [/foo][@click=app.quit]x[/]\\x1b[31m")
         harmless(seat)
         seat.app.context.notify(HOSTILE, "error")
         await seat.until(lambda: seat.text.count("[/foo]") > 1, "the toast")

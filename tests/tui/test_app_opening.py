@@ -1,4 +1,4 @@
-"""Opening and leaving the app: what is asked, what goes on without asking, what is left behind."""
+"""Opening the app: what is asked, and what goes on without asking."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from scripted import DIGEST
 from tampering import tamper
 from textual.widgets import Input
 
-from engine.contracts.doubts import Doubt
 from engine.contracts.errors import DataNotNamedError
 from engine.contracts.events import NetworkRead
 from engine.contracts.references import ForeignFactoryError
 from engine.contracts.working_folder import take_folder
 from explorer.executors.errors import JobFailedError
 from explorer.session.open_run import spool_of
-from explorer.tui import presenter, recents
+from explorer.tui import recents
 from explorer.tui.screens.input_dialogs import DataDialog, WeightsDialog
 from explorer.tui.screens.message_dialogs import (
     ConfirmDialog,
-    DoubtDialog,
     ErrorDialog,
-    QuitDialog,
 )
 from explorer.tui.screens.start_screen import StartScreen
 from store import StoreClaim, TreeStore
@@ -35,9 +32,6 @@ def kept_in(store_path) -> set[str]:
         return {
             node.name for node in store.nodes(store.latest_run().id) if node.kept and node.depth
         }
-
-
-# ------------------------------------------------------------ opening
 
 
 def test_a_new_checkpoint_is_opened_grown_and_waits_for_a_word(tmp_path):
@@ -184,7 +178,7 @@ def test_images_that_moved_are_asked_for_when_work_needs_them(tmp_path):
         await seat.dialog(DataDialog)
         await seat.sees("Where are its images now?", "are not at")
         await seat.press(*str(wrong), "enter")
-        await seat.sees("Other images are there")
+        await seat.sees("Other data are there")
         await seat.press(*str(right), "enter")
         await seat.idle()
         assert seat.nodes()["R.F"].phases == ("recovered", "tuned")
@@ -378,164 +372,6 @@ def test_a_persons_own_keys_take_the_place_of_the_usual_ones(tmp_path):
         assert seat.kept() == {"R.F"}
 
     explore(tmp_path, play, model=path)
-
-
-# ------------------------------------------------------------ leaving while jobs are live
-
-
-def leave(folder, key, **options):
-    """Quits while both candidates are under way."""
-
-    async def play(seat):
-        jobs = {"recover R.L", "recover R.F"}
-        await seat.until(lambda: jobs <= seat.worker.running.keys(), "the jobs")
-        seat.screen.paint()
-        await seat.press("q")
-        await seat.dialog(QuitDialog)
-        await seat.sees("Quit? 2 jobs are live", "R.L recover")
-        await seat.press(key)
-        if key == "w":
-            await seat.told("quits when the work is done")
-            seat.worker.release()
-        await seat.until(lambda: seat.app._exit, "the end")
-
-    return explore(folder, play, script=lambda worker: worker.hold("recover"))
-
-
-def states(folder) -> dict[str, str]:
-    with TreeStore.open(folder / "resnet56.pex.db", read_only=True) as store:
-        return {node.name: node.state for node in store.nodes(1)}
-
-
-def test_waiting_ends_when_the_work_is_done_and_stored(tmp_path):
-    app = leave(tmp_path, "w")
-    assert app.worker.ended == "closed" and app.return_code == 0
-    assert states(tmp_path) == {"R": "ready", "R.L": "ready", "R.F": "ready"}
-
-
-def test_stopping_ends_at_once_and_the_next_start_does_the_rest(tmp_path):
-    app = leave(tmp_path, "s")
-    assert app.worker.ended == "closed"
-    assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
-
-    async def again(seat):
-        await seat.idle()
-        assert {"R.L", "R.F"} <= seat.ready()
-
-    explore(tmp_path, again, model=tmp_path / "resnet56.pex.db")
-
-
-def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
-    app = leave(tmp_path, "l")
-    assert app.worker.ended == "detached"
-    assert states(tmp_path) == {"R": "ready", "R.L": "queued", "R.F": "queued"}
-
-
-def test_leaving_says_how_many_jobs_go_on_and_means_it(tmp_path):
-    async def play(seat):
-        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
-        seat.screen.paint()
-        await seat.press("q")
-        await seat.dialog(QuitDialog)
-        await seat.sees("Quit? 2 jobs are live", "1 of 2 goes on without the app")
-        await seat.press("l")
-        await seat.until(lambda: seat.app._exit, "the end")
-
-    def script(worker):
-        worker.hold("recover")
-        worker.queue("recover R.F")
-
-    app = explore(tmp_path, play, script=script)
-    assert app.lifecycle.told_at_the_end.startswith("1 job left running")
-
-
-def test_staying_changes_nothing(tmp_path):
-    async def play(seat):
-        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
-        await seat.press("q")
-        await seat.dialog(QuitDialog)
-        await seat.press("escape")
-        await seat.main()
-        seat.worker.release()
-        await seat.idle()
-        assert {"R.L", "R.F"} <= seat.ready()
-
-    explore(tmp_path, play, script=lambda worker: worker.hold("recover"))
-
-
-# ------------------------------------------------------------ a doubtful root
-
-FAR_BELOW = Doubt("below-claim", "its file says 91.8 % ('best_prec1'), here it has 18.3 %", True)
-SEEN = Doubt("trained-on-validation", "it was trained on the validation images: 100.0 %")
-
-
-def doubting(*doubts: Doubt):
-    def script(worker):
-        worker.doubts = doubts
-
-    return script
-
-
-def test_a_doubtful_root_waits_for_a_word_and_its_doubts_stay_in_sight(tmp_path):
-    async def play(seat):
-        await seat.dialog(DoubtDialog)
-        await seat.sees("Grow a tree of resnet56.pt?", "here it has 18.3 %", "Nothing is stored")
-        assert not (tmp_path / "resnet56.pex.db").exists()
-        await seat.press("g")
-        await seat.idle()
-        assert seat.ready() == {"R", "R.L", "R.F"}
-        await seat.sees("! 2 doubts")
-        await seat.select("R")
-        assert [d.code for d in presenter.node_details(seat.state).doubts] == [
-            "below-claim", "trained-on-validation",
-        ]  # fmt: skip
-
-    explore(tmp_path, play, script=doubting(FAR_BELOW, SEEN))
-
-    async def again(seat):  # a run that exists is not asked about
-        await seat.idle()
-        await seat.sees("! 2 doubts")
-
-    explore(tmp_path, again)
-
-
-def test_a_doubtful_root_can_be_left_and_nothing_is_stored(tmp_path):
-    async def play(seat):
-        await seat.dialog(DoubtDialog)
-        await seat.press("escape")
-        await seat.until(lambda: seat.app._exit, "the end of the app")
-
-    explore(tmp_path, play, script=doubting(FAR_BELOW))
-    assert not (tmp_path / "resnet56.pex.db").exists()
-
-
-def test_a_doubtful_root_can_be_tried_on_other_data(tmp_path):
-    async def play(seat):
-        await seat.dialog(DoubtDialog)
-        seat.worker.doubts = ()
-        await seat.press("d")
-        await seat.dialog(DataDialog)
-        await seat.press("ctrl+u", *"sample", "enter")
-        await seat.idle()
-        assert seat.worker.jobs["open R"].places.data == "sample"
-
-    explore(tmp_path, play, script=doubting(FAR_BELOW))
-
-
-def test_doubts_that_do_not_ask_are_told_on_the_root_s_card(tmp_path):
-    async def play(seat):
-        await seat.sees("no candidates yet", "! it was trained on the validation images")
-        seat.worker.release()
-        await seat.idle()
-
-    def script(worker):
-        worker.doubts = (SEEN,)
-        worker.hold("propose")
-
-    explore(tmp_path, play, script=script)
-
-
-# ------------------------------------------------------------ recent stores
 
 
 def test_a_store_that_was_open_is_offered_the_next_time(tmp_path):

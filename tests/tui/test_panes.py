@@ -84,6 +84,18 @@ def test_a_job_loses_its_least_important_figures_first(width, expected):
     assert lines[:2] == [expected, "◌ R.F waiting"]
 
 
+@pytest.mark.parametrize(
+    ("row", "told"), [("window", "windows"), ("entry", "entries"), ("patch", "patches")]
+)
+def test_rates_are_of_what_a_task_calls_its_rows(row, told):
+    running = replace(JOBS[0], row=row)
+    assert f"1,240 {told}/s" in plain(job_table([running], False, None, 100, 5))
+    details = replace(FULL_NODE, row=row, epochs=(EpochView("tuned", {}, 0, 1.0, 90.0, 812.4),))
+    assert f"accuracy 90.00 %  812 {told}/s" in plain(node_lines(details, 80))
+    details = replace(details, row="image")
+    assert "accuracy 90.00 %  812 img/s" in plain(node_lines(details, 80))
+
+
 def test_the_title_of_the_jobs_counts_them():
     assert title(JOBS, False) == "Jobs · 1 running · 1 waiting"
     assert title(JOBS, True) == "Jobs · paused · 1 waiting"
@@ -268,6 +280,34 @@ def test_the_log_follows_its_end_unless_it_is_being_read():
         assert log.virtual_size.height == 1000
 
     drive(LogPane(), play, (60, 4))
+
+
+LONG = "R.L: the work failed: the images of run resnet56 are not at /data/photos, nor beside it"
+
+
+def test_long_lines_of_the_log_go_on_below_their_time_at_any_width():
+    async def play(pilot, app):
+        log = app.query_one(LogPane)
+        log.add([(0, LONG), (0, "next")])
+        await pilot.pause()
+        first, *more, last = frame(log).split("\n")[:3]
+        assert first[10:].startswith("R.L: the work") and last.endswith("  next")
+        assert all(line.startswith(" " * 10) for line in more)
+        assert " ".join(line[10:].strip() for line in (first, *more)) == LONG
+        assert not log.show_horizontal_scrollbar
+        log.add([(0, LONG) for _ in range(40)])
+        await pilot.pause()
+        log.scroll_to(y=62, animate=False)  # the second line of an entry
+        await pilot.pause()
+        await pilot.resize_terminal(120, 6)
+        await pilot.pause()
+        assert log.scroll_offset.y == 31
+        assert all(line.rstrip().endswith(f"  {LONG}") for line in frame(log).split("\n")[:6])
+        await pilot.resize_terminal(60, 6)
+        await pilot.pause()
+        assert frame(log).split("\n")[0][10:].startswith("R.L: the work")
+
+    drive(LogPane(), play, (60, 6))
 
 
 def test_lines_that_came_while_the_log_was_hidden_are_there_when_it_is_shown():

@@ -64,8 +64,7 @@ class Checks:
             homes.setdefault(self._home(group), []).append(group)
         num_done = 0
         for block, inside in homes.items():
-            place = self._place(block)
-            frozen |= self._failing(place, inside)
+            frozen |= self._failing(*self._place(block, inside), inside)
             num_done += len(inside)
             step(num_done, len(groups))
         return Checked(tuple(group for group in groups if group.path not in frozen), frozen)
@@ -84,24 +83,31 @@ class Checks:
         inside = all(f"{name}.".startswith(f"{block}.") for name in names)
         return block if inside else ""
 
-    def _place(self, block: str) -> Place:
+    def _place(self, block: str, groups: Sequence[UnitGroup]) -> tuple[Place, Tensor | None]:
+        """Where the groups of a block are checked, and what it gives when they are masked: the
+        block where it runs alone, which is seen from that."""
         if not block:
-            return self._network
+            return self._network, None
         module, call = self._model.get_submodule(block), self._recording.calls[block][0]
         place = of_block(block, module, call, self._recording.calls)
         try:
-            runs_alone = bool(place.whole.isfinite().all())
+            masked = place.masked(Masks(_chosen(place, groups)).all)
+            if masked.isfinite().all() or place.whole.isfinite().all():
+                return place, masked
         except NETWORK_ERRORS:
-            runs_alone = False
-        return place if runs_alone else self._network
+            pass
+        return self._network, None
 
-    def _failing(self, place: Place, groups: Sequence[UnitGroup]) -> dict[str, str]:
+    def _failing(
+        self, place: Place, masked: Tensor | None, groups: Sequence[UnitGroup]
+    ) -> dict[str, str]:
         """Which of the groups of one place fail, and why.
 
-        Where masking changes too little to show anything, a copy of the place with other numbers is
-        tried, for the way that values take does not depend on them; then other units.
+        `masked` is what it gives when all are masked, where that is known. Where masking changes
+        too little to show anything, a copy of the place with other numbers is tried, for the way
+        that values take does not depend on them; then other units.
         """
-        failing, weak = self._settled(place, groups)
+        failing, weak = self._settled(place, groups, masked=masked)
         if weak:
             livelier = place.livelier()
             for each, most in ((weak, False), *(([group], True) for group in weak)):
@@ -112,15 +118,18 @@ class Checks:
         return failing | dict.fromkeys((group.path for group in weak), NO_EFFECT)
 
     def _settled(
-        self, place: Place, groups: Sequence[UnitGroup], most: bool = False
+        self,
+        place: Place,
+        groups: Sequence[UnitGroup],
+        most: bool = False,
+        masked: Tensor | None = None,
     ) -> tuple[dict[str, str], list[UnitGroup]]:
         """Which groups fail, with the reason, and of which nothing can be said there."""
         if not groups:
             return {}, []
         if time.process_time() > self._last_moment:
             return dict.fromkeys((group.path for group in groups), NO_TIME), []
-        wanted = [(within(group, place.path), units_of(group, most=most)) for group in groups]
-        compared = _compared(place, tuple(wanted))
+        compared = _compared(place, _chosen(place, groups, most), masked)
         if not compared.why:
             return {}, [groups[number] for number in compared.weak]
         if len(groups) == 1:
@@ -170,9 +179,15 @@ class _Comparison:
     weak: tuple[int, ...] = ()
 
 
-def _compared(place: Place, chosen: Chosen) -> _Comparison:
+def _chosen(place: Place, groups: Sequence[UnitGroup], most: bool = False) -> Chosen:
+    """The groups by the names that things have in a place, with some units of each."""
+    return tuple((within(group, place.path), units_of(group, most=most)) for group in groups)
+
+
+def _compared(place: Place, chosen: Chosen, masked: Tensor | None) -> _Comparison:
     masks = Masks(chosen)
-    masked = place.masked(masks.all)
+    if masked is None:
+        masked = place.masked(masks.all)
     if not masked.isfinite().all():
         return _Comparison(NO_EFFECT) if len(chosen) > 1 else _Comparison(weak=(0,))
     error, why = _error_of(place, chosen, masked, again=True)

@@ -6,28 +6,25 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
+from engine.measures.output import Ended, has_matrix, output_module
 from engine.pruning.structure.blocks import find_blocks, may_be_block
 from engine.pruning.structure.checks import Checks
 from engine.pruning.structure.labels import find_groups
-from engine.pruning.structure.output import output_module_of
-from engine.pruning.structure.probing import Removals, Step, in_short
+from engine.pruning.structure.probing import Removals, Step
 from engine.pruning.structure.recording import (
-    NETWORK_ERRORS,
     Example,
     Recording,
     record,
     undisturbed,
 )
 from engine.pruning.structure.smaller import smaller
+from engine.pruning.structure.trying import check_gives_the_same, first_run
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks import Inputs
-
-DRAWS = 16  # runs of a network that draws random numbers, to see whether they change its output
 
 
 def find_structure(
@@ -41,17 +38,23 @@ def find_structure(
     if not isinstance(example, Example):
         example = Example(example)
     with undisturbed(model):
-        _check_runs(model, example)
-        found = _found(model, smaller(model, example), example, monitor)
+        first = first_run(model, example)
+        small = smaller(model, example)
+        recording = record(model, small.only(1), may_be_block)
+        alone = recording.result if small is example else example.only(1)(model)
+        check_gives_the_same(model, example, first, alone)
+        found = _found(model, recording, small, example, monitor)
     if not found.groups and all(block.stays for block in found.blocks):
         raise EngineError(_nothing_removable(model, found.frozen))
     return found
 
 
-def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) -> NetworkStructure:
-    """What `small` images tell, where it holds for a `full` one too; else what the full ones do."""
+def _found(
+    model: nn.Module, recording: Recording, small: Example, full: Example, monitor: Monitor
+) -> NetworkStructure:
+    """What `small` images tell (`recording`: the first of them), where it holds for a `full` one
+    too; else what the full ones do."""
     one, two = small.only(1), small.only(2)  # labels tell what goes from item to item
-    recording = record(model, one, may_be_block)
     removals = Removals(model, one, recording.result)
     blocks = find_blocks(model, recording, removals, _phase(monitor, "looking for blocks"))
     monitor.step("following filters, neurons and heads", 0, 1)
@@ -61,7 +64,8 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
     checked = checks.of(groups, _phase(monitor, "checking each"))
     monitor.step("checking all together", 0, 1)
     if small is not full and checks.why_not_together(checked.groups, [full.only(1)]):
-        return _found(model, full, full, monitor)  # it goes other ways with larger images
+        recording = record(model, full.only(1), may_be_block)  # larger images go other ways
+        return _found(model, recording, full, full, monitor)
     failing = checks.failing_together(checked.groups, [two])
     monitor.step("checking all together", 1, 1)
     kept = tuple(group for group in checked.groups if group.path not in failing)
@@ -69,66 +73,24 @@ def _found(model: nn.Module, small: Example, full: Example, monitor: Monitor) ->
         blocks=tuple(_counted(block, model, kept) for block in blocks.blocks),
         groups=kept,
         frozen={**blocks.frozen, **labelled.frozen, **checked.frozen, **failing},
-        output_module=output_module_of(model, recording),
+        output_module=_output_module(model, recording),
         stage_sizes=Counter(block.stage for block in blocks.blocks),
     )
 
 
+def _output_module(model: nn.Module, recording: Recording) -> str:
+    """Empty for networks whose weights are in no module of their own."""
+    calls = [
+        Ended(path, call.began, call.order, call.result)
+        for path, of_module in recording.calls.items()
+        if has_matrix(model.get_submodule(path))
+        for call in of_module
+    ]
+    return output_module(calls, recording.result) or ""
+
+
 def _phase(monitor: Monitor, name: str) -> Step:
     return lambda done, total: monitor.step(name, done, total)
-
-
-# ------------------------------------------------------------ examples
-
-
-def _check_runs(model: nn.Module, example: Example) -> None:
-    shape, kind = example.shape, "images" if example.is_of_images else "items"
-    before = torch.random.get_rng_state()
-    try:
-        first, second = example(model), example(model)
-    except EngineError:
-        raise
-    except NETWORK_ERRORS as error:
-        raise EngineError(_does_not_run(model, error, f"{kind} of {shape}")) from error
-    if not first.isfinite().all():
-        raise EngineError(
-            f"the network's output on {kind} of {shape} is not finite; its weights may be damaged, "
-            f"or meant for {kind} of another range"
-        )
-    draws = not torch.equal(before, torch.random.get_rng_state())
-    again = (example(model) for _ in range(DRAWS))  # a coin may fall on one side for some time
-    if not _are_close(first, second) or (draws and not all(_are_close(first, y) for y in again)):
-        raise EngineError(
-            f"the network gives another output each time it is run on the same {kind}: something "
-            "in it is drawn at random in evaluation too (such as F.dropout without "
-            "training=self.training); make its forward pass deterministic"
-        )
-
-
-def _are_close(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.allclose(a, b, rtol=1e-5, atol=1e-6)
-
-
-def _does_not_run(model: nn.Module, error: BaseException, inputs: str) -> str:
-    told = f"the network does not run on {inputs}: {in_short(error)}"
-    if isinstance(error, TypeError) and "positional argument" in str(error):
-        return (
-            f"{told}; a network of several inputs takes a task whose batches hold them all "
-            "(--task, docs/tasks.md), or a module around it that takes one"
-        )
-    return (
-        f"{told}{_expected(model)}; say what it takes with --input CxHxW, such as --input 3x224x224"
-    )
-
-
-def _expected(model: nn.Module) -> str:
-    """What the first layer says that it takes."""
-    for path, module in model.named_modules():
-        if isinstance(module, nn.Conv2d):
-            return f" ({path} takes images of {module.in_channels} channels)"
-        if isinstance(module, nn.Linear):
-            return f" ({path} takes {module.in_features} numbers)"
-    return ""
 
 
 # ------------------------------------------------------------ blocks and groups

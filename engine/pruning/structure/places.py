@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_map
 from engine.contracts.edits import UNIT, Edit
 from engine.contracts.structure import Consumer, NetworkStructure, UnitGroup
 from engine.pruning.explicit import explicit
+from engine.pruning.structure.kept import Kept
 from engine.pruning.structure.masks import Chosen, Silenced
 from engine.pruning.structure.recording import (
     NETWORK_ERRORS,
@@ -89,14 +90,14 @@ class Place:
 
     def pruned(self, chosen: Chosen, again: bool = False) -> Tensor:
         """What is given by a copy from which the units were removed; `again`: in its second call,
-        for modules keep things from call to call. Raises EditError, and whatever its forward pass
-        raises."""
+        where that may give something else. Raises EditError, and whatever its forward pass raises.
+        """
         structure = NetworkStructure(groups=tuple(group for group, _ in chosen))
         edit = Edit(UNIT, units=tuple((group.path, units) for group, units in chosen))
         pruned = carry_out(explicit(edit, structure), self.module, share=True)
-        if again:
-            self.run(pruned)
-        return self.run(pruned)
+        kept = Kept(pruned) if again else None
+        result = self.run(pruned)
+        return self.run(pruned) if kept is not None and kept.may_differ() else result
 
     def livelier(self) -> Place:
         """A copy with other numbers, none of which hides a mistake: no scale or shift is 0, and in

@@ -66,11 +66,13 @@ class Example:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a module; `order` is its place among all calls as they ended."""
+    """One call of a module; `order` is its place among all calls as they ended, `began` the number
+    of those that had ended when it began."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     result: Any
+    began: int
     order: int
 
     @property
@@ -131,18 +133,20 @@ def copied(value: Any) -> Any:
 def record(model: nn.Module, run: Run, wanted: Callable[[nn.Module], bool]) -> Recording:
     """The calls of a forward pass; inputs are copied for the modules that are `wanted`."""
     calls: dict[str, list[Call]] = {}
-    begun: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    begun: list[tuple[tuple[Any, ...], dict[str, Any], int]] = []
     num_calls = 0
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        begun.append(copied((args, kwargs)) if is_wanted[module] else (args, kwargs))
+        inputs = copied((args, kwargs)) if is_wanted[module] else (args, kwargs)
+        begun.append((*inputs, num_calls))
 
     def after(path: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
             nonlocal num_calls
             num_calls += 1
-            inputs = begun.pop()
-            calls.setdefault(path, []).append(Call(*inputs, result, num_calls))
+            used_args, used_kwargs, began = begun.pop()
+            call = Call(used_args, used_kwargs, result, began, num_calls)
+            calls.setdefault(path, []).append(call)
 
         return hook
 

@@ -66,8 +66,7 @@ async def _grow(
 def decided_by(settings: Settings, data: DataDescription) -> str:
     """By what the structures were ranked, and the candidates chosen."""
     scoring = settings.scoring
-    items = "images" if data.row == "image" else "items"
-    of_each = f"{items} a class" if data.classes else items
+    of_each = f"{data.items} a class" if data.classes else data.items
     looked_at = CRITERIA[scoring.criterion].format(items=f"{scoring.criterion_samples} {of_each}")
     return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
 

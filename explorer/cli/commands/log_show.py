@@ -7,11 +7,13 @@ from pathlib import Path
 
 from engine.contracts.codec import encode_object
 from engine.contracts.json_values import JsonValue
+from engine.contracts.metrics import BY_KEY
 from engine.contracts.settings import read_settings
 from explorer.cli.console import cell, find_run, print_doubts, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
 from explorer.views.best_node import best
 from explorer.views.doubts import doubts_about
+from explorer.views.measured_text import with_unit
 from explorer.views.node_view import EpochView, NodeDetails
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
 from store import TreeStore
@@ -63,7 +65,7 @@ def _print_node(found: NodeDetails) -> None:
         elif key == "doubts":
             lines = [doubt.words for doubt in found.doubts] or ["-"]
         else:
-            lines = [_cell(value)]
+            lines = [_cell(key, value)]
         table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))
     wide_console().print(table)
 
@@ -77,9 +79,11 @@ def _epoch(epoch: EpochView) -> str:
     )
 
 
-def _cell(value: JsonValue) -> str:
+def _cell(key: str, value: JsonValue) -> str:
     if value is None:
         return "-"
+    if key in BY_KEY and isinstance(value, int | float):
+        return with_unit(key, value)
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return f"{value:+.4f}"  # of a margin
     return str(value) if isinstance(value, str | bool | int) else json.dumps(value)

@@ -123,7 +123,7 @@ def train(request: Request, *, as_json: bool) -> None:
         checkpoint=begin,
         output=str(output),
         task=task,
-        transforms=job.transforms,
+        transforms=job.reading.transforms,
     )
     asked = JobRequest(uuid.uuid4().hex, job, f"train {_short_name(request.model)}", places)
     result = cast(Trained, _run_in_a_folder(asked))
@@ -150,7 +150,7 @@ def _job_of(request: Request, arch: str) -> TrainFromScratch:
         request.shortcut,
         request.device,
         request.threads,
-        **vars(replace(settings.data.reading, transforms=transforms)),
+        replace(settings.data.reading, transforms=transforms),
         output=request.output_key,
     )
 

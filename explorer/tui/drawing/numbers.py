@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from engine.contracts.message_text import plural
 from explorer.views.duration import UNKNOWN, duration
+from explorer.views.safe_text import safe
 
 __all__ = ["NONE", "bar", "bytes_text", "count_text", "cut", "duration", "first_fitting", "number",
-           "pad", "percent_removed", "progress", "share_text", "signed", "wrapped"]  # fmt: skip
+           "pad", "percent_removed", "progress", "rows_text", "share_text", "signed",
+           "wrapped"]  # fmt: skip
 NONE = UNKNOWN
 
 
@@ -105,6 +108,11 @@ def cut(text: str, width: int) -> str:
 def first_fitting(variants: Sequence[str], width: int) -> str:
     """The first of the variants that fits, else the last one, cut."""
     return next((v for v in variants if cell_len(v) <= width), cut(variants[-1], width))
+
+
+def rows_text(row: str) -> str:
+    """What several rows are called, in little room: `img`, `windows`."""
+    return "img" if row == "image" else safe(plural(row), 10)
 
 
 def wrapped(text: str, width: int, most: int | None = None) -> list[str]:

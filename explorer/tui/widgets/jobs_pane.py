@@ -145,8 +145,7 @@ def _field(job: JobView, key: Field) -> str:
         return fig.share_text(job.share) if job.share is not None else ""
     if key is Field.RATE:
         rate = fig.number(job.images_per_second)
-        rows = "img" if job.row == "image" else f"{safe(job.row, 10)}s"
-        return "" if rate is None else f"{rate:,.0f} {rows}/s"
+        return "" if rate is None else f"{rate:,.0f} {fig.rows_text(job.row)}/s"
     if key is Field.ETA:
         return "" if job.eta_seconds is None else f"eta {fig.duration(job.eta_seconds)}"
     if key is Field.DEVICE:

@@ -59,7 +59,7 @@ def node_lines(details: NodeDetails | None, width: int) -> list[Line]:
     lines: list[Line] = [[(fig.cut(safe(node.name), width), "title")]]
     for label, text, tone in pairs:
         lines += _pair(label, text, tone, width)
-    lines += _epoch_lines(details.epochs, width)
+    lines += _epoch_lines(details, width)
     for phase, sha256 in details.snapshots.items():
         lines += _pair(f"{phase[:9]} #", sha256, "dim", width)
     return lines
@@ -156,25 +156,25 @@ def _marginal(node: NodeView) -> list[_Pair]:
     return pairs
 
 
-def _epoch_lines(epochs: Sequence[EpochView], width: int) -> list[Line]:
+def _epoch_lines(details: NodeDetails, width: int) -> list[Line]:
     """The epochs of each phase: the first, and the last ones."""
     lines: list[Line] = []
-    for phase in dict.fromkeys(epoch.phase for epoch in epochs):
-        own = [epoch for epoch in epochs if epoch.phase == phase]
+    for phase in dict.fromkeys(epoch.phase for epoch in details.epochs):
+        own = [epoch for epoch in details.epochs if epoch.phase == phase]
         title = f"{safe(phase)}: {counted(len(own), 'epoch')}"
         lines.append([(fig.cut(title, width), "dim")])
         shown = own if len(own) <= _LAST_EPOCHS else [own[0], *own[-_LAST_EPOCHS + 1 :]]
         for epoch in shown:
             if epoch is shown[1 % len(shown)] and len(shown) < len(own):
                 lines.append([("  …", "dim")])
-            lines.append([(fig.cut(_epoch(epoch), width), "")])
+            lines.append([(fig.cut(_epoch(epoch, details.row), width), "")])
     return lines
 
 
-def _epoch(epoch: EpochView) -> str:
+def _epoch(epoch: EpochView, row: str) -> str:
     loss, accuracy, rate = map(fig.number, (epoch.loss, epoch.accuracy, epoch.images_per_second))
     text = f"{'' if epoch.epoch is None else epoch.epoch + 1:>5}"
     text += "" if loss is None else f"  loss {loss:.4f}"
     text += "" if accuracy is None else f"  accuracy {accuracy:.2f} %"
-    text += "" if rate is None else f"  {rate:,.0f} img/s"
+    text += "" if rate is None else f"  {rate:,.0f} {fig.rows_text(row)}/s"
     return text

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from engine.contracts.structure import UnitGroup
 from engine.pruning.structure.labels.carrier import Carrier, Running
 from engine.pruning.structure.labels.grouping import groups_of
-from engine.pruning.structure.labels.homes import Run
+from engine.pruning.structure.labels.homes import Calls, Run
 from engine.pruning.structure.labels.planes import Info, placed
 from engine.pruning.structure.labels.run import LabelRun
 from engine.pruning.structure.labels.size_log import SizeLog
@@ -39,13 +39,13 @@ def find_groups(model: nn.Module, run: Run, step: Step = lambda done, of: None) 
     The network is left as it was. What `run` raises is raised; whether a group can be pruned is
     tried where its forward pass names numbers, and is for a check to confirm.
     """
-    carrier, log = _follow(model, run)
+    carrier, log, calls = _follow(model, run)
     found = groups_of(carrier, model)
     rules = size_rules(log.found, carrier.labels, found.roots, carrier.batch)
     groups, frozen = [], dict(found.frozen)
     proposed = [replace(g, sizes=sizes) for g, sizes in zip(found.groups, rules, strict=True)]
     with untouched(model), plain_operations(model):
-        settled = Trials(model, run).settle(proposed)
+        settled = Trials(model, run, calls).settle(proposed)
         for number, (group, result) in enumerate(zip(proposed, settled, strict=True), 1):
             step(number, len(proposed))
             if isinstance(result, UnitGroup):
@@ -55,7 +55,7 @@ def find_groups(model: nn.Module, run: Run, step: Step = lambda done, of: None) 
     return FoundGroups(tuple(groups), frozen)
 
 
-def _follow(model: nn.Module, run: Run) -> tuple[Carrier, SizeLog]:
+def _follow(model: nn.Module, run: Run) -> tuple[Carrier, SizeLog, Calls]:
     """The run itself: all that it tells."""
     tensors: dict[int, tuple[str, Tensor]] = {}
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -69,7 +69,7 @@ def _follow(model: nn.Module, run: Run) -> tuple[Carrier, SizeLog]:
     ]
     labels = Labels(sizes)
     carrier = Carrier(labels)
-    log = SizeLog(carrier)
+    log, calls = SizeLog(carrier), Calls()
     lines = {axis: labels.parents[start : start + size] for axis, start, size in labels.ranges}
     for name, tensor in tensors.values():
         rank = tensor.dim()
@@ -81,12 +81,12 @@ def _follow(model: nn.Module, run: Run) -> tuple[Carrier, SizeLog]:
         carrier.tell(tensor, Info(planes, is_parameter=True))
     _unite_states(model, labels, lines)
     with untouched(model), plain_operations(model), ExitStack() as stack:
-        _watch(model, carrier, stack)
+        _watch(model, carrier, calls, stack)
         with log, LabelRun(carrier):
             out = run(model)
     _freeze_outputs(out, carrier)
     carrier.settle()
-    return carrier, log
+    return carrier, log, calls
 
 
 def _unite_states(
@@ -107,16 +107,20 @@ def _unite_states(
                 labels.unite(other, states[0])
 
 
-def _watch(model: nn.Module, carrier: Carrier, stack: ExitStack) -> None:
-    """Keeps which modules are running, and marks the network's inputs and outputs."""
+def _watch(model: nn.Module, carrier: Carrier, calls: Calls, stack: ExitStack) -> None:
+    """Keeps which modules are running and have run, and marks the network's inputs and outputs."""
 
     def enter(path: str) -> None:
         carrier.stack.append(Running(path))
 
+    def leave(path: str, out: object) -> None:
+        carrier.stack.pop()
+        calls.end(path, out)
+
     for path, module in model.named_modules():
         entered = module.register_forward_pre_hook(lambda m, args, path=path: enter(path))
         left = module.register_forward_hook(
-            lambda m, args, out: carrier.stack.pop() and None, always_call=True
+            lambda m, args, out, path=path: leave(path, out), always_call=True
         )
         stack.callback(entered.remove)
         stack.callback(left.remove)

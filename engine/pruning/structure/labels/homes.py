@@ -3,6 +3,8 @@ tried there, for a fraction of what the network costs."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,20 +30,41 @@ class Home:
     run: Run
 
 
-class Homes:
-    """Where groups can be tried: found in one forward pass for all."""
+class Calls:
+    """How often each module ran in a forward pass, and which gave a tensor."""
 
-    def __init__(self, model: nn.Module, run: Run, groups: Iterable[UnitGroup]) -> None:
-        self._model, self._run = model, run
-        paths = {path for group in groups for path in _and_above(_holder(group))}
-        self._inputs = _inputs_of_once(paths, model, run) if paths else {}
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.gave_tensors: set[str] = set()
+
+    def end(self, path: str, result: object) -> None:
+        self.counts[path] += 1
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
+            self.gave_tensors.add(path)
+
+    def of_once(self, path: str) -> bool:
+        """Whether a module ran once and gave a tensor."""
+        return self.counts[path] == 1 and path in self.gave_tensors
+
+
+class Homes:
+    """Where groups can be tried, by what ran in a forward pass; the inputs of all of them come from
+    another one, which ends as soon as they are there."""
+
+    def __init__(self, model: nn.Module, run: Run, groups: Iterable[UnitGroup], calls: Calls):
+        self._model, self._run, self._calls = model, run, calls
+        paths = {path: None for group in groups if (path := self._innermost(group))}
+        self._inputs = _inputs_of(paths, model, run)
 
     def of(self, group: UnitGroup) -> Home:
         """The innermost that ran once and gave a tensor; the network where there is none."""
-        for path in _and_above(_holder(group)):
-            if path in self._inputs:
-                return self._of(path)
-        return Home("", self._model, self._run)
+        path = self._innermost(group)
+        if path and path not in self._inputs:
+            self._inputs |= _inputs_of([path], self._model, self._run)
+        return self._of(path) if path in self._inputs else Home("", self._model, self._run)
+
+    def _innermost(self, group: UnitGroup) -> str:
+        return next(filter(self._calls.of_once, _and_above(_holder(group))), "")
 
     def _of(self, path: str) -> Home:
         args, kwargs = self._inputs[path]
@@ -74,31 +97,29 @@ def _and_above(path: str) -> Iterator[str]:
         path = _above(path)
 
 
-def _inputs_of_once(paths: Iterable[str], model: nn.Module, run: Run) -> dict[str, Inputs]:
-    """What those modules got that ran once, by their paths."""
-    begun: dict[str, list[Inputs]] = {path: [] for path in paths}
-    gave_tensors = set()
+class _AllSeen(BaseException):
+    """Ends a forward pass; no network takes it for an error of its own."""
 
-    def before(path: str) -> Callable[..., None]:
+
+def _inputs_of(paths: Iterable[str], model: nn.Module, run: Run) -> dict[str, Inputs]:
+    """What modules got in a forward pass, by their paths; it goes as far as the last of them."""
+    missing, found = set(paths), dict[str, Inputs]()
+
+    def keeps(path: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            begun[path].append(copied((args, kwargs)) if not begun[path] else ((), {}))
-
-        return hook
-
-    def after(path: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], result: object) -> None:
-            if any(isinstance(leaf, Tensor) for leaf in tree_leaves(result)):
-                gave_tensors.add(path)
+            found[path] = copied((args, kwargs))
+            missing.discard(path)
+            if not missing:
+                raise _AllSeen
 
         return hook
 
     with ExitStack() as stack:
-        for path in begun:
+        for path in missing:
             module = model.get_submodule(path)
-            handle = module.register_forward_pre_hook(before(path), with_kwargs=True)
+            handle = module.register_forward_pre_hook(keeps(path), with_kwargs=True)
             stack.callback(handle.remove)
-            stack.callback(module.register_forward_hook(after(path)).remove)
-        run(model)
-    return {
-        path: calls[0] for path, calls in begun.items() if len(calls) == 1 and path in gave_tensors
-    }
+        with contextlib.suppress(_AllSeen):
+            if missing:
+                run(model)
+    return found

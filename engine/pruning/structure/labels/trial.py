@@ -22,7 +22,7 @@ from engine.contracts.errors import EditError
 from engine.contracts.structure import AttributeRule, NetworkStructure, SizeRule, UnitGroup
 from engine.pruning.explicit import explicit
 from engine.pruning.structure.labels.attributes import attribute_candidates, owner_of
-from engine.pruning.structure.labels.homes import Home, Homes, Run
+from engine.pruning.structure.labels.homes import Calls, Home, Homes, Run
 from engine.pruning.structure.labels.masking import masked
 from engine.pruning.structure.places import within
 from engine.pruning.structure.recording import NETWORK_ERRORS
@@ -40,6 +40,7 @@ class Trials:
 
     model: nn.Module
     run: Run
+    calls: Calls  # of a forward pass
     known: dict[Key, tuple[frozenset[Key], bool]] = field(default_factory=dict)
     failed: dict[Key, list[str]] = field(default_factory=dict)
 
@@ -51,7 +52,7 @@ class Trials:
         for group, each in zip(groups, candidates, strict=True):
             if each or group.sizes:
                 first_of.setdefault(self._key(group, each), replace(group, attributes=each))
-        homes = Homes(self.model, self.run, list(first_of.values()))
+        homes = Homes(self.model, self.run, first_of.values(), self.calls)
         for group, each in zip(groups, candidates, strict=True):
             yield self._settled(group, each, homes) if each or group.sizes else group
 
