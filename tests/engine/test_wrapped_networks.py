@@ -81,6 +81,33 @@ def test_whatever_adds_to_what_it_gets_is_a_block(block):
     assert not any(b.stays for b in found.blocks)
 
 
+class Scaled(Residual):
+    """A block that begins as nothing: its branch has a scale of 0 (SkipInit)."""
+
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        return x + self.gain * self.two(F.relu(self.one(x)))
+
+
+class Aside(Residual):
+    """No block: what it computes goes nowhere."""
+
+    def forward(self, x):
+        self.two(F.relu(self.one(x)))
+        return x
+
+
+def test_a_block_that_does_nothing_yet_is_one_and_what_never_does_anything_is_none():
+    found = find_structure(network(Scaled), images())
+    assert [b.path for b in found.blocks] == ["blocks.0", "blocks.1", "blocks.2"]
+    model = network(Residual)
+    model.blocks[1] = Aside()
+    assert [b.path for b in find_structure(model, images()).blocks] == ["blocks.0", "blocks.2"]
+
+
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.optim.swa_utils.AveragedModel])
 def test_a_wrapper_is_taken_off_the_network_and_off_its_parts(wrap):
     plain = network(Residual)

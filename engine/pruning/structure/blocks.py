@@ -24,6 +24,7 @@ from engine.pruning.structure.probing import (
     Step,
     again,
     neutral_norms,
+    others_of,
     zeros_of,
 )
 from engine.pruning.structure.recording import NETWORK_ERRORS, Call, Recording
@@ -137,9 +138,11 @@ def how_it_adds(module: nn.Module, call: Call) -> str | None:
     x, y = call.x, call.y
     if x is None or y is None or x.shape != y.shape or x.dtype != y.dtype:
         return None
-    if not x.is_floating_point() or torch.equal(x, y) or not x.any():
+    if not x.is_floating_point() or not x.any():
         return None
     try:
+        if torch.equal(x, y) and _passes_on(module, call):
+            return None
         silent = zeros_of(module)
         if (how := _same(again(module, call, silent), x)) is not None:
             return how
@@ -155,6 +158,13 @@ def how_it_adds(module: nn.Module, call: Call) -> str | None:
         return "residual"
     normed = F.layer_norm(x, x.shape[-1:])
     return "residual+norm" if torch.allclose(silent_y, normed, atol=1e-2) else None
+
+
+def _passes_on(module: nn.Module, call: Call) -> bool:
+    """Whether a module gives what it gets whatever its numbers: no block, as one is that begins
+    with a scale of 0, or was pruned to nothing."""
+    y = again(module, call, others_of(module))
+    return y is None or torch.equal(y, cast(Tensor, call.x))
 
 
 def _same(silent_y: Tensor | None, x: Tensor) -> str | None:

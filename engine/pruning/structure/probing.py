@@ -47,6 +47,15 @@ def zeros_of(
     }
 
 
+def others_of(module: nn.Module) -> dict[str, Tensor]:
+    """Other numbers for all parameters, none of them 0, the same each time."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: (torch.rand(parameter.shape, generator=generator) + 0.5).to(parameter)
+        for name, parameter in module.named_parameters()
+    }
+
+
 def neutral_norms(module: nn.Module) -> dict[str, Tensor]:
     """Ones for the weights of norms; they change nothing but the scale then."""
     return {
