@@ -20,7 +20,8 @@ _WHY_IT_STAYS = {"shape": "changes the shape", "first": "first of its stage"}
 
 @dataclass(frozen=True)
 class StageView:
-    """What is left of one stage of a network: blocks, and the units inside of them."""
+    """What is left of one stage of a network: blocks, and the units inside of them. A part of a
+    network that has no blocks is a stage of units alone."""
 
     name: str
     num_blocks: int
@@ -54,7 +55,12 @@ def stages(root: NetworkStructure | None, edits: Sequence[Edit]) -> list[StageVi
     if root is None:
         return []
     now = followed(root, edits)
-    return [_stage(name, root, now) for name in dict.fromkeys(b.stage for b in root.blocks)]
+    of_blocks = [_stage(name, root, now) for name in dict.fromkeys(b.stage for b in root.blocks)]
+    whole, left = _units_outside(root), _units_outside(now)
+    return of_blocks + [
+        StageView(name, 0, 0, sum(left[name]), sum(whole[name]), left[name], root.unit_word)
+        for name in whole
+    ]
 
 
 def staying(
@@ -101,6 +107,16 @@ def _units_by_block(structure: NetworkStructure) -> dict[str, list[int]]:
     for group in structure.free_groups:
         if group.block is not None:
             found.setdefault(group.block, []).append(group.num_units)
+    return found
+
+
+def _units_outside(structure: NetworkStructure) -> dict[str, tuple[int, ...]]:
+    """How many units each group outside of blocks has, by the module that it lies in."""
+    found: dict[str, tuple[int, ...]] = {}
+    for group in structure.free_groups:
+        if group.block is None:
+            place = group.path.rpartition(".")[0] or group.path
+            found[place] = (*found.get(place, ()), group.num_units)
     return found
 
 

@@ -133,7 +133,17 @@ layer2  blocks ████████████ 9/9  filters █████
 layer3  blocks █░░░░░░░░░░░ 1/9  filters █░░░░░░░░░░░   3/576  widths 3
 """
     )
-    assert plain(stage_lines([], 50)) == "the stages of this network are not known\n"
+    assert plain(stage_lines([], 50)) == "what this network is made of is not known\n"
+
+
+def test_parts_without_blocks_show_their_units_alone():
+    features = StageView("features", 0, 0, 120, 160, (40, 80))
+    assert plain(stage_lines([features], 70)) == (
+        "features  filters █████████░░░ 120/160  widths 40 80\n"
+    )
+    text = plain(stage_lines([*STAGES[:1], features], 86)).split("\n")
+    assert text[0].index("filters") == text[1].index("filters")
+    assert "blocks" not in text[1] and "120/160" in text[1]
 
 
 def test_the_stages_pane_is_as_high_as_its_stages():

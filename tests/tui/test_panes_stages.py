@@ -10,6 +10,7 @@ import pytest
 from engine.contracts.codec import decode
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Architecture
+from engine.contracts.structure import Member, NetworkStructure, UnitGroup
 from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.editing import rebuild
 from engine.pruning.structure import structure_of
@@ -85,6 +86,25 @@ def test_stages_are_those_of_the_rebuilt_network_pruned_roots_too(seed):
         )
         now = structure_of(rebuilt({**architecture, "edits": [*architecture["edits"], *edits]}))
         edits.append(random_edit(now, draw))
+
+
+def test_units_outside_of_blocks_are_counted_by_the_module_that_they_lie_in():
+    def group(path, count, **told):
+        return UnitGroup(path, "neuron", count, (Member(f"{path}.weight", 0),), **told)
+
+    root = NetworkStructure(
+        groups=(
+            group("features.0", 8),
+            group("features.3", 16),
+            group("embed", 6),
+            group("stream", 4, crosses_blocks=True),
+        )
+    )
+    edit = Edit("neuron", units=(("features.3", (0, 1, 5)),))
+    assert stages(root, [edit]) == [
+        StageView("features", 0, 0, 21, 24, (8, 13), "neuron"),
+        StageView("embed", 0, 0, 6, 6, (6,), "neuron"),
+    ]
 
 
 def test_a_network_whose_structure_is_not_known_has_no_stages():

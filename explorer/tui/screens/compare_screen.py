@@ -99,6 +99,8 @@ def _stage_rows(
             "blocks": [None if s is None else s.num_blocks for s in found],
             f"{unit}s": [None if s is None else s.num_units for s in found],
         }
+        if not any(stage is not None and stage.root_blocks for stage in found):
+            del counts["blocks"]
         for what, values in counts.items():
             row = figure_row(Measure(what, what, what, "", ",.0f", "neither"), values)
             rows.append((f"{safe(name, 16)} {what}", _values(row)))

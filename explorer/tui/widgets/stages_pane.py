@@ -42,30 +42,45 @@ class StagesPane(LinesView):
 def stage_lines(stages: Sequence[StageView], width: int) -> list[Line]:
     """`layer1  blocks ████████░ 8/9  filters ██████░░ 112/144  widths 16 16 …`."""
     if not stages:
-        return [[(fig.cut("the stages of this network are not known", width), "dim")]]
+        return [[(fig.cut("what this network is made of is not known", width), "dim")]]
     names = [safe(stage.name, 20) for stage in stages]
-    blocks = [f"{s.num_blocks}/{s.root_blocks}" for s in stages]
-    units, unit_word = [f"{s.num_units}/{s.root_units}" for s in stages], f"{stages[0].unit}s"
-    name_cells, block_cells, unit_cells = (
-        max(cell_len(text) for text in texts) for texts in (names, blocks, units)
-    )
+    columns = [
+        _Column("blocks", [(s.num_blocks, s.root_blocks) for s in stages]),
+        _Column(f"{stages[0].unit}s", [(s.num_units, s.root_units) for s in stages]),
+    ]
+    columns = [column for column in columns if column.cells]
+    name_cells = max(map(cell_len, names))
     words = width >= 60
-    fixed = name_cells + block_cells + unit_cells
-    fixed += 8 + len("blocks") + len(unit_word) if words else 6
+    fixed = name_cells + 2 + sum(column.cells + 2 for column in columns)
+    fixed += sum(1 + len(column.word) for column in columns) if words else 0
     bar = min(max((width - fixed) // 2, 0), _BAR)
     lines: list[Line] = []
     for place, stage in enumerate(stages):
         pieces = [(fig.pad(names[place], name_cells) + "  ", "title")]
-        for word, count, whole, text, cells in (
-            ("blocks", stage.num_blocks, stage.root_blocks, blocks[place], block_cells),
-            (unit_word, stage.num_units, stage.root_units, units[place], unit_cells),
-        ):
-            pieces.append((f"{word} " if words else "", "dim"))
-            pieces.append((_left_bar(count, whole, bar), "bar"))
-            pieces.append((f" {text.rjust(cells)}  ", ""))
+        for column in columns:
+            pieces += column.pieces(place, bar, words)
         room = width - sum(cell_len(text) for text, _ in pieces)
         lines.append([*pieces, (_widths(stage.widths, room), "dim")])
     return lines
+
+
+class _Column:
+    """How many are left of how many, a line each; nothing where there never were any."""
+
+    def __init__(self, word: str, counts: Sequence[tuple[int, int]]) -> None:
+        self.word, self._counts = word, counts
+        self._texts = [f"{left}/{whole}" if whole else "" for left, whole in counts]
+        self.cells = max(map(cell_len, self._texts))
+
+    def pieces(self, place: int, bar: int, words: bool) -> list[tuple[str, str]]:
+        word = f"{self.word} " if words else ""
+        if not self._texts[place]:
+            return [(" " * (len(word) + bar + self.cells + 3), "")]
+        return [
+            (word, "dim"),
+            (_left_bar(*self._counts[place], bar), "bar"),
+            (f" {self._texts[place].rjust(self.cells)}  ", ""),
+        ]
 
 
 def _left_bar(count: int, whole: int, cells: int) -> str:
