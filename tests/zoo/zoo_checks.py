@@ -34,6 +34,7 @@ from engine.tasks import Batch, Task
 
 SEED = 0
 LEAST_DIFFERENCE = 1e-4  # of outputs
+MOST_IN_DOUBLE = 400_000_000  # parameters
 LARGEST_ERROR, LARGEST_SHARE = 1e-4, 1e-2  # of the output, of what masking changes; float32
 
 
@@ -221,7 +222,9 @@ def depends_on_their_number(network: nn.Module, images: Tensor) -> str:
 
 
 def most_precise(model: nn.Module, images: Tensor) -> tuple[nn.Module, Tensor]:
-    """In double precision, where nothing of the network is written for single."""
+    """In double precision, where nothing of the network is written for single, and memory does."""
+    if sum(parameter.numel() for parameter in model.parameters()) > MOST_IN_DOUBLE:
+        return model, images
     double = copy.deepcopy(model).double()
     try:
         with torch.no_grad(), attention_in_the_open():
