@@ -254,5 +254,12 @@ def layer_is_not_passed_over(edit: Edit, model: nn.Module, images: Tensor) -> st
 
 
 def passing_over(module: nn.Module, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Any:
-    x = next(value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
-    return (x, *[None] * (len(out) - 1)) if isinstance(out, tuple | list) else x
+    """What a block got: of several streams each, of other results of its none."""
+    given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+    if not isinstance(out, tuple | list):
+        return given[0]
+    streams = [
+        x if isinstance(y, Tensor) and x.shape == y.shape else None
+        for x, y in zip(given, out, strict=False)
+    ]
+    return tuple([*streams, *[None] * len(out)][: len(out)])
