@@ -154,6 +154,7 @@ def test_log_and_show_tell_the_same_as_auto(grown):
     assert missing.returncode == 1 and "R.X" in missing.stderr
 
 
+@pytest.mark.slow
 def test_an_exported_node_opens_with_the_engine_alone_and_starts_a_new_tree(grown, tmp_path, files):
     store, _ = grown
     target = tmp_path / "best.pt"
@@ -266,6 +267,7 @@ def test_a_killed_worker_is_replaced_while_the_session_goes_on(grown, files, tmp
     assert snapshots(store) == snapshots(grown[0])
 
 
+@pytest.mark.slow
 def test_train_writes_the_same_checkpoint_for_the_same_seed(files, tmp_path):
     paths = [tmp_path / "first.pt", tmp_path / "second.pt"]
     for path in paths:

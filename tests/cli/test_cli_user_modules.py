@@ -68,6 +68,7 @@ def tree(store: Path) -> dict:
         return {(n.name, p): opened.snapshot_hash(n.id, p) for n in nodes for p in n.phases}
 
 
+@pytest.mark.slow
 def test_their_factory_gets_their_modules_and_the_tree_is_that_of_our_engine(folder):
     (folder / "explorer.py").write_text("width = 7\n")
     # The weights alone, so that nothing but the factory tells what they belong to.
@@ -82,6 +83,7 @@ def test_their_factory_gets_their_modules_and_the_tree_is_that_of_our_engine(fol
     assert set((folder / "met").read_text().splitlines()) == {f"{folder}/engine.py theirs theirs 7"}
 
 
+@pytest.mark.slow
 def test_started_as_a_module_the_commands_run_in_such_a_folder_too(folder):
     command = [sys.executable, "-m", "explorer.cli"]
     auto = [

@@ -38,6 +38,7 @@ def test_at_a_terminal_it_is_asked_and_no_is_the_default(untrained):
     assert not list(folder.glob("*.db*"))
 
 
+@pytest.mark.slow
 def test_yes_grows_it_and_its_doubts_are_told_wherever_its_figures_are(untrained):
     folder, command = untrained
     grown = run(*command, "--yes", "--json", cwd=folder)
