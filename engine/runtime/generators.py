@@ -1,7 +1,13 @@
-"""Random generators of their own: the global random state is never used."""
+"""Random generators of their own: what we draw never uses the global random state, and what
+networks draw from it (dropout, paths that are dropped) is seeded."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
 
 from engine.contracts.seeds import derive
@@ -10,3 +16,24 @@ from engine.contracts.seeds import derive
 def generator(*parts: object) -> torch.Generator:
     """A CPU generator for these parts, e.g. (seed, "epoch", number)."""
     return torch.Generator().manual_seed(derive(*parts))
+
+
+@contextmanager
+def seeded(device: torch.device, *parts: object) -> Iterator[None]:
+    """The global random states of torch (on that device too), NumPy and Python begin at a seed of
+    these parts; afterwards they are as before."""
+    seed = derive(*parts)
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    on_gpu = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=on_gpu):
+            torch.default_generator.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            if on_gpu:
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)

@@ -17,7 +17,7 @@ from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
-from engine.runtime.generators import generator
+from engine.runtime.generators import generator, seeded
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.tasks import Batch, Task
 from engine.training.batches import batch_sizes
@@ -55,7 +55,8 @@ def train(
     optimiser = optimiser or optimiser_of(model, plan)
     history, row = [], task.describe().row
     for epoch in range(plan.first_epoch, plan.last_epoch):
-        figures = _epoch(model, task, sizes, optimiser, plan, epoch, execution, monitor, phase)
+        with seeded(device, plan.seed, "modules", epoch):  # what dropout draws
+            figures = _epoch(model, task, sizes, optimiser, plan, epoch, execution, monitor, phase)
         if not math.isfinite(figures.loss):
             raise DivergedError(
                 f"the loss became {figures.loss} in epoch {epoch + 1} of {phase} at learning rate "

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import copy
+import random
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from networks import CPU, network, small_data
+from torch import nn
 
 from engine.contracts.errors import Cancelled
 from engine.data import Images
@@ -33,6 +37,47 @@ def test_the_same_plan_gives_the_same_bits_and_leaves_global_randomness_alone():
     for key, value in models[0].state_dict().items():
         assert torch.equal(value, models[1].state_dict()[key]), key
     assert [h.loss for h in histories[0]] == [h.loss for h in histories[1]]
+
+
+class Dropping(nn.Module):
+    """A network that draws from every global random state while it is trained."""
+
+    def __init__(self, drawn_by):
+        super().__init__()
+        self.drawn_by = drawn_by
+        self.one, self.two = nn.Linear(3 * 8 * 8, 12), nn.Linear(12, 3)
+
+    def forward(self, images):
+        x = self.one(images.flatten(1)).relu()
+        if self.training:
+            x = self.drawn_by(x)
+        return self.two(x)
+
+
+DRAWN = {
+    "dropout": lambda x: F.dropout(x, 0.5),
+    "Python": lambda x: x * (random.random() < 0.5),
+    "NumPy": lambda x: x * float(np.random.uniform() < 0.5),
+}
+
+
+@pytest.mark.parametrize("drawn_by", DRAWN.values(), ids=DRAWN)
+def test_what_a_network_draws_is_drawn_alike_and_an_epoch_begun_later_draws_the_same(drawn_by):
+    def trained(*plans):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            model = Dropping(drawn_by)
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+        for each in plans:
+            torch.rand(3), random.random(), np.random.uniform()  # other work of this process
+            train(model, ImageTask(data), each, CPU, optimiser=optimiser)
+        return [parameter.detach().clone() for parameter in model.parameters()]
+
+    data = small_data()
+    once = trained(plan())
+    assert all(map(torch.equal, once, trained(plan())))
+    assert all(map(torch.equal, once, trained(plan(0, 1), plan(1, 2))))
+    assert not all(map(torch.equal, once, trained(replace(plan(), seed=2))))
 
 
 def test_training_learns_what_can_be_learnt():
