@@ -19,15 +19,14 @@ def generator(*parts: object) -> torch.Generator:
 
 
 @contextmanager
-def seeded(device: torch.device, *parts: object) -> Iterator[None]:
-    """The global random states of torch (on that device too), NumPy and Python begin at a seed of
-    these parts; afterwards they are as before."""
-    seed = derive(*parts)
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """The global random states of torch (on that device too), NumPy and Python begin at a seed;
+    afterwards they are as before."""
     of_python, of_numpy = random.getstate(), np.random.get_state()
-    on_gpu = [device] if device.type == "cuda" else []
+    on_gpu = [device] if device is not None and device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=on_gpu):
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU
             random.seed(seed)
             np.random.seed(seed % 2**32)
             if on_gpu:

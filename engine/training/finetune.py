@@ -15,6 +15,7 @@ from engine.contracts.errors import EngineError
 from engine.contracts.events import EpochEnded
 from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
+from engine.contracts.seeds import derive
 from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
 from engine.runtime.generators import generator, seeded
@@ -55,7 +56,7 @@ def train(
     optimiser = optimiser or optimiser_of(model, plan)
     history, row = [], task.describe().row
     for epoch in range(plan.first_epoch, plan.last_epoch):
-        with seeded(device, plan.seed, "modules", epoch):  # what dropout draws
+        with seeded(derive(plan.seed, "modules", epoch), device):  # what dropout draws
             figures = _epoch(model, task, sizes, optimiser, plan, epoch, execution, monitor, phase)
         if not math.isfinite(figures.loss):
             raise DivergedError(

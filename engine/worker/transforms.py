@@ -5,10 +5,8 @@ Shape legend: H height, W width, C channels.
 
 from __future__ import annotations
 
-import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from engine.contracts.message_text import plain
 from engine.contracts.references import Factory, ForeignFactoryError, factory_here
 from engine.data import Transforms
 from engine.models.user_modules import import_factory, users_modules_first
+from engine.runtime.generators import seeded
 
 EVALUATION_SEED = 0
 
@@ -57,7 +56,7 @@ class PersonsTransforms:
         with self._lock, users_modules_first(self.reference.partition(":")[0]):
             if self._function is None:
                 self._function = self._imported()
-            with _seeded(EVALUATION_SEED if seed is None else seed):
+            with seeded(EVALUATION_SEED if seed is None else seed):
                 found = self._called(image, seed is not None)
         return self._pixels(found)
 
@@ -99,18 +98,3 @@ class PersonsTransforms:
 
     def __setstate__(self, code: Factory) -> None:
         self.__init__(code)  # type: ignore[misc]
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """The global random states as they follow from a seed; as they were before, afterwards."""
-    before = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed the GPU too
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        try:
-            yield
-        finally:
-            random.setstate(before[0])
-            np.random.set_state(before[1])
