@@ -161,7 +161,8 @@ def test_a_detached_worker_outlives_its_session(tmp_path):
         assert (tmp_path / "spool" / "k.json").exists()
 
 
-# Opens streamed images, takes a batch out of processes that load them, and tells their numbers.
+# Opens streamed images, takes a batch out of each of two processes that load them, so both have
+# begun, and tells their numbers.
 LOADING = """
 import multiprocessing, sys, threading
 import torch
@@ -171,7 +172,7 @@ from engine.data import open_data
 if __name__ == "__main__":
     data = open_data(sys.argv[1], Reading(loader="streaming"))
     batches = data.test.batches(4, torch.arange(80).repeat(10))
-    next(batches)
+    next(batches), next(batches)
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     threading.Event().wait()
 """
