@@ -54,7 +54,7 @@ def find_run(store: TreeStore) -> Run:
 
 
 def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
-    """The tree as text: ● kept, ○ rejected, ◌ undecided or waiting, ◐ running, ✗ failed."""
+    """The tree as text: ● kept, ○ rejected, ◇ undecided, ◌ waiting, ◐ running, ✗ failed."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -46,6 +46,8 @@ THEMES = (
             "footer-key-foreground": "#FFA62B",
             "footer-background": "#242F38",
             "block-cursor-text-style": "bold",
+            "layer": "#5FB3FF",
+            "units": "#FFA62B",
         },
     ),
     Theme(
@@ -61,7 +63,11 @@ THEMES = (
         surface="#FFFFFF",
         panel="#DDE6EE",
         dark=False,
-        variables={"footer-key-foreground": "#A85400"},
+        variables={
+            "footer-key-foreground": "#A85400",
+            "layer": "#005A9E",
+            "units": "#A85400",
+        },
     ),
     Theme(
         name=ANSI,
@@ -78,7 +84,7 @@ THEMES = (
         panel="ansi_default",
         boost="ansi_default",
         dark=True,
-        variables=_ANSI_VARIABLES,
+        variables={**_ANSI_VARIABLES, "layer": "ansi_blue", "units": "ansi_yellow"},
     ),
     Theme(
         name=NONE,
@@ -96,7 +102,12 @@ THEMES = (
         boost="ansi_default",
         dark=True,
         # What is underlined and reversed is under the cursor.
-        variables={**_ANSI_VARIABLES, "block-cursor-text-style": "bold underline reverse"},
+        variables={
+            **_ANSI_VARIABLES,
+            "block-cursor-text-style": "bold underline reverse",
+            "layer": "ansi_default",
+            "units": "ansi_default",
+        },
     ),
 )
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from engine.contracts.edits import LAYER
+
 GLYPHS = {
     "kept": "●",
     "rejected": "○",
     "running": "◐",
     "queued": "◌",
-    "undecided": "◌",
+    "undecided": "◇",
     "failed": "✗",
     "cancelled": "✗",
 }
+BEST, TAGGED, MARKED = "★", "⚑", "✓"  # signs behind a node's name, in this order
+SUGGESTED = "→"
+LAYER_MARK, UNITS_MARK = "▬", "▮"  # what a candidate goes without
+
+
+def structure_mark(structure: str) -> str:
+    """The mark of what a candidate goes without."""
+    return LAYER_MARK if structure == LAYER else UNITS_MARK
 
 
 class Standing(Protocol):

@@ -53,7 +53,7 @@ def test_a_failed_candidate_leaves_its_sibling_to_decide_on_and_g_tries_again(tm
         await seat.press("escape")
         await seat.main()
         await seat.idle()
-        await seat.sees("✗L", "◌F .9733")
+        await seat.sees("✗L", "◇F .9733")
         await seat.press("3", "down", "right")
         await seat.at("R.L")
         await seat.sees("DivergedError: the loss became nan")
@@ -61,7 +61,7 @@ def test_a_failed_candidate_leaves_its_sibling_to_decide_on_and_g_tries_again(tm
         await seat.idle()
         assert seat.ready() == {"R", "R.L", "R.F"}
         assert seat.worker.asked.count("recover R.F") == 1, "what was measured is not done again"
-        await seat.sees("◌L .9565")
+        await seat.sees("◇L .9565")
 
     explore(tmp_path, play, script=script)
 
@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_and_the_result_is_stored_once_there_is_room(tmp_pat
         await seat.idle()
         assert seat.ready() == {"R", "R.L", "R.F"}
         assert seat.worker.asked.count("recover R.L") == 1, "it was measured once"
-        await seat.sees("◌L .9565")
+        await seat.sees("◇L .9565")
 
     explore(tmp_path, play)
 
@@ -170,7 +170,7 @@ def test_work_that_ends_behind_a_dialog_is_there_when_it_closes(tmp_path):
         await seat.idle()
         await seat.press("escape")
         await seat.main()
-        await seat.sees("◌F .9733", "◌L .9565", "a approve F")
+        await seat.sees("◇F .9733", "◇L .9565", "a approve F")
 
     explore(tmp_path, play, script=lambda worker: worker.hold("recover"))
 

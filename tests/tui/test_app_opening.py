@@ -296,7 +296,7 @@ def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, mon
 
         async def play(seat: Seat):
             await seat.idle()
-            await seat.sees("read-only", "◌F .9733")
+            await seat.sees("read-only", "◇F .9733")
             assert any("being written by process" in told for told in seat.app.told)
             await seat.sees("idle: open for reading only")
 
@@ -349,7 +349,7 @@ def test_a_store_that_may_not_be_written_is_shown_for_reading(tmp_path):
     own.write_text("somebody's own file")  # which is left alone, so that nothing can be written
 
     async def play(seat):
-        await seat.sees("read-only", "◌F .9733", "nothing can be decided here")
+        await seat.sees("read-only", "◇F .9733", "nothing can be decided here")
         assert any("Shown for reading" in told for told in seat.app.told)
         assert not seat.worker.asked
 

@@ -97,7 +97,7 @@ def test_undo_takes_the_decision_back_and_redo_makes_it_again(tmp_path):
         await seat.press("u")
         await seat.at("R")
         assert seat.kept() == set() and {"R.F.L", "R.F.F"} <= seat.ready(), "nothing is lost"
-        await seat.sees("◌F .9733", "Decide · step 1", "a approve F")
+        await seat.sees("◇F .9733", "Decide · step 1", "a approve F")
         await seat.press("U")
         await seat.idle()
         assert seat.kept() == {"R.F"}

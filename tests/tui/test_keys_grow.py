@@ -37,7 +37,7 @@ def test_another_candidate_of_a_persons_choice_stands_beside_the_others(tmp_path
         await seat.idle()
         assert seat.node("R.L2").edit == {"structure": "layer", "blocks": [wanted]}
         assert seat.kept() == set()
-        await seat.sees("◌L2")
+        await seat.sees("◇L2")
         await seat.press("e")
         dialog = await seat.dialog(CandidateDialog)
         dialog.structure.choose("filter")

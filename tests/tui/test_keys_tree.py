@@ -61,8 +61,8 @@ def test_enter_opens_all_that_is_known_of_the_node(tmp_path):
 
 def test_a_click_selects_a_node(tmp_path):
     async def play(seat):
-        row = next(y for y, line in enumerate(seat.lines) if "◌L .9565" in line)
-        column = seat.lines[row].index("◌L .9565")
+        row = next(y for y, line in enumerate(seat.lines) if "◇L .9565" in line)
+        column = seat.lines[row].index("◇L .9565")
         await seat.pilot.click(offset=(column + 2, row))
         await seat.at("R.L")
 

@@ -13,8 +13,8 @@ from explorer.views.kept_path import newest_kept
 from explorer.views.tree.filter import Predicate, parse_filter
 from explorer.views.tree.node import TreeNode
 
-# Filters and other units grow to the left, layers to the right, anything else straight down.
-_SIDES = {"layer": 1, "filter": -1, "neuron": -1, "channel": -1, "unit": -1}
+# Layers grow to the left, filters and other units to the right, anything else straight down.
+_SIDES = {"layer": -1, "filter": 1, "neuron": 1, "channel": 1, "unit": 1}
 
 
 class TreeModel:
