@@ -24,7 +24,7 @@ from explorer.tui.lifecycle import Lifecycle, MakeExecutor
 from explorer.tui.main_screen import MainScreen
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
-from explorer.tui.themes import THEMES, line_filters, pick_theme
+from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
 from explorer.tui.timers import never_left_out
 from explorer.tui.widgets.ranking_pane import RankingPane
 
@@ -65,6 +65,9 @@ class ExplorerApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         return self.main
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return ACCENTS
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return line_filters(self.theme, super().get_line_filters())

@@ -181,7 +181,8 @@ def card(state: AppState) -> CardView:
     if state.moment is None:
         live = live_card(state.live, state.steering, subject)
         return CardView(live, state.selected, READ_ONLY if state.steering.store.read_only else "")
-    past = past_card(state.shown, subject, _edits_below(state, subject))
+    session = state.open_session
+    past = past_card(state.shown, subject, session.store, session.document)
     return CardView(past, state.selected, about_the_past(state.config))
 
 

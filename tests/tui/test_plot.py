@@ -8,8 +8,8 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_app import PlainApp
 from rich.cells import cell_len
-from textual.app import App
 from trees import small_tree
 
 from explorer.tui.drawing.plot import (
@@ -122,7 +122,7 @@ def test_pareto_of_little(points):
 
 
 def test_the_widgets_draw_and_follow_their_data():
-    class Plots(App):
+    class Plots(PlainApp):
         def compose(self):
             yield LiveCurves()
             yield ParetoPlot()

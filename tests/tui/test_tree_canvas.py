@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from textual.app import App
+from plain_app import PlainApp
 from trees import chain, node, small_tree
 
 from explorer.tui.widgets.tree_canvas import TreeCanvas
@@ -53,7 +53,7 @@ CARDS = """
 """  # noqa: E501
 
 
-class CanvasApp(App):
+class CanvasApp(PlainApp):
     """One canvas, and what it said."""
 
     def __init__(self, model):
