@@ -43,6 +43,7 @@ class TitleView:
     device: str = ""
     past: bool = False
     num_doubts: int = 0  # about the root, and so about every figure
+    awaiting: int = 0  # decisions that await a word
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
@@ -62,6 +63,7 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         device=state.live.device,
         past=state.moment is not None,
         num_doubts=len(session.document.origin.doubts),
+        awaiting=len(state.awaiting()),
     )
 
 
@@ -155,6 +157,12 @@ def _idle(state: AppState) -> str:
     if state.moment is not None:
         return f"idle: {about_the_past(state.config)}"
     keys = {key.id: shown(key.keys) for key in state.config.key_table}
+    if awaiting := len(state.awaiting()):
+        await_ = "awaits" if awaiting == 1 else "await"
+        return (
+            f"idle: {counted(awaiting, 'decision')} {await_} you; {keys['decide.next']} goes to "
+            "the next one"
+        )
     return (
         f"idle: {keys['grow.on']} grows the selected node, {keys['decide.approve']} approves what "
         f"is suggested, {keys['grow.branch']} branches"

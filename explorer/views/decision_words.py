@@ -19,7 +19,7 @@ from explorer.views.job_view import JobView
 from explorer.views.node_view import NodeView
 
 Tone = Literal["lead", "plain", "warning", "bad", "aside"]
-SEED_NOISE = 0.005  # of CKA
+SEED_NOISE, _SEED_NOISE = 0.005, ".005"  # of CKA
 SAME_SAVING = 0.5  # points of the root's MACs below which two candidates save alike
 UNEQUAL = 1.25  # times as much is an unequal cut
 
@@ -88,7 +88,7 @@ def _suggestion(card: Card) -> list[Sentence]:
     if card.run.policy != "cka":
         said = Sentence(f"The policy {card.run.policy} keeps {called(card, best)}.", "lead")
         return [said, *_by_similarity(card, pair, difference)]
-    if difference is None:
+    if difference is None or (difference < 0 and not card.run.layer_bonus):
         return [Sentence(f"Keep {called(card, best)}: {card.reason}.", "lead")]
     if card.margin is not None and card.margin.too_close:
         return [_too_close(card, pair, difference)]
@@ -119,7 +119,7 @@ def _too_close(card: Card, pair: _Pair, difference: float) -> Sentence:
     return Sentence(
         f"Too close to call: {called(card, pair.best)}'s CKA is {_points(difference)} {more}, but "
         f"the 95 % interval{_interval(margin)} holds {_turn(card)}; another training seed alone "
-        f"moves CKA by about {_points(SEED_NOISE)}.",
+        f"moves CKA by about {_SEED_NOISE}.",
         "warning",
     )
 
@@ -130,7 +130,7 @@ def _seed_doubt(card: Card, difference: float) -> list[Sentence]:
         return []
     return [
         Sentence(
-            f"That is less than another training seed moves CKA by (about {_points(SEED_NOISE)}).",
+            f"That is less than another training seed moves CKA by (about {_SEED_NOISE}).",
             "warning",
         )
     ]
@@ -198,14 +198,16 @@ def _savings(card: Card, pair: _Pair) -> list[Sentence]:
     own, others = (_saved(card, node) for node in (pair.best, pair.other))
     if own is None or others is None:
         return []
-    other = called(card, pair.other)
     if abs(own - others) < SAME_SAVING:
         return [Sentence(f"Both save about as many MACs ({own:.1f} and {others:.1f} points).")]
+    name = called(card, pair.best)
+    who = name[0].upper() + name[1:]
+    than = f" than {pair.other.name}" if len(card.candidates) > 2 else ""
     if own > others:
-        return [Sentence(f"It also saves {own - others:.1f} points more MACs than {other}.")]
+        return [Sentence(f"{who} also saves {own - others:.1f} points more MACs{than}.")]
     unequal = own <= 0 or others / own >= UNEQUAL
     why = ", and a smaller cut keeps more by itself" if unequal else ""
-    text = f"It saves {others - own:.1f} points fewer MACs than {other}{why}."
+    text = f"{who} saves {others - own:.1f} points fewer MACs{than}{why}."
     return [Sentence(text, "warning" if unequal else "plain")]
 
 

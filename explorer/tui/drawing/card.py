@@ -58,6 +58,7 @@ class Part(Enum):
 
 _LABEL, _LEAST, _MOST = 9, 14, 28  # cells of the row labels, and of a candidate's column
 _MOST_WORDS = 12  # lines
+_MEANWHILE = (("work.pause", "pause"), ("work.cancel", "cancel"), ("grow.candidate", "another"))
 # What goes first where lines are few.
 _DROPPED = (Part.BARS, Part.AIR, Part.NO_ASIDES, Part.WORK, Part.LATENCY, Part.PARAMS, Part.MARGIN,
             Part.FOUR_LINES, Part.TUNED, Part.TWO_LINES, Part.REMOVES, Part.MACS, Part.ONE_LINE,
@@ -328,7 +329,7 @@ class _Table:
         if card.kept is not None:
             return key_pieces(_afterwards(card), self.width, self.keymap)
         if card.awaited:
-            return [(fig.cut("decides nothing before that", self.width), "dim")]
+            return key_pieces(_MEANWHILE, self.width, self.keymap)
         ready = [c for c in card.candidates if c.state == "ready"]
         if card.suggested is None or not ready:
             return key_pieces([("grow.on", "tries again"), ("grow.candidate", "another")],
