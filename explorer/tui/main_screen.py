@@ -34,6 +34,7 @@ from explorer.tui.widgets.title_bar import TitleBar
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.live_run import Changes
 from explorer.views.node_view import NodeView
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.tree.model import TreeModel
 
@@ -121,6 +122,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         self.fit(self.app.size)
         self.query_one(TreeCanvas).zoom = self.state.config.zoom
+        self.query_one(TreeCanvas).at_length = lambda name: self.state.shown.get(name)
         self.query_one(Timeline).display = False
         self.paint_title()
         self.query_one(TreeCanvas).focus()
@@ -210,7 +212,7 @@ class MainScreen(Screen[None]):
         if name not in self.state.shown:
             return
         self.state.selected = name
-        where = Text(f"at {safe(name[-60:])} ", no_wrap=True)
+        where = Text(f"at {fitted_name(name, 60)} ", no_wrap=True)
         self.query_one("#where", Static).update(where, layout=False)
         view = self.view_in_front()
         if view.selected != name and view.model.find(name) is not None:
@@ -297,7 +299,9 @@ class MainScreen(Screen[None]):
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
         self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
-        shown = presenter.title(self.state, self._best_node())
+        best = self._best_node()
+        self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)
+        shown = presenter.title(self.state, best)
         self.query_one(TitleBar).show(
             model=shown.model,
             data=shown.data,
