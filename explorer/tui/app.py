@@ -15,12 +15,13 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from explorer.executors.kinds import workers
+from explorer.session import in_background
 from explorer.session.open_run import Request
 from explorer.tui.actions import ACTIONS
 from explorer.tui.actions.grow import ask_for_candidate
 from explorer.tui.config import Config
 from explorer.tui.context import Context
-from explorer.tui.lifecycle import Lifecycle, MakeExecutor
+from explorer.tui.lifecycle import GoOn, Lifecycle, MakeExecutor
 from explorer.tui.main_screen import MainScreen
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
@@ -51,6 +52,7 @@ class ExplorerApp(App[None]):
         request: Request | None,
         config: Config,
         make_executor: MakeExecutor = workers,
+        go_on: GoOn = in_background.start,
     ) -> None:
         super().__init__()
         self.use_command_palette = True
@@ -58,7 +60,7 @@ class ExplorerApp(App[None]):
         self.state = AppState(request, config, follow=config.follow)
         self.main = MainScreen(self.state)
         self.context = Context(self.state, self.main)
-        self.lifecycle = Lifecycle(self.context, make_executor)
+        self.lifecycle = Lifecycle(self.context, make_executor, go_on)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = pick_theme(config, os.environ)

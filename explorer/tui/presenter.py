@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Scores
+from explorer.session.allowance import brief
 from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
@@ -38,7 +39,7 @@ class TitleView:
     policy: str = ""
     best: NodeView | None = None
     read_only: bool = False
-    alone: int = 0  # decisions that the policy still makes alone
+    alone: str = ""  # what is left to the policy
     paused: bool = False
     device: str = ""
     past: bool = False
@@ -58,7 +59,7 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         policy=session.settings.search.policy,
         best=best,
         read_only=session.store.read_only,
-        alone=steering.alone.total if steering else 0,
+        alone=brief(steering.alone.grants) if steering else "",
         paused=steering.paused if steering else False,
         device=state.live.device,
         past=state.moment is not None,

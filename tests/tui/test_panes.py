@@ -374,7 +374,7 @@ def test_the_title_drops_its_parts_by_importance():
     async def play(pilot, app):
         bar = app.query_one(TitleBar)
         bar.show(model="resnet56.pt", data="cifar10", policy="cka", device="GPU0", paused=True,
-                 best=measured(LAYER, macs_reduction=86.4), alone=3)  # fmt: skip
+                 best=measured(LAYER, macs_reduction=86.4), alone="auto 3")  # fmt: skip
         for width, expected in (
             (96, "pe-explore resnet56.pt · cifar10 · policy cka"
                  "         best −86.4% @ 92.80  auto 3  ‖ paused GPU0"),

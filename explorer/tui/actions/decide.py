@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from explorer.session.budget import Budget
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.views.counting import listed
@@ -85,7 +86,7 @@ async def let_decide(at: Context) -> None:
     label = f"Decisions to make without asking, from {top.name} on (0: ask again, everywhere)"
     count = await at.ask(NumberDialog("Let it decide", label, 3, 0, 1000))
     if count is not None:
-        at.run_or_notify(lambda: steering.let_decide(count, top))
+        at.run_or_notify(lambda: steering.let_decide(Budget(decisions=count), top))
         policy = steering.session.settings.search.policy
         told = f"decides {count} by {policy}, from {top.name} on"
         at.notify(told if count else "asks again from now on")

@@ -47,15 +47,15 @@ class TitleBar(LinesView):
         policy: str = "",
         best: NodeView | None = None,
         read_only: bool = False,
-        alone: int = 0,
+        alone: str = "",
         paused: bool = False,
         device: str = "",
         past: bool = False,
         num_doubts: int = 0,
         awaiting: int = 0,
     ) -> None:
-        """Shows these parts. `alone` counts the decisions that the policy still makes alone,
-        `awaiting` those that await a person."""
+        """Shows these parts. `alone` says what is left to the policy, `awaiting` how many decisions
+        await a person."""
         left = [
             _Part(1, "pe-explore", "title"),
             _Part(10, safe(model, 60)),
@@ -68,7 +68,7 @@ class TitleBar(LinesView):
             _Part(8, _awaiting_text(awaiting), "key"),
             _Part(7, _doubts_text(num_doubts), "warning"),
             _Part(7, _best_text(best), "good"),
-            _Part(5, f"auto {alone}" if alone > 0 else "", "warning"),
+            _Part(5, alone, "warning"),
             _Part(6 if paused else 4, _device_text(paused, device), "warning" if paused else ""),
         ]
         parts = [p for p in left if p.text], [p for p in right if p.text]
