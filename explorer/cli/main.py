@@ -10,6 +10,7 @@ import typer
 from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
 from explorer.cli import output
+from explorer.cli import plan as cli_plan
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
@@ -23,6 +24,7 @@ from explorer.cli.options import (
     NewRun,
     NodeName,
     Output,
+    Preset,
     Protocol,
     RandomWeights,
     Store,
@@ -74,6 +76,7 @@ def root(
 def auto(
     model: Model,
     settings: Given,
+    preset: Preset = None,
     protocol: Protocol = "default",
     arch: Arch = None,
     weights: Weights = None,
@@ -97,7 +100,8 @@ def auto(
 
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model, *given, weights, random_weights, allow_factory or (), output, task)
+    of_network = (weights, random_weights, allow_factory or (), output, task)
+    request = Request(model, *given, *of_network, preset)
     run(request, as_json=json, yes=yes)
 
 
@@ -256,6 +260,7 @@ def open_(
             help="A checkpoint, a store (.db), 'sample', or a network's name", show_default=False
         ),
     ] = None,
+    preset: Preset = None,
     protocol: Protocol = "default",
     arch: Arch = None,
     weights: Weights = None,
@@ -275,15 +280,15 @@ def open_(
 
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(
-        model or "", *given, weights, random_weights, allow_factory or (), output, task
-    )
+    of_network = (weights, random_weights, allow_factory or (), output, task)
+    request = Request(model or "", *given, *of_network, preset)
     raise typer.Exit(explore(request if model else None))
 
 
 cli_steer.add_commands(app)
 cli_store.add_commands(app)
 cli_exchange.add_commands(app)
+cli_plan.add_commands(app)
 
 
 def main() -> None:

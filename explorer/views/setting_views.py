@@ -1,0 +1,132 @@
+"""A run's settings, each with its default and its meaning, for people and for `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.contracts.options import SettingField, SettingValue
+from engine.contracts.presets import SAMPLE, presets_like, values_of_preset
+from engine.contracts.settings import CRITERIA, Settings, all_settings, value_of
+from explorer.views.shape_fields import told
+
+Because = Literal["default", "given", "preset", "sample", "network", "changed"]
+BECAUSE_WORDS: Mapping[str, str] = {
+    "default": "",
+    "given": "given",
+    "preset": "by the preset",
+    "sample": "of the sample",
+    "network": "suits the network",
+    "changed": "not the default",
+}
+# What sections are called, in the order in which settings are shown.
+SECTIONS: Mapping[str, str] = {
+    "data": "Data",
+    "scoring": "Scoring",
+    "training": "Training",
+    "similarity": "Similarity",
+    "search": "Search",
+    "": "Chance",
+}
+
+
+@dataclass(frozen=True)
+class SettingView:
+    """One setting of a run."""
+
+    name: str = told("its option, without the dashes in front")
+    section: str = told("the section of settings.md; empty for the seed")
+    value: SettingValue = told("what it is; null for none")
+    default: SettingValue = told("what it is where nobody says; null for none")
+    because: Because = told(
+        "why it is so: `given`, by the `preset`, of the `sample`, suits the `network`; `changed`: "
+        "not the default, and the run does not say why"
+    )
+    about: str = told("what it means")
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is not the default."""
+        return self.value != self.default
+
+
+def setting_views(
+    settings: Settings,
+    *,
+    given: Collection[str] | None = None,
+    preset: str | None = None,
+    data: str = "",
+) -> tuple[SettingView, ...]:
+    """Every setting. `given` are the names of those that a person gave (None: nobody knows),
+    `preset` is what else was named, `data` the data that were."""
+    of_preset = values_of_preset(preset, data)
+
+    def because(name: str, value: SettingValue, default: SettingValue) -> Because:
+        if given is not None and name in given:
+            return "given"
+        if value == default:
+            return "default"
+        if given is None:
+            return "changed"
+        if name in of_preset and value == of_preset[name]:
+            return "preset" if of_preset is not SAMPLE else "sample"
+        return "sample" if name == "data" else "network"
+
+    found = []
+    for section in SECTIONS:
+        for each in all_settings():
+            if each.section == section:
+                value = value_of(settings, each.option.name)
+                default = None if each.option.unset else each.default
+                why = because(each.option.name, value, default)
+                name, about = each.option.flag.removeprefix("--"), each.option.help
+                found.append(SettingView(name, section, value, default, why, about))
+    return tuple(found)
+
+
+def shown_value(value: SettingValue) -> str:
+    """A value as a person writes it; `–` for none."""
+    if value is None or value == "":
+        return "–"
+    return f"{value:,g}" if isinstance(value, float) else str(value)
+
+
+def may_be(each: SettingField) -> str:
+    """What a setting may be, in words."""
+    option = each.option
+    if option.choices:
+        return ", ".join(option.choices)
+    if option.low is None or option.high is None:
+        return "text"
+    kind = "a whole number" if each.type is int else "a number"
+    return f"{kind} from {option.low:,.9g} to {option.high:,.9g}"
+
+
+def settings_in_a_line(settings: Settings, items: str = "images") -> str:
+    """What a run was grown with, in a line: what one asks first, and what is not the default."""
+    scoring, training, search = settings.scoring, settings.training, settings.search
+    looked_at = CRITERIA[scoring.criterion].format(items=f"{scoring.criterion_samples} {items}")
+    limit = settings.data.train_limit
+    words = [
+        f"ranked by {scoring.criterion} ({looked_at})",
+        f"{training.recovery_epochs} + {training.total_epochs - training.recovery_epochs} epochs"
+        + (f" on {limit:,} {items}" if limit is not None else ""),
+        f"kept by {search.policy}",
+        f"seed {settings.seed}",
+    ]
+    told_already = {"criterion", "criterion-samples", "recovery-epochs", "tune-epochs", "data",
+                    "train-limit", "policy", "seed", "iterations"}  # fmt: skip
+    words += [
+        f"{view.name} {shown_value(view.value)}"
+        for view in setting_views(settings)
+        if view.changed and view.name not in told_already
+    ]
+    return ", ".join(words)
+
+
+def preset_words(settings: Settings) -> str:
+    """Which presets a run's settings are those of, in words; empty where of none."""
+    found = presets_like(settings, given=("train_limit",))
+    exact = [name for name in presets_like(settings)]
+    return exact[0] if exact else (f"{found[0]}, but for the images" if found else "")
