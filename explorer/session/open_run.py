@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
+from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
 from engine.contracts.presets import preset_of, values_of_preset
 from engine.contracts.references import (
@@ -17,7 +19,7 @@ from engine.contracts.references import (
     is_reference,
     name_of,
 )
-from engine.contracts.settings import Settings, with_values
+from engine.contracts.settings import Settings, all_settings, with_values
 from engine.contracts.working_folder import take_folder
 from explorer.executors.base import Executor
 from explorer.executors.spool_cleanup import clear_spool
@@ -48,7 +50,8 @@ from explorer.session.named_files import (
     is_store,
     may_write_beside,
 )
-from explorer.session.new_run import look_at
+from explorer.session.new_run import NewRun, look_at
+from explorer.session.offer import Offer, Plan, as_asked
 from explorer.session.session import Session
 from store import StoreClaim, TreeStore
 
@@ -171,25 +174,27 @@ async def open_session(
     emit: Emit,
     accept: Accept = whatever_it_is,
     allow: Allow = nobody,
+    plan: Plan = as_asked,
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
     The right to write the store is taken before anything is made beside it: who comes second is
     refused, and has touched nothing. `Session.close` gives it back. `accept` is asked before
     anything is stored of a new root that hours should not be spent on unasked, `allow` before a
-    person's factory is called that a store names.
-    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
+    person's factory is called that a store names, `plan` with which settings a new run begins.
+    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError,
+    NotBegunError.
     """
     source = source_of(request)
     request.check_data()
     if source.path is not None and is_store(source.path):
         path = source.path
         check_resumable(path, request.overrides, request.of_new_runs(path))
-        opening = _Opening(request, StoreClaim(path), emit, accept, allow)
+        opening = _Opening(request, StoreClaim(path), emit, accept, allow, plan)
         return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
     check_new_store(store_of(request), source.num_bytes)
-    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow)
+    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow, plan)
     return await opening.with_executor(
         make_executor, lambda executor: opening.resume_or_begin(source, settings, executor)
     )
@@ -199,13 +204,20 @@ class _Opening:
     """A session that is being opened, by who has the right to write its store."""
 
     def __init__(
-        self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept, allow: Allow
+        self,
+        request: Request,
+        claim: StoreClaim,
+        emit: Emit,
+        accept: Accept,
+        allow: Allow,
+        plan: Plan,
     ) -> None:
         self.request = request
         self.claim = claim
         self.emit = emit
         self.accept = accept
         self.allow = allow
+        self.plan = plan
         self.factories = Factories(request.given_factories)
         self.spool = spool_of(claim.path)
         self.store: TreeStore | None = None
@@ -259,17 +271,17 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit, self.factories)
-            choice = await choose_run(
-                store, settings, checkpoint, self.places, describe, self._note,
-                given=request.overrides, may_begin=request.new_run,
-            )  # fmt: skip
-        if store and choice.known:
-            return await self._resumed(store, choice.known, settings, executor)
-        new = await look_at(
-            source, checkpoint, request, settings, request.overrides, executor, self.emit
-        )
-        await check_accepted(new.root.doubts, self.accept)
+            choice = await self._choose(store, settings, checkpoint, executor, request.overrides)
+            if choice.known:
+                return await self._resumed(store, choice.known, settings, executor)
+        new, as_planned = await self._looked_at(source, checkpoint, settings, executor)
+        if as_planned and store:
+            everything = [each.option.name for each in all_settings()]
+            choice = await self._choose(
+                store, new.settings, checkpoint, executor, everything, may_begin=True
+            )
+            if choice.known:
+                return await self._resumed(store, choice.known, new.settings, executor)
         weights = made_in(self.spool, new.root.snapshot)
         self.factories.task_at(new.place)  # raises where nobody has named it
         for named in (new.factory, new.task, new.root.data.transforms):
@@ -285,6 +297,48 @@ class _Opening:
         self.places.found[document.data.digest] = document.settings.data.source
         self.emit(RunBegun(document.run.name, choice.why))
         return self._session(store, document, executor)
+
+    async def _choose(
+        self,
+        store: TreeStore,
+        settings: Settings,
+        checkpoint: FileRef,
+        executor: Executor,
+        given: Collection[str],
+        *,
+        may_begin: bool = False,
+    ) -> Choice:
+        """The run that these settings mean."""
+        describe = describer(executor, self.emit, self.factories)
+        return await choose_run(
+            store, settings, checkpoint, self.places, describe, self._note,
+            given=given, may_begin=may_begin or self.request.new_run,
+        )  # fmt: skip
+
+    async def _looked_at(
+        self, source: ModelSource, checkpoint: FileRef, settings: Settings, executor: Executor
+    ) -> tuple[NewRun, bool]:
+        """The run that is to begin; whether it is with other settings than were asked for."""
+        request, started = self.request, time.monotonic()
+        given: Collection[str] = request.overrides
+        new = await look_at(source, checkpoint, request, settings, given, executor, self.emit)
+        await check_accepted(new.root.doubts, self.accept)
+        offer = Offer(
+            request.model,
+            new,
+            preset_of(request.protocol, request.preset),
+            request.overrides,
+            lambda name: settings_of(replace(request, protocol="default", preset=name)),
+            executor,
+            time.monotonic() - started,
+        )
+        chosen = await self.plan(offer)
+        if chosen.data == new.settings.data:
+            return replace(new, settings=chosen), chosen != new.settings
+        given = [each.option.name for each in all_settings()]  # other images: looked at again
+        new = await look_at(source, checkpoint, request, chosen, given, executor, self.emit)
+        await check_accepted(new.root.doubts, self.accept)
+        return new, True
 
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
