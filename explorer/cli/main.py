@@ -273,6 +273,10 @@ def open_(
     device: Device = "auto",
     loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Begin a new tree without showing first what it takes"),
+    ] = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
@@ -282,7 +286,7 @@ def open_(
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
     request = Request(model or "", *given, *of_network, preset)
-    raise typer.Exit(explore(request if model else None))
+    raise typer.Exit(explore(request if model else None, yes=yes))
 
 
 cli_steer.add_commands(app)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.contracts.options import SettingField, SettingValue
 from engine.contracts.presets import SAMPLE, presets_like, values_of_preset
-from engine.contracts.settings import CRITERIA, Settings, all_settings, value_of
+from engine.contracts.settings import CRITERIA, Settings, all_settings, setting_named, value_of
 from explorer.views.shape_fields import told
 
 Because = Literal["default", "given", "preset", "sample", "network", "changed"]
@@ -130,3 +131,55 @@ def preset_words(settings: Settings) -> str:
     found = presets_like(settings, given=("train_limit",))
     exact = [name for name in presets_like(settings)]
     return exact[0] if exact else (f"{found[0]}, but for the images" if found else "")
+
+
+def with_value(settings: Settings, name: str, value: SettingValue) -> Settings:
+    """The settings with one changed, to none as well. Raises SettingsError."""
+    found = setting_named(name)
+    if not found.section:
+        return replace(settings, **{found.attribute: value})  # type: ignore[arg-type]
+    section = replace(getattr(settings, found.section), **{found.attribute: value})
+    return replace(settings, **{found.section: section})
+
+
+def read_value(name: str, text: str) -> SettingValue:
+    """What was typed for a setting; nothing is its default. Raises ValueError saying what it may
+    be."""
+    found, text = setting_named(name), text.strip().replace("_", "")
+    if text in ("", "–"):
+        return found.default
+    if found.type is str:
+        return text
+    try:
+        return found.type(text.replace(",", ""))
+    except ValueError:
+        raise ValueError(f"{text!r} is not {may_be(found)}") from None
+
+
+def neighbour(name: str, value: SettingValue, step: int) -> SettingValue:
+    """The value before or after this one: another choice, or a rounder number."""
+    found = setting_named(name)
+    option = found.option
+    if option.choices:
+        place = option.choices.index(str(value)) if value in option.choices else 0
+        return option.choices[(place + step) % len(option.choices)]
+    if not isinstance(value, int | float) or option.low is None or option.high is None:
+        return value
+    if name in _ONE_BY_ONE or (found.type is int and value + step <= 5):
+        return found.type(min(max(value + step, option.low), option.high))
+    return found.type(min(max(_rounder(value, step), option.low), option.high))
+
+
+_ONE_BY_ONE = ("seed", "min_blocks", "iterations", "accumulate")
+
+
+def _rounder(value: float, step: int) -> float:
+    """The next number of 1, 2, 5, 10, 20, 50, …, each way; from 0 up, a hundredth."""
+    if value <= 0:
+        return 0.01 if step > 0 else 0.0
+    around = math.floor(math.log10(value))
+    ladder = [round(m * 10.0**e, 12) for e in range(around - 1, around + 2) for m in (1, 2, 5)]
+    if step > 0:
+        return next(each for each in ladder if each > value * 1.0001)
+    below = [each for each in ladder if each < value * 0.9999]
+    return below[-1] if value > 0.001 else 0.0

@@ -1,0 +1,217 @@
+"""The planner's sheet as lines: what was recognised, the settings, and what they take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from engine.contracts.settings import setting_named
+from explorer.tui.drawing import numbers as fig
+from explorer.tui.drawing.cells import Line
+from explorer.tui.plan_sheet import FIXED, PlanSheet, RunSheet
+from explorer.views.counting import counted
+from explorer.views.plan import Prediction
+from explorer.views.plan_text import about, interval_words, phase_words
+from explorer.views.plan_view import DataPlanned, NetworkRecognised, SpeedTold
+from explorer.views.safe_text import safe
+from explorer.views.setting_views import (
+    BECAUSE_WORDS,
+    SECTIONS,
+    SettingView,
+    may_be,
+    shown_value,
+)
+
+LABEL = 9  # cells of what stands in front of a fact
+NAME, VALUE, DEFAULT = 19, 13, 13
+FULL = LABEL + NAME + VALUE + DEFAULT + 30  # from so many cells on, meanings stand in the list
+
+
+# ------------------------------------------------------------ what was recognised
+
+
+def facts(network: NetworkRecognised, data: DataPlanned, width: int, most: int) -> Sequence[Line]:
+    """The network, how sure that is, and the data."""
+    room = max(width - LABEL, 10)
+    lines = [
+        *_fact("Network", _network_words(network), room),
+        *_fact("", _what_may_go(network), room, "dim"),
+    ]
+    lines += _fact("Data", _data_words(data), room)
+    doubts = [
+        line
+        for doubt in network.doubts
+        for line in _fact("Doubt", safe(doubt.words, 300), room, "warning")
+    ]
+    notes = [line for note in network.notes for line in _fact("Seen", safe(note, 300), room, "dim")]
+    return [*lines, *doubts, *notes][:most]
+
+
+def _fact(label: str, words: str, room: int, tone: str = "") -> Iterator[Line]:
+    for number, text in enumerate(fig.wrapped(words, room)):
+        yield [(fig.pad(label if number == 0 else "", LABEL), "title"), (text, tone)]
+
+
+def _network_words(network: NetworkRecognised) -> str:
+    parts = [
+        safe(network.factory, 60),
+        f"{fig.count_text(network.params)} parameters",
+        f"{fig.count_text(network.macs)} MACs",
+    ]
+    for name, value in (("val acc", network.val_accuracy), ("test acc", network.test_accuracy)):
+        if value is not None:
+            parts.append(f"{name} {value:.2f}")
+    return " · ".join(parts)
+
+
+def _what_may_go(network: NetworkRecognised) -> str:
+    units = " and ".join(counted(count, kind) for kind, count in network.units.items() if count)
+    blocks = f"{network.removable_blocks} of {counted(network.blocks, 'block')}"
+    return f"{blocks} and {units or 'no units'} may go: {network.how}"
+
+
+def _data_words(data: DataPlanned) -> str:
+    parts = [
+        safe(data.name or data.place, 40),
+        f"{data.train:,} train · {data.validation:,} val · {data.test:,} test",
+    ]
+    if data.classes:
+        parts.append(f"{data.classes:,} classes")
+    if data.image_shape:
+        parts.append("×".join(map(str, data.image_shape)))
+    parts.append("in memory" if data.in_memory else "streamed")
+    if data.normalisation:
+        parts.append(f"scaled as {safe(data.normalisation, 30)}")
+    return " · ".join(parts)
+
+
+# ------------------------------------------------------------ the settings
+
+
+def setting_rows(views: Sequence[SettingView]) -> list[str | SettingView]:
+    """The rows of the list: the headings of sections between their settings."""
+    rows: list[str | SettingView] = []
+    for view in views:
+        heading = SECTIONS[view.section]
+        if heading not in rows:
+            rows.append(heading)
+        rows.append(view)
+    return rows
+
+
+def setting_line(row: str | SettingView, width: int, at_cursor: bool) -> Line:
+    """A row of the list: `* tune-epochs  200  30`."""
+    if isinstance(row, str):
+        return [(row, "title")]
+    tone = "cursor" if at_cursor else ""
+    mark = "*" if row.changed else " "
+    name = f"{mark} {fig.pad(row.name, NAME)}"
+    value = fig.pad(fig.cut(safe(shown_value(row.value), 40), VALUE - 1), VALUE)
+    changed = "key" if row.changed and not at_cursor else tone
+    default = fig.pad(fig.cut(shown_value(row.default), DEFAULT - 1), DEFAULT)
+    line = [(name, changed), (value, changed), (default, tone or "dim")]
+    room = width - NAME - VALUE - DEFAULT - 2
+    if room >= 30:
+        line.append((fig.pad(fig.cut(row.about, room), room), tone or "dim"))
+    return line
+
+
+def meaning(view: SettingView, width: int) -> list[Line]:
+    """What a setting means, what it may be, and why it is so."""
+    found = setting_named(view.name.replace("-", "_"))
+    lines: list[Line] = [[(f"{view.name} {shown_value(view.value)}", "title")]]
+    lines += [[(text, "")] for text in fig.wrapped(view.about, width)]
+    default = f"; usually {shown_value(view.default)}" if view.default is not None else ""
+    words = f"{may_be(found)}{default}"
+    if view.name in FIXED:
+        words = "set where the run is opened"
+    lines += [[(text, "dim")] for text in fig.wrapped(words, width)]
+    if why := BECAUSE_WORDS[view.because]:
+        lines.append([(why, "info")])
+    return lines
+
+
+# ------------------------------------------------------------ what they take
+
+
+def times(sheet: PlanSheet, progress: str, width: int) -> list[Line]:
+    """What the settings of a new run take; `progress` is what is being measured."""
+    lines: list[Line] = []
+    prediction, speed = sheet.prediction, sheet.speed_told
+    if prediction is None or speed is None:
+        words = sheet.problem or progress or "measuring the speed here…"
+        return [[(text, "dim")] for text in fig.wrapped(words, width)]
+    lines += _tree_lines(prediction, width)
+    lines += _phase_lines(prediction, width)
+    lines += [[(text, "dim")] for text in fig.wrapped(speed_words(speed), width)]
+    if progress:
+        lines.append([(fig.cut(progress, width), "info")])
+    return lines
+
+
+def _tree_lines(prediction: Prediction, width: int) -> list[Line]:
+    if not prediction.decisions:
+        return [[(text, "warning")] for text in fig.wrapped(prediction.until, width)]
+    decisions = counted(prediction.decisions, "decision")
+    found: list[Line] = [
+        [(fig.cut(text, width), "title")]
+        for text in (
+            f"One decision    {interval_words(prediction.decision)}",
+            f"The whole tree  {interval_words(prediction.tree)}",
+        )
+    ]
+    words = f"{decisions}; it ends when {prediction.until}"
+    return found + [[(text, "dim")] for text in fig.wrapped(words, width)]
+
+
+def _phase_lines(prediction: Prediction, width: int) -> list[Line]:
+    """Each part of a decision with its share as a bar."""
+    longest = max((part.seconds for part in prediction.phases), default=0) or 1
+    room = max(width - 38, 4)
+    found: list[Line] = []
+    for part in prediction.phases:
+        found.append(
+            [
+                (fig.pad(phase_words(part.phase), 26), ""),
+                (f"{about(part.seconds):>8} ", ""),
+                (fig.bar(part.seconds / longest, min(room, 30), fig.LOW), "bar"),
+            ]
+        )
+    return found
+
+
+def speed_words(speed: SpeedTold) -> str:
+    """What was measured, in few words."""
+    beside = ""
+    if speed.training_beside != speed.training:
+        beside = f" ({speed.training_beside:,.0f} each of two at once)"
+    ranked = "" if speed.ranking is None else f", {speed.ranking:,.3g} ranked"
+    on = speed.device if speed.device != "cpu" else f"CPU, {counted(speed.threads, 'thread')}"
+    return (
+        f"Measured here ({on}), a second: {speed.training:,.0f} trained{beside}, "
+        f"{speed.evaluating:,.0f} evaluated{ranked}"
+    )
+
+
+def times_of_run(sheet: RunSheet, width: int) -> list[Line]:
+    """What the jobs of an open run took, against what was predicted."""
+    lines: list[Line] = []
+    for took in sheet.took:
+        lines.append(
+            [
+                (fig.pad(phase_words(took.phase), 26), ""),
+                (f"{about(took.seconds):>8}", ""),
+                (f" × {took.count}", "dim"),
+            ]
+        )
+    each = sheet.seconds_a_decision
+    if each is None:
+        lines.append([("no decision's work is over yet", "dim")])
+    else:
+        left = max(sheet.settings.search.iterations - sheet.decided, 0)
+        to_come = f"; {counted(left, 'more decision')}, about {about(left * each)}" if left else ""
+        lines.insert(0, [(f"One decision took about {about(each)}{to_come}", "title")])
+    if sheet.predicted is not None:
+        words = f"planned: {interval_words(sheet.predicted.decision)}"
+        lines += [[(text, "info")] for text in fig.wrapped(words, width)]
+    lines.append([(f"on {sheet.device}, {counted(sheet.threads, 'thread')}", "dim")])
+    return lines
