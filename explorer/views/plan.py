@@ -19,6 +19,7 @@ from explorer.views.shape_fields import told
 
 # How far a speed that was measured for a second may be from that of hours.
 QUICKER, SLOWER = 0.85, 1.2
+PHASES = ("start", "rank", "recover", "compare", "tune", "measure")
 SMALLEST = 0.05  # of the root's multiply-accumulates that a network is believed to come down to
 
 
@@ -201,7 +202,7 @@ def _interval(smaller: Sequence[PhaseTime], as_large: Sequence[PhaseTime]) -> In
 
 
 def _together(parts: Sequence[PhaseTime]) -> tuple[PhaseTime, ...]:
-    """Parts of one phase as one, in the order in which phases first come."""
+    """Parts of one phase as one, in the order in which the work is done."""
     found: dict[str, PhaseTime] = {}
     for part in parts:
         before = found.get(part.phase, PhaseTime(part.phase, 0, 0, 0.0))
@@ -211,4 +212,4 @@ def _together(parts: Sequence[PhaseTime]) -> tuple[PhaseTime, ...]:
             before.epochs + part.epochs,
             before.seconds + part.seconds,
         )
-    return tuple(found.values())
+    return tuple(found[phase] for phase in PHASES if phase in found)

@@ -112,10 +112,10 @@ def network_recognised(
 
 def _how_found(structure: NetworkStructure | None) -> str:
     if structure is None:
-        return "not known of this run"
+        return "its structure was not stored"
     if structure.read_off:
-        return "its family is known: what can go is read off"
-    return "what can go was found by running it, and checked on it"
+        return "read off, its family being known"
+    return "found by running it, and checked on it"
 
 
 def data_planned(data: DataDescription, place: str) -> DataPlanned:

@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, str] = {
     "search": "Search",
     "": "Chance",
 }
+_ENOUGH = 10**5  # a bound that nobody comes near
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,17 @@ def may_be(each: SettingField) -> str:
     if option.low is None or option.high is None:
         return "text"
     kind = "a whole number" if each.type is int else "a number"
-    return f"{kind} from {option.low:,.9g} to {option.high:,.9g}"
+    if option.high >= _ENOUGH:
+        return f"{kind}, {option.low:,g} or more"
+    return f"{kind} from {option.low:,g} to {option.high:,g}"
 
 
 def settings_in_a_line(settings: Settings, items: str = "images") -> str:
     """What a run was grown with, in a line: what one asks first, and what is not the default."""
     scoring, training, search = settings.scoring, settings.training, settings.search
-    looked_at = CRITERIA[scoring.criterion].format(items=f"{scoring.criterion_samples} {items}")
+    looked_at = CRITERIA[scoring.criterion].format(
+        items=f"{scoring.criterion_samples} {items} a class"
+    )
     limit = settings.data.train_limit
     words = [
         f"ranked by {scoring.criterion} ({looked_at})",
@@ -127,10 +132,12 @@ def settings_in_a_line(settings: Settings, items: str = "images") -> str:
 
 
 def preset_words(settings: Settings) -> str:
-    """Which presets a run's settings are those of, in words; empty where of none."""
-    found = presets_like(settings, given=("train_limit",))
-    exact = [name for name in presets_like(settings)]
-    return exact[0] if exact else (f"{found[0]}, but for the images" if found else "")
+    """Whose settings a run has, in words; empty where no preset's."""
+    found = presets_like(settings)
+    if found:
+        return f"the settings of {found[0]}"
+    almost = presets_like(settings, given=("train_limit", "criterion", "criterion_samples"))
+    return f"the epochs of {almost[0]}" if almost else ""
 
 
 def with_value(settings: Settings, name: str, value: SettingValue) -> Settings:

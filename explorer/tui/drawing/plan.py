@@ -18,12 +18,14 @@ from explorer.views.setting_views import (
     SECTIONS,
     SettingView,
     may_be,
+    preset_words,
     shown_value,
 )
 
 LABEL = 9  # cells of what stands in front of a fact
 NAME, VALUE, DEFAULT = 19, 13, 13
-FULL = LABEL + NAME + VALUE + DEFAULT + 30  # from so many cells on, meanings stand in the list
+# What the jobs of a run are called, whose times are stored.
+_JOBS = {"rank": "a ranking", "recover": "a recovery", "tune": "a tuning"}
 
 
 # ------------------------------------------------------------ what was recognised
@@ -66,7 +68,7 @@ def _network_words(network: NetworkRecognised) -> str:
 def _what_may_go(network: NetworkRecognised) -> str:
     units = " and ".join(counted(count, kind) for kind, count in network.units.items() if count)
     blocks = f"{network.removable_blocks} of {counted(network.blocks, 'block')}"
-    return f"{blocks} and {units or 'no units'} may go: {network.how}"
+    return f"{blocks} and {units or 'no units'} may go ({network.how})"
 
 
 def _data_words(data: DataPlanned) -> str:
@@ -143,8 +145,10 @@ def times(sheet: PlanSheet, progress: str, width: int) -> list[Line]:
     lines += _tree_lines(prediction, width)
     lines += _phase_lines(prediction, width)
     lines += [[(text, "dim")] for text in fig.wrapped(speed_words(speed), width)]
-    if progress:
-        lines.append([(fig.cut(progress, width), "info")])
+    if sheet.wants_measuring and sheet.measured_with is not None:
+        lines.insert(0, [("as measured with other settings, before:", "warning")])
+    if progress or sheet.problem:
+        lines.append([(fig.cut(progress or sheet.problem, width), "info")])
     return lines
 
 
@@ -193,25 +197,42 @@ def speed_words(speed: SpeedTold) -> str:
 
 
 def times_of_run(sheet: RunSheet, width: int) -> list[Line]:
-    """What the jobs of an open run took, against what was predicted."""
+    """What the jobs of an open run took, against what was planned."""
     lines: list[Line] = []
-    for took in sheet.took:
-        lines.append(
-            [
-                (fig.pad(phase_words(took.phase), 26), ""),
-                (f"{about(took.seconds):>8}", ""),
-                (f" × {took.count}", "dim"),
-            ]
-        )
     each = sheet.seconds_a_decision
     if each is None:
         lines.append([("no decision's work is over yet", "dim")])
     else:
         left = max(sheet.settings.search.iterations - sheet.decided, 0)
         to_come = f"; {counted(left, 'more decision')}, about {about(left * each)}" if left else ""
-        lines.insert(0, [(f"One decision took about {about(each)}{to_come}", "title")])
+        words = f"One decision took about {about(each)}{to_come}"
+        lines += [[(text, "title")] for text in fig.wrapped(words, width)]
+    planned = _planned(sheet)
+    for took in sheet.took:
+        expected = f", planned {about(planned[took.phase])}" if took.phase in planned else ""
+        lines.append(
+            [
+                (fig.pad(_JOBS[took.phase], 20), ""),
+                (f"{about(took.seconds):>8}", ""),
+                (f"  {took.count}×{expected}", "dim"),
+            ]
+        )
     if sheet.predicted is not None:
-        words = f"planned: {interval_words(sheet.predicted.decision)}"
+        words = f"planned for a decision: {interval_words(sheet.predicted.decision)}"
         lines += [[(text, "info")] for text in fig.wrapped(words, width)]
+    if preset := preset_words(sheet.settings):
+        lines.append([(f"{preset} (--preset)", "dim")])
     lines.append([(f"on {sheet.device}, {counted(sheet.threads, 'thread')}", "dim")])
     return lines
+
+
+def _planned(sheet: RunSheet) -> dict[str, float]:
+    """What was planned for each kind of job."""
+    if sheet.predicted is None:
+        return {}
+    parts = {part.phase: part.seconds for part in sheet.predicted.phases}
+    return {
+        "rank": parts.get("rank", 0.0),
+        "recover": parts.get("recover", 0.0) + parts.get("compare", 0.0),
+        "tune": parts.get("tune", 0.0) + parts.get("measure", 0.0),
+    }
