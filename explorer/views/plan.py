@@ -15,6 +15,7 @@ from engine.contracts.networks import DataDescription
 from engine.contracts.settings import Settings
 from explorer.session.policy import POLICIES, Question
 from explorer.session.speed import Speed
+from explorer.views.counting import counted
 from explorer.views.shape_fields import told
 
 # How far a speed that was measured for a second may be from that of hours.
@@ -128,19 +129,20 @@ def _decisions(settings: Settings, step: float | None) -> tuple[int, str]:
     search = settings.search
     if step is None:
         return 0, "nothing is left that may be removed"
-    count, until = search.iterations, f"{search.iterations} decisions are made (--iterations)"
-    if search.target_macs is not None:
-        needed = math.ceil(search.target_macs / 100 / step) if step > 0 else count
+    count = search.iterations
+    until = f"after {counted(count, 'decision')} (--iterations)"
+    if search.target_macs is not None and step > 0:
+        needed = math.ceil(search.target_macs / 100 / step)
         if needed <= count:
             count = needed
             until = (
-                f"{search.target_macs:g} % of the multiply-accumulates are gone (--target-macs), "
-                f"after about {needed} decisions"
+                f"after about {counted(count, 'decision')}, when {search.target_macs:g} % of the "
+                "multiply-accumulates are gone (--target-macs)"
             )
     if search.max_drop is not None:
         until += (
-            f", or before that validation accuracy is {search.max_drop:g} points below the root's "
-            "(--max-drop), which nobody can know yet"
+            f", or once validation accuracy is {search.max_drop:g} points below the root's "
+            "(--max-drop), which cannot be known yet"
         )
     return count, until
 

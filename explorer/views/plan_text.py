@@ -100,9 +100,7 @@ def tree_line(prediction: Prediction) -> str:
     """The tree in a line."""
     if not prediction.decisions:
         return ""
-    count = counted(prediction.decisions, "decision")
-    step = "" if prediction.step is None else f", each removes about {100 * prediction.step:.1f} %"
-    return (
-        f"the whole tree ({count}{step}): {interval_words(prediction.tree)}; it ends when "
-        f"{prediction.until}"
-    )
+    removes = ""
+    if prediction.step is not None:
+        removes = f" (each removes about {100 * prediction.step:.1f} % of the root's operations)"
+    return f"the whole tree{removes}: {interval_words(prediction.tree)}; it ends {prediction.until}"

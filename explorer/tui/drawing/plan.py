@@ -31,25 +31,24 @@ _JOBS = {"rank": "a ranking", "recover": "a recovery", "tune": "a tuning"}
 # ------------------------------------------------------------ what was recognised
 
 
-def facts(network: NetworkRecognised, data: DataPlanned, width: int, most: int) -> Sequence[Line]:
-    """The network, how sure that is, and the data."""
+def facts(
+    network: NetworkRecognised, data: DataPlanned, width: int, most: int, *, brief: bool = False
+) -> Sequence[Line]:
+    """The network, the data, and how sure that is; `brief`: a line each."""
+    told = [
+        ("Network", _network_words(network), ""),
+        ("Data", _data_words(data), ""),
+        *(("Doubt", safe(doubt.words, 300), "warning") for doubt in network.doubts),
+        ("May go", _what_may_go(network), ""),
+        *(("Seen", safe(note, 300), "dim") for note in network.notes),
+    ]
     room = max(width - LABEL, 10)
-    lines = [
-        *_fact("Network", _network_words(network), room),
-        *_fact("", _what_may_go(network), room, "dim"),
-    ]
-    lines += _fact("Data", _data_words(data), room)
-    doubts = [
-        line
-        for doubt in network.doubts
-        for line in _fact("Doubt", safe(doubt.words, 300), room, "warning")
-    ]
-    notes = [line for note in network.notes for line in _fact("Seen", safe(note, 300), room, "dim")]
-    return [*lines, *doubts, *notes][:most]
+    lines = [line for fact in told for line in _fact(*fact, room, 1 if brief else 3)]
+    return lines[:most]
 
 
-def _fact(label: str, words: str, room: int, tone: str = "") -> Iterator[Line]:
-    for number, text in enumerate(fig.wrapped(words, room)):
+def _fact(label: str, words: str, tone: str, room: int, most: int) -> Iterator[Line]:
+    for number, text in enumerate(fig.wrapped(words, room, most)):
         yield [(fig.pad(label if number == 0 else "", LABEL), "title"), (text, tone)]
 
 
@@ -68,7 +67,7 @@ def _network_words(network: NetworkRecognised) -> str:
 def _what_may_go(network: NetworkRecognised) -> str:
     units = " and ".join(counted(count, kind) for kind, count in network.units.items() if count)
     blocks = f"{network.removable_blocks} of {counted(network.blocks, 'block')}"
-    return f"{blocks} and {units or 'no units'} may go ({network.how})"
+    return f"{blocks} and {units or 'no units'}: {network.how}"
 
 
 def _data_words(data: DataPlanned) -> str:
@@ -103,7 +102,8 @@ def setting_rows(views: Sequence[SettingView]) -> list[str | SettingView]:
 def setting_line(row: str | SettingView, width: int, at_cursor: bool) -> Line:
     """A row of the list: `* tune-epochs  200  30`."""
     if isinstance(row, str):
-        return [(row, "title")]
+        columns = f"{fig.pad('now', VALUE)}usual" if row == next(iter(SECTIONS.values())) else ""
+        return [(fig.pad(row, NAME + 2), "title"), (columns, "dim")]
     tone = "cursor" if at_cursor else ""
     mark = "*" if row.changed else " "
     name = f"{mark} {fig.pad(row.name, NAME)}"
@@ -111,10 +111,9 @@ def setting_line(row: str | SettingView, width: int, at_cursor: bool) -> Line:
     changed = "key" if row.changed and not at_cursor else tone
     default = fig.pad(fig.cut(shown_value(row.default), DEFAULT - 1), DEFAULT)
     line = [(name, changed), (value, changed), (default, tone or "dim")]
-    room = width - NAME - VALUE - DEFAULT - 2
-    if room >= 30:
-        line.append((fig.pad(fig.cut(row.about, room), room), tone or "dim"))
-    return line
+    room = max(width - NAME - VALUE - DEFAULT - 2, 0)
+    words = fig.cut(row.about, room) if room >= 30 else ""
+    return [*line, (fig.pad(words, room), tone or "dim")]
 
 
 def meaning(view: SettingView, width: int) -> list[Line]:
@@ -135,16 +134,18 @@ def meaning(view: SettingView, width: int) -> list[Line]:
 # ------------------------------------------------------------ what they take
 
 
-def times(sheet: PlanSheet, progress: str, width: int) -> list[Line]:
-    """What the settings of a new run take; `progress` is what is being measured."""
+def times(sheet: PlanSheet, progress: str, width: int, height: int) -> list[Line]:
+    """What the settings of a new run take; `progress` is what is being measured. Where there is
+    little room, without its parts."""
     lines: list[Line] = []
     prediction, speed = sheet.prediction, sheet.speed_told
     if prediction is None or speed is None:
         words = sheet.problem or progress or "measuring the speed here…"
         return [[(text, "dim")] for text in fig.wrapped(words, width)]
-    lines += _tree_lines(prediction, width)
-    lines += _phase_lines(prediction, width)
-    lines += [[(text, "dim")] for text in fig.wrapped(speed_words(speed), width)]
+    tree, parts = _tree_lines(prediction, width), _phase_lines(prediction, width)
+    measured: list[Line] = [[(text, "dim")] for text in fig.wrapped(speed_words(speed), width)]
+    roomy = len(tree) + len(parts) + len(measured) <= height
+    lines += [*tree, *parts, *measured] if roomy else [*tree, *measured]
     if sheet.wants_measuring and sheet.measured_with is not None:
         lines.insert(0, [("as measured with other settings, before:", "warning")])
     if progress or sheet.problem:
@@ -155,7 +156,6 @@ def times(sheet: PlanSheet, progress: str, width: int) -> list[Line]:
 def _tree_lines(prediction: Prediction, width: int) -> list[Line]:
     if not prediction.decisions:
         return [[(text, "warning")] for text in fig.wrapped(prediction.until, width)]
-    decisions = counted(prediction.decisions, "decision")
     found: list[Line] = [
         [(fig.cut(text, width), "title")]
         for text in (
@@ -163,7 +163,7 @@ def _tree_lines(prediction: Prediction, width: int) -> list[Line]:
             f"The whole tree  {interval_words(prediction.tree)}",
         )
     ]
-    words = f"{decisions}; it ends when {prediction.until}"
+    words = f"ends {prediction.until}"
     return found + [[(text, "dim")] for text in fig.wrapped(words, width)]
 
 

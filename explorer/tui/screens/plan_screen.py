@@ -200,14 +200,12 @@ class _Sheet(ModalScreen[Settings | None]):
     def _fit(self) -> None:
         size = self.app.size
         self.set_class(size.width < WIDE, "-narrow")
-        narrow = size.width < WIDE
-        most = 4 if narrow else max(4, min(9, size.height // 4))
-        width = max(size.width - 4, 20)
-        lines = drawing.facts(self.sheet.network, self.sheet.data, width, most)
-        self.query_one("#facts").styles.height = len(lines)
+        most = 4 if size.width < WIDE else max(4, min(9, size.height // 4))
+        self.query_one("#facts").styles.height = len(self._facts(max(size.width - 4, 20), most))
 
     def _facts(self, width: int, height: int) -> Sequence[Line]:
-        return drawing.facts(self.sheet.network, self.sheet.data, width, height)
+        brief = self.app.size.width < WIDE
+        return drawing.facts(self.sheet.network, self.sheet.data, width, height, brief=brief)
 
     def _meaning(self, width: int, height: int) -> Sequence[Line]:
         lines = drawing.meaning(self.list.marked, width)
@@ -236,7 +234,7 @@ class PlanScreen(_Sheet):
     with which it was begun."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "begin", "Begin", priority=True),
+        Binding("enter", "begin", "Begin"),
         Binding("left,h", "turn(-1)", show=False),
         Binding("right,l", "turn(1)", show=False),
         Binding("space,e", "edit", "Change"),
@@ -273,7 +271,7 @@ class PlanScreen(_Sheet):
         )
 
     def times(self, width: int, height: int) -> Sequence[Line]:
-        return drawing.times(self.sheet, self._progress, width)[:height]
+        return drawing.times(self.sheet, self._progress, width, height)[:height]
 
     def on_mount(self) -> None:
         self._measure_soon(0)
