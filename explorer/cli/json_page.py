@@ -27,6 +27,7 @@ from explorer.cli.json_types import (
     TreeSummary,
 )
 from explorer.views.node_view import NodeDetails, NodeView
+from explorer.views.plan_view import Plan
 from explorer.views.shape_fields import ShapeField, fields_of
 
 # What each command prints, by its name and the arguments on which it depends.
@@ -51,6 +52,7 @@ COMMANDS: dict[str, type] = {
     "export": NodeExported,
     "train": NetworkTrained,
     "structure": NetworkTold,
+    "plan": Plan,
     "doctor": Machine,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",

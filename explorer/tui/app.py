@@ -53,14 +53,17 @@ class ExplorerApp(App[None]):
         config: Config,
         make_executor: MakeExecutor = workers,
         go_on: GoOn = in_background.start,
+        *,
+        plans: bool = False,
     ) -> None:
+        """`plans`: whether what a new run takes is shown before it begins."""
         super().__init__()
         self.use_command_palette = True
         self.config = config
         self.state = AppState(request, config, follow=config.follow)
         self.main = MainScreen(self.state)
         self.context = Context(self.state, self.main)
-        self.lifecycle = Lifecycle(self.context, make_executor, go_on)
+        self.lifecycle = Lifecycle(self.context, make_executor, go_on, plans=plans)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = pick_theme(config, os.environ)

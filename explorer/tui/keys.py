@@ -94,6 +94,8 @@ KEYS: tuple[Key, ...] = (
     Key("view.tab3", "3", "Node", "Show all that is known of the node", "View"),
     Key("view.tab4", "4", "Blocks", "Show what is left, and what may go next", "View"),
     Key("view.tab5", "5", "Log", "Show what happened", "View"),
+    Key("view.settings", "P", "Settings",
+        "Show what the run is grown with, and what its work took", "View"),
     Key("view.follow", "F", "Follow",
         "Go along with decisions that are made without you, or stay", "View"),
     Key("view.narrower", "<", "Wider right",

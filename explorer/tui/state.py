@@ -14,6 +14,7 @@ from explorer.tui.keys import shown
 from explorer.views.decide_card import subject_of
 from explorer.views.live_run import LiveRun
 from explorer.views.node_view import NodeView
+from explorer.views.plan import Prediction
 from explorer.views.replay import Replay
 from explorer.views.tree.node import TreeNode
 from store import Node
@@ -33,6 +34,7 @@ class AppState:
     steering: Steering | None = None
     replay: Replay | None = None
     moment: int | None = None  # the place in the replay that is shown, None for now
+    predicted: Prediction | None = None  # by the plan with which the run was begun here
     playing: bool = False  # whether the replay goes on by itself
     shown: Mapping[str, NodeView] = field(default_factory=dict)  # nodes on the screen, by name
     briefs: Mapping[str, TreeNode] = field(default_factory=dict)  # the same in brief
