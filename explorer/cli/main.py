@@ -9,6 +9,7 @@ import typer
 
 from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
+from explorer.cli import figures as cli_figures
 from explorer.cli import output
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
@@ -284,6 +285,7 @@ def open_(
 cli_steer.add_commands(app)
 cli_store.add_commands(app)
 cli_exchange.add_commands(app)
+cli_figures.add_commands(app)
 
 
 def main() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from engine.contracts.settings import Settings
 from explorer.tui.presenter import best_of_shown
 from explorer.tui.state import AppState
 from explorer.views.pareto.figures import Measured, ShownFigures, StoredFigures
-from explorer.views.pareto.view import ParetoView, pareto_view
+from explorer.views.pareto.view import ParetoView, pareto_view, training_in_words
 from explorer.views.published.fitting import Fitting, fitting
 
 
@@ -43,9 +42,3 @@ def published_of(state: AppState) -> Fitting:
     """What is published of the run's root."""
     session = state.open_session
     return fitting(session.run.architecture, session.document.data.name)
-
-
-def training_in_words(settings: Settings) -> str:
-    """How long a kept step is trained."""
-    training = settings.training
-    return f"{training.recovery_epochs} epochs a candidate, {training.total_epochs} a kept step"

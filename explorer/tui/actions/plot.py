@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.message import Message
-
 from explorer.tui import plot_state, presenter_pareto
 from explorer.tui.context import Context
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.safe_text import safe
 
 
-def heed(at: Context, message: Message) -> None:
+def heed(at: Context, message: object) -> None:
     """Does what a message of the plot is about."""
     if isinstance(message, ParetoPlot.Chosen):
         at.screen.select(message.name)

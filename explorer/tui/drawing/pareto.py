@@ -9,17 +9,17 @@ from itertools import groupby
 from rich.cells import cell_len
 
 from explorer.tui.drawing.cells import Piece, short_name
-from explorer.tui.drawing.plot import DOTS, Frame, walk, widened
+from explorer.tui.drawing.plot import DOTS, Frame, walk
 from explorer.views.pareto.axes import Axis
 from explorer.views.pareto.frontier import steps
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KINDS
 from explorer.views.safe_text import safe
-from explorer.views.ticks import nice_ticks, number_text
+from explorer.views.ticks import nice_ticks, number_text, widened
 
 Cell = tuple[int, int]  # column, row
 TONES = ("axes", "frontier", "name", "zero", *MARKS)
-_TICK_CELLS, _NARROWEST, _LOWEST = 6, 16, 3
+_TICK_CELLS, _NARROWEST, _LOWEST = 7, 16, 3
 _LONGEST_NAME = 22
 _MOST_NAMES = 150  # that a place is looked for
 _ROOMY = 120  # columns, from which on a method has its name more than once

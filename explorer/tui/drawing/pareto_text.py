@@ -3,7 +3,7 @@ frontier as a table."""
 
 from __future__ import annotations
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 
 from explorer.tui.drawing.cells import Piece, short_name
 from explorer.tui.drawing.pareto import point_name
@@ -31,19 +31,23 @@ def heading(view: ParetoView, width: int) -> list[Piece]:
     return [("Y ", "key"), (up, "heading"), (between, "axes"), ("X ", "key"), (across, "heading")]
 
 
-def legend(view: ParetoView, num_below: int) -> list[Piece]:
-    """The kinds of points that are there, with how many there are."""
-    pieces: list[Piece] = []
-    for kind in _LEGEND:
-        count = view.counts.get(kind, 0)
-        if count:
-            number = "" if kind == "best" else f" {count:,}"
-            pieces += [(f"{MARKS[kind]} ", kind), (f"{_WORDS.get(kind, kind)}{number}  ", "axes")]
-    if view.subject is not None:
-        pieces += [("r ", "key"), (f"published: {view.choice.published}", "axes")]
-    if num_below:
-        pieces.append((f"  {num_below} further down, drawn on the lowest line", "axes"))
-    return pieces
+def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
+    """The kinds of points that are there, with how many there are; marks and numbers where there
+    is no room for the words."""
+    below = f"  {num_below} further down, on the lowest line" if num_below else ""
+    published = "" if view.subject is None else f"published: {view.choice.published}"
+    for is_brief in (False, True):
+        pieces: list[Piece] = []
+        for kind in _LEGEND:
+            if count := view.counts.get(kind, 0):
+                words = [] if is_brief and kind != "best" else [_WORDS.get(kind, kind)]
+                told = " ".join([*words, *([] if kind == "best" else [f"{count:,}"])])
+                pieces += [(f"{MARKS[kind]} ", kind), (f"{told}  ", "axes")]
+        if published:
+            pieces += [("r ", "key"), (published, "axes")]
+        if sum(cell_len(text) for text, _ in pieces) <= width:
+            break
+    return [*pieces, (below, "axes")] if below else pieces
 
 
 def about(view: ParetoView, number: int) -> tuple[list[Piece], list[Piece]]:
@@ -71,7 +75,7 @@ def _height(view: ParetoView, point: Point) -> str:
 
 def _frontiers_of(view: ParetoView, number: int) -> list[str]:
     return [
-        "on the frontier" if kind == OWN else f"on the {kind} frontier"
+        "frontier" if kind == OWN else f"{kind} frontier"
         for kind, members in view.frontiers.items() if number in members
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from explorer.views.safe_text import safe
-from explorer.views.ticks import number_text
+from explorer.views.ticks import number_text, widened
 
 Point = tuple[float, float]
 
@@ -28,7 +28,6 @@ STYLES = (
     Style(color="blue"),
 )
 _AXIS = Style(dim=True)
-_HUGE = 1e300  # so that a range never overflows
 
 
 class Frame(NamedTuple):
@@ -107,16 +106,6 @@ def _frame(
 
 def _is_finite(point: Point) -> bool:
     return math.isfinite(point[0]) and math.isfinite(point[1])
-
-
-def widened(low: float, high: float) -> tuple[float, float]:
-    """A range of some width around equal values, and one that can be subtracted."""
-    low, high = (min(max(limit, -_HUGE), _HUGE) for limit in (low, high))
-    middle = (low + high) / 2
-    if high - low > 1e-12 * max(abs(low), abs(high)) and high - low > 1e-300:
-        return low, high
-    room = max(abs(middle) * 0.05, 0.5)
-    return middle - room, middle + room
 
 
 def _curves(

@@ -165,7 +165,7 @@ class ParetoPlot(Widget, can_focus=True):
                 cells = width - _TABLE_CELLS - 2 if beside else width
             chart = drawing.draw(self.view, cells, rows)
             if height >= _LOW:
-                head.append(words.legend(self.view, chart.num_below))
+                head.append(words.legend(self.view, chart.num_below, width))
             drawn = self._drawn = _Drawn(self.view, size, head, chart, beside, cells, notes)
         return drawn
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import cos, pi, sin
+from xml.sax.saxutils import escape
 
 from explorer.views.figures.svg import document, element, line, polyline, text
-from explorer.views.pareto.axes import Axis
+from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.frontier import steps
 from explorer.views.pareto.view import OWN, ParetoView, Point
 from explorer.views.published.result import KINDS
-from explorer.views.ticks import nice_ticks, number_text
+from explorer.views.safe_text import safe
+from explorer.views.ticks import nice_ticks, number_text, widened
 
 WIDTH, HEIGHT = 720.0, 480.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 16.0, 34.0, 46.0
@@ -32,6 +36,9 @@ _LOOKS: Mapping[str, tuple[str, bool, str]] = {
 }
 
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
 @dataclass(frozen=True)
 class _Frame:
     """The ranges, and where they lie on the picture."""
@@ -42,6 +49,9 @@ class _Frame:
     y_high: float
 
     def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point lies, or the place at the edge that is nearest to it."""
+        x = min(max(x, self.x_low), self.x_high)
+        y = min(max(y, self.y_low), self.y_high)
         across = (x - self.x_low) / (self.x_high - self.x_low)
         up = (y - self.y_low) / (self.y_high - self.y_low)
         return (
@@ -57,10 +67,11 @@ def pareto_svg(view: ParetoView, title: str = "") -> str:
     places = [frame.at(point.x, point.y) for point in view.points]
     inside = [*_axes(view, frame), *_zero(view, frame)]
     inside += [each for kind in (*KINDS, OWN) for each in _frontier(view, frame, kind)]
+    inside += [each for point in view.points for each in _interval(point, frame)]
     for point, place in zip(view.points, places, strict=True):
         told = element("title", _about(view, point))
         inside.append(element("g", _mark(point.kind, *place) + told))
-    inside += _names(view, places)
+    inside += _names(view, frame, places)
     inside += _legend(view)
     for number, note in enumerate(notes):
         inside.append(text(_LEFT, HEIGHT + 8 + number * _LINE, note, font_size=10, fill="#555"))
@@ -69,11 +80,6 @@ def pareto_svg(view: ParetoView, title: str = "") -> str:
 
 
 def _about(view: ParetoView, point: Point) -> str:
-    from xml.sax.saxutils import escape
-
-    from explorer.views.pareto.axes import axis_text
-    from explorer.views.safe_text import safe
-
     source = f" ({point.result.source})" if point.result else ""
     figures = f"{axis_text(view.x, point.x)}, {axis_text(view.y, point.y)}"
     return escape(f"{safe(point.name, 200)}: {figures}{safe(source, 300)}")
@@ -81,11 +87,13 @@ def _about(view: ParetoView, point: Point) -> str:
 
 def _frame(view: ParetoView) -> _Frame:
     xs, ys = [p.x for p in view.points] or [0.0], [p.y for p in view.points] or [0.0]
-    x_low, x_high, y_low, y_high = min(xs), max(xs), min(ys), max(ys)
+    for ratio in (p.latency for p in view.points if p.latency):
+        xs += [end for end in (ratio.low, ratio.high) if end is not None]
     if view.x.key != "latency":
-        x_low = min(x_low, 0.0)
-    across = (x_high - x_low) * 0.04 or 0.5
-    up = (y_high - y_low) * 0.06 or 0.5
+        xs.append(0.0)
+    x_low, x_high = widened(min(xs), max(xs))
+    y_low, y_high = widened(min(ys), max(ys))
+    across, up = (x_high - x_low) * 0.04, (y_high - y_low) * 0.06
     return _Frame(x_low - across / 2, x_high + across, y_low - up, y_high + up)
 
 
@@ -130,15 +138,46 @@ def _zero(view: ParetoView, frame: _Frame) -> list[str]:
 
 
 def _frontier(view: ParetoView, frame: _Frame, kind: str) -> list[str]:
-    numbers = view.frontiers.get(kind, ())
-    places = [(view.points[i].x, view.points[i].y) for i in numbers]
-    if len(places) < 2:
+    corners = _corners(view, frame, kind)
+    if len(corners) < 2:
         return []
     colour = _GREEN if kind == OWN else _BLUE
     dashes = {OWN: None, "primary": "5 3", "rerun": "2 3", "quoted": "1 4"}[kind]
-    corners = [frame.at(*place) for place in steps(places, view.x.better)]
     width = 1.6 if kind == OWN else 1.0
     return [polyline(corners, stroke=colour, stroke_width=width, stroke_dasharray=dashes)]
+
+
+def _corners(view: ParetoView, frame: _Frame, kind: str) -> list[tuple[float, float]]:
+    places = [(view.points[i].x, view.points[i].y) for i in view.frontiers.get(kind, ())]
+    return [frame.at(*place) for place in steps(places, view.x.better)]
+
+
+def _segments(
+    view: ParetoView, frame: _Frame, kind: str
+) -> Iterable[tuple[tuple[float, float], tuple[float, float]]]:
+    return pairwise(_corners(view, frame, kind))
+
+
+def _box(one: tuple[float, float], other: tuple[float, float]) -> Box:
+    """What a segment of a frontier takes; names stay off it."""
+    xs, ys = sorted((one[0], other[0])), sorted((one[1], other[1]))
+    return xs[0] - 1, ys[0] - 1, xs[1] + 1, ys[1] + 1
+
+
+def _reach(point: Point, frame: _Frame) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """The ends of a latency's 95 % interval; nothing for points without one."""
+    ratio = point.latency
+    if ratio is None or ratio.low is None or ratio.high is None or not ratio.steps:
+        return []
+    return [(frame.at(ratio.low, point.y), frame.at(ratio.high, point.y))]
+
+
+def _interval(point: Point, frame: _Frame) -> list[str]:
+    found = []
+    for left, right in _reach(point, frame):
+        found.append(line(*left, *right, stroke=_GREY))
+        found += [line(x, y - 2, x, y + 2, stroke=_GREY) for x, y in (left, right)]
+    return found
 
 
 # ------------------------------------------------------------ marks and names
@@ -163,17 +202,17 @@ def _mark(kind: str, x: float, y: float) -> str:
 
 
 def _star(x: float, y: float) -> list[tuple[float, float]]:
-    from math import cos, pi, sin
-
     reach = [6.5, 2.7] * 5
     return [
         (x + r * sin(i * pi / 5), y - r * cos(i * pi / 5)) for i, r in enumerate(reach)
     ]  # fmt: skip
 
 
-def _names(view: ParetoView, places: Sequence[tuple[float, float]]) -> list[str]:
+def _names(view: ParetoView, frame: _Frame, places: Sequence[tuple[float, float]]) -> list[str]:
     """Names beside points where nothing is in their way: frontiers first."""
     taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in places]
+    taken += [_box(*ends) for point in view.points for ends in _reach(point, frame)]
+    taken += [_box(*ends) for kind in (OWN, *KINDS) for ends in _segments(view, frame, kind)]
     first = [n for kind in (OWN, *KINDS) for n in view.frontiers.get(kind, ())]
     best = [n for n, point in enumerate(view.points) if point.kind == "best"]
     rest = [n for n, p in enumerate(view.points) if p.result is None][::-1]
@@ -201,9 +240,6 @@ def _short(point: Point) -> str:
     return label if len(label) <= 28 else f"{label[:27].rstrip(' ,')}…"
 
 
-Box = tuple[float, float, float, float]
-
-
 def _free_place(words: str, x: float, y: float, taken: Sequence[Box]) -> Box | None:
     wide, high = len(words) * _CHARACTER, 10.0
     for left, top in (
@@ -228,6 +264,7 @@ def _legend(view: ParetoView) -> list[str]:
         count = view.counts.get(kind, 0)
         if count:
             told = words if kind == "best" else f"{words} ({count:,})"
-            found += [_mark(kind, x, 16), text(x + 9, 20, told)]
-            x += 9 + len(told) * 6.0 + 16
+            beside = 11 if kind == "best" else 9
+            found += [_mark(kind, x, 16), text(x + beside, 20, told)]
+            x += beside + len(told) * 6.0 + 16
     return found

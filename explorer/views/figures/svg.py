@@ -15,7 +15,7 @@ def number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
-def element(name: str, inside: str = "", **attributes: object) -> str:
+def element(name: str, inside: str = "", /, **attributes: object) -> str:
     """An element; `_` in the name of an attribute stands for `-`."""
     told = "".join(
         f" {key.rstrip('_').replace('_', '-')}={quoteattr(_value(value))}"
@@ -29,17 +29,17 @@ def _value(value: object) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def text(x: float, y: float, words: str, **attributes: object) -> str:
+def text(x: float, y: float, words: str, /, **attributes: object) -> str:
     """A line of text at its baseline."""
     return element("text", escape(safe(words, 300)), x=float(x), y=float(y), **attributes)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, **attributes: object) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, /, **attributes: object) -> str:
     """A straight line."""
     return element("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), **attributes)
 
 
-def polyline(places: Iterable[tuple[float, float]], **attributes: object) -> str:
+def polyline(places: Iterable[tuple[float, float]], /, **attributes: object) -> str:
     """A line through places."""
     points = " ".join(f"{number(x)},{number(y)}" for x, y in places)
     return element("polyline", points=points, fill="none", **attributes)

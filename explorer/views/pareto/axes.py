@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.contracts.errors import UsageError
 from engine.contracts.metrics import Better
-from engine.contracts.near import did_you_mean
 from explorer.views.published.result import PublishedResult
 
 Of = Callable[[PublishedResult], float | None]
@@ -38,49 +36,24 @@ _TESTED = "test accuracy is measured of the root, and of a kept node once it is 
 _MEASURED = "it is measured when a candidate has had its recovery"
 
 Y_AXES: tuple[Axis, ...] = (
-    Axis(
-        "test-change",
-        "change of test accuracy (points)",
-        "Δ test acc",
-        "test",
-        "+.2f",
-        "",
-        "higher",
-        _TESTED,
-        lambda row: row.change,
-    ),
+    Axis("test-change", "change of test accuracy (points)", "Δ test acc", "test", "+.2f", "",
+         "higher", _TESTED, lambda row: row.change),
     Axis("test", "test accuracy (%)", "test acc %", "test", ".2f", "%", "higher", _TESTED),
     Axis("val", "validation accuracy (%)", "val acc %", "val", ".2f", "%", "higher", _MEASURED),
-    Axis(
-        "val-change",
-        "change of validation accuracy (points)",
-        "Δ val acc",
-        "val",
-        "+.2f",
-        "",
-        "higher",
-        _MEASURED,
-    ),
-    Axis(
-        "similarity",
-        "similarity to the parent (CKA)",
-        "CKA to parent",
-        "CKA",
-        ".4f",
-        "",
-        "higher",
-        _MEASURED,
-    ),
-)
+    Axis("val-change", "change of validation accuracy (points)", "Δ val acc", "val", "+.2f", "",
+         "higher", _MEASURED),
+    Axis("similarity", "similarity to the parent (CKA)", "CKA to parent", "CKA", ".4f", "",
+         "higher", _MEASURED),
+)  # fmt: skip
 X_AXES: tuple[Axis, ...] = (
     Axis("macs", "MACs removed (%)", "MACs removed %", "MACs", "+.1f", "%", "higher", _MEASURED,
          lambda row: row.macs_reduction),
-    Axis("params", "parameters removed (%)", "params removed %", "params", "+.1f", "%", "higher", _MEASURED,
-         lambda row: row.params_reduction),
+    Axis("params", "parameters removed (%)", "params removed %", "params", "+.1f", "%", "higher",
+         _MEASURED, lambda row: row.params_reduction),
     Axis("latency", "latency over the root's (×)", "latency ×", "latency", ".2f", "×", "lower",
          "every step down to a node needs its ratio of latencies, which older trees lack"),
-    Axis("epochs", "epochs of training since the root", "epochs", "trained", ".0f", " epochs", "lower",
-         _MEASURED),
+    Axis("epochs", "epochs of training since the root", "epochs", "trained", ".0f", " epochs",
+         "lower", _MEASURED),
     Axis("depth", "steps from the root", "depth", "depth", ".0f", "", "neither", ""),
 )  # fmt: skip
 AXES = {axis.key: axis for axis in (*Y_AXES, *X_AXES)}
@@ -92,13 +65,3 @@ def axis_text(axis: Axis, value: float) -> str:
     if axis.key in _REMOVED:
         return f"{axis.short} {0.0 - value:+.1f}%".replace("-", "−")
     return f"{axis.short} {axis.text(value)}"
-
-
-def named(key: str, axes: Sequence[Axis]) -> Axis:
-    """The axis of a name. Raises UsageError."""
-    for axis in axes:
-        if axis.key == key:
-            return axis
-    keys = [axis.key for axis in axes]
-    hint = did_you_mean(key, keys)
-    raise UsageError(f"there is no axis {key!r}; {hint}known are {', '.join(keys)}")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from engine.contracts.errors import UsageError
 from engine.contracts.near import did_you_mean
+from engine.contracts.settings import Settings
 from explorer.views.counting import counted
 from explorer.views.pareto.axes import AXES, X_AXES, Y_AXES, Axis
 from explorer.views.pareto.figures import Measured, Nodes, Ratio, latencies, values_of
@@ -113,6 +114,13 @@ def pareto_view(
     return replace(view, notes=_notes(view, fits, training))
 
 
+def training_in_words(settings: Settings) -> str:
+    """How long a kept step is trained."""
+    training = settings.training
+    candidate = counted(training.recovery_epochs, "epoch")
+    return f"{candidate} a candidate, {training.total_epochs} a kept step"
+
+
 def axes_of(choice: Choice, fits: Fitting) -> tuple[Axis, Axis]:
     """The axes of a choice. Where nothing is said of y, it is what published results tell of, if
     there are any and they are wanted."""
@@ -184,11 +192,11 @@ def _frontiers(points: Sequence[Point], x: Axis, y: Axis) -> Mapping[str, Sequen
 
 
 def _notes(view: ParetoView, fits: Fitting, training: str) -> tuple[str, ...]:
-    notes = [*_own_notes(view), *_published_notes(view, fits, training), *fits.wrong]
+    notes = [*_own_notes(view, training), *_published_notes(view, fits, training), *fits.wrong]
     return tuple(note for note in notes if note)
 
 
-def _own_notes(view: ParetoView) -> list[str]:
+def _own_notes(view: ParetoView, training: str) -> list[str]:
     num_own = sum(view.counts.get(kind, 0) for kind in OWN_KINDS)
     for axis in (view.y, view.x):
         if num_own <= 1 < view.num_nodes and axis.missing:
@@ -197,6 +205,8 @@ def _own_notes(view: ParetoView) -> list[str]:
             return [f"{who} has its {what} yet: {axis.missing}"]
     if view.y.missing and num_own < view.num_nodes and view.y.key.startswith("test"):
         return [f"{num_own} of {counted(view.num_nodes, 'node')} here: those that were tested"]
+    if view.y.key.startswith("val") and any(view.counts.get(k) for k in ("rejected", "undecided")):
+        return [f"○ and ◇ have had their recovery only, ● their fine-tuning too: {training}"]
     return []
 
 

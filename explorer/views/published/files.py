@@ -112,7 +112,7 @@ def all_results() -> tuple[tuple[PublishedResult, ...], tuple[str, ...]]:
             found += read_own(path)
         except (PublishedFileError, UnusableFileError) as error:
             wrong.append(f"{error}; left out. `pe-explore published remove {path.stem}` removes it")
-    return tuple(found), tuple(wrong)
+    return tuple(dict.fromkeys(found)), tuple(wrong)
 
 
 def read_own(path: Path) -> tuple[PublishedResult, ...]:

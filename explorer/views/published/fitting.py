@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,12 +13,9 @@ from explorer.views.published.files import all_results, matching, plain
 from explorer.views.published.result import PublishedResult
 from explorer.views.root_network import FAMILY, ResNetArguments, root_network
 
-# What people call the same data, by how it is called in the published results.
-_DATA = {
-    "cifar10": ("cifar10",),
-    "cifar100": ("cifar100",),
-    "imagenet": ("imagenet", "imagenet1k", "imagenet2012", "ilsvrc2012", "ilsvrc12"),
-}
+_IMAGENET = ("imagenet", "imagenet1k", "imagenet2012", "ilsvrc2012", "ilsvrc12")
+_CIFAR = re.compile(r"(cifar100?)(?!\d)(?P<form>[a-z]*)")
+_OTHER_DATA = ("c", "p")  # CIFAR-10-C is no form of CIFAR-10, as cifar10-jpeg is
 _SAYS_NOTHING = ("num_classes", "weights", "pretrained")  # arguments that leave a network as it is
 
 
@@ -78,8 +76,12 @@ def subject_of(architecture: Mapping[str, object], data_name: str) -> Subject | 
 
 
 def _dataset(data_name: str) -> str:
+    """What published results call data of this name."""
     name = plain(data_name)
-    return next((known for known, others in _DATA.items() if name in others), name)
+    if name in _IMAGENET:
+        return _IMAGENET[0]
+    cifar = _CIFAR.fullmatch(name)
+    return cifar[1] if cifar and cifar["form"] not in _OTHER_DATA else name
 
 
 def _cifar_resnet(architecture: Mapping[str, object], dataset: str) -> str:
