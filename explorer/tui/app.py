@@ -11,6 +11,7 @@ from textual import on
 from textual.app import App
 from textual.command import Provider
 from textual.filter import LineFilter
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -19,6 +20,7 @@ from explorer.session import in_background
 from explorer.session.open_run import Request
 from explorer.tui.actions import ACTIONS
 from explorer.tui.actions.grow import ask_for_candidate
+from explorer.tui.actions.plot import heed as heed_plot
 from explorer.tui.config import Config
 from explorer.tui.context import Context
 from explorer.tui.lifecycle import GoOn, Lifecycle, MakeExecutor
@@ -27,6 +29,7 @@ from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
 from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
 from explorer.tui.timers import never_left_out
+from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.tui.widgets.ranking_pane import RankingPane
 
 
@@ -98,6 +101,12 @@ class ExplorerApp(App[None]):
     @on(RankingPane.BlockChosen)
     def block_chosen(self, message: RankingPane.BlockChosen) -> None:
         self.context.start(ask_for_candidate(self.context, message.path))
+
+    @on(ParetoPlot.Chosen)
+    @on(ParetoPlot.Rearranged)
+    @on(ParetoPlot.Wanted)
+    def plot_asks(self, message: Message) -> None:
+        heed_plot(self.context, message)
 
     @on(MainScreen.Shown)
     def open_run(self) -> None:

@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table")
-WIDGET_GROUPS = ("Tree", "Table")  # whose keys are theirs while they have the focus
+GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table", "Plot")
+WIDGET_GROUPS = ("Tree", "Table", "Plot")  # whose keys are theirs while they have the focus
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,23 @@ KEYS: tuple[Key, ...] = (
     Key("table.up", "k", "Up", "Go one row up", "Table"),
     Key("table.first", "home,ctrl+home", "First", "Go to the first row", "Table"),
     Key("table.last", "end,ctrl+end", "Last", "Go to the last row", "Table"),
+    Key("plot.left", "left,h", "Left", "Go to the next point on the left", "Plot"),
+    Key("plot.right", "right,l", "Right", "Go to the next point on the right", "Plot"),
+    Key("plot.up", "up,k", "Up", "Go to the next point above", "Plot"),
+    Key("plot.down", "down,j", "Down", "Go to the next point below", "Plot"),
+    Key("plot.first", "home", "First", "Go to the first point of your frontier", "Plot"),
+    Key("plot.last", "end", "Last", "Go to the last point of your frontier", "Plot"),
+    Key("plot.next", "full_stop", "Next", "Go on along the frontier", "Plot"),
+    Key("plot.previous", "comma", "Previous", "Go back along the frontier", "Plot"),
+    Key("plot.select", "enter", "Select", "Select the point's node, in the tree too", "Plot"),
+    Key("plot.y", "Y", "Y axis", "Put another figure on the y axis", "Plot"),
+    Key("plot.x", "X", "X axis", "Put another figure on the x axis", "Plot"),
+    Key("plot.published", "r", "Published",
+        "Show no published results, primary ones, or all", "Plot"),
+    Key("plot.full", "F", "Full screen", "Show the plot alone, or beside the tree again", "Plot"),
+    Key("plot.save", "s", "Save",
+        "Save the plot as a light SVG picture, as for a paper, in the current folder", "Plot"),
+    Key("plot.leave", "escape", "Back", "Go back to the tree", "Plot"),
 )  # fmt: skip
 
 # ------------------------------------------------------------ names of keys

@@ -11,6 +11,7 @@ from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui.config import Config
 from explorer.tui.keys import shown
+from explorer.tui.plot_state import Plot
 from explorer.views.decide_card import subject_of
 from explorer.views.live_run import LiveRun
 from explorer.views.node_view import NodeView
@@ -42,6 +43,7 @@ class AppState:
     marked: list[str] = field(default_factory=list)
     follow: bool = True  # whether the selection goes along with decisions of the policy
     _awaiting: tuple[int, Sequence[str]] | None = None  # as of which event of the store
+    plot: Plot = field(default_factory=Plot)
 
     @property
     def open_session(self) -> Session:

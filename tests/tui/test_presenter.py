@@ -204,25 +204,6 @@ def test_the_curves_are_those_of_what_runs_or_of_the_candidates_on_the_card(tmp_
         assert [epoch for epoch, _ in shown.loss["R.L"]] == [1.0, 2.0, 3.0]
 
 
-def test_the_pareto_plot_has_every_node_the_kept_ones_last(tmp_path):
-    with opened(tmp_path, approved) as state:
-        shown = presenter.pareto(state)
-        names = [node.name for node in shown.nodes]
-        assert set(names) == set(state.shown) and names.index("R.F") > names.index("R.L")
-        assert shown.best == "R.F"
-        assert shown.published, "a ResNet56 has results to compare with"
-        tested = {name: node.test_accuracy for name, node in state.shown.items()}
-        assert tested["R.F"] is not None and tested["R.L"] is None, "only tuned nodes are tested"
-        expected = {"R": 0.0, "R.F": tested["R.F"] - tested["R"]}
-        assert shown.test_changes == pytest.approx(expected), "like with like: test with test"
-
-
-def test_of_other_data_nothing_is_published_and_validation_accuracy_is_plotted(tmp_path):
-    with opened(tmp_path, approved, overrides={"data": "cifar100"}) as state:
-        shown = presenter.pareto(state)
-        assert shown.published == [] and shown.test_changes is None
-
-
 def test_the_details_of_a_node_hold_its_edit_its_epochs_and_its_snapshots(tmp_path):
     with opened(tmp_path, approved, selected="R.F") as state:
         shown = presenter.node_details(state)
