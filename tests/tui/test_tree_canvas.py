@@ -35,7 +35,7 @@ CHIPS = """
 """
 CARDS = """
                                                                    ● R
-                                                                   ┃ CKA  –            kept
+                                                                   ┃ CKA  –            root
                                                                    ┃ acc  93.2%
                                                                    ┃ MACs 0.0%    █████████
                                                                    ┃
@@ -53,7 +53,7 @@ CARDS = """
                                                       │
                                          ┌────────────┴────────────┐
                                          ◐ R.L.F.L                 ◇ R.L.F.F
-                                           ━━━━━━━━────────  50%     CKA  1.000   undecided
+                                           ━━━━━━━━────────  50%     CKA  1.000  awaits you
                                            acc  –                    acc  100.0%       ▁▁▂█
                                            MACs –                    MACs −21.5%  ███████░░
 """  # noqa: E501
@@ -66,13 +66,13 @@ DENSE = """
                    ◐       ◇
 """
 SHEETS = """
+
                  ┏━ ● R ━━━━━━━━━━━━━━━━ root ━┓
                  ┃ the network as it was given ┃
                  ┃ val acc  93.2%              ┃
                  ┃ test acc 92.9%              ┃
                  ┃ MACs     125.49 M     █████ ┃
                  ┃ params   853.00 k           ┃
-                 ┃                             ┃
                  ┃                             ┃
                  ┗━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━┛
                                 ┃
@@ -86,7 +86,6 @@ SHEETS = """
  ┃ MACs     −7.1%        █████ ┃ │ MACs     −6.6%        █████ │
  ┃ params   779.00 k           ┃ │ out of memory               │
  ┃ latency  0.93× parent       ┃ │                             │
- ┃                             ┃ │                             │
  ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛ └─────────────────────────────┘
 """
 AT_LENGTH = {

@@ -2,11 +2,12 @@
 
 TREE_CSS = """
 TreeView {
-    background: $surface;
+    background: $background;
     scrollbar-size: 0 0;
     .tree--kept { color: $text-success; text-style: bold; }
     .tree--figures { color: $foreground; }
     .tree--label { color: $foreground 60%; }
+    .tree--bar { color: $foreground 45%; }
     .tree--rejected { color: $foreground 50%; }
     .tree--running { color: $foreground; text-style: bold; }
     .tree--queued { color: $foreground 60%; }
@@ -30,6 +31,7 @@ TreeView {
         .tree--kept { color: ansi_green; }
         .tree--figures { color: ansi_default; }
         .tree--label { color: ansi_default; text-style: dim; }
+        .tree--bar { color: ansi_default; text-style: dim; }
         .tree--rejected { color: ansi_default; text-style: dim; }
         .tree--running { color: ansi_default; }
         .tree--queued { color: ansi_default; text-style: dim; }
