@@ -11,6 +11,7 @@ import typing
 from collections.abc import Iterable, Mapping
 
 from explorer.cli.json_types import (
+    FigureDrawn,
     Machine,
     MomentLine,
     MomentShown,
@@ -18,6 +19,9 @@ from explorer.cli.json_types import (
     NetworkTrained,
     NodeExported,
     NodesCompared,
+    PublishedFile,
+    PublishedFiles,
+    PublishedListed,
     RunsCompared,
     StoreFreed,
     StorePacked,
@@ -27,6 +31,7 @@ from explorer.cli.json_types import (
     TreeSummary,
 )
 from explorer.views.node_view import NodeDetails, NodeView
+from explorer.views.plan_view import Plan
 from explorer.views.shape_fields import ShapeField, fields_of
 
 # What each command prints, by its name and the arguments on which it depends.
@@ -51,7 +56,13 @@ COMMANDS: dict[str, type] = {
     "export": NodeExported,
     "train": NetworkTrained,
     "structure": NetworkTold,
+    "plan": Plan,
     "doctor": Machine,
+    "figure": FigureDrawn,
+    "published": PublishedListed,
+    "published add": PublishedFile,
+    "published remove": PublishedFile,
+    "published files": PublishedFiles,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
           types.NoneType: "null", object: "anything"}  # fmt: skip

@@ -52,6 +52,7 @@ class Config:
     zoom: int | None = None  # a step of the zoom, None: by the space there is
     follow: bool = True
     bell: bool = False
+    plan: bool = True  # whether what a new run takes is shown before it begins
     keymap: Mapping[str, str] = field(default_factory=dict)  # keys by id
     device: str = "auto"
     overrides: Mapping[str, SettingValue] = field(default_factory=dict)
@@ -171,11 +172,11 @@ def _ui_value(name: str, value: Any) -> Any:
     if name == "zoom":
         place = ZOOMS.index(_one_of(where, value, ZOOMS))
         return place - 1 if place else None
-    if name in ("follow", "bell"):
+    if name in ("follow", "bell", "plan"):
         if not isinstance(value, bool):
             raise ConfigError(f"{where} = {_brief(value)}: it is true or false")
         return value
-    known = ("theme", "zoom", "follow", "bell")
+    known = ("theme", "zoom", "follow", "bell", "plan")
     raise ConfigError(f"{where} is unknown{_nearest(name, known)}")
 
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from textual.app import App
+from plain_app import PlainApp
 from textual.geometry import Region
 from trees import chain, node, small_tree
 
@@ -99,7 +99,7 @@ AT_LENGTH = {
 }  # fmt: skip
 
 
-class CanvasApp(App):
+class CanvasApp(PlainApp):
     """One canvas, and what it said."""
 
     def __init__(self, model, theme_name=DARK):
