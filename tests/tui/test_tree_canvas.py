@@ -488,3 +488,33 @@ def test_hostile_names_are_drawn_harmless():
         assert canvas.app.export_screenshot()
 
     drive(play, nodes=nodes)
+
+
+def test_the_selected_node_shows_whether_keys_go_to_the_tree():
+    async def play(pilot, canvas):
+        def style():
+            there = place(canvas, canvas.selected)
+            return styles(canvas, there.y, there.x)
+
+        focused = style()
+        canvas.app.set_focus(None)
+        await pilot.pause()
+        resting = style()
+        assert focused.reverse and resting.bgcolor != styles(canvas, 0, 0).bgcolor
+        assert (focused.bgcolor, focused.reverse) != (resting.bgcolor, resting.reverse)
+
+    drive(play)
+
+
+def test_what_is_looked_at_stays_while_the_tree_grows_in_the_same_zoom():
+    async def play(pilot, canvas):
+        await pilot.press("end")
+        await pilot.pause()
+        before = place(canvas, canvas.selected)
+        tip = canvas.model.nodes[canvas._cursor]
+        canvas.update_nodes([node(f"{tip.name}.L"), node(f"{tip.name}.F")])
+        await pilot.pause()
+        assert place(canvas, tip.name).y == before.y
+
+    names = ["R" + i * ".F" for i in range(40)]
+    drive(play, nodes=[node(name, kept=True, acc=90.0) for name in names], size=(60, 14))

@@ -36,7 +36,7 @@ CKA, ACCURACY, MACS = (
 )
 TONES = (*dict.fromkeys(("kept", "rejected", "running", "queued", "undecided", "failed")),
          "layer", "units", "best", "sign", "fold", "edge", "path", "figures", "label", "bar",
-         "match", "unmatched", "cursor", "crumb", "map", "seen")  # fmt: skip
+         "match", "unmatched", "cursor", "resting", "crumb", "map", "seen")  # fmt: skip
 
 # By the arms up, down, left, right (each 0 none, 1 light, 2 heavy) read as a number of base 3.
 _BOX = " ╶╺╴─╼╸╾━╷┌┍┐┬┮┑┭┯╻┎┏┒┰┲┓┱┳╵└┕┘┴┶┙┵┷│├┝┤┼┾┥┽┿╽┟┢┧╁╆┪╅╈╹┖┗┚┸┺┛┹┻╿┞┡┦╀╄┩╃╇┃┠┣┨╂╊┫╉╋"
@@ -52,6 +52,7 @@ class Look:
     """What the person and the run put on a tree; nodes by their names, the cursor by its number."""
 
     cursor: int = -1
+    focused: bool = True  # whether keys go to the tree
     best: str | None = None
     marked: Set[str] = frozenset()
     at_length: Callable[[str], NodeView | None] = lambda name: None

@@ -23,6 +23,7 @@ TreeView {
     .tree--match { color: $foreground; text-style: bold underline; }
     .tree--unmatched { color: $foreground 30%; }
     .tree--cursor { color: $primary; background: $foreground; text-style: bold reverse; }
+    .tree--resting { color: $foreground; background: $foreground 25%; text-style: bold; }
     .tree--crumb { color: $foreground; text-style: bold; }
     .tree--map { color: $foreground 35%; }
     .tree--seen { color: $foreground; }
@@ -45,6 +46,7 @@ TreeView {
         .tree--match { color: ansi_default; }
         .tree--unmatched { color: ansi_default; text-style: dim; }
         .tree--cursor { color: ansi_default; background: ansi_default; }
+        .tree--resting { color: ansi_default; background: ansi_default; text-style: reverse; }
         .tree--crumb { color: ansi_default; }
         .tree--map { color: ansi_default; text-style: dim; }
         .tree--seen { color: ansi_default; }

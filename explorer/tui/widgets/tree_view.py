@@ -120,7 +120,7 @@ class TreeView(ScrollView):
 
     def strip_at(self, y: int, left: int, width: int) -> Strip:
         """A line of the virtual canvas, `width` cells from `left` on."""
-        look = drawing.Look(self._cursor, self._best, self._marked, self.at_length)
+        look = drawing.Look(self._cursor, self.has_focus, self._best, self._marked, self.at_length)
         return self._strip(line_pieces(self._scene, look, y, left, left + width), left, width)
 
     def _strip(self, pieces: list[tuple[int, str, str]], left: int, width: int) -> Strip:
@@ -143,6 +143,10 @@ class TreeView(ScrollView):
             style = self.get_component_rich_style(f"tree--{tone}") if tone else self.rich_style
             self._styles[tone] = style
         return style
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
+        self._repaint()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
