@@ -40,7 +40,7 @@ from explorer.views.tree.model import TreeModel
 
 PAINT_SECONDS = 0.2  # between two looks at what has changed
 DETAILS_SECONDS = 0.04  # between a selection and the panes about it
-WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, SHORT_LINES, TALL_LINES = 100, 60, 16, 30, 48
+WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, LOW_LINES, SHORT_LINES, TALL_LINES = 100, 60, 16, 20, 30, 48
 NARROWEST, WIDEST = 30, 90  # percent of the width that the right pane may take
 
 
@@ -144,6 +144,7 @@ class MainScreen(Screen[None]):
         self.set_class(tiny, "-tiny")
         self.set_class(not tiny and size.width < WIDE_COLUMNS, "-stacked")
         self.set_class(not tiny and size.height < SHORT_LINES, "-short")
+        self.set_class(not tiny and size.height < LOW_LINES, "-low")
         self.set_class(size.height >= TALL_LINES, "-tall")
         self.size_panes()
         if tiny and not was_tiny:
