@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 
+from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
     Machine,
     MomentLine,
@@ -32,6 +33,7 @@ from explorer.views.shape_fields import ShapeField, fields_of
 # What each command prints, by its name and the arguments on which it depends.
 COMMANDS: dict[str, type] = {
     "auto": TreeSummary,
+    "auto --background": BackgroundStarted,
     "branch": TreeSummary,
     "candidate": TreeSummary,
     "decide": TreeSummary,
@@ -52,6 +54,7 @@ COMMANDS: dict[str, type] = {
     "train": NetworkTrained,
     "structure": NetworkTold,
     "doctor": Machine,
+    "jobs": BackgroundListed,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
           types.NoneType: "null", object: "anything"}  # fmt: skip
