@@ -193,7 +193,13 @@ class InBackground:
 
     def _say_last(self, why: str, *, failed: bool = False) -> Report:
         last = replace(
-            self._report, jobs=(), left="", ended=safe(why), ended_at=time.time(), failed=failed
+            self._report,
+            jobs=(),
+            left="",
+            decided=self._decided[True],
+            ended=safe(why),
+            ended_at=time.time(),
+            failed=failed,
         )
         write_report(last)
         return last
