@@ -10,8 +10,8 @@ import functools
 import os
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
