@@ -146,6 +146,10 @@ class TreeStore(OpenFile):
         """A metric by the names of the newest nodes that have it; at most `most` values."""
         return node_summaries.measured(self._connection, run_id, metric, most)
 
+    def epochs_trained(self, run_id: int) -> dict[str, int]:
+        """How many epochs each node was trained for itself, by the names of those that were."""
+        return node_summaries.epochs_trained(self._connection, run_id)
+
     def tip(self, run_id: int) -> int:
         """The id of the last node of the kept path."""
         return node_summaries.tip(self._connection, run_id)

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Iterable, Mapping
 
 from explorer.cli.json_types import (
+    FigureDrawn,
     Machine,
     MomentLine,
     MomentShown,
@@ -18,6 +19,9 @@ from explorer.cli.json_types import (
     NetworkTrained,
     NodeExported,
     NodesCompared,
+    PublishedFile,
+    PublishedFiles,
+    PublishedListed,
     RunsCompared,
     StoreFreed,
     StorePacked,
@@ -54,6 +58,11 @@ COMMANDS: dict[str, type] = {
     "structure": NetworkTold,
     "plan": Plan,
     "doctor": Machine,
+    "figure": FigureDrawn,
+    "published": PublishedListed,
+    "published add": PublishedFile,
+    "published remove": PublishedFile,
+    "published files": PublishedFiles,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
           types.NoneType: "null", object: "anything"}  # fmt: skip

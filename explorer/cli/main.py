@@ -9,6 +9,8 @@ import typer
 
 from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
+from explorer.cli import figures as cli_figures
+from explorer.cli import jobs as cli_jobs
 from explorer.cli import output
 from explorer.cli import plan as cli_plan
 from explorer.cli import steer as cli_steer
@@ -292,7 +294,9 @@ def open_(
 cli_steer.add_commands(app)
 cli_store.add_commands(app)
 cli_exchange.add_commands(app)
+cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
+cli_figures.add_commands(app)
 
 
 def main() -> None:

@@ -32,14 +32,21 @@ class ScriptedApp(ExplorerApp):
     """The app with that executor; `told` are its toasts."""
 
     def __init__(self, worker: ScriptedExecutor, request, config, *, plans: bool = False) -> None:
-        super().__init__(request, config, make_executor=self._scripted, plans=plans)
+        super().__init__(
+            request, config, make_executor=self._scripted, go_on=self._go_on, plans=plans
+        )
         self.worker = worker
+        self.handed_on: list[Path] = []  # stores whose work went on in the background
         self.told: list[str] = []
         self.animation_level = "none"
 
     def _scripted(self, spool: Path) -> ScriptedExecutor:
         self.worker.spool = spool
         return self.worker
+
+    def _go_on(self, store: Path, spool: Path, options) -> int:
+        self.handed_on.append(store)
+        return 4321
 
     def notify(self, message, **options) -> None:
         self.told.append(message)

@@ -9,6 +9,7 @@ from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.shell import to_shell
+from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.safe_text import safe
 from explorer.views.tree.filter import parse_filter
 
@@ -45,6 +46,8 @@ async def search(at: Context) -> None:
 
 def show_tab(at: Context, name: str) -> None:
     at.screen.show_tab(name)
+    if name == "pareto" and not at.screen.has_class("-tiny"):
+        at.screen.query_one(ParetoPlot).focus()
 
 
 def show_settings(at: Context) -> None:
