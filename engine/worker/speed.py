@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from engine.contracts import seeds
-from engine.contracts.jobs import CandidateCost, MeasureSpeed, Places, SpeedMeasured
+from engine.contracts.jobs import Places
 from engine.contracts.networks import Execution
+from engine.contracts.speed import CandidateCost, MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
