@@ -223,7 +223,7 @@ def _write_name(grid: _Grid, text: str, column: int, row: int) -> bool:
 
 def _with_ticks(grid: _Grid, frame: Frame) -> list[list[Piece]]:
     ticks = {}
-    for value in nice_ticks(frame.y_low, frame.y_high, max(grid.rows // 3, 2)):
+    for value in nice_ticks(frame.y_low, frame.y_high, max(grid.rows // 3, 4)):
         ticks[frame.dot(frame.x_low, value)[1] // 4] = number_text(value)
     lines = []
     for row in range(grid.rows):

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from explorer.tui.drawing.cells import Piece, short_name
 from explorer.tui.drawing.pareto import point_name
 from explorer.views.counting import counted
-from explorer.views.pareto.axes import axis_text
+from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KIND_WORDS
 from explorer.views.safe_text import safe
@@ -16,6 +16,7 @@ from explorer.views.safe_text import safe
 _LEGEND = ("best", "kept", "undecided", "rejected", "primary", "rerun", "quoted")
 _WORDS = {"undecided": "awaits you"}
 _LONGEST = 200
+_ARROWS = {"higher": (" ↑", " →"), "lower": (" ↓", " ←"), "neither": ("", "")}
 _FRONTIERS = (
     (OWN, "Frontier: yours"),
     *((kind, f"Frontier: {MARKS[kind]} {kind}") for kind in ("primary", "rerun", "quoted")),
@@ -23,18 +24,25 @@ _FRONTIERS = (
 
 
 def heading(view: ParetoView, width: int) -> list[Piece]:
-    """Which question the plot answers; the letters are the keys that change it."""
-    up, across = f"{view.y.words} ↑", f"{view.x.words} →"
+    """Which question the plot answers; the letters are the keys that change it, the arrows point to
+    the better side."""
+    up, across = (f"{axis.words}{_ARROWS[axis.better][i]}" for i, axis in enumerate(_axes(view)))
     between = "  against  "
     if len(up) + len(between) + len(across) + 4 > width:
-        up, between, across = f"{view.y.brief} ↑", "  ", f"{view.x.brief} →"
+        between = "  "
+        up, across = (
+            f"{axis.brief}{_ARROWS[axis.better][i]}" for i, axis in enumerate(_axes(view))
+        )
     return [("Y ", "key"), (up, "heading"), (between, "axes"), ("X ", "key"), (across, "heading")]
+
+
+def _axes(view: ParetoView) -> tuple[Axis, Axis]:
+    return view.y, view.x
 
 
 def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
     """The kinds of points that are there, with how many there are; marks and numbers where there
     is no room for the words."""
-    below = f"  {num_below} further down, on the lowest line" if num_below else ""
     published = "" if view.subject is None else f"published: {view.choice.published}"
     for is_brief in (False, True):
         pieces: list[Piece] = []
@@ -45,9 +53,14 @@ def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
                 pieces += [(f"{MARKS[kind]} ", kind), (f"{told}  ", "axes")]
         if published:
             pieces += [("r ", "key"), (published, "axes")]
+        if num_below:
+            told = (
+                f"  {num_below} lower" if is_brief else f"  {num_below} further down, drawn lowest"
+            )
+            pieces.append((told, "axes"))
         if sum(cell_len(text) for text, _ in pieces) <= width:
             break
-    return [*pieces, (below, "axes")] if below else pieces
+    return pieces
 
 
 def about(view: ParetoView, number: int) -> tuple[list[Piece], list[Piece]]:
@@ -83,10 +96,10 @@ def _frontiers_of(view: ParetoView, number: int) -> list[str]:
 def _source(point: Point) -> str:
     if point.result is not None:
         row = point.result
-        root = "" if row.baseline_accuracy is None else f" of {row.baseline_accuracy:.2f}%"
+        root = "" if row.baseline_accuracy is None else f", root {row.baseline_accuracy:.2f}%"
         note = f" ({safe(row.note, _LONGEST)})" if row.note else ""
-        words = f"{KIND_WORDS[row.kind]}{root}: {safe(row.source, _LONGEST)}{note}"
-        return f"{row.kind}, {words}"
+        source = safe(row.source, _LONGEST)
+        return f"{row.kind}: {KIND_WORDS[row.kind]}{root}; {source}{note}"
     if point.latency is not None and point.latency.steps:
         ratio = point.latency
         interval = "" if ratio.low is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
