@@ -241,6 +241,10 @@ class TreeStore(OpenFile):
         """The address of a node's snapshot. Raises UnknownNodeError, UnknownResultError."""
         return node_results.snapshot_hash(self._connection, node_id, phase)
 
+    def seconds_by_phase(self, run_id: int) -> dict[Phase, list[float]]:
+        """What the results of a run took, by phase, in the order of its nodes."""
+        return node_results.seconds_by_phase(self._connection, run_id)
+
     def has_result_of(self, snapshot_hash: str) -> bool:
         """Whether some node's result has this snapshot."""
         return node_results.any_has(self._connection, snapshot_hash)

@@ -27,7 +27,8 @@ class Marker:
     job: str
 
     def works_for(self, spool: Path) -> bool:
-        """Whether that very process runs, and is a worker of this folder and this user.
+        """Whether that very process runs, and is a worker of this folder (or of this store, in the
+        background) and this user.
 
         A marker may come with a store from anywhere, and whoever believes it signals the process.
         So all must agree: its start, its user, that it leads a group of its own as every worker

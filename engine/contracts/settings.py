@@ -298,26 +298,3 @@ def read_settings(document: Mapping[str, object]) -> Settings:
         if each.option.name in document:
             nested.setdefault(each.section, {})[each.attribute] = document[each.option.name]
     return decode(Settings, {**nested.pop("", {}), **nested}, "settings")
-
-
-PAPER: Mapping[str, SettingValue] = {
-    "recovery_epochs": 10,
-    "tune_epochs": 200,
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "similarity_split": "test",
-}
-SAMPLE: Mapping[str, SettingValue] = {
-    "criterion_samples": 20,
-    "recovery_epochs": 1,
-    "tune_epochs": 2,
-    "train_limit": 3_000,
-}
-
-
-def preset(protocol: str, data: str) -> Mapping[str, SettingValue]:
-    """The defaults that a protocol or the bundled sample puts in place of the usual ones."""
-    check_name("protocol", protocol, PROTOCOLS)
-    if protocol == "paper":
-        return PAPER
-    return SAMPLE if data == "sample" else {}

@@ -26,11 +26,15 @@ _SIGN_TEXT = (
     "by itself. While no pe-explore is running it may be removed: what is lost is done again.\n"
 )
 LOG = "worker.log"
+PLAN = "plan.json"  # what is still to be done, beside what the store says
+IN_BACKGROUND = "background.running"  # which process works on the store in the background
+BACKGROUND_LOG = "background.log"
+_NAMED = "|".join(map(re.escape, (LOG, PLAN, IN_BACKGROUND, BACKGROUND_LOG)))
 _OURS = r"(?:[0-9a-f]{64}\.safetensors|[0-9a-f]{32}\.(?:json|running|events))"
 # The last three: of older versions.
 _UNIQUE = r"\.\d+-[0-9a-f]{8}|\.\d+|\.[0-9a-f]{32}|"
-_UNFINISHED = rf"\.(?:{_OURS}|{re.escape(SIGN)}|[0-9a-f]{{64}})(?:{_UNIQUE})\.tmp"
-_IS_OURS = re.compile(rf"{_OURS}|{_UNFINISHED}|{re.escape(LOG)}|{re.escape(SIGN)}").fullmatch
+_UNFINISHED = rf"\.(?:{_OURS}|{_NAMED}|{re.escape(SIGN)}|[0-9a-f]{{64}})(?:{_UNIQUE})\.tmp"
+_IS_OURS = re.compile(rf"{_OURS}|{_UNFINISHED}|{_NAMED}|{re.escape(SIGN)}").fullmatch
 MOST_BYTES = 2**31  # of a file that is read whole; larger networks train on other machines
 
 

@@ -18,6 +18,7 @@ from engine.contracts.jobs import (
     Export,
     Job,
     JobRequest,
+    MeasureSpeed,
     NameWeights,
     OpenRoot,
     Propose,
@@ -44,6 +45,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     DescribeData: handlers.describe_data,
     NameWeights: handlers.name_weights,
     DescribeStructure: handlers.describe_structure,
+    MeasureSpeed: handlers.measure_speed,
 }
 
 

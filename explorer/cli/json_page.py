@@ -31,6 +31,7 @@ from explorer.cli.json_types import (
     TreeSummary,
 )
 from explorer.views.node_view import NodeDetails, NodeView
+from explorer.views.plan_view import Plan
 from explorer.views.shape_fields import ShapeField, fields_of
 
 # What each command prints, by its name and the arguments on which it depends.
@@ -55,6 +56,7 @@ COMMANDS: dict[str, type] = {
     "export": NodeExported,
     "train": NetworkTrained,
     "structure": NetworkTold,
+    "plan": Plan,
     "doctor": Machine,
     "figure": FigureDrawn,
     "published": PublishedListed,

@@ -71,6 +71,7 @@ class TreeLog:
     run: str = told("the run's name")
     nodes: tuple[NodeView, ...] = told("its nodes, or the newest ones with `--limit`")
     doubts: tuple[DoubtView, ...] = told(_DOUBTS)
+    settings: JsonObject = told("the run's settings, in the sections of settings.md")
 
 
 @dataclass(frozen=True)

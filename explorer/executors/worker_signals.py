@@ -1,4 +1,4 @@
-"""Signals to a worker that is no child of this process, and to nobody else."""
+"""Signals to a process of ours that is no child of this one, and to nobody else."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ def signal_group(marker: Marker, spool: Path, number: signal.Signals) -> None:
                 return
             signal.pidfd_send_signal(handle, signal.SIGSTOP)
         os.killpg(marker.pid, number)
+
+
+def signal_one(marker: Marker, folder: Path, number: signal.Signals) -> None:
+    """Sends a signal to the process of a marker alone; to nobody where it is gone."""
+    if not marker.works_for(folder):
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError), _handle(marker.pid) as handle:
+        if handle is None:
+            os.kill(marker.pid, number)
+        elif marker.works_for(folder):
+            signal.pidfd_send_signal(handle, number)
 
 
 @contextlib.contextmanager

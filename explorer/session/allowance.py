@@ -1,48 +1,86 @@
-"""How many decisions the policy may still make alone, and in which branch of the tree."""
+"""What the policy may still decide alone, and in which branch of the tree."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from explorer.session.budget import Budget
+
+
+@dataclass(frozen=True)
+class Grant:
+    """From a node on the policy decides within a budget; `made` decisions were made so.
+
+    With `as_auto` it works as `auto` does: only what the policy needs is measured, and behind the
+    last decision no further candidates are made for a person.
+    """
+
+    top: str
+    budget: Budget = field(default_factory=Budget)
+    made: int = 0
+    as_auto: bool = False
+
 
 class Allowance:
-    """Counts by the node that they hold from: a branch spends its own, never another's."""
+    """The grants by the node that they hold from: a branch spends its own, never another's."""
 
     def __init__(self) -> None:
-        self._left: dict[str, int] = {}
+        self._grants: dict[str, Grant] = {}
 
     @property
-    def total(self) -> int:
-        """The decisions that are left, in all branches together."""
-        return sum(self._left.values())
+    def grants(self) -> tuple[Grant, ...]:
+        """All that hold, in the order in which they were given."""
+        return tuple(self._grants.values())
 
-    def grant(self, top: str, count: int) -> None:
-        """From now on so many decisions may be made from this node on."""
-        self._left.pop(top, None)
-        if count > 0:
-            self._left[top] = count
+    def grant(self, grant: Grant) -> None:
+        """From now on it holds, in place of another from the same node."""
+        self._grants.pop(grant.top, None)
+        if grant.budget.decisions != 0 or grant.as_auto:
+            self._grants[grant.top] = grant
 
-    def spend(self, node: str) -> bool:
-        """Takes the decision on a node's candidates from the closest branch that has one left."""
-        top = self._top_of(node)
-        if top is None:
-            return False
-        self.grant(top, self._left[top] - 1)
-        return True
+    def of(self, node: str) -> Grant | None:
+        """The grant of the closest branch that a node is in."""
+        tops = [top for top in self._grants if is_below(node, top)]
+        return self._grants[max(tops, key=len)] if tops else None
 
-    def end(self, node: str) -> None:
-        """The branch that a node is in has come to its end."""
-        top = self._top_of(node)
-        if top is not None:
-            del self._left[top]
+    def spend(self, node: str) -> Grant | None:
+        """Takes the decision on a node's candidates from the closest branch that has one left; the
+        grant as it is then, None where there was none."""
+        grant = self.of(node)
+        if grant is None:
+            return None
+        spent = replace(grant, budget=grant.budget.after_one(), made=grant.made + 1)
+        if spent.budget.decisions == 0 and not spent.as_auto:
+            del self._grants[grant.top]
+        else:
+            self._grants[grant.top] = spent  # in its place, so that words keep their order
+        return spent
+
+    def end(self, node: str) -> Grant | None:
+        """The branch that a node is in has come to its end; what held there."""
+        grant = self.of(node)
+        return None if grant is None else self._grants.pop(grant.top)
 
     def clear(self) -> None:
         """Nothing is decided alone any more."""
-        self._left.clear()
-
-    def _top_of(self, node: str) -> str | None:
-        tops = [top for top in self._left if is_below(node, top)]
-        return max(tops, key=len, default=None)
+        self._grants.clear()
 
 
 def is_below(node: str, top: str) -> bool:
     """Whether a node is another one or grew from it."""
     return node == top or node.startswith(f"{top}.")
+
+
+def words(grants: Iterable[Grant], now: float | None = None) -> str:
+    """What is left to the policy: `3 decisions from R.L on; everywhere until 06:00`."""
+    return "; ".join(
+        f"{grant.budget.words(now)} {'everywhere' if grant.top == 'R' else f'from {grant.top} on'}"
+        for grant in grants
+    )
+
+
+def brief(grants: Iterable[Grant], now: float | None = None) -> str:
+    """The same for a title: `auto 3 until 06:00`; empty where nothing is left to it."""
+    told = " + ".join(grant.budget.brief(now) for grant in grants)
+    return f"auto {told}" if told else ""

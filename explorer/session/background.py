@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 from engine.contracts.edits import LAYER
 from engine.contracts.requests import BranchRequest, CandidateRequest
@@ -34,21 +34,43 @@ class Work:
     node_id: int
 
 
-class BackgroundGrower:
-    """A session's work in tasks; `on_measured` hears of parents whose candidates are measured,
-    `on_branched` of branches that a person asked for, with the iterations left for each."""
+@dataclass(frozen=True)
+class Asked:
+    """What a person asked for, and the names of what is proposed for it so far."""
 
-    def __init__(
-        self,
-        session: Session,
-        on_measured: Callable[[Node], None],
-        on_branched: Callable[[Node, Sequence[Node], int], None],
-    ) -> None:
+    request: CandidateRequest | BranchRequest
+    made: tuple[str, ...] = ()
+
+
+class Helm(Protocol):
+    """Who says where the work goes."""
+
+    def goes_on(self, node: Node) -> bool:
+        """Whether a tuned node gets candidates."""
+
+    def wanted(self, parent: Node) -> list[Node]:
+        """Which of a parent's open candidates are to be measured."""
+
+    def measured(self, parent: Node) -> None:
+        """A parent's candidates are measured; or it has none that could be."""
+
+    def branched(self, node: Node, chosen: Sequence[Node], iterations: int) -> None:
+        """A branch that a person asked for is there, with so many iterations left for each."""
+
+    def changed(self) -> None:
+        """What is under way is not what it was."""
+
+
+class BackgroundGrower:
+    """A session's work in tasks, as its helm says. `asked` are candidates and branches that a
+    person asked for and that are on their way."""
+
+    def __init__(self, session: Session, helm: Helm) -> None:
         self.session = session
         self.store = session.store
-        self.tasks: TaskTable[Work] = TaskTable(self._failed, self._cancelled)
-        self._on_measured = on_measured
-        self._on_branched = on_branched
+        self.tasks: TaskTable[Work] = TaskTable(self._failed, self._cancelled, self._changed)
+        self.asked: dict[Work, Asked] = {}
+        self._helm = helm
         self._given_up: set[int] = set()  # candidates whose job a person cancelled
 
     # ------------------------------------------------------------ what is going on
@@ -72,9 +94,10 @@ class BackgroundGrower:
         """Ends the work in subtrees that nobody wants for now."""
         self.tasks.cancel_where(lambda work: any(self._is_below(work, top) for top in nodes))
 
-    def works_below(self, top: Node) -> bool:
-        """Whether anything is done in the subtree of a node."""
-        return any(self._is_below(work, top) for work in self.tasks)
+    def works_below(self, top: Node, but: Node | None = None) -> bool:
+        """Whether anything is done in the subtree of a node, `but` for that on one of its nodes."""
+        passed_over = None if but is None else but.id
+        return any(self._is_below(work, top) for work in self.tasks if work.node_id != passed_over)
 
     def _is_below(self, work: Work, top: Node) -> bool:
         return is_below(self.store.node_by_id(work.node_id).name, top.name)
@@ -113,41 +136,50 @@ class BackgroundGrower:
         """Makes one further candidate of a parent, as a person wants it. Raises NotNowError."""
         if parent.state != "ready":
             raise NotNowError(f"{parent.name} is {parent.state}; it has no weights to prune yet")
+        self.asked.setdefault(Work("request", parent.id), Asked(request))
         self._start("request", parent, partial(self._candidate, parent, request))
 
-    def branch(self, node: Node, request: BranchRequest) -> None:
-        """Grows on from any node, as a person wants it. Raises NotNowError."""
+    def branch(self, node: Node, request: BranchRequest, made: Sequence[str] = ()) -> None:
+        """Grows on from any node, as a person wants it; `made` names candidates that were proposed
+        for it already. Raises NotNowError."""
         if node.state != "ready":
             raise NotNowError(
                 f"{node.name} is {node.state}; only a ready node can be branched from"
             )
-        self._start("branch", node, partial(self._branch, node, request))
+        self.asked.setdefault(Work("branch", node.id), Asked(request, tuple(made)))
+        self._start("branch", node, partial(self._branch, node, request, made))
 
     # ------------------------------------------------------------ the work itself
 
     async def _grow(self, node: Node) -> None:
-        if not await self._tuned(node) or not await self._expanded(node):
+        if not await self._tuned(node) or not self._helm.goes_on(self._newest(node)):
             return
-        children = self.store.children(node.id)
-        if not children:
+        if not await self._expanded(node):
+            return
+        if self.store.children(node.id):
+            await self._recover(self._helm.wanted(node))
+            self.session.emit(CandidatesMeasured(node.name))
+        else:
             self.session.emit(Exhausted(node.name))
-            return
-        await self._recover([child for child in children if child.kept is None])
-        self.session.emit(CandidatesMeasured(node.name))
-        self._on_measured(node)
+        self._helm.measured(node)
 
     async def _candidate(self, parent: Node, request: CandidateRequest) -> None:
         if not await self._tuned(parent):
             return
-        await self._recover(await self.session.propose(self._newest(parent), request))
+        made = await self.session.propose(self._newest(parent), request)
+        self._note_made(Work("request", parent.id), made)
+        await self._recover(made)
         self.session.emit(CandidatesMeasured(parent.name))
 
-    async def _branch(self, node: Node, request: BranchRequest) -> None:
+    async def _branch(self, node: Node, request: BranchRequest, made: Sequence[str]) -> None:
         await self.session.jobs.places()  # a decision is to follow: not where nothing can grow
         if not await self._tuned(node):
             return
-        if isinstance(request.take, CandidateRequest):
+        if made:
+            chosen = [child for child in self.store.children(node.id) if child.name in made]
+        elif isinstance(request.take, CandidateRequest):
             chosen = await self.session.propose(self._newest(node), request.take)
+            self._note_made(Work("branch", node.id), chosen)
         elif await self._expanded(node):
             chosen = self._usual(node, request.take)
         else:
@@ -155,7 +187,13 @@ class BackgroundGrower:
         await self._recover(chosen)
         ready = [found for found in map(self._newest, chosen) if found.state == "ready"]
         if ready:  # else cancelled, or failed and told
-            self._on_branched(node, ready, request.iterations - 1)
+            self._helm.branched(node, ready, request.iterations - 1)
+
+    def _note_made(self, work: Work, made: Sequence[Node]) -> None:
+        """What a person asked for is proposed: whoever goes on with it proposes nothing more."""
+        if (asked := self.asked.get(work)) is not None:
+            self.asked[work] = replace(asked, made=tuple(node.name for node in made))
+            self._helm.changed()
 
     def _usual(self, node: Node, take: str) -> list[Node]:
         """The first candidate that is a layer's, or units' (`filter`, of whatever kind they are),
@@ -202,6 +240,10 @@ class BackgroundGrower:
     def _start(self, kind: Kind, node: Node, work: Callable[[], Awaitable[None]]) -> None:
         self._given_up.discard(node.id)
         self.tasks.start(Work(kind, node.id), work)
+
+    def _changed(self) -> None:
+        self.asked = {work: asked for work, asked in self.asked.items() if work in self.tasks}
+        self._helm.changed()
 
     def _cancelled(self, work: Work) -> None:
         node = self.store.node_by_id(work.node_id)

@@ -147,10 +147,13 @@ class Exhausted:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Deciding alone ends here: too much was lost, or enough is gone."""
+    """Deciding alone ends here: a branch has lost too much or enough, or, where `over`, a limit of
+    what was left to the policy is reached; so many decisions were `made` of it."""
 
     node: str
     reason: str
+    over: bool = False
+    made: int = 0
 
 
 @dataclass(frozen=True)

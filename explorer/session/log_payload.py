@@ -11,12 +11,13 @@ from store import Event
 
 @dataclass(frozen=True)
 class LogPayload:
-    """Each kind of event fills some of these: `run` the name; `candidates` parent and nodes;
-    `result` the phase; `decision` all about it; `tag`, `note` and `drop` node, tag, text and on;
-    `state` where a node came from, what it is now, and its error."""
+    """Each kind of event fills some of these: `run` the name; `candidates` parent, proposal and
+    nodes; `result` the phase; `decision` all about it; `tag`, `note` and `drop` node, tag, text and
+    on; `state` where a node came from, what it is now, and its error."""
 
     name: str = ""
     parent: str = ""
+    proposal: int = 0
     nodes: tuple[str, ...] = ()
     phase: str = ""
     decision: int = 0

@@ -6,6 +6,7 @@ The commands and the app both drive it. It knows neither PyTorch nor any front e
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from engine.contracts.settings import Settings
 from explorer.executors.base import Executor
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.session.artifacts import Artifacts
+from explorer.session.budget import Budget
 from explorer.session.deciding import Suggestion, suggest, to_recover
 from explorer.session.documents import RunDocument, read_proposal
 from explorer.session.events import CandidatesProposed, Decided, Emit, ignore
@@ -83,41 +85,53 @@ class Session:
 
     # ------------------------------------------------------------ Algorithm 1
 
-    async def grow(self) -> Outcome:
+    async def grow(self, budget: Budget | None = None) -> Outcome:
         """Algorithm 1 of the paper: prune, compare, keep, tune, until a reason to stop.
 
         What the store holds already is not done again, so this is also how a run is resumed.
         """
+        budget = budget or Budget()
         parent = self.node("R")
-        while (stopped := self.reason_to_stop(parent)) is None:
+        while (stopped := self.reason_to_stop(parent, budget)) is None:
             candidates = await self.expand(parent)
             measured = await self.recover_all(to_recover(parent, candidates, self.settings))
             if not measured:
                 removed = POLICIES[self.settings.search.policy].removes
                 return Outcome(parent, f"no {removed} left that may be removed")
+            if self._decided(parent) is None:
+                margin = self.suggest(parent, measured).margin
+                if (left := budget.leaves(margin)) is not None:
+                    return Outcome(parent, left)
             kept = self.decide(parent, measured)
             parent = await self.jobs.tune(kept)
         return Outcome(parent, stopped)
 
-    def reason_to_stop(self, node: Node) -> str | None:
+    def reason_to_stop(self, node: Node, budget: Budget | None = None) -> str | None:
         """Why a tree does not go on from this kept node, or None."""
-        if (worth := self.not_worth_it(node)) is not None:
+        if (worth := self.not_worth_it(node, budget)) is not None:
             return worth
         if node.depth >= self.settings.search.iterations:
             return f"iterations: {node.depth} done"
+        # What is decided already costs nothing: it is gone along to where work would begin.
+        if budget is not None and self._decided(node) is None:
+            return budget.spent(time.time())
         return None
 
-    def not_worth_it(self, node: Node) -> str | None:
-        """Why a node lost too much, or enough is gone, or None."""
-        search, root = self.settings.search, self.node("R")
-        if search.max_drop is not None:
-            drop = _measured(root, "val_accuracy") - _measured(node, "val_accuracy")
-            if drop > search.max_drop:
-                return f"max-drop: validation accuracy is {drop:.2f} points below the root's"
-        if search.target_macs is not None:
-            removed = 100 * (1 - _measured(node, "macs") / _measured(root, "macs"))
-            if removed >= search.target_macs:
-                return f"target-macs: {removed:.2f} % of the multiply-accumulates are gone"
+    def not_worth_it(self, node: Node, budget: Budget | None = None) -> str | None:
+        """Why a node lost too much, or enough is gone, or None: by the run's own settings, then by
+        a budget's."""
+        search = self.settings.search
+        own = Budget(target_macs=search.target_macs, max_drop=search.max_drop)
+        for limits in filter(None, (own, budget)):
+            drop = removed = None
+            if limits.max_drop is not None:
+                root = _measured(self.node("R"), "val_accuracy")
+                drop = root - _measured(node, "val_accuracy")
+            if limits.target_macs is not None:
+                root = _measured(self.node("R"), "macs")
+                removed = 100 * (1 - _measured(node, "macs") / root)
+            if (reached := limits.reached(removed, drop)) is not None:
+                return reached
         return None
 
     async def expand(self, parent: Node) -> list[Node]:
@@ -161,13 +175,19 @@ class Session:
 
     def decide(self, parent: Node, measured: Sequence[Node]) -> Node:
         """The newest of what the run's policy keeps; the decision is stored."""
-        decision = self.store.decision_of(parent.id)
-        if decision is not None and decision.kept:
-            return self.store.node_by_id(decision.kept[-1])  # the newest: so goes the kept path
+        if (decided := self._decided(parent)) is not None:
+            return decided
         suggestion = self.suggest(parent, measured)
         policy = self.settings.search.policy
         self.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
         return self.store.node_by_id(max(node.id for node in suggestion.kept))
+
+    def _decided(self, parent: Node) -> Node | None:
+        """What is kept of a parent's candidates already: the newest, as the kept path goes."""
+        decision = self.store.decision_of(parent.id)
+        if decision is None or not decision.kept:
+            return None
+        return self.store.node_by_id(decision.kept[-1])
 
     def suggest(self, parent: Node, measured: Sequence[Node]) -> Suggestion:
         """What the run's policy says of candidates that are ready; at least one must be."""

@@ -6,11 +6,13 @@ and undo. It knows neither PyTorch nor any front end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from engine.contracts.requests import BranchRequest, CandidateRequest
-from explorer.session.allowance import Allowance, is_below
+from explorer.session.allowance import Grant
+from explorer.session.alone import Alone
 from explorer.session.background import BackgroundGrower
+from explorer.session.budget import Budget
 from explorer.session.deciding import Suggestion
 from explorer.session.errors import NotNowError
 from explorer.session.events import (
@@ -18,24 +20,25 @@ from explorer.session.events import (
     DecisionRedone,
     DecisionUndone,
     PauseChanged,
-    Stopped,
 )
 from explorer.session.session import Session
 from explorer.session.undo_stack import UndoStack, undo_stack_of
 from store import Decision, Node
 
 USER = "user"
+BRANCHED = "branched: "  # how the reason of a branch begins
 LAST_EVENTS = 200  # in which the newest decision of a growing tree is found
 
 
 class Steering:
-    """A session steered by a person; `alone` holds the decisions that it may make itself."""
+    """A session steered by a person; `alone` makes the decisions that are left to the policy."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.store = session.store
-        self.grower = BackgroundGrower(session, self.decide_alone, self._keep_branches)
-        self.alone = Allowance()
+        self.grower = BackgroundGrower(session, self)
+        self.alone = Alone(session, self.grower, self.changed)
+        self.on_change: Callable[[], None] = lambda: None  # hears when what is to be done changes
         self._undone_next: tuple[int, int | None] | None = None  # at which event, whose decision
 
     # ------------------------------------------------------------ what is going on
@@ -60,8 +63,7 @@ class Steering:
 
     def waiting(self) -> list[Node]:
         """The parents whose candidates are done and undecided, in the order they came."""
-        parents = self.store.open_parents(self.session.run.id)
-        return [self.store.node_by_id(parent_id) for parent_id in parents]
+        return self.alone.waiting()
 
     def awaited(self, parent: Node) -> list[Node]:
         """A parent's candidates that are still to be measured before it can be decided."""
@@ -70,12 +72,6 @@ class Steering:
     def tip(self) -> Node:
         """The last node of the kept path."""
         return self.store.node_by_id(self.store.tip(self.session.run.id))
-
-    def end_of(self, node: Node) -> Node:
-        """Where growing goes on from a node: at the end of what is kept below it."""
-        while kept := [n for n in self.store.children(node.id) if n.kept]:
-            node = kept[-1]  # the newest, as the kept path goes
-        return node
 
     # ------------------------------------------------------------ work
 
@@ -117,7 +113,7 @@ class Steering:
 
     async def stop(self) -> None:
         """Ends all work; what was finished is stored."""
-        self.alone.clear()
+        self.decide_no_more()
         await self.grower.tasks.stop()
 
     # ------------------------------------------------------------ deciding
@@ -161,55 +157,53 @@ class Steering:
                 self.cancel(node)
         self._keep(parent, chosen, "chose " + ", ".join(names) if names else "kept none")
 
-    def let_decide(self, count: int, top: Node) -> None:
-        """Decides the next `count` nodes from `top` on alone, by the run's policy; 0: none
-        anywhere."""
-        if count <= 0:
-            self.alone.clear()
-            return
-        self.alone.grant(top.name, count)
-        waiting = [parent for parent in self.waiting() if is_below(parent.name, top.name)]
-        for parent in waiting:
-            self.decide_alone(parent)
-        if not waiting and not self.grower.works_below(top):
-            self.grow(self.end_of(top))
+    def let_decide(self, budget: Budget, top: Node, *, everywhere: bool = False) -> None:
+        """Decides alone from a node on, by the run's policy, within a budget: in the branch that is
+        kept there, or, `everywhere`, in every open branch of the tree."""
+        self.alone.begin(budget, top, everywhere=everywhere)
 
-    def decide_alone(self, parent: Node) -> None:
-        """Decides by the policy while it may; a kept node that lost too much is where it ends."""
-        children = self.store.children(parent.id)
-        open_ones = [n for n in children if n.kept is None]
-        ready = [n for n in open_ones if n.state == "ready"]
-        # A candidate that failed is a question for a person.
-        if not ready or len(ready) < len(open_ones) or not self.alone.spend(parent.name):
-            return
-        suggestion = self.session.suggest(parent, ready)
-        policy = self.session.settings.search.policy
-        self.session.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
-        for node in map(self._newest, suggestion.kept):
-            if (stopped := self.session.not_worth_it(node)) is not None:
-                self.alone.end(node.name)
-                self.session.emit(Stopped(node.name, stopped))
+    def decide_no_more(self) -> None:
+        """From now on every decision is a person's."""
+        self.alone.clear()
+
+    # ------------------------------------------------------------ at the grower's helm
+
+    def measured(self, parent: Node) -> None:
+        """A parent's candidates are there to be decided on."""
+        self.alone.decide(parent)
+
+    def wanted(self, parent: Node) -> list[Node]:
+        """Which of a parent's open candidates are to be measured."""
+        return self.alone.wanted(parent)
+
+    def goes_on(self, node: Node) -> bool:
+        """Whether a tuned node gets candidates."""
+        return self.alone.goes_on(node)
+
+    def branched(self, node: Node, chosen: Sequence[Node], iterations: int) -> None:
+        """Keeps what a person branched to beside what is kept, and goes on in each."""
+        ids = {candidate.id for candidate in chosen}
+        kept = [n for n in self.store.children(node.id) if n.kept or n.id in ids]
+        names = ", ".join(candidate.name for candidate in chosen)
+        self.session.keep(node, kept, self.suggestion(node), USER, f"{BRANCHED}{names}")
+        for candidate in chosen:
+            self.alone.grant(Grant(candidate.name, Budget(decisions=iterations)))
+            if iterations > 0:
+                self.grow(self._newest(candidate))
             else:
-                self.grower.grow_if_new(node)
+                self.grower.tune(candidate)
+
+    def changed(self) -> None:
+        """What is still to be done is not what it was."""
+        self.on_change()
+
+    # ------------------------------------------------------------ what a person decides
 
     def _keep(self, parent: Node, kept: Sequence[Node], reason: str) -> None:
         self.session.keep(parent, kept, self.suggestion(parent), USER, reason)
         self._stop_below_rejected(parent)
         for node in kept:
             self.grower.grow_if_new(self._newest(node))
-
-    def _keep_branches(self, node: Node, chosen: Sequence[Node], iterations: int) -> None:
-        """Keeps what a person branched to beside what is kept, and goes on in each."""
-        ids = {candidate.id for candidate in chosen}
-        kept = [n for n in self.store.children(node.id) if n.kept or n.id in ids]
-        names = ", ".join(candidate.name for candidate in chosen)
-        self.session.keep(node, kept, self.suggestion(node), USER, f"branched: {names}")
-        for candidate in chosen:
-            self.alone.grant(candidate.name, iterations)
-            if iterations > 0:
-                self.grow(self._newest(candidate))
-            else:
-                self.grower.tune(candidate)
 
     def _decidable(self, parent: Node) -> Suggestion:
         if awaited := self.awaited(parent):

@@ -19,9 +19,12 @@ class TaskTable(Generic[K]):
         self,
         on_failure: Callable[[K, Exception], None],
         on_cancel: Callable[[K], None] = lambda key: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_change` hears of every task that begins or is over."""
         self._on_failure = on_failure
         self._on_cancel = on_cancel
+        self._on_change = on_change
         self._tasks: dict[K, asyncio.Task[bool]] = {}
 
     def __contains__(self, key: object) -> bool:
@@ -39,8 +42,13 @@ class TaskTable(Generic[K]):
         if key not in self._tasks:
             task = asyncio.ensure_future(self._guarded(key, work))
             self._tasks[key] = task
-            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+            task.add_done_callback(lambda _: self._over(key))
+            self._on_change()
         return self._tasks[key]
+
+    def _over(self, key: K) -> None:
+        self._tasks.pop(key, None)
+        self._on_change()
 
     async def join(self, key: K, work: Callable[[], Awaitable[None]]) -> bool:
         """Waits for the task of a key, started if need be. Who is cancelled ends it for all."""

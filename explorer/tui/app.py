@@ -16,17 +16,18 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from explorer.executors.kinds import workers
+from explorer.session import in_background
 from explorer.session.open_run import Request
 from explorer.tui.actions import ACTIONS
 from explorer.tui.actions.grow import ask_for_candidate
 from explorer.tui.actions.plot import heed as heed_plot
 from explorer.tui.config import Config
 from explorer.tui.context import Context
-from explorer.tui.lifecycle import Lifecycle, MakeExecutor
+from explorer.tui.lifecycle import GoOn, Lifecycle, MakeExecutor
 from explorer.tui.main_screen import MainScreen
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
-from explorer.tui.themes import THEMES, line_filters, pick_theme
+from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
 from explorer.tui.timers import never_left_out
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.tui.widgets.ranking_pane import RankingPane
@@ -54,20 +55,27 @@ class ExplorerApp(App[None]):
         request: Request | None,
         config: Config,
         make_executor: MakeExecutor = workers,
+        go_on: GoOn = in_background.start,
+        *,
+        plans: bool = False,
     ) -> None:
+        """`plans`: whether what a new run takes is shown before it begins."""
         super().__init__()
         self.use_command_palette = True
         self.config = config
         self.state = AppState(request, config, follow=config.follow)
         self.main = MainScreen(self.state)
         self.context = Context(self.state, self.main)
-        self.lifecycle = Lifecycle(self.context, make_executor)
+        self.lifecycle = Lifecycle(self.context, make_executor, go_on, plans=plans)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = pick_theme(config, os.environ)
 
     def get_default_screen(self) -> Screen[Any]:
         return self.main
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return ACCENTS
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return line_filters(self.theme, super().get_line_filters())

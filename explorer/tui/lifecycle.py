@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from engine.contracts.doubts import Doubt
+from engine.contracts.settings import Settings
+from engine.contracts.working_folder import remove_file
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
+from explorer.session import in_background
 from explorer.session.accepting import DoubtfulRootError
 from explorer.session.data_places import DATA_CODES
 from explorer.session.errors import MENDABLE, code_of
+from explorer.session.in_background import NotInBackgroundError
 from explorer.session.known_run import AnotherRunError
 from explorer.session.model_source import NoWeightsError
 from explorer.session.named_files import is_store
-from explorer.session.open_run import Request, open_read_only, open_session, store_of
+from explorer.session.offer import NotBegunError, Offer, as_asked
+from explorer.session.open_run import (
+    Request,
+    open_read_only,
+    open_session,
+    spool_of,
+    store_of,
+)
 from explorer.session.session import Session
 from explorer.session.steering import Steering
+from explorer.session.taking_up import PlanKeeper, take_up
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
+from explorer.views.plan import Prediction
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError
@@ -38,14 +51,26 @@ DATA_TITLES = {
 }
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
+GoOn = Callable[[Path, Path, Sequence[str]], int]  # from store, spool and options, a process
 
 
 class Lifecycle:
     """Opens what the app's state asks for; owns the session with its workers and its store."""
 
-    def __init__(self, at: Context, make_executor: MakeExecutor = workers) -> None:
+    def __init__(
+        self,
+        at: Context,
+        make_executor: MakeExecutor = workers,
+        go_on: GoOn = in_background.start,
+        *,
+        plans: bool = False,
+    ) -> None:
+        """`plans`: whether a person is shown what a new run takes before it begins."""
         self._at, self._state = at, at.state
-        self._make_executor = make_executor
+        self._make_executor, self._plans = make_executor, plans
+        self._go_on = go_on
+        self._keeper: PlanKeeper | None = None
+        self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
         self._doubtful: str | None = None  # what was answered about a doubtful root
@@ -64,7 +89,7 @@ class Lifecycle:
                 if model is None:
                     at.app.exit()
                     return
-                state.request = self._request_for(model)
+                state.request, self._from_start = self._request_for(model), True
                 at.screen.paint_title()
             try:
                 self._attach(await self._open(state.request))
@@ -73,6 +98,12 @@ class Lifecycle:
                     at.app.exit()
                     return
                 await self._ask_for_data("The data that it was trained on:", state.request)
+            except NotBegunError:
+                if not self._from_start:
+                    at.app.exit()
+                    return
+                state.request = None
+                at.screen.paint_title()
             except MENDABLE as error:
                 if not await self._opening_failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
@@ -98,7 +129,9 @@ class Lifecycle:
 
     async def _open(self, request: Request) -> Session:
         emit = self._state.live.on_event
-        opening = open_session(request, self._make_executor, emit, self._accept, self._allow)
+        plan = self._plan if self._plans else as_asked
+        answers = (self._accept, self._allow, plan)
+        opening = open_session(request, self._make_executor, emit, *answers)
         self._opening = asyncio.ensure_future(opening)
         try:
             return await self._opening
@@ -108,9 +141,26 @@ class Lifecycle:
                 path = store_of(request)
             if not path.exists():  # who makes it has not stored its first run yet
                 raise
+            if isinstance(error, StoreLockedError) and await self._is_handed_over(path):
+                return await self._open(request)
             session = open_read_only(path, self._state.live.on_event)
             self._at.notify(f"{error}. Shown for reading; what is stored there appears", "warning")
             return session
+
+    async def _is_handed_over(self, store: Path) -> bool:
+        """Whether a process that worked on the store in the background has let go of it for us."""
+        spool = spool_of(store)
+        if in_background.works_on(store, spool) is None:
+            return False
+        self._at.notify("it was worked on in the background; taking over")
+        seconds = in_background.HAND_OVER_SECONDS
+        if await in_background.ask(store, spool, in_background.HAND_OVER, seconds) is not False:
+            return True
+        self._at.notify(
+            f"what works on it in the background did not answer within {seconds:.0f} s; "
+            "pe-explore jobs stop ends it", "warning",
+        )  # fmt: skip
+        return False
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
@@ -164,6 +214,19 @@ class Lifecycle:
         self._doubtful = await self._at.ask(dialog)
         return self._doubtful == "grow"
 
+    async def _plan(self, offer: Offer) -> Settings:
+        """Shows what a new run takes, and asks with which settings it begins."""
+        from explorer.tui.screens.plan_screen import PlanScreen
+
+        def keep(prediction: Prediction | None) -> None:
+            self._state.predicted = prediction
+
+        dialog = PlanScreen(offer, self._state.live.on_event, keep)
+        settings: Settings | None = await self._at.ask(dialog)
+        if settings is None:
+            raise NotBegunError("nothing was begun, nor stored")
+        return settings
+
     async def _allow(self, question: str) -> bool:
         """Asks whether code is called that the store names; without, it can only be looked at."""
         from explorer.tui.screens.dialogs import ConfirmDialog
@@ -186,7 +249,8 @@ class Lifecycle:
             screen.refresh_bindings()  # the footer offers no key that would be refused
             screen.set_interval(POLL_SECONDS, self._poll)
         elif state.steering is not None:
-            state.steering.resume()
+            self._keeper = take_up(state.steering)
+            remove_file(in_background.background_log(session.artifacts.spool))  # it is here now
 
     def _poll(self) -> None:
         try:
@@ -230,7 +294,7 @@ class Lifecycle:
             if answer is None:
                 return
             if answer == "wait":
-                steering.alone.clear()
+                steering.decide_no_more()
                 self._at.notify("quits when the work is done")
                 await steering.idle()
             self._detaching = answer == "leave"
@@ -246,13 +310,36 @@ class Lifecycle:
         session = await self._opened()
         if session is None:
             return
+        go_on = self._detaching and self._keeper is not None
         try:
+            if self._keeper is not None and go_on:
+                self._keeper.let_go()
             if self._detaching:
                 self.told_at_the_end = _left_running(await session.executor.detach())
             if self._state.steering is not None:
                 await self._state.steering.stop()
+            if self._keeper is not None:
+                self._keeper.let_go()
         finally:
             await session.close()
+        if go_on:
+            self._hand_on(session)
+
+    def _hand_on(self, session: Session) -> None:
+        """Has what is left to be done go on in a process of its own, which takes up the jobs."""
+        request, store = self._state.request, session.store.path
+        options = []
+        if request is not None:
+            options = [f"--allow-factory={each}" for each in request.given_factories]
+        try:
+            pid = self._go_on(store, session.artifacts.spool, options)
+        except NotInBackgroundError as error:
+            self.told_at_the_end += f"; nothing more is begun before that: {error}"
+            return
+        self.told_at_the_end = (
+            f"the work goes on in the background (process {pid}); pe-explore jobs shows how far it "
+            f"is, and opening {store.name} takes it over"
+        )
 
     async def _opened(self) -> Session | None:
         """The session, also one that is being opened: that ends first, and leaves nothing."""

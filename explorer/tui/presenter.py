@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Scores
+from explorer.session.allowance import brief
 from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
@@ -35,11 +36,12 @@ class TitleView:
     policy: str = ""
     best: NodeView | None = None
     read_only: bool = False
-    alone: int = 0  # decisions that the policy still makes alone
+    alone: str = ""  # what is left to the policy
     paused: bool = False
     device: str = ""
     past: bool = False
     num_doubts: int = 0  # about the root, and so about every figure
+    awaiting: int = 0  # decisions that await a word
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
@@ -54,11 +56,12 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         policy=session.settings.search.policy,
         best=best,
         read_only=session.store.read_only,
-        alone=steering.alone.total if steering else 0,
+        alone=brief(steering.alone.grants) if steering else "",
         paused=steering.paused if steering else False,
         device=state.live.device,
         past=state.moment is not None,
         num_doubts=len(session.document.origin.doubts),
+        awaiting=len(state.awaiting()),
     )
 
 
@@ -152,6 +155,12 @@ def _idle(state: AppState) -> str:
     if state.moment is not None:
         return f"idle: {about_the_past(state.config)}"
     keys = {key.id: shown(key.keys) for key in state.config.key_table}
+    if awaiting := len(state.awaiting()):
+        await_ = "awaits" if awaiting == 1 else "await"
+        return (
+            f"idle: {counted(awaiting, 'decision')} {await_} you; {keys['decide.next']} goes to "
+            "the next one"
+        )
     return (
         f"idle: {keys['grow.on']} grows the selected node, {keys['decide.approve']} approves what "
         f"is suggested, {keys['grow.branch']} branches"
@@ -178,7 +187,8 @@ def card(state: AppState) -> CardView:
     if state.moment is None:
         live = live_card(state.live, state.steering, subject)
         return CardView(live, state.selected, READ_ONLY if state.steering.store.read_only else "")
-    past = past_card(state.shown, subject, _edits_below(state, subject))
+    session = state.open_session
+    past = past_card(state.shown, subject, session.store, session.document)
     return CardView(past, state.selected, about_the_past(state.config))
 
 

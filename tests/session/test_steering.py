@@ -17,6 +17,7 @@ from engine.contracts.requests import (
 )
 from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
+from explorer.session.budget import Budget
 from explorer.session.errors import NotNowError
 from explorer.session.events import CandidatesMeasured, JobAsked, WorkFailed
 from explorer.session.open_run import Request, open_session
@@ -180,7 +181,7 @@ def test_undoing_an_override_brings_back_what_was_kept_before(files, tmp_path):
 
 def test_it_decides_the_next_nodes_alone_and_then_waits_again(files, tmp_path):
     async def play(table):
-        table.steering.let_decide(2, table.node("R"))
+        table.steering.let_decide(Budget(decisions=2), table.node("R"))
         await table.steering.idle()
         decisions = table.store.decisions(table.session.run.id)
         assert [d.actor for d in decisions] == ["cka", "cka"]
@@ -194,11 +195,11 @@ def test_decisions_are_made_alone_in_the_branch_they_were_granted_for(files, tmp
     async def play(table):
         await measured(table)
         table.steering.keep_both(table.node("R"))
-        table.steering.let_decide(1, table.node("R.L"))
+        table.steering.let_decide(Budget(decisions=1), table.node("R.L"))
         await table.steering.idle()
         below = table.kept() - {"R.L", "R.F"}
         assert len(below) == 1 and below.pop().startswith("R.L.")
-        assert table.steering.alone.total == 0
+        assert not table.steering.alone.grants
         assert [node.name for node in table.steering.waiting()][:1] == ["R.F"]
 
     steer(files, tmp_path / "t.pex.db", play)
@@ -240,7 +241,7 @@ def test_deciding_alone_gives_the_tree_that_auto_grows(files, tmp_path):
     trees = []
 
     async def alone(table):
-        table.steering.let_decide(2, table.node("R"))
+        table.steering.let_decide(Budget(decisions=2), table.node("R"))
         await table.steering.idle()
         trees.append(node_views(table.store, table.session.run.id))
 

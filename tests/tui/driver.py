@@ -31,15 +31,22 @@ HOSTILE = "[/foo][@click=app.quit]x[/]\x1b[31m\x9b2J\u202e\n[b"
 class ScriptedApp(ExplorerApp):
     """The app with that executor; `told` are its toasts."""
 
-    def __init__(self, worker: ScriptedExecutor, request, config) -> None:
-        super().__init__(request, config, make_executor=self._scripted)
+    def __init__(self, worker: ScriptedExecutor, request, config, *, plans: bool = False) -> None:
+        super().__init__(
+            request, config, make_executor=self._scripted, go_on=self._go_on, plans=plans
+        )
         self.worker = worker
+        self.handed_on: list[Path] = []  # stores whose work went on in the background
         self.told: list[str] = []
         self.animation_level = "none"
 
     def _scripted(self, spool: Path) -> ScriptedExecutor:
         self.worker.spool = spool
         return self.worker
+
+    def _go_on(self, store: Path, spool: Path, options) -> int:
+        self.handed_on.append(store)
+        return 4321
 
     def notify(self, message, **options) -> None:
         self.told.append(message)
@@ -176,19 +183,19 @@ def checkpoint(folder: Path) -> Path:
 
 
 def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=None, environ=None,
-            script=lambda worker: None):  # fmt: skip
+            script=lambda worker: None, make_worker=ScriptedExecutor, plans=False):  # fmt: skip
     """Runs `play(seat)` at the app that opened `model` (a checkpoint where none is named; None:
-    nothing). `script(worker)` may prepare what the jobs do."""
+    nothing). `script(worker)` may prepare what the jobs do; `plans`: a new run's plan is shown."""
 
     async def run():
-        worker = ScriptedExecutor(figures)
+        worker = make_worker(figures)
         script(worker)
         request = None
         if model is not None:
             named = str(model or checkpoint(folder))
             settings = {"data": "cifar10", **(overrides or {})}
             request = Request(named, overrides={} if named.endswith(".db") else settings)
-        app = ScriptedApp(worker, request, load_config())
+        app = ScriptedApp(worker, request, load_config(), plans=plans)
         try:
             async with app.run_test(size=size, notifications=True) as pilot:
                 await play(Seat(pilot, app, worker))

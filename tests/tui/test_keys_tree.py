@@ -11,7 +11,7 @@ from explorer.tui.widgets.tree_canvas import TreeCanvas
 @covers("tree.parent", "tree.child", "tree.left", "tree.right", "tree.root", "tree.tip")
 def test_arrows_and_letters_walk_the_tree_and_the_card_goes_along(tmp_path):
     async def play(seat):
-        for up, down, left, right in (("up", "down", "left", "right"), "kjhl"):
+        for up, down, left, right in (("up", "down", "right", "left"), "kjlh"):
             await seat.press("home")
             await seat.at("R")
             await seat.sees("Δ from R ")

@@ -7,6 +7,7 @@ import json
 from driver import approved, covers, start
 from textual.widgets import TabbedContent
 
+from explorer.session.budget import Budget
 from explorer.tui.screens.help_screen import HelpScreen
 from explorer.tui.screens.input_dialogs import TextDialog
 from explorer.tui.widgets.node_table import NodeTable
@@ -87,7 +88,9 @@ def test_without_following_the_selection_stays(tmp_path):
     async def play(seat):
         await seat.press("f")
         await seat.told("stays where you are")
-        seat.app.context.run_or_notify(lambda: seat.state.steering.let_decide(1, seat.node("R")))
+        seat.app.context.run_or_notify(
+            lambda: seat.state.steering.let_decide(Budget(decisions=1), seat.node("R"))
+        )
         await seat.idle()
         assert seat.state.selected == "R" and seat.kept() == {"R.F"}
         await seat.press("f")

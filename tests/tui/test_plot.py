@@ -8,8 +8,8 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_app import PlainApp
 from rich.cells import cell_len
-from textual.app import App
 
 from explorer.tui.drawing.plot import (
     braille_lines,
@@ -100,7 +100,7 @@ def test_round_ticks():
 
 
 def test_the_curves_draw_and_follow_their_data():
-    class Plots(App):
+    class Plots(PlainApp):
         def compose(self):
             yield LiveCurves()
 

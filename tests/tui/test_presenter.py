@@ -62,8 +62,11 @@ def test_an_idle_session_offers_only_the_keys_that_would_not_be_refused(tmp_path
         assert presenter.jobs(state).idle == (
             "idle: open for reading only: nothing can be decided here"
         )
-        state.steering.store = _Writable()
+        state.steering.store = _Writable(state.steering.store)
         offered = "idle: g grows the selected node, a approves what is suggested, B branches"
+        assert presenter.jobs(state).idle == ("idle: 1 decision awaits you; i goes to the next one")
+        state.steering.waiting = list
+        state._awaiting = None
         assert presenter.jobs(state).idle == offered
         state.config = Config(keymap={"grow.on": "w"})
         assert presenter.jobs(state).idle == offered.replace("g grows", "w grows")
@@ -80,7 +83,7 @@ def test_the_steering_is_given_only_where_the_tree_can_be_changed_now(tmp_path):
     with opened(tmp_path) as state, pytest.raises(NotNowError, match="open for reading only"):
         steering_or_refuse(state)
     with opened(tmp_path) as state:
-        state.steering.store = _Writable()
+        state.steering.store = _Writable(state.steering.store)
         assert steering_or_refuse(state) is state.steering
         back(state, 0)
         with pytest.raises(NotNowError, match=r"looking at the past; } returns to now"):
@@ -88,7 +91,15 @@ def test_the_steering_is_given_only_where_the_tree_can_be_changed_now(tmp_path):
 
 
 class _Writable:
+    """A store as if it could be written to."""
+
     read_only = False
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
 
 
 # ------------------------------------------------------------ around the tree

@@ -50,6 +50,16 @@ def show_tab(at: Context, name: str) -> None:
         at.screen.query_one(ParetoPlot).focus()
 
 
+def show_settings(at: Context) -> None:
+    from explorer.tui.plan_sheet import run_sheet
+    from explorer.tui.screens.plan_screen import RunSheetScreen
+
+    if at.state.session is None:
+        at.notify("no tree is open yet")
+        return
+    at.app.push_screen(RunSheetScreen(run_sheet(at.state)))
+
+
 def follow(at: Context) -> None:
     at.state.follow = not at.state.follow
     at.notify("follows the decisions" if at.state.follow else "stays where you are")
@@ -105,6 +115,7 @@ ACTIONS: dict[str, Action] = {
     "view.tab3": partial(show_tab, name="node"),
     "view.tab4": partial(show_tab, name="blocks"),
     "view.tab5": partial(show_tab, name="log"),
+    "view.settings": show_settings,
     "view.follow": follow,
     "view.narrower": partial(widen_right, percent=4),
     "view.wider": partial(widen_right, percent=-4),
