@@ -150,7 +150,7 @@ KEYS: tuple[Key, ...] = (
     Key("plot.x", "X", "X axis", "Put another figure on the x axis", "Plot"),
     Key("plot.published", "r", "Published",
         "Show no published results, primary ones, or all", "Plot"),
-    Key("plot.full", "F", "Full screen", "Show the plot alone, or beside the tree again", "Plot"),
+    Key("plot.full", "Z", "Full screen", "Show the plot alone, or beside the tree again", "Plot"),
     Key("plot.save", "s", "Save",
         "Save the plot as a light SVG picture, as for a paper, in the current folder", "Plot"),
     Key("plot.leave", "escape", "Back", "Go back to the tree", "Plot"),

@@ -143,7 +143,7 @@ def test_the_legend_drops_words_before_it_is_cut():
     shown = view(fits=RESNET56, choice=Choice(published="all"), test_accuracy={"R": 93, "R.L": 92})
     (wide,), (narrow,) = (plain([words.legend(shown, 0, width)]) for width in (100, 50))
     assert wide == "● kept 2  ▲ primary 56  △ rerun 29  ▵ quoted 50  r published: all"
-    assert narrow == "● 2  ▲ 56  △ 29  ▵ 50  r published: all"
+    assert narrow == "● 2  ▲ 56  △ 29  ▵ 50  r all"
 
 
 @settings(max_examples=60, deadline=None)
@@ -175,3 +175,10 @@ def test_arrows_in_the_heading_point_to_the_better_side():
     assert head("macs") == "Y validation accuracy (%) ↑  against  X MACs removed (%) →"
     assert head("latency").endswith("X latency over the root's (×) ←")
     assert head("depth", 40) == "Y val acc % ↑  X depth"
+
+
+def test_heading_and_legend_share_a_line_where_lines_are_few():
+    shown = view(fits=RESNET56, choice=Choice(published="all"), test_accuracy={"R": 93, "R.L": 92})
+    (line,) = plain(words.head(shown, 0, 80, is_low=True))
+    assert line == "Y Δ test acc ↑  X MACs removed % →   ● 2  ▲ 56  △ 29  ▵ 50  r all"
+    assert len(words.head(shown, 0, 80, is_low=False)) == 2

@@ -21,7 +21,7 @@ def test_the_plot_beside_the_tree_and_alone(tmp_path):
         for width, height in ((80, 24), (120, 36), (200, 55)):
             await sized(seat, width, height)
             await take(f"pareto-all-{width}x{height}")
-        await seat.press("r", "r", "F")
+        await seat.press("r", "r", "Z")
         await seat.dialog(PlotScreen)
         await seat.press("end", "right", "right")
         for width, height in ((80, 24), (200, 55)):
@@ -36,7 +36,7 @@ def test_the_plot_in_other_themes(tmp_path, theme):
     (tmp_path / "config.toml").write_text(f'[ui]\ntheme = "{theme}"\n')
 
     async def play(seat, take):
-        await seat.press("2", "F")
+        await seat.press("2", "Z")
         await seat.dialog(PlotScreen)
         await take(f"pareto-{theme}")
 

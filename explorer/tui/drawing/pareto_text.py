@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 
-from explorer.tui.drawing.cells import Piece, short_name
+from explorer.tui.drawing.cells import Piece
 from explorer.tui.drawing.pareto import point_name
 from explorer.views.counting import counted
 from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KIND_WORDS
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 
 _LEGEND = ("best", "kept", "undecided", "rejected", "primary", "rerun", "quoted")
@@ -21,6 +22,16 @@ _FRONTIERS = (
     (OWN, "Frontier: yours"),
     *((kind, f"Frontier: {MARKS[kind]} {kind}") for kind in ("primary", "rerun", "quoted")),
 )
+
+
+def head(view: ParetoView, num_below: int, width: int, *, is_low: bool) -> list[list[Piece]]:
+    """Heading and legend: in one line where lines are few and it is wide enough."""
+    if not is_low:
+        return [heading(view, width), legend(view, num_below, width)]
+    brief, marks = heading(view, 0), legend(view, num_below, 0)
+    if sum(cell_len(text) for text, _ in (*brief, *marks)) + 3 <= width:
+        return [[*brief, ("   ", ""), *marks]]
+    return [heading(view, width)]
 
 
 def heading(view: ParetoView, width: int) -> list[Piece]:
@@ -43,7 +54,6 @@ def _axes(view: ParetoView) -> tuple[Axis, Axis]:
 def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
     """The kinds of points that are there, with how many there are; marks and numbers where there
     is no room for the words."""
-    published = "" if view.subject is None else f"published: {view.choice.published}"
     for is_brief in (False, True):
         pieces: list[Piece] = []
         for kind in _LEGEND:
@@ -51,8 +61,9 @@ def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
                 words = [] if is_brief and kind != "best" else [_WORDS.get(kind, kind)]
                 told = " ".join([*words, *([] if kind == "best" else [f"{count:,}"])])
                 pieces += [(f"{MARKS[kind]} ", kind), (f"{told}  ", "axes")]
-        if published:
-            pieces += [("r ", "key"), (published, "axes")]
+        if view.subject is not None:
+            told = view.choice.published if is_brief else f"published: {view.choice.published}"
+            pieces += [("r ", "key"), (told, "axes")]
         if num_below:
             told = (
                 f"  {num_below} lower" if is_brief else f"  {num_below} further down, drawn lowest"
@@ -71,7 +82,7 @@ def about(view: ParetoView, number: int) -> tuple[list[Piece], list[Piece]]:
     if point.result is not None:
         what = f"{point.result.year} · {safe(point.result.structures, 30)}"
     on = _frontiers_of(view, number)
-    name = safe(point.name, 60) if point.result else short_name(point.name, 40)
+    name = safe(point.name, 60) if point.result else fitted_name(point.name, 40)
     first: list[Piece] = [
         (f"{MARKS[point.kind]} ", point.kind), (name, "heading"),
         (" · ".join(["", what, *figures, *on]), ""),
@@ -114,7 +125,7 @@ def not_drawn(view: ParetoView, name: str) -> list[Piece]:
     """Why the selected node is nowhere on the plot."""
     axis = view.y if view.y.missing else view.x
     why = f"no {axis.words.partition(' (')[0]}"
-    return [(f"{short_name(name, 30)} is not drawn: {why}, or older than the newest", "axes")]
+    return [(f"{fitted_name(name, 30)} is not drawn: {why}, or older than the newest", "axes")]
 
 
 def frontier_table(view: ParetoView, width: int, height: int) -> list[list[Piece]]:

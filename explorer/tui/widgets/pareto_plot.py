@@ -23,7 +23,7 @@ from explorer.views.pareto.axes import X_AXES, Y_AXES, Axis
 from explorer.views.pareto.view import OWN, Choice, ParetoView, Point, with_published
 
 _WITH_TABLE, _TABLE_CELLS = (100, 18), 42  # the size from which on the frontier stands beside
-_LOW, _HIGH = 11, 16  # lines: below the first little is told, from the second on all
+_LOW, _MIDDLE, _HIGH = 10, 11, 16  # lines: below the first two little is told, from the last on all
 
 Line = Sequence[Piece]
 
@@ -78,7 +78,7 @@ class ParetoPlot(Widget, can_focus=True):
         Binding("Y", "axis('y')", "Y axis", id="plot.y", show=False),
         Binding("X", "axis('x')", "X axis", id="plot.x", show=False),
         Binding("r", "published", "Published", id="plot.published", show=False),
-        Binding("F", "full", "Full screen", id="plot.full", show=False),
+        Binding("Z", "full", "Full screen", id="plot.full", show=False),
         Binding("s", "save", "Save", id="plot.save", show=False),
         Binding("escape", "leave", "Back", id="plot.leave", show=False),
     ]
@@ -158,7 +158,6 @@ class ParetoPlot(Widget, can_focus=True):
         drawn = self._drawn
         if drawn is None or drawn.view is not self.view or drawn.size != size:
             width, height = size
-            head: list[Line] = [words.heading(self.view, width)]
             notes = self._wrapped_notes()
             rows = max(height - (2 if height >= _LOW else 1) - self._foot_lines(notes), 0)
             beside: Sequence[Line] = ()
@@ -167,8 +166,7 @@ class ParetoPlot(Widget, can_focus=True):
                 beside = words.frontier_table(self.view, _TABLE_CELLS, rows)
                 cells = width - _TABLE_CELLS - 2 if beside else width
             chart = drawing.draw(self.view, cells, rows)
-            if height >= _LOW:
-                head.append(words.legend(self.view, chart.num_below, width))
+            head = words.head(self.view, chart.num_below, width, is_low=height < _LOW)
             drawn = self._drawn = _Drawn(self.view, size, head, chart, beside, cells, notes)
         return drawn
 
@@ -183,7 +181,7 @@ class ParetoPlot(Widget, can_focus=True):
     def _foot_lines(self, notes: Sequence[str]) -> int:
         """A line or two about the point under the cursor, and the notes."""
         height = self.size.height
-        if height < _LOW:
+        if height < _MIDDLE:
             return 1
         return (1 if height < _HIGH else 2) + len(notes)
 
@@ -223,7 +221,7 @@ class ParetoPlot(Widget, can_focus=True):
             told = [words.not_drawn(self.view, self._selected), ()]
         drawn = self._build()
         notes: list[Line] = [[(note, "axes")] for note in drawn.notes]
-        if self.size.height < _LOW:
+        if self.size.height < _MIDDLE:
             return told[:1] or notes[:1]
         about = 1 if self.size.height < _HIGH else 2
         return [*[*told, (), ()][:about], *notes]
