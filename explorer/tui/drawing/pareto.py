@@ -8,12 +8,13 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
-from explorer.tui.drawing.cells import Piece, short_name
+from explorer.tui.drawing.cells import Piece
 from explorer.tui.drawing.plot import DOTS, Frame, walk
 from explorer.views.pareto.axes import Axis
 from explorer.views.pareto.frontier import steps
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KINDS
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.ticks import nice_ticks, number_text, widened
 
@@ -183,9 +184,9 @@ def _write_names(grid: _Grid, view: ParetoView, inner: Sequence[Cell]) -> None:
 
 
 def point_name(point: Point, width: int = _LONGEST_NAME) -> str:
-    """Deep nodes are cut on the left, where they look alike, methods on the right."""
+    """Deep nodes are written by runs, and methods cut on the right."""
     if point.node is not None:
-        return short_name(point.name, width)
+        return fitted_name(point.name, width)
     text = safe(point.label)
     return text if len(text) <= width else text[: width - 1].rstrip(" ,") + "…"
 
@@ -223,7 +224,7 @@ def _write_name(grid: _Grid, text: str, column: int, row: int) -> bool:
 
 def _with_ticks(grid: _Grid, frame: Frame) -> list[list[Piece]]:
     ticks = {}
-    for value in nice_ticks(frame.y_low, frame.y_high, max(grid.rows // 3, 2)):
+    for value in nice_ticks(frame.y_low, frame.y_high, max(grid.rows // 3, 4)):
         ticks[frame.dot(frame.x_low, value)[1] // 4] = number_text(value)
     lines = []
     for row in range(grid.rows):

@@ -39,7 +39,7 @@ class PlotScreen(Screen[None]):
         with Vertical(id="box") as box:
             box.border_title = "Pareto · what does removing cost?"
             box.border_subtitle = (
-                "arrows walk · enter selects · X Y axes · r published · s saves · F or Esc closes"
+                "arrows walk · enter selects · X Y axes · r published · s saves · Z or Esc closes"
             )
             yield ParetoPlot()
 

@@ -20,10 +20,10 @@ from explorer.tui.drawing import pareto as drawing
 from explorer.tui.drawing import pareto_text as words
 from explorer.tui.drawing.cells import Piece
 from explorer.views.pareto.axes import X_AXES, Y_AXES, Axis
-from explorer.views.pareto.view import OWN, Choice, ParetoView, with_published
+from explorer.views.pareto.view import OWN, Choice, ParetoView, Point, with_published
 
 _WITH_TABLE, _TABLE_CELLS = (100, 18), 42  # the size from which on the frontier stands beside
-_LOW, _HIGH = 11, 16  # lines: below the first little is told, from the second on all
+_LOW, _MIDDLE, _HIGH = 10, 11, 16  # lines: below the first two little is told, from the last on all
 
 Line = Sequence[Piece]
 
@@ -78,7 +78,7 @@ class ParetoPlot(Widget, can_focus=True):
         Binding("Y", "axis('y')", "Y axis", id="plot.y", show=False),
         Binding("X", "axis('x')", "X axis", id="plot.x", show=False),
         Binding("r", "published", "Published", id="plot.published", show=False),
-        Binding("F", "full", "Full screen", id="plot.full", show=False),
+        Binding("Z", "full", "Full screen", id="plot.full", show=False),
         Binding("s", "save", "Save", id="plot.save", show=False),
         Binding("escape", "leave", "Back", id="plot.leave", show=False),
     ]
@@ -108,6 +108,7 @@ class ParetoPlot(Widget, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.view = ParetoView(Choice())
         self._selected = ""
+        self._selected_number: int | None = None  # its point, where it is drawn
         self._cursor: int | None = None
         self._under_mouse: int | None = None
         self._drawn: _Drawn | None = None
@@ -119,17 +120,19 @@ class ParetoPlot(Widget, can_focus=True):
         """Shows a view. The cursor goes to a node that is newly selected, else it stays."""
         if view is self.view and selected == self._selected:
             return
-        if selected != self._selected or view is not self.view:
-            stays = None if selected != self._selected else self.point
-            self._cursor = None
-            for number, point in enumerate(view.points):
-                if point is stays or point == stays or (stays is None and point.node == selected):
-                    self._cursor = number
+        number = _number_of(view, selected)
+        if selected != self._selected:
+            self._cursor = number
+        elif view is not self.view and self.point is not None:
+            stays = self.point
+            found = (at for at, point in enumerate(view.points) if point == stays)
+            self._cursor = next(found, number)
         self.view, self._selected, self._under_mouse = view, selected, None
+        self._selected_number = number
         self.refresh()
 
     @property
-    def point(self) -> object:
+    def point(self) -> Point | None:
         """The point under the cursor."""
         if self._cursor is None or self._cursor >= len(self.view.points):
             return None
@@ -155,7 +158,6 @@ class ParetoPlot(Widget, can_focus=True):
         drawn = self._drawn
         if drawn is None or drawn.view is not self.view or drawn.size != size:
             width, height = size
-            head: list[Line] = [words.heading(self.view, width)]
             notes = self._wrapped_notes()
             rows = max(height - (2 if height >= _LOW else 1) - self._foot_lines(notes), 0)
             beside: Sequence[Line] = ()
@@ -164,8 +166,7 @@ class ParetoPlot(Widget, can_focus=True):
                 beside = words.frontier_table(self.view, _TABLE_CELLS, rows)
                 cells = width - _TABLE_CELLS - 2 if beside else width
             chart = drawing.draw(self.view, cells, rows)
-            if height >= _LOW:
-                head.append(words.legend(self.view, chart.num_below, width))
+            head = words.head(self.view, chart.num_below, width, is_low=height < _LOW)
             drawn = self._drawn = _Drawn(self.view, size, head, chart, beside, cells, notes)
         return drawn
 
@@ -180,7 +181,7 @@ class ParetoPlot(Widget, can_focus=True):
     def _foot_lines(self, notes: Sequence[str]) -> int:
         """A line or two about the point under the cursor, and the notes."""
         height = self.size.height
-        if height < _LOW:
+        if height < _MIDDLE:
             return 1
         return (1 if height < _HIGH else 2) + len(notes)
 
@@ -197,12 +198,11 @@ class ParetoPlot(Widget, can_focus=True):
     def _marked(self, chart: drawing.Chart, row: int) -> dict[int, Style]:
         """The styles of single cells: the selected node's, and over it the cursor's."""
         marks: dict[int, Style] = {}
-        for number, point in enumerate(self.view.points[: len(chart.places)]):
-            if point.name == self._selected and point.node and chart.places[number][1] == row:
-                marks[chart.places[number][0]] = self._style("selected")
-        at = self._pointed
-        if at is not None and at < len(chart.places) and chart.places[at][1] == row:
-            marks[chart.places[at][0]] = self._style("cursor")
+        for number, tone in ((self._selected_number, "selected"), (self._pointed, "cursor")):
+            if number is not None and number < len(chart.places):
+                column, at = chart.places[number]
+                if at == row:
+                    marks[column] = self._style(tone)
         return marks
 
     @property
@@ -221,7 +221,7 @@ class ParetoPlot(Widget, can_focus=True):
             told = [words.not_drawn(self.view, self._selected), ()]
         drawn = self._build()
         notes: list[Line] = [[(note, "axes")] for note in drawn.notes]
-        if self.size.height < _LOW:
+        if self.size.height < _MIDDLE:
             return told[:1] or notes[:1]
         about = 1 if self.size.height < _HIGH else 2
         return [*[*told, (), ()][:about], *notes]
@@ -329,6 +329,10 @@ class ParetoPlot(Widget, can_focus=True):
 
     def action_leave(self) -> None:
         self.post_message(self.Wanted("leave"))
+
+
+def _number_of(view: ParetoView, node: str) -> int | None:
+    return next((at for at, point in enumerate(view.points) if point.node == node), None)
 
 
 def _next(axis: Axis, axes: Sequence[Axis]) -> Axis:

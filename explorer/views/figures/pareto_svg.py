@@ -14,6 +14,7 @@ from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.frontier import steps
 from explorer.views.pareto.view import OWN, ParetoView, Point
 from explorer.views.published.result import KINDS
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.ticks import nice_ticks, number_text, widened
 
@@ -236,7 +237,7 @@ def _names(view: ParetoView, frame: _Frame, places: Sequence[tuple[float, float]
 def _short(point: Point) -> str:
     label = point.label
     if point.node is not None:
-        return label if len(label) <= 24 else f"…{label[-23:]}"
+        return fitted_name(label, 24)
     return label if len(label) <= 28 else f"{label[:27].rstrip(' ,')}…"
 
 
