@@ -25,6 +25,7 @@ from explorer.tui import presenter, recents, tabs
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
 from explorer.tui.timers import never_left_out
+from explorer.tui.widgets.banner import Banner
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane
 from explorer.tui.widgets.log_pane import LogPane
@@ -95,6 +96,7 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
+        yield Banner(id="banner")
         with Horizontal(id="main"):
             with Vertical(id="left"):
                 with ContentSwitcher(id="views", initial="tree"):
@@ -299,6 +301,7 @@ class MainScreen(Screen[None]):
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
+        self.query_one(Banner).show(presenter.banner(self.state))
         self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
         best = self._best_node()
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)

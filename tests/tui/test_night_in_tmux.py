@@ -1,4 +1,4 @@
-"""Leaving for the night in a real terminal, on the bundled sample, and coming back in the morning."""
+"""Leaving for the night in a real terminal, on the bundled sample, and back in the morning."""
 
 from __future__ import annotations
 
