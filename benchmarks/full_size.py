@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from explorer.views.kept_path import kept_path
-from explorer.views.published_results import published_for
+from explorer.views.published.fitting import fitting
 from explorer.views.stored_nodes import node_views
 from store import TreeStore
 
@@ -46,7 +46,7 @@ def table(path: Path) -> None:
         run = store.latest_run()
         assert run is not None
         nodes = kept_path(node_views(store, run.id))
-        published = published_for(run.architecture)
+        published = fitting(run.architecture, "cifar10").results
     root = nodes[0]
     print("node | MACs −% | params −% | CKA | val % | test % | Δ test | seconds")
     for node in nodes:
@@ -58,7 +58,8 @@ def table(path: Path) -> None:
             f"{_written(node.test_accuracy)} | {change} | {_written(node.seconds)}"
         )
     for row in published:
-        print(f"paper, {row.method}: MACs −{row.macs_reduction} %, Δ {row.delta_accuracy:+.2f}")
+        if row.kind == "primary" and row.change is not None:
+            print(f"{row.method}, {row.year}: MACs −{row.macs_reduction} %, Δ {row.change:+.2f}")
 
 
 def _written(value: float | None, less: float | None = 0.0) -> str:

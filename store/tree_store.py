@@ -146,6 +146,10 @@ class TreeStore(OpenFile):
         """A metric by the names of the newest nodes that have it; at most `most` values."""
         return node_summaries.measured(self._connection, run_id, metric, most)
 
+    def epochs_trained(self, run_id: int) -> dict[str, int]:
+        """How many epochs each node was trained for itself, by the names of those that were."""
+        return node_summaries.epochs_trained(self._connection, run_id)
+
     def tip(self, run_id: int) -> int:
         """The id of the last node of the kept path."""
         return node_summaries.tip(self._connection, run_id)
@@ -236,6 +240,10 @@ class TreeStore(OpenFile):
     def snapshot_hash(self, node_id: int, phase: Phase) -> str:
         """The address of a node's snapshot. Raises UnknownNodeError, UnknownResultError."""
         return node_results.snapshot_hash(self._connection, node_id, phase)
+
+    def seconds_by_phase(self, run_id: int) -> dict[Phase, list[float]]:
+        """What the results of a run took, by phase, in the order of its nodes."""
+        return node_results.seconds_by_phase(self._connection, run_id)
 
     def has_result_of(self, snapshot_hash: str) -> bool:
         """Whether some node's result has this snapshot."""

@@ -29,6 +29,7 @@ from engine.contracts.networks import (
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 
 Metrics = Mapping[str, float]  # by the keys of engine.contracts.metrics
@@ -201,6 +202,7 @@ Job = (
     | DescribeData
     | NameWeights
     | DescribeStructure
+    | MeasureSpeed
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -348,6 +350,7 @@ Result = (
     | DataDescribed
     | WeightsNamed
     | StructureDescribed
+    | SpeedMeasured
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
-from engine.contracts.loaders import AUTO, LOADERS
+from engine.contracts.loaders import AUTO, FROM_DATA, LOADERS, VALIDATION_FROM
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -88,11 +88,19 @@ class DataSettings(Checked):
         Option("transforms", "A package.module:function of yours that prepares streamed images",
                unset="crops and flips"),
     )  # fmt: skip
+    validation_from: str = setting(
+        FROM_DATA,
+        Option("validation_from", "The images that decide: the data's own, or half of the test "
+               "images where the network has seen all others", choices=VALIDATION_FROM),
+    )  # fmt: skip
 
     @property
     def reading(self) -> Reading:
         """How the images are read, where nobody has looked at them yet."""
-        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
+        return Reading(
+            self.train_limit, self.image_size, self.resize, self.loader,
+            validation_from=self.validation_from,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -298,26 +306,3 @@ def read_settings(document: Mapping[str, object]) -> Settings:
         if each.option.name in document:
             nested.setdefault(each.section, {})[each.attribute] = document[each.option.name]
     return decode(Settings, {**nested.pop("", {}), **nested}, "settings")
-
-
-PAPER: Mapping[str, SettingValue] = {
-    "recovery_epochs": 10,
-    "tune_epochs": 200,
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "similarity_split": "test",
-}
-SAMPLE: Mapping[str, SettingValue] = {
-    "criterion_samples": 20,
-    "recovery_epochs": 1,
-    "tune_epochs": 2,
-    "train_limit": 3_000,
-}
-
-
-def preset(protocol: str, data: str) -> Mapping[str, SettingValue]:
-    """The defaults that a protocol or the bundled sample puts in place of the usual ones."""
-    check_name("protocol", protocol, PROTOCOLS)
-    if protocol == "paper":
-        return PAPER
-    return SAMPLE if data == "sample" else {}

@@ -35,6 +35,7 @@ from engine.contracts.jobs import (
 )
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.references import is_task
+from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
@@ -50,7 +51,7 @@ from engine.runtime.progress import Monitor
 from engine.tasks import Split, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan, plan_of
-from engine.worker import describing, roots, training
+from engine.worker import describing, roots, speed, training
 from engine.worker.fetching import fetch
 from engine.worker.workbench import Workbench
 
@@ -224,6 +225,13 @@ def describe_structure(
     """What can be removed from a network, looked at on the CPU."""
     _set_up(None, "cpu")
     return describing.describe(job, bench, places, monitor)
+
+
+def measure_speed(
+    job: MeasureSpeed, bench: Workbench, places: Places, monitor: Monitor
+) -> SpeedMeasured:
+    """How quickly a network's work goes here."""
+    return speed.measure(job, _set_up(job.execution), bench, places, monitor)
 
 
 # ------------------------------------------------------------ what they share

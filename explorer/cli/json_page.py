@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
+    FigureDrawn,
     Machine,
     MomentLine,
     MomentShown,
@@ -19,6 +20,9 @@ from explorer.cli.json_types import (
     NetworkTrained,
     NodeExported,
     NodesCompared,
+    PublishedFile,
+    PublishedFiles,
+    PublishedListed,
     RunsCompared,
     StoreFreed,
     StorePacked,
@@ -28,6 +32,7 @@ from explorer.cli.json_types import (
     TreeSummary,
 )
 from explorer.views.node_view import NodeDetails, NodeView
+from explorer.views.plan_view import Plan
 from explorer.views.shape_fields import ShapeField, fields_of
 
 # What each command prints, by its name and the arguments on which it depends.
@@ -53,7 +58,13 @@ COMMANDS: dict[str, type] = {
     "export": NodeExported,
     "train": NetworkTrained,
     "structure": NetworkTold,
+    "plan": Plan,
     "doctor": Machine,
+    "figure": FigureDrawn,
+    "published": PublishedListed,
+    "published add": PublishedFile,
+    "published remove": PublishedFile,
+    "published files": PublishedFiles,
     "jobs": BackgroundListed,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",

@@ -19,6 +19,7 @@ from engine.contracts.json_values import JsonObject, JsonValue
 from explorer.views.doubts import DoubtView
 from explorer.views.node_diff import Decided
 from explorer.views.node_view import NodeView
+from explorer.views.published.result import PublishedResult
 from explorer.views.run_diff import Difference
 from explorer.views.shape_fields import absent, told, without_absent
 
@@ -70,6 +71,7 @@ class TreeLog:
     run: str = told("the run's name")
     nodes: tuple[NodeView, ...] = told("its nodes, or the newest ones with `--limit`")
     doubts: tuple[DoubtView, ...] = told(_DOUBTS)
+    settings: JsonObject = told("the run's settings, in the sections of settings.md")
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,44 @@ class StoresMerged:
 
     store: str = told("the store that takes")
     runs: tuple[RunMerged, ...] = told("the runs of the store that gives")
+
+
+# ------------------------------------------------------------ figures and published results
+
+
+@dataclass(frozen=True)
+class FigureDrawn:
+    """A picture of a run that was written."""
+
+    figure: str = told("`pareto` or `tree`")
+    path: str = told("the picture")
+    nodes: int = told("how many nodes the run has")
+    notes: tuple[str, ...] = told("what has to be known of the comparison")
+
+
+@dataclass(frozen=True)
+class PublishedListed:
+    """The published results that were asked for."""
+
+    results: tuple[PublishedResult, ...] = told("the results, in the order of their files")
+    wrong: tuple[str, ...] = told("files of your own that were left out, and why")
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of your own that was added or removed."""
+
+    name: str = told("its name, for `published remove`")
+    path: str = told("where it lies")
+    num_results: int = told("how many results it holds")
+    wrong: str | None = told("why it is left out")
+
+
+@dataclass(frozen=True)
+class PublishedFiles:
+    """Your own files of published results."""
+
+    files: tuple[PublishedFile, ...] = told("the files, by name")
 
 
 # ------------------------------------------------------------ networks and machines

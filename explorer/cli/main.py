@@ -9,8 +9,10 @@ import typer
 
 from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
+from explorer.cli import figures as cli_figures
 from explorer.cli import jobs as cli_jobs
 from explorer.cli import output
+from explorer.cli import plan as cli_plan
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
@@ -26,6 +28,7 @@ from explorer.cli.options import (
     NewRun,
     NodeName,
     Output,
+    Preset,
     Protocol,
     RandomWeights,
     StopAtCloseCalls,
@@ -78,6 +81,7 @@ def root(
 def auto(
     model: Model,
     settings: Given,
+    preset: Preset = None,
     protocol: Protocol = "default",
     arch: Arch = None,
     weights: Weights = None,
@@ -106,7 +110,8 @@ def auto(
 
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(model, *given, weights, random_weights, allow_factory or (), output, task)
+    of_network = (weights, random_weights, allow_factory or (), output, task)
+    request = Request(model, *given, *of_network, preset)
     budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
     (auto_background if background else run)(request, as_json=json, yes=yes, budget=budget)
 
@@ -266,6 +271,7 @@ def open_(
             help="A checkpoint, a store (.db), 'sample', or a network's name", show_default=False
         ),
     ] = None,
+    preset: Preset = None,
     protocol: Protocol = "default",
     arch: Arch = None,
     weights: Weights = None,
@@ -278,6 +284,10 @@ def open_(
     device: Device = "auto",
     loader_workers: LoaderWorkers = None,
     new_run: NewRun = False,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Begin a new tree without showing first what it takes"),
+    ] = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
@@ -285,16 +295,17 @@ def open_(
 
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    request = Request(
-        model or "", *given, weights, random_weights, allow_factory or (), output, task
-    )
-    raise typer.Exit(explore(request if model else None))
+    of_network = (weights, random_weights, allow_factory or (), output, task)
+    request = Request(model or "", *given, *of_network, preset)
+    raise typer.Exit(explore(request if model else None, yes=yes))
 
 
 cli_steer.add_commands(app)
 cli_store.add_commands(app)
 cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
+cli_plan.add_commands(app)
+cli_figures.add_commands(app)
 
 
 def main() -> None:

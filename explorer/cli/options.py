@@ -27,8 +27,16 @@ StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)"
 NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
 
 
-Protocol = Annotated[
-    str, typer.Option(help="default, or paper (10 + 190 epochs, CKA on test images)")
+Protocol = Annotated[str, typer.Option(help="default, or paper: the same as --preset paper")]
+
+
+Preset = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="NAME",
+        help="Settings that go together: quick, serious or paper (docs/settings.md)  [default: "
+        "none; of the sample its own]",
+    ),
 ]
 
 

@@ -9,16 +9,18 @@ import typing
 from collections.abc import Mapping
 
 from engine.contracts.options import SettingField, SettingValue
-from engine.contracts.settings import PAPER, SAMPLE, Settings, all_settings
+from engine.contracts.presets import PRESETS, SAMPLE, Preset
+from engine.contracts.settings import Settings, all_settings
 
 _TOP = """# Settings
 
-What a tree is grown with. `auto` and `open` have an option for each of them, `branch --fork` for
-all but those of its data (what is not given there is as in the run that is forked). `[defaults]` of
-the configuration ([keys.md](keys.md)) takes the same names without the dashes in front, for trees
-that are begun from the start screen. What is not given is as in the column *paper* with
-`--protocol paper`, else as in the column *sample* where MODEL or `--data` is `sample`, else the
-default.
+What a tree is grown with. `auto`, `open` and `plan` have an option for each of them, `branch
+--fork` for all but those of its data (what is not given there is as in the run that is forked).
+`[defaults]` of the configuration ([keys.md](keys.md)) takes the same names without the dashes in
+front, for trees that are begun from the start screen. What is not given is as in the column of the
+`--preset`, where one is named; else as in the column *sample* where MODEL or `--data` is `sample`,
+else the default. `pe-explore plan MODEL` tells what each of them would be, and what the tree takes
+on this machine; in the explorer `P` shows those of the run.
 
 A run keeps its settings: the same command resumes it, and with another value a new run begins in
 the same store where `--new-run` says so. Only {stopping} may change on a resume:
@@ -28,10 +30,18 @@ they say when to stop, not what a node is. `--data` may name another place with 
 ([json.md](json.md)).
 
 This page is made from the fields (`python -m explorer.cli.settings_page`).
+
+## Presets
+
+`--preset NAME` chooses settings that go together; an option that is given beside it counts more.
+They are recorded as ordinary settings. For networks other than CIFAR ResNets the criterion is the
+network's own all the same, and no more images are scored with than suit it (`--criterion`,
+`--criterion-samples` below). `--protocol paper` is another spelling of `--preset paper`.
 """
+_NAMES = (*PRESETS, "sample")
 _HEAD = (
-    "| option | default | paper | sample | may be | what it says | in `--json` |",
-    "| --- | --- | --- | --- | --- | --- | --- |",
+    f"| option | default | {' | '.join(_NAMES)} | may be | what it says | in `--json` |",
+    "| --- " * (5 + len(_NAMES)) + "|",
 )
 _LARGEST: dict[float, str] = {10**9: "10⁹", 2**63 - 1: "2⁶³ − 1"}  # what nobody could count
 
@@ -39,7 +49,9 @@ _LARGEST: dict[float, str] = {10**9: "10⁹", 2**63 - 1: "2⁶³ − 1"}  # what
 def page() -> str:
     """The whole page."""
     *some, last = (f"`{each.option.flag}`" for each in all_settings() if each.option.stops)
-    lines = [_TOP.format(stopping=f"{', '.join(some)} and {last}"), *_HEAD]
+    lines = [_TOP.format(stopping=f"{', '.join(some)} and {last}")]
+    lines += ["| preset | is for | why so |", "| --- | --- | --- |"]
+    lines += [*map(_preset_row, PRESETS.values()), "", "## all of a run", "", *_HEAD]
     lines += [_row(each) for each in all_settings() if not each.section]
     hints = typing.get_type_hints(Settings)
     for section in dict.fromkeys(each.section for each in all_settings() if each.section):
@@ -52,12 +64,18 @@ def _about(kind: type) -> str:
     return " ".join((kind.__doc__ or "").split())
 
 
+def _preset_row(preset: Preset) -> str:
+    return f"| `{preset.name}` | {preset.meaning} | {preset.why} |"
+
+
 def _row(each: SettingField) -> str:
     option = each.option
     flags = f"`{option.flag}`" + (f" `-{option.short}`" if option.short else "")
     default = option.unset or _value(each.default) or "–"
-    cells = (flags, default, _preset(PAPER, option.name), _preset(SAMPLE, option.name),
-             _may_be(each), option.help.replace("<", r"\<"), f"`{each.attribute}`")  # fmt: skip
+    columns = (*(preset.values for preset in PRESETS.values()), SAMPLE)
+    in_presets = (_preset(values, option.name) for values in columns)
+    about = option.help.replace("<", r"\<")
+    cells = (flags, default, *in_presets, _may_be(each), about, f"`{each.attribute}`")
     return f"| {' | '.join(cells)} |"
 
 

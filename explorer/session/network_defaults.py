@@ -17,7 +17,8 @@ def with_network_defaults(
     structure: NetworkStructure | None,
     num_classes: int,
 ) -> Settings:
-    """The settings, with the criterion that suits a network in place of what nobody has `given`.
+    """The settings, with the criterion that suits a network in place of what nobody has `given`;
+    a preset, or the sample's settings, may ask for fewer images than suit it.
 
     A CIFAR ResNet has a fast exact KL, so nothing changes for it. Of networks with attention
     `kl-fisher` is nearly as good and by far the quickest, of others `kl-fast` is better
@@ -30,6 +31,6 @@ def with_network_defaults(
         has_heads = any(group.kind == "head" for group in structure.groups)
         values["criterion"] = "kl-fisher" if has_heads else "kl-fast"
     if "criterion_samples" not in given:
-        usual = Settings().scoring.criterion_samples
-        values["criterion_samples"] = min(usual, max(1, IMAGES // max(1, num_classes)))
+        most = max(1, IMAGES // max(1, num_classes))
+        values["criterion_samples"] = min(settings.scoring.criterion_samples, most)
     return with_values(settings, values)

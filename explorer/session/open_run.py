@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
-from engine.contracts.codec import encode_object
+from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
-from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
+from engine.contracts.presets import preset_of, values_of_preset
 from engine.contracts.references import (
-    Factory,
-    factory_here,
     is_persons,
     is_reference,
-    is_task,
     name_of,
 )
-from engine.contracts.settings import (
-    Settings,
-    preset,
-    with_values,
-)
+from engine.contracts.settings import Settings, all_settings, with_values
 from engine.contracts.working_folder import take_folder
 from explorer.executors.base import Executor
 from explorer.executors.spool_cleanup import clear_spool
@@ -35,10 +28,7 @@ from explorer.session.accepting import Accept, check_accepted, whatever_it_is
 from explorer.session.artifacts import Artifacts, made_in
 from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
 from explorer.session.documents import (
-    Origin,
     RunDocument,
-    architecture_document,
-    settings_document,
 )
 from explorer.session.events import Emit, RunBegun, RunResumed
 from explorer.session.factories import Allow, Factories, nobody
@@ -60,10 +50,10 @@ from explorer.session.named_files import (
     is_store,
     may_write_beside,
 )
-from explorer.session.network_defaults import with_network_defaults
-from explorer.session.root_job import run_for_root
+from explorer.session.new_run import NewRun, look_at
+from explorer.session.offer import Offer, Plan, as_asked
 from explorer.session.session import Session
-from store import Run, StoreClaim, TreeStore
+from store import StoreClaim, TreeStore
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,8 @@ class Request:
     """What the user asked to open. `overrides` holds only the settings that were given; a
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
     model that is a network by reference, and `allow_factory` the functions that may be called;
-    `task` is the one that makes the data's task."""
+    `task` is the one that makes the data's task; `protocol` and `preset` say what holds where a
+    setting was not given."""
 
     model: str
     store: Path | None = None
@@ -86,6 +77,7 @@ class Request:
     allow_factory: Sequence[str] = ()
     output: str | None = None
     task: str | None = None
+    preset: str | None = None
 
     @property
     def data(self) -> str | None:
@@ -119,6 +111,7 @@ class Request:
             "--random-weights": self.random_weights,
             "--output": self.output is not None,
             "--protocol": self.protocol != Request.protocol,
+            "--preset": self.preset is not None,
         }
         return [option for option, is_given in given.items() if is_given]
 
@@ -147,8 +140,19 @@ def elsewhere(path: Path | None, request: Request) -> str | None:
 
 
 def _values_of(request: Request) -> dict[str, SettingValue]:
-    """The settings that somebody has chosen for a new run: presets first, then what was given."""
-    return {**preset(request.protocol, _data_of(request)), **request.overrides}
+    """The settings that somebody has chosen for a new run: presets first, then what was given.
+
+    Raises UsageError.
+    """
+    named = preset_of(request.protocol, request.preset)
+    if named != (request.preset or named):
+        raise UsageError(
+            f"--protocol {request.protocol} and --preset {request.preset} say different things; "
+            "give one of them"
+        )
+    is_task = request.task is not None
+    of_preset = values_of_preset(named, _data_of(request), is_task=is_task)
+    return {**of_preset, **request.overrides}
 
 
 def _data_of(request: Request) -> str:
@@ -170,25 +174,27 @@ async def open_session(
     emit: Emit,
     accept: Accept = whatever_it_is,
     allow: Allow = nobody,
+    plan: Plan = as_asked,
 ) -> Session:
     """A session on the run that the request means: resumed where it is known, else a new one.
 
     The right to write the store is taken before anything is made beside it: who comes second is
     refused, and has touched nothing. `Session.close` gives it back. `accept` is asked before
     anything is stored of a new root that hours should not be spent on unasked, `allow` before a
-    person's factory is called that a store names.
-    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError.
+    person's factory is called that a store names, `plan` with which settings a new run begins.
+    Raises UsageError, StoreError, WorkingFolderError, JobFailedError, DoubtfulRootError,
+    NotBegunError.
     """
     source = source_of(request)
     request.check_data()
     if source.path is not None and is_store(source.path):
         path = source.path
         check_resumable(path, request.overrides, request.of_new_runs(path))
-        opening = _Opening(request, StoreClaim(path), emit, accept, allow)
+        opening = _Opening(request, StoreClaim(path), emit, accept, allow, plan)
         return await opening.with_executor(make_executor, opening.resume)
     settings = settings_of(request)
     check_new_store(store_of(request), source.num_bytes)
-    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow)
+    opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow, plan)
     return await opening.with_executor(
         make_executor, lambda executor: opening.resume_or_begin(source, settings, executor)
     )
@@ -198,13 +204,20 @@ class _Opening:
     """A session that is being opened, by who has the right to write its store."""
 
     def __init__(
-        self, request: Request, claim: StoreClaim, emit: Emit, accept: Accept, allow: Allow
+        self,
+        request: Request,
+        claim: StoreClaim,
+        emit: Emit,
+        accept: Accept,
+        allow: Allow,
+        plan: Plan,
     ) -> None:
         self.request = request
         self.claim = claim
         self.emit = emit
         self.accept = accept
         self.allow = allow
+        self.plan = plan
         self.factories = Factories(request.given_factories)
         self.spool = spool_of(claim.path)
         self.store: TreeStore | None = None
@@ -258,38 +271,74 @@ class _Opening:
         store = self.store = self.claim.open() if self.claim.exists else None
         request, choice = self.request, Choice()
         if store:
-            describe = describer(executor, self.emit, self.factories)
-            choice = await choose_run(
-                store, settings, checkpoint, self.places, describe, self._note,
-                given=_values_of(request), may_begin=request.new_run,
-            )  # fmt: skip
-        if store and choice.known:
-            return await self._resumed(store, choice.known, settings, executor)
-        root = await _open_root(source, checkpoint, request, settings, executor, self.emit)
-        await check_accepted(root.doubts, self.accept)
-        settings = with_network_defaults(
-            settings, _values_of(request), root.structure, len(root.data.classes)
-        )
-        weights = made_in(self.spool, root.snapshot)
-        factory = _factory_of(root)
-        task = self.factories.task_at(settings.data.source)
-        for named in (factory, task, root.data.transforms):
+            choice = await self._choose(store, settings, checkpoint, executor, request.overrides)
+            if choice.known:
+                return await self._resumed(store, choice.known, settings, executor)
+        new, as_planned = await self._looked_at(source, checkpoint, settings, executor)
+        if as_planned and store:
+            everything = [each.option.name for each in all_settings()]
+            choice = await self._choose(
+                store, new.settings, checkpoint, executor, everything, may_begin=True
+            )
+            if choice.known:
+                return await self._resumed(store, choice.known, new.settings, executor)
+        weights = made_in(self.spool, new.root.snapshot)
+        self.factories.task_at(new.place)  # raises where nobody has named it
+        for named in (new.factory, new.task, new.root.data.transforms):
             if named is not None:
                 self.factories.allow(named)  # who begins the run has named it
-
-        def begin(new: TreeStore) -> Run:
-            return _new_run(new, weights, checkpoint, request, settings, root, factory, task)
-
         if store:
-            document = RunDocument.of(begin(store))
+            document = RunDocument.of(new.create(store, weights))
         else:
             # Only now, and with its first run: a checkpoint that cannot be opened leaves no store
             # behind, nor does a crash leave one without a run.
-            store = self.store = self.claim.create(begin)
+            store = self.store = self.claim.create(lambda made: new.create(made, weights))
             document = newest_run(store)
         self.places.found[document.data.digest] = document.settings.data.source
         self.emit(RunBegun(document.run.name, choice.why))
         return self._session(store, document, executor)
+
+    async def _choose(
+        self,
+        store: TreeStore,
+        settings: Settings,
+        checkpoint: FileRef,
+        executor: Executor,
+        given: Collection[str],
+        *,
+        may_begin: bool = False,
+    ) -> Choice:
+        """The run that these settings mean."""
+        describe = describer(executor, self.emit, self.factories)
+        return await choose_run(
+            store, settings, checkpoint, self.places, describe, self._note,
+            given=given, may_begin=may_begin or self.request.new_run,
+        )  # fmt: skip
+
+    async def _looked_at(
+        self, source: ModelSource, checkpoint: FileRef, settings: Settings, executor: Executor
+    ) -> tuple[NewRun, bool]:
+        """The run that is to begin; whether it is with other settings than were asked for."""
+        request, started = self.request, time.monotonic()
+        given: Collection[str] = request.overrides
+        new = await look_at(source, checkpoint, request, settings, given, executor, self.emit)
+        await check_accepted(new.root.doubts, self.accept)
+        offer = Offer(
+            request.model,
+            new,
+            preset_of(request.protocol, request.preset),
+            request.overrides,
+            lambda name: settings_of(replace(request, protocol="default", preset=name)),
+            executor,
+            time.monotonic() - started,
+        )
+        chosen = await self.plan(offer)
+        if chosen.data == new.settings.data:
+            return replace(new, settings=chosen), chosen != new.settings
+        given = [each.option.name for each in all_settings()]  # other images: looked at again
+        new = await look_at(source, checkpoint, request, chosen, given, executor, self.emit)
+        await check_accepted(new.root.doubts, self.accept)
+        return new, True
 
     async def _resumed(
         self, store: TreeStore, known: RunDocument, wanted: Settings, executor: Executor
@@ -330,66 +379,3 @@ def _tell_resuming(
     device = document.environment.device
     if request.device not in ("auto", device):
         emit(Noted(f"the run keeps its device, {device}: bits depend on it"))
-
-
-async def _open_root(
-    source: ModelSource,
-    checkpoint: FileRef,
-    request: Request,
-    settings: Settings,
-    executor: Executor,
-    emit: Emit,
-) -> Opened:
-    named = settings.data.transforms
-    transforms = None if named is None else factory_here(named)
-    job = OpenRoot(
-        checkpoint=checkpoint,
-        arch=source.arch,
-        trust_pickle=request.trust_pickle,
-        device=request.device,
-        reading=replace(settings.data.reading, transforms=transforms),
-        untrained=source.untrained,
-        output=request.output,
-    )
-    path = "" if source.path is None else str(source.path)
-    source_of_data = settings.data.source
-    task = factory_here(source_of_data) if is_task(source_of_data) else None  # it has been named
-    places = Places(data=source_of_data, checkpoint=path, task=task, transforms=transforms)
-    return cast(Opened, await run_for_root(job, places, executor, emit))
-
-
-def _factory_of(root: Opened) -> Factory | None:
-    reference = root.architecture.factory
-    return factory_here(reference) if is_persons(reference) else None
-
-
-def _new_run(
-    store: TreeStore,
-    weights: bytes,
-    checkpoint: FileRef,
-    request: Request,
-    settings: Settings,
-    root: Opened,
-    factory: Factory | None,
-    task: Factory | None,
-) -> Run:
-    source = settings.data.source or root.data_name or ""
-    settings = replace(settings, data=replace(settings.data, source=source))
-    origin = Origin(
-        checkpoint,
-        request.trust_pickle,
-        root.notes,
-        doubts=root.doubts,
-        factory=factory,
-        task=task,
-    )
-    return store.create_run(
-        name=f"{Path(checkpoint.name).stem}-{len(store.runs()) + 1}",
-        seed=settings.seed,
-        architecture=architecture_document(root.architecture, root.structure),
-        data=encode_object(root.data),
-        settings=settings_document(settings, origin),
-        environment=encode_object(root.environment),
-        root_metrics=root.metrics,
-        root_snapshot=weights,
-    )

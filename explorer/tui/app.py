@@ -11,6 +11,7 @@ from textual import on
 from textual.app import App
 from textual.command import Provider
 from textual.filter import LineFilter
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -19,6 +20,7 @@ from explorer.session import in_background
 from explorer.session.open_run import Request
 from explorer.tui.actions import ACTIONS
 from explorer.tui.actions.grow import ask_for_candidate
+from explorer.tui.actions.plot import heed as heed_plot
 from explorer.tui.config import Config
 from explorer.tui.context import Context
 from explorer.tui.lifecycle import GoOn, Lifecycle, MakeExecutor
@@ -26,8 +28,9 @@ from explorer.tui.main_screen import MainScreen
 from explorer.tui.notifications import Notifications
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
-from explorer.tui.themes import THEMES, line_filters, pick_theme
+from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
 from explorer.tui.timers import never_left_out
+from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.tui.widgets.ranking_pane import RankingPane
 
 
@@ -54,7 +57,10 @@ class ExplorerApp(App[None]):
         config: Config,
         make_executor: MakeExecutor = workers,
         go_on: GoOn = in_background.start,
+        *,
+        plans: bool = False,
     ) -> None:
+        """`plans`: whether what a new run takes is shown before it begins."""
         super().__init__()
         self.use_command_palette = True
         self.config = config
@@ -62,13 +68,16 @@ class ExplorerApp(App[None]):
         self.main = MainScreen(self.state)
         self.context = Context(self.state, self.main)
         self.notifications = Notifications(self.context)
-        self.lifecycle = Lifecycle(self.context, make_executor, go_on)
+        self.lifecycle = Lifecycle(self.context, make_executor, go_on, plans=plans)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = pick_theme(config, os.environ)
 
     def get_default_screen(self) -> Screen[Any]:
         return self.main
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return ACCENTS
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         return line_filters(self.theme, super().get_line_filters())
@@ -94,6 +103,12 @@ class ExplorerApp(App[None]):
     @on(RankingPane.BlockChosen)
     def block_chosen(self, message: RankingPane.BlockChosen) -> None:
         self.context.start(ask_for_candidate(self.context, message.path))
+
+    @on(ParetoPlot.Chosen)
+    @on(ParetoPlot.Rearranged)
+    @on(ParetoPlot.Wanted)
+    def plot_asks(self, message: Message) -> None:
+        heed_plot(self.context, message)
 
     @on(MainScreen.Shown)
     def open_run(self) -> None:

@@ -34,7 +34,7 @@ from explorer.tui.keys import (
 )
 
 UI_THEMES = ("dark", "light", "ansi", "none")
-ZOOMS = ("dots", "chips", "cards")
+ZOOMS = ("auto", "dots", "chips", "cards", "sheets")
 NOTIFICATIONS = ("none", "bell", "osc9", "osc777")
 SECTIONS = ("ui", "keys", "defaults")
 _RESERVED = ("tab", "shift+tab", "ctrl+c", "ctrl+q")  # the way out, and the way on
@@ -51,9 +51,10 @@ class Config:
     """What a person configured. `overrides` are settings by name, `problems` what was left out."""
 
     theme: str | None = None  # one of UI_THEMES, None: by the terminal
-    zoom: int = 1
+    zoom: int | None = None  # a step of the zoom, None: by the space there is
     follow: bool = True
     bell: bool = False
+    plan: bool = True  # whether what a new run takes is shown before it begins
     notify: str = "none"  # one of NOTIFICATIONS: how a terminal is told that work has ended
     notify_command: tuple[str, ...] = ()  # a program of this person's that is told of it too
     keymap: Mapping[str, str] = field(default_factory=dict)  # keys by id
@@ -173,8 +174,9 @@ def _ui_value(name: str, value: Any) -> Any:
     if name == "theme":
         return _one_of(where, value, UI_THEMES)
     if name == "zoom":
-        return ZOOMS.index(_one_of(where, value, ZOOMS))
-    if name in ("follow", "bell"):
+        place = ZOOMS.index(_one_of(where, value, ZOOMS))
+        return place - 1 if place else None
+    if name in ("follow", "bell", "plan"):
         if not isinstance(value, bool):
             raise ConfigError(f"{where} = {_brief(value)}: it is true or false")
         return value
@@ -182,7 +184,7 @@ def _ui_value(name: str, value: Any) -> Any:
         return _one_of(where, value, NOTIFICATIONS)
     if name == "notify-command":
         return _command(where, value)
-    known = ("theme", "zoom", "follow", "bell", "notify", "notify-command")
+    known = ("theme", "zoom", "follow", "bell", "plan", "notify", "notify-command")
     raise ConfigError(f"{where} is unknown{_nearest(name, known)}")
 
 

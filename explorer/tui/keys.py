@@ -9,8 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table")
-WIDGET_GROUPS = ("Tree", "Table")  # whose keys are theirs while they have the focus
+GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table", "Plot")
+WIDGET_GROUPS = ("Tree", "Table", "Plot")  # whose keys are theirs while they have the focus
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ KEYS: tuple[Key, ...] = (
         "Keep both candidates and grow on from each", "Decide", True),
     Key("decide.auto", "A", "Auto",
         "Let the policy decide the next N nodes of this branch alone", "Decide"),
+    Key("decide.next", "i", "Next decision",
+        "Go to the next node whose candidates await you", "Decide"),
+    Key("decide.previous", "I", "Previous decision",
+        "Go to the node before that awaits you", "Decide"),
     Key("history.undo", "u", "Undo",
         "Take the last decision back; nothing is lost", "Decide", True),
     Key("history.redo", "U", "Redo",
@@ -90,7 +94,9 @@ KEYS: tuple[Key, ...] = (
     Key("view.tab3", "3", "Node", "Show all that is known of the node", "View"),
     Key("view.tab4", "4", "Blocks", "Show what is left, and what may go next", "View"),
     Key("view.tab5", "5", "Log", "Show what happened", "View"),
-    Key("view.follow", "f", "Follow",
+    Key("view.settings", "P", "Settings",
+        "Show what the run is grown with, and what its work took", "View"),
+    Key("view.follow", "v", "Follow",
         "Go along with decisions that are made without you, or stay", "View"),
     Key("view.narrower", "<", "Wider right",
         "Move the border to the left: less tree", "View"),
@@ -112,8 +118,10 @@ KEYS: tuple[Key, ...] = (
     Key("tree.right", "right,l", "Right", "Go to the node on the right", "Tree"),
     Key("tree.root", "home", "Root", "Go to the root", "Tree"),
     Key("tree.tip", "end", "Tip", "Go to the end of the kept path", "Tree"),
-    Key("tree.zoom_in", "plus,equals_sign", "Zoom in", "Dots, chips, cards", "Tree"),
-    Key("tree.zoom_out", "minus", "Zoom out", "Cards, chips, dots", "Tree"),
+    Key("tree.zoom_in", "plus,equals_sign", "Zoom in", "Dots, chips, cards, sheets", "Tree"),
+    Key("tree.zoom_out", "minus", "Zoom out", "Sheets, cards, chips, dots", "Tree"),
+    Key("tree.fit", "f", "Fit", "Let the space choose the zoom again", "Tree"),
+    Key("tree.map", "M", "Minimap", "Hide the minimap of a large tree, or show it", "Tree"),
     Key("tree.fold", "z", "Fold", "Fold what is below the node, or unfold it", "Tree"),
     Key("tree.activate", "enter", "Open", "Show all that is known of the node", "Tree"),
     Key("tree.next_match", "full_stop", "Next match", "Go to the next node found", "Tree"),
@@ -129,6 +137,23 @@ KEYS: tuple[Key, ...] = (
     Key("table.up", "k", "Up", "Go one row up", "Table"),
     Key("table.first", "home,ctrl+home", "First", "Go to the first row", "Table"),
     Key("table.last", "end,ctrl+end", "Last", "Go to the last row", "Table"),
+    Key("plot.left", "left,h", "Left", "Go to the next point on the left", "Plot"),
+    Key("plot.right", "right,l", "Right", "Go to the next point on the right", "Plot"),
+    Key("plot.up", "up,k", "Up", "Go to the next point above", "Plot"),
+    Key("plot.down", "down,j", "Down", "Go to the next point below", "Plot"),
+    Key("plot.first", "home", "First", "Go to the first point of your frontier", "Plot"),
+    Key("plot.last", "end", "Last", "Go to the last point of your frontier", "Plot"),
+    Key("plot.next", "full_stop", "Next", "Go on along the frontier", "Plot"),
+    Key("plot.previous", "comma", "Previous", "Go back along the frontier", "Plot"),
+    Key("plot.select", "enter", "Select", "Select the point's node, in the tree too", "Plot"),
+    Key("plot.y", "Y", "Y axis", "Put another figure on the y axis", "Plot"),
+    Key("plot.x", "X", "X axis", "Put another figure on the x axis", "Plot"),
+    Key("plot.published", "r", "Published",
+        "Show no published results, primary ones, or all", "Plot"),
+    Key("plot.full", "Z", "Full screen", "Show the plot alone, or beside the tree again", "Plot"),
+    Key("plot.save", "s", "Save",
+        "Save the plot as a light SVG picture, as for a paper, in the current folder", "Plot"),
+    Key("plot.leave", "escape", "Back", "Go back to the tree", "Plot"),
 )  # fmt: skip
 
 # ------------------------------------------------------------ names of keys

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.contracts.doubts import Doubt
+from engine.contracts.settings import Settings
 from engine.contracts.working_folder import remove_file
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
@@ -22,6 +23,7 @@ from explorer.session.in_background import NotInBackgroundError
 from explorer.session.known_run import AnotherRunError
 from explorer.session.model_source import NoWeightsError
 from explorer.session.named_files import is_store
+from explorer.session.offer import NotBegunError, Offer, as_asked
 from explorer.session.open_run import (
     Request,
     open_read_only,
@@ -36,6 +38,7 @@ from explorer.tui import presenter, recents
 from explorer.tui.context import Context
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
+from explorer.views.plan import Prediction
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError
@@ -60,11 +63,15 @@ class Lifecycle:
         at: Context,
         make_executor: MakeExecutor = workers,
         go_on: GoOn = in_background.start,
+        *,
+        plans: bool = False,
     ) -> None:
+        """`plans`: whether a person is shown what a new run takes before it begins."""
         self._at, self._state = at, at.state
-        self._make_executor = make_executor
+        self._make_executor, self._plans = make_executor, plans
         self._go_on = go_on
         self._keeper: PlanKeeper | None = None
+        self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
         self._doubtful: str | None = None  # what was answered about a doubtful root
@@ -83,7 +90,7 @@ class Lifecycle:
                 if model is None:
                     at.app.exit()
                     return
-                state.request = self._request_for(model)
+                state.request, self._from_start = self._request_for(model), True
                 at.screen.paint_title()
             try:
                 self._attach(await self._open(state.request))
@@ -92,6 +99,12 @@ class Lifecycle:
                     at.app.exit()
                     return
                 await self._ask_for_data("The data that it was trained on:", state.request)
+            except NotBegunError:
+                if not self._from_start:
+                    at.app.exit()
+                    return
+                state.request = None
+                at.screen.paint_title()
             except MENDABLE as error:
                 if not await self._opening_failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
@@ -117,7 +130,9 @@ class Lifecycle:
 
     async def _open(self, request: Request) -> Session:
         emit = self._state.live.on_event
-        opening = open_session(request, self._make_executor, emit, self._accept, self._allow)
+        plan = self._plan if self._plans else as_asked
+        answers = (self._accept, self._allow, plan)
+        opening = open_session(request, self._make_executor, emit, *answers)
         self._opening = asyncio.ensure_future(opening)
         try:
             return await self._opening
@@ -199,6 +214,19 @@ class Lifecycle:
         dialog = DoubtDialog(presenter.model_name(self._state), words)
         self._doubtful = await self._at.ask(dialog)
         return self._doubtful == "grow"
+
+    async def _plan(self, offer: Offer) -> Settings:
+        """Shows what a new run takes, and asks with which settings it begins."""
+        from explorer.tui.screens.plan_screen import PlanScreen
+
+        def keep(prediction: Prediction | None) -> None:
+            self._state.predicted = prediction
+
+        dialog = PlanScreen(offer, self._state.live.on_event, keep)
+        settings: Settings | None = await self._at.ask(dialog)
+        if settings is None:
+            raise NotBegunError("nothing was begun, nor stored")
+        return settings
 
     async def _allow(self, question: str) -> bool:
         """Asks whether code is called that the store names; without, it can only be looked at."""

@@ -25,6 +25,7 @@ from explorer.tui import presenter, recents, tabs
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
 from explorer.tui.timers import never_left_out
+from explorer.tui.widgets.banner import Banner
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane
 from explorer.tui.widgets.log_pane import LogPane
@@ -34,12 +35,13 @@ from explorer.tui.widgets.title_bar import TitleBar
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.live_run import Changes
 from explorer.views.node_view import NodeView
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.tree.model import TreeModel
 
 PAINT_SECONDS = 0.2  # between two looks at what has changed
 DETAILS_SECONDS = 0.04  # between a selection and the panes about it
-WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, SHORT_LINES = 100, 60, 16, 30
+WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, LOW_LINES, SHORT_LINES, TALL_LINES = 100, 60, 16, 20, 30, 48
 NARROWEST, WIDEST = 30, 90  # percent of the width that the right pane may take
 
 
@@ -94,6 +96,7 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
+        yield Banner(id="banner")
         with Horizontal(id="main"):
             with Vertical(id="left"):
                 with ContentSwitcher(id="views", initial="tree"):
@@ -121,6 +124,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         self.fit(self.app.size)
         self.query_one(TreeCanvas).zoom = self.state.config.zoom
+        self.query_one(TreeCanvas).at_length = lambda name: self.state.shown.get(name)
         self.query_one(Timeline).display = False
         self.paint_title()
         self.query_one(TreeCanvas).focus()
@@ -142,6 +146,8 @@ class MainScreen(Screen[None]):
         self.set_class(tiny, "-tiny")
         self.set_class(not tiny and size.width < WIDE_COLUMNS, "-stacked")
         self.set_class(not tiny and size.height < SHORT_LINES, "-short")
+        self.set_class(not tiny and size.height < LOW_LINES, "-low")
+        self.set_class(size.height >= TALL_LINES, "-tall")
         self.size_panes()
         if tiny and not was_tiny:
             self.roomy_view = self.query_one("#views", ContentSwitcher).current or "tree"
@@ -209,7 +215,7 @@ class MainScreen(Screen[None]):
         if name not in self.state.shown:
             return
         self.state.selected = name
-        where = Text(f"at {safe(name[-60:])} ", no_wrap=True)
+        where = Text(f"at {fitted_name(name, 60)} ", no_wrap=True)
         self.query_one("#where", Static).update(where, layout=False)
         view = self.view_in_front()
         if view.selected != name and view.model.find(name) is not None:
@@ -295,8 +301,11 @@ class MainScreen(Screen[None]):
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
+        self.query_one(Banner).show(presenter.banner(self.state))
         self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
-        shown = presenter.title(self.state, self._best_node())
+        best = self._best_node()
+        self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)
+        shown = presenter.title(self.state, best)
         self.query_one(TitleBar).show(
             model=shown.model,
             data=shown.data,
@@ -308,6 +317,7 @@ class MainScreen(Screen[None]):
             device=shown.device,
             past=shown.past,
             num_doubts=shown.num_doubts,
+            awaiting=shown.awaiting,
         )
 
     def _best_node(self) -> NodeView | None:

@@ -19,12 +19,9 @@ from explorer.views.live_run import Point
 from explorer.views.network_structure import StageView, stages, staying, structure_of_root
 from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.proposed_scores import newest_scores
-from explorer.views.published_results import published_for
 from explorer.views.safe_text import safe
 from explorer.views.stored_nodes import with_details
-from explorer.views.tree.node import TreeNode
 
-MOST_POINTS = 2_000  # of the Pareto plot, kept ones and others each
 MOST_CURVES = 5
 
 # ------------------------------------------------------------ around the tree
@@ -44,6 +41,7 @@ class TitleView:
     device: str = ""
     past: bool = False
     num_doubts: int = 0  # about the root, and so about every figure
+    awaiting: int = 0  # decisions that await a word
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
@@ -63,7 +61,14 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         device=state.live.device,
         past=state.moment is not None,
         num_doubts=len(session.document.origin.doubts),
+        awaiting=len(state.awaiting()),
     )
+
+
+def banner(state: AppState) -> Sequence[str]:
+    """What speaks against every figure of the run."""
+    session = state.session
+    return () if session is None else [doubt.words for doubt in session.document.origin.doubts]
 
 
 def model_name(state: AppState) -> str:
@@ -156,6 +161,12 @@ def _idle(state: AppState) -> str:
     if state.moment is not None:
         return f"idle: {about_the_past(state.config)}"
     keys = {key.id: shown(key.keys) for key in state.config.key_table}
+    if awaiting := len(state.awaiting()):
+        await_ = "awaits" if awaiting == 1 else "await"
+        return (
+            f"idle: {counted(awaiting, 'decision')} {await_} you; {keys['decide.next']} goes to "
+            "the next one"
+        )
     return (
         f"idle: {keys['grow.on']} grows the selected node, {keys['decide.approve']} approves what "
         f"is suggested, {keys['grow.branch']} branches"
@@ -182,7 +193,8 @@ def card(state: AppState) -> CardView:
     if state.moment is None:
         live = live_card(state.live, state.steering, subject)
         return CardView(live, state.selected, READ_ONLY if state.steering.store.read_only else "")
-    past = past_card(state.shown, subject, _edits_below(state, subject))
+    session = state.open_session
+    past = past_card(state.shown, subject, session.store, session.document)
     return CardView(past, state.selected, about_the_past(state.config))
 
 
@@ -218,47 +230,6 @@ def _names_of_curves(state: AppState) -> list[str]:
     if state.subject is not None and not set(running) - set(children):
         running = list(dict.fromkeys([*children, *running]))
     return running or [state.selected]
-
-
-@dataclass(frozen=True)
-class ParetoView:
-    """The nodes to be plotted and the published results beside them.
-
-    Beside published changes of test accuracy stands the change of test accuracy of those nodes
-    that have one, and nothing else; without them every node's validation accuracy.
-    """
-
-    nodes: Sequence[TreeNode]
-    best: str
-    published: Sequence[Point] = ()  # removed multiply-accumulates and change, in percent
-    test_changes: Mapping[str, float] | None = None  # from the root's, in points, by node
-
-
-def pareto(state: AppState) -> ParetoView:
-    """The nodes that are shown: the newest ones of very many."""
-    session = state.open_session
-    rows = published_for(session.run.architecture, session.document.data.name)
-    published = [(row.macs_reduction, row.delta_accuracy) for row in rows]
-    kept = [node for node in state.briefs.values() if node.kept]
-    others = [node for node in state.briefs.values() if not node.kept]
-    return ParetoView(
-        [*others[-MOST_POINTS:], *kept[-MOST_POINTS:]],
-        best_of_shown(state),
-        published,
-        _test_changes(state) if published else None,
-    )
-
-
-def _test_changes(state: AppState) -> Mapping[str, float]:
-    """How much each node's test accuracy differs from the root's; empty where that is unknown."""
-    session, key = state.open_session, "test_accuracy"
-    root = session.node("R").metrics.get(key)
-    if state.moment is None:
-        measured = session.store.measured(session.run.id, key, 2 * MOST_POINTS)
-    else:
-        values = ((name, node.test_accuracy) for name, node in state.shown.items())
-        measured = {name: value for name, value in values if value is not None}
-    return {} if root is None else {name: value - root for name, value in measured.items()}
 
 
 def node_details(state: AppState) -> NodeDetails:

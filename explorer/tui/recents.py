@@ -1,4 +1,5 @@
-"""What the app remembers from one time to the next: recent stores, and the sizes of its panes.
+"""What the app remembers from one time to the next: recent stores, the sizes of its
+panes, and what was chosen in them.
 
 A small JSON file in the user's state folder (`PE_EXPLORE_STATE` names another). Losing it costs
 nothing, so nothing here raises: what goes wrong is returned as a warning.
@@ -26,6 +27,7 @@ from explorer.views.node_view import NodeView
 LONGEST = 20  # recent stores
 _LARGEST_BYTES = 1_000_000
 _LATEST = 1e12  # seconds; later times are no times
+_LONGEST_WORD = 100
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,21 @@ def set_sizes(changed: Mapping[str, int]) -> str | None:
     """Remembers sizes beside those known. Returns a warning where that could not be kept."""
     state, warning = _read()
     return _write({**state, "sizes": {**sizes(), **changed}}) or warning
+
+
+def words() -> dict[str, str]:
+    """What was chosen among few, by the names of the choices."""
+    state, _ = _read()
+    found = state.get("choices")
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, str) and len(v) <= _LONGEST_WORD}
+
+
+def set_words(changed: Mapping[str, str]) -> str | None:
+    """Remembers choices beside those known. Returns a warning where that could not be kept."""
+    state, warning = _read()
+    return _write({**state, "choices": {**words(), **changed}}) or warning
 
 
 # ------------------------------------------------------------ the file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from explorer.session.errors import NotNowError
@@ -11,9 +11,11 @@ from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.tui.config import Config
 from explorer.tui.keys import shown
+from explorer.tui.plot_state import Plot
 from explorer.views.decide_card import subject_of
 from explorer.views.live_run import LiveRun
 from explorer.views.node_view import NodeView
+from explorer.views.plan import Prediction
 from explorer.views.replay import Replay
 from explorer.views.tree.node import TreeNode
 from store import Node
@@ -33,12 +35,15 @@ class AppState:
     steering: Steering | None = None
     replay: Replay | None = None
     moment: int | None = None  # the place in the replay that is shown, None for now
+    predicted: Prediction | None = None  # by the plan with which the run was begun here
     playing: bool = False  # whether the replay goes on by itself
     shown: Mapping[str, NodeView] = field(default_factory=dict)  # nodes on the screen, by name
     briefs: Mapping[str, TreeNode] = field(default_factory=dict)  # the same in brief
     selected: str = "R"
     marked: list[str] = field(default_factory=list)
     follow: bool = True  # whether the selection goes along with decisions of the policy
+    _awaiting: tuple[int, Sequence[str]] | None = None  # as of which event of the store
+    plot: Plot = field(default_factory=Plot)
 
     @property
     def open_session(self) -> Session:
@@ -62,6 +67,22 @@ class AppState:
             value.parent == self.selected for value in self.shown.values()
         )  # fmt: skip
         return subject_of(self.shown, self.selected, has_children)
+
+    def awaiting(self) -> Sequence[str]:
+        """The parents whose candidates are measured and await a word, in the order they came;
+        none where nothing can be decided."""
+        steering = self.steering
+        if steering is None or steering.store.read_only or self.moment is not None:
+            return ()
+        newest = steering.store.last_event_id(steering.session.run.id)
+        if self._awaiting is None or self._awaiting[0] != newest:
+            names = [parent.name for parent in steering.waiting()]
+            self._awaiting = newest, [name for name in names if self._is_open(name)]
+        return self._awaiting[1]
+
+    def _is_open(self, parent: str) -> bool:
+        """Whether nothing was decided of a parent's candidates."""
+        return all(self.live.nodes[name].kept is None for name in self.live.children(parent))
 
     # ------------------------------------------------------------ which moment is shown
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from textual.app import ComposeResult
 from textual.widgets import TabbedContent, TabPane
 
-from explorer.tui import presenter
+from explorer.tui import presenter, presenter_pareto
 from explorer.tui.state import AppState
 from explorer.tui.widgets.curves import LiveCurves
 from explorer.tui.widgets.log_pane import LogPane
@@ -44,10 +44,8 @@ def _paint_curves(tabs: TabbedContent, state: AppState) -> None:
 
 
 def _paint_pareto(tabs: TabbedContent, state: AppState) -> None:
-    shown = presenter.pareto(state)
-    tabs.query_one(ParetoPlot).set_points(
-        shown.nodes, shown.published, best=shown.best, test_changes=shown.test_changes
-    )
+    plot = tabs.query_one(ParetoPlot)
+    plot.show(presenter_pareto.pareto(state), state.selected)
 
 
 def _paint_node(tabs: TabbedContent, state: AppState) -> None:

@@ -10,6 +10,7 @@ from textual.theme import Theme
 from explorer.tui.config import Config
 
 DARK, LIGHT, ANSI, NONE = "pe-dark", "pe-light", "pe-ansi", "pe-none"
+ACCENTS = {"layer": "#5FB3FF", "units": "#FFA62B"}  # where a theme says nothing of them
 _OF_CONFIG = {"dark": DARK, "light": LIGHT, "ansi": ANSI, "none": NONE}
 # Terminals with 16 colours: shades of our own would be rounded to something unreadable.
 _FEW_COLOURS = ("linux", "ansi", "cygwin", "vt100", "vt220", "xterm-16color", "xterm-color")
@@ -46,8 +47,7 @@ THEMES = (
             "footer-key-foreground": "#FFA62B",
             "footer-background": "#242F38",
             "block-cursor-text-style": "bold",
-            "layer": "#5FB3FF",
-            "units": "#FFA62B",
+            **ACCENTS,
         },
     ),
     Theme(

@@ -6,21 +6,41 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.contracts.edits import Edit
+from explorer.session.documents import RunDocument
 from explorer.session.policy import Margin
 from explorer.session.steering import Steering
 from explorer.views.doubts import doubts_about
 from explorer.views.job_view import JobView
 from explorer.views.live_run import LiveRun
 from explorer.views.node_view import NodeView
+from explorer.views.protected_block import protected_block
 from explorer.views.removed import stored_edit
-from store import Node
+from store import Node, TreeStore
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What of a run its decisions are told with."""
+
+    policy: str = "cka"
+    layer_bonus: float = 0.0
+    num_validation: int = 0
+    items: str = "images"
+
+    @staticmethod
+    def of(document: RunDocument) -> RunFacts:
+        search, data = document.settings.search, document.data
+        return RunFacts(search.policy, search.layer_bonus, data.num_validation, data.items)
 
 
 @dataclass(frozen=True)
 class Card:
     """A parent's candidates side by side, and what is suggested or was decided.
 
-    `edits` holds by candidate what its edit removes; `jobs` the work that goes on, by candidate.
+    The candidates' figures are those after recovery, all at one training length; `tuned` holds by
+    name those that were trained on. `edits` holds by candidate what its edit removes; `jobs` the
+    work that goes on, by candidate. `protected` is the block that scores lowest of all but is
+    never proposed, and why.
     """
 
     parent: NodeView
@@ -37,6 +57,9 @@ class Card:
     awaited: tuple[str, ...] = ()  # candidates that are still to be measured
     step: int = 0  # the parent's depth + 1
     doubts: tuple[str, ...] = ()  # about the run's figures; on the root's card only
+    run: RunFacts = RunFacts()
+    tuned: Mapping[str, NodeView] = field(default_factory=dict)
+    protected: tuple[str, str] | None = None
 
 
 def subject_of(nodes: Mapping[str, NodeView], selected: str, has_children: bool) -> str:
@@ -58,6 +81,7 @@ def live_card(live: LiveRun, steering: Steering, parent: str) -> Card:
     node = live.store.node(live.run.id, parent)
     children = live.store.children(node.id)
     card = _card(live.objects, parent, tuple(child.name for child in children))
+    card = with_words_of(card, live.store, steering.session.document)
     jobs = {
         name: job
         for name in (parent, *(child.name for child in children))
@@ -79,10 +103,43 @@ def live_card(live: LiveRun, steering: Steering, parent: str) -> Card:
     return card
 
 
-def past_card(nodes: Mapping[str, NodeView], parent: str, edits: Mapping[str, Edit]) -> Card:
+def past_card(
+    nodes: Mapping[str, NodeView], parent: str, store: TreeStore, document: RunDocument
+) -> Card:
     """The card of a parent at a moment that `nodes` were taken at; edits never change."""
     names = tuple(name for name, node in nodes.items() if node.parent == parent)
-    return replace(_card(nodes, parent, names), edits=edits)
+    edits = edits_of(store.children(store.node(document.run.id, parent).id))
+    card = replace(_card(nodes, parent, names), edits=edits)
+    return with_words_of(card, store, document)
+
+
+def with_words_of(card: Card, store: TreeStore, document: RunDocument) -> Card:
+    """The card with what its words are made of, and all candidates at one training length."""
+    parent = store.node(document.run.id, card.parent.name)
+    tuned: dict[str, NodeView] = {}
+    for child in store.children(parent.id):
+        view = next((c for c in card.candidates if c.name == child.name), None)
+        if view is not None and "tuned" in child.phases:
+            tuned[view.name] = view
+    candidates = tuple(
+        replace(c, metrics=_recovered(store, document, c)) if c.name in tuned else c
+        for c in card.candidates
+    )
+    return replace(
+        card,
+        run=RunFacts.of(document),
+        candidates=candidates,
+        tuned=tuned,
+        protected=protected_block(store, document, parent) if candidates else None,
+    )
+
+
+def _recovered(store: TreeStore, document: RunDocument, view: NodeView) -> Mapping[str, float]:
+    """A node's measures after recovery, before it was trained on."""
+    node = store.node(document.run.id, view.name)
+    measured = store.metrics_of(node.id, "recovered")
+    gone = view.metrics.get("macs_reduction")
+    return measured if gone is None else {**measured, "macs_reduction": gone}
 
 
 def _card(nodes: Mapping[str, NodeView], parent: str, names: tuple[str, ...]) -> Card:

@@ -10,6 +10,7 @@ from engine.contracts.codec import encode
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject, JsonValue
 from engine.contracts.metrics import measure
+from engine.contracts.settings import Settings
 from explorer.session.policy import Margin
 from explorer.views.doubts import DoubtView
 from explorer.views.shape_fields import ShapeField, absent, without_absent
@@ -230,6 +231,7 @@ class NodeDetails:
     created_at: str = ""
     doubts: tuple[DoubtView, ...] = ()  # about the run's root
     row: str = "image"  # what rates are of
+    settings: Settings | None = None  # its run's, where they were asked for
 
     def as_json(self) -> dict[str, JsonValue]:
         """The NODE, and below it what else is known."""
@@ -240,6 +242,7 @@ class NodeDetails:
             "snapshots": dict(self.snapshots),
             "created_at": self.created_at,
             "doubts": [encode(doubt) for doubt in self.doubts],
+            "settings": encode(self.settings),
         }
 
     @staticmethod
@@ -252,4 +255,9 @@ class NodeDetails:
             ShapeField("snapshots", Mapping[str, str], "SHA-256 of its weights, by phase"),
             ShapeField("created_at", str, "when it was proposed, UTC"),
             ShapeField("doubts", tuple[DoubtView, ...], "what speaks against its run's figures"),
+            ShapeField(
+                "settings",
+                Mapping[str, object],
+                "its run's settings, in the sections of settings.md",
+            ),
         ]

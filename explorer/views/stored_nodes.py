@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.contracts.json_values import JsonObject
+from engine.contracts.settings import read_settings
 from explorer.session.deciding import margin_between
 from explorer.session.documents import RunDocument, row_of
 from explorer.session.policy import Margin
@@ -71,7 +72,8 @@ def with_open_margin(store: TreeStore, view: NodeView, candidates: Sequence[Node
 def node_details(store: TreeStore, run_id: int, name: str) -> NodeDetails:
     """All that a store knows of one node."""
     (view,) = some_node_views(store, run_id, [name])
-    return with_details(store, store.node(run_id, name), view)
+    found = with_details(store, store.node(run_id, name), view)
+    return replace(found, settings=read_settings(store.run(run_id).settings))
 
 
 def with_details(store: TreeStore, node: Node, view: NodeView) -> NodeDetails:

@@ -241,3 +241,15 @@ def _number(value: float, what: str) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidValueError(f"{what} is {value!r}; give a number") from None
+
+
+def seconds_by_phase(connection: Connection, run_id: int) -> dict[Phase, list[float]]:
+    """What the results of a run took, by phase, in the order of its nodes."""
+    found: dict[Phase, list[float]] = {}
+    for phase, seconds in connection.rows(
+        "SELECT result.phase, result.seconds FROM result JOIN node ON node.id = result.node_id "
+        "WHERE node.run_id = ? ORDER BY result.node_id, result.phase",
+        (run_id,),
+    ):
+        found.setdefault(phase, []).append(seconds)
+    return found

@@ -104,6 +104,17 @@ def measured(connection: Connection, run_id: int, metric: str, most: int) -> dic
     return {str(row["name"]): float(row["value"]) for row in reversed(rows)}
 
 
+def epochs_trained(connection: Connection, run_id: int) -> dict[str, int]:
+    """How many epochs each node was trained for itself, in all its phases; those without any are
+    left out."""
+    rows = connection.rows(
+        "SELECT node.name, count(*) AS epochs FROM node JOIN epoch ON epoch.node_id = node.id"
+        " WHERE node.run_id = ? GROUP BY node.id",
+        (run_id,),
+    )
+    return {str(row["name"]): int(row["epochs"]) for row in rows}
+
+
 def tip(connection: Connection, run_id: int) -> int:
     """The id of the last node of the kept path."""
     row = connection.row(_KEPT_PATH + "SELECT max(id) AS tip FROM path", {"run_id": run_id})

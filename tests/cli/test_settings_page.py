@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.contracts.settings import PAPER, SAMPLE, all_settings
+from engine.contracts.presets import PRESETS, SAMPLE
+from engine.contracts.settings import all_settings
 from explorer.cli.settings_page import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -26,8 +27,16 @@ def test_every_setting_has_its_row_with_its_place_and_its_presets():
     found = rows()
     assert list(found) == [each.option.flag for each in all_settings()]
     for each in all_settings():
-        _, _, paper, sample, *_, key = found[each.option.flag]
+        _, _, *cells, _, _, key = found[each.option.flag]
         assert key == f"`{each.attribute}`"
-        for cell, preset in ((paper, PAPER), (sample, SAMPLE)):
-            value = preset.get(each.option.name)
-            assert cell == ("" if value is None else f"{value:g}" if value != "test" else value)
+        columns = (*(preset.values for preset in PRESETS.values()), SAMPLE)
+        for cell, values in zip(cells, columns, strict=True):
+            value = values.get(each.option.name)
+            said = value if isinstance(value, str) else f"{value:g}" if value is not None else ""
+            assert cell == said
+
+
+def test_every_preset_is_told_with_its_reason():
+    text = PAGE.read_text()
+    for preset in PRESETS.values():
+        assert f"| `{preset.name}` | {preset.meaning} | {preset.why} |" in text

@@ -15,7 +15,6 @@ from engine.contracts.codec import FormatError, encode_object
 from engine.contracts.errors import SettingsError
 from engine.contracts.options import SettingField, check_name, did_you_mean
 from engine.contracts.settings import (
-    PROTOCOLS,
     DataSettings,
     ScoringSettings,
     SearchSettings,
@@ -23,7 +22,6 @@ from engine.contracts.settings import (
     SimilaritySettings,
     TrainingSettings,
     all_settings,
-    preset,
     read_settings,
     setting_named,
     value_of,
@@ -50,7 +48,7 @@ IN_SECTIONS = Settings(
 DEFAULTS = {
     "seed": 0,
     "data": {"source": "sample", "train_limit": None, "image_size": None, "resize": None,
-             "loader": "auto", "transforms": None},
+             "loader": "auto", "transforms": None, "validation_from": "data"},
     "scoring": {"criterion": "kl", "criterion_samples": 500, "match": "filters",
                 "allocation": "uniform", "min_blocks": 2, "layers": "blocks", "units": "inner"},
     "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200},
@@ -199,14 +197,6 @@ def test_a_range_holds_its_ends_and_nothing_beyond(each: SettingField):
 def test_a_setting_that_is_no_choice_has_a_range_but_for_names():
     free = [e.option.name for e in all_settings() if not e.option.choices and e.option.low is None]
     assert free == ["data", "transforms"]
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("data", ["sample", "cifar10"])
-def test_a_protocol_is_made_of_settings(protocol, data):
-    chosen = preset(protocol, data)
-    settings = with_values(Settings(), chosen)
-    assert all(value_of(settings, name) == value for name, value in chosen.items())
 
 
 def test_recovery_and_tuning_share_the_longer_of_the_two():

@@ -76,6 +76,9 @@ def reading_commands(
         ["pack", store, folder / "packed.pex.db", "--force"],
         ["pack", store, folder / "part.pex.db", "--nodes", second, "--force"],
         ["merge", other, store], ["merge", folder / "into.pex.db", store, "--json"],
+        ["figure", store, "pareto", folder / "plot.svg", "--x", "latency", "--json"],
+        ["figure", store, "pareto", folder / "plot.svg", "--x", "epochs", "--y", "test"],
+        ["figure", store, "tree", folder / "tree.svg"],
         ["gc", store, "--yes"], ["merge", store, other],
     ]  # fmt: skip
 

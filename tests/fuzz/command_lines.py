@@ -48,6 +48,7 @@ COMMANDS = {
     "undo": ("store",), "redo": ("store",), "tag": ("store", "node", "word"),
     "note": ("store", "node", "word"), "drop": ("store", "node"),
     "compare": ("store", "node"), "pack": ("store", "out"), "merge": ("out", "store"),
+    "figure": ("store", "word", "out"), "published": ("word",),
 }  # fmt: skip
 FLAGS = ("--json", "--help", "-h", "--dry-run", "--yes", "-y", "--off", "--fork", "--force",
          "--new-run", "--trust-pickle", "--version", "-V")  # fmt: skip

@@ -17,10 +17,14 @@ from tampering import raw
 
 from explorer.session.errors import is_mendable
 from explorer.session.open_run import open_read_only
-from explorer.tui import presenter
+from explorer.tui import presenter, presenter_pareto
 from explorer.tui.config import Config
+from explorer.tui.drawing.pareto import draw as draw_plot
 from explorer.tui.state import AppState
+from explorer.views.figures.pareto_svg import pareto_svg
 from explorer.views.live_run import LiveRun
+from explorer.views.pareto.axes import X_AXES, Y_AXES
+from explorer.views.pareto.view import Choice
 from explorer.views.replay import Replay
 from store import TreeStore
 
@@ -62,9 +66,14 @@ def look(path: Path) -> None:
         state.show_live()
         for name in list(live.nodes)[:20]:
             state.selected = name
-            for pane in (presenter.node_details, presenter.blocks, presenter.pareto,
+            for pane in (presenter.node_details, presenter.blocks, presenter_pareto.pareto,
                          presenter.curves, presenter.card):  # fmt: skip
                 pane(state)
+        for x, y in zip(X_AXES, Y_AXES, strict=True):
+            state.plot.choice = Choice(x.key, y.key)
+            shown = presenter_pareto.pareto(state)
+            draw_plot(shown, 80, 20)
+            pareto_svg(shown)
         past = Replay.of(session.store, session.run.id)
         for moment in past.moments:
             past.nodes_at(moment.number)

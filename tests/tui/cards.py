@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from textual.app import App
+from plain_app import PlainApp
 
 from engine.contracts.edits import Edit
 from explorer.session.policy import Margin
@@ -79,7 +79,7 @@ def frame(widget):
     return "\n".join(lines).rstrip() + "\n"
 
 
-class PaneApp(App):
+class PaneApp(PlainApp):
     """An app that holds one widget; `said` are the widget's messages."""
 
     def __init__(self, widget):

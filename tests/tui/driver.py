@@ -10,6 +10,7 @@ import functools
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,8 +32,10 @@ HOSTILE = "[/foo][@click=app.quit]x[/]\x1b[31m\x9b2J\u202e\n[b"
 class ScriptedApp(ExplorerApp):
     """The app with that executor; `told` are its toasts."""
 
-    def __init__(self, worker: ScriptedExecutor, request, config) -> None:
-        super().__init__(request, config, make_executor=self._scripted, go_on=self._go_on)
+    def __init__(self, worker: ScriptedExecutor, request, config, *, plans: bool = False) -> None:
+        super().__init__(
+            request, config, make_executor=self._scripted, go_on=self._go_on, plans=plans
+        )
         self.worker = worker
         self.handed_on: list[Path] = []  # stores whose work went on in the background
         self.told: list[str] = []
@@ -181,19 +184,24 @@ def checkpoint(folder: Path) -> Path:
 
 
 def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=None, environ=None,
-            script=lambda worker: None):  # fmt: skip
+            script=lambda worker: None, make_worker=ScriptedExecutor, plans=False,
+            zoom=1):  # fmt: skip
     """Runs `play(seat)` at the app that opened `model` (a checkpoint where none is named; None:
-    nothing). `script(worker)` may prepare what the jobs do."""
+    nothing). `script(worker)` may prepare what the jobs do; `plans`: a new run's plan is shown.
+    The tree is drawn as chips, whatever room there is, unless `zoom` or the configuration says
+    otherwise."""
 
     async def run():
-        worker = ScriptedExecutor(figures)
+        worker = make_worker(figures)
         script(worker)
         request = None
         if model is not None:
             named = str(model or checkpoint(folder))
             settings = {"data": "cifar10", **(overrides or {})}
             request = Request(named, overrides={} if named.endswith(".db") else settings)
-        app = ScriptedApp(worker, request, load_config())
+        config = load_config()
+        config = config if config.zoom is not None else replace(config, zoom=zoom)
+        app = ScriptedApp(worker, request, config, plans=plans)
         try:
             async with app.run_test(size=size, notifications=True) as pilot:
                 await play(Seat(pilot, app, worker))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from textual.app import App
+from plain_app import PlainApp
 from waiting import handled
 
 from explorer.tui.config import Config
@@ -18,7 +18,7 @@ class Waiting:
     """Stands for no answer yet: None is one."""
 
 
-class DialogApp(App):
+class DialogApp(PlainApp):
     """An app that opens one dialog and keeps its answer."""
 
     COMMANDS = {KeyCommands}  # noqa: RUF012

@@ -167,7 +167,7 @@ class ScriptedExecutor:
             kind, _, node = label.partition(" ")
             result = getattr(self, f"_{kind}")(node, request, on_event)
         finally:
-            del self.running[label]
+            self.running.pop(label, None)  # another of that name may have ended
         if request.key is not None:  # as the engine does: finished work outlives its session
             result_path(self.spool, request.key).write_text(json.dumps(encode(result)))
         return result

@@ -54,7 +54,7 @@ def test_a_failed_candidate_leaves_its_sibling_to_decide_on_and_g_tries_again(tm
         await seat.main()
         await seat.idle()
         await seat.sees("✗L", "◇F .9733")
-        await seat.press("3", "down", "right")
+        await seat.press("3", "down")
         await seat.at("R.L")
         await seat.sees("DivergedError: the loss became nan")
         await seat.press("home", "g")
@@ -237,7 +237,7 @@ def test_hostile_tags_notes_and_errors_are_shown_as_they_are_everywhere(tmp_path
     async def play(seat):
         await seat.idle()
         seat.worker.fail("propose R.F", JobFailedError("EngineError", HOSTILE))
-        await seat.press("down")
+        await seat.press("down", "right")
         await seat.at("R.F")
         await seat.press("3")
         await seat.sees("[/foo][@click=app.quit]x[/]\\x1b[31m")
@@ -330,7 +330,7 @@ def test_the_terminal_may_be_resized_while_jobs_run(tmp_path):
         await seat.sees("60%")
         seat.worker.release()
         await seat.idle()
-        await seat.sees("a approve F", "Decide · step 1")
+        await seat.sees("a approve F", "R · which to keep?")
         assert seat.app.query_one("#views").current == "tree", "it was a table only while tiny"
 
     explore(tmp_path, play, script=lambda worker: worker.hold("recover R.F"))

@@ -311,7 +311,7 @@ def test_candidates_to_keep_are_marked_and_at_least_one_is_kept():
     assert answer_of(dialog(), "space", "down", "down", "space", "enter") == ["R.L2"]
     assert answer_of(dialog(None), "enter") is Waiting
     text = text_of(dialog(), "down", "space")
-    assert "☑ ★ R.L  CKA 0.9931  val % 93.40  MACs −% 12.50" in text
+    assert "☑ → R.L  CKA 0.9931  val % 93.40  MACs −% 12.50" in text
     assert "☑   R.F" in text and "☐   R.L2" in text, "marks are not only colours"
 
     async def play(pilot, app):

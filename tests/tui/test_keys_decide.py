@@ -21,7 +21,7 @@ def test_approving_keeps_the_suggested_candidate_and_grows_on(tmp_path):
         assert seat.kept() == {"R.F"} and seat.actors() == ["user"]
         assert {"R.F.L", "R.F.F"} <= seat.ready()
         assert "kept R.F" in seat.app.told
-        await seat.sees("●F .9733", "Decide · step 2", "Δ from R.F")
+        await seat.sees("●F .9733", "R.F · which to keep?", "step 2 · Δ from R.F")
 
     start(tmp_path, play)
 
@@ -36,7 +36,7 @@ def test_overriding_keeps_the_other_candidate_and_says_so_in_the_store(tmp_path)
         decision = seat.store.decision_of(seat.node("R").id)
         assert decision.reason.startswith("overrode R.F") and decision.margin is not None
         await seat.press("home")
-        await seat.sees("●L .9565", "○F .9733", "decided by user")
+        await seat.sees("●L .9565", "○F .9733", "You kept the layer candidate")
 
     start(tmp_path, play)
 
@@ -49,7 +49,7 @@ def test_overriding_among_three_candidates_asks_which(tmp_path):
     async def play(seat):
         await seat.press("o")
         dialog = await seat.dialog(ChooseDialog)
-        await seat.sees("★ R.F", "R.L2")
+        await seat.sees("→ R.F", "R.L2")
         options = dialog.query_one(OptionList)
         place = [node.name for node in dialog.candidates].index("R.L2")
         await seat.press("space")  # takes the suggested one's mark away, or sets the first's
@@ -91,13 +91,49 @@ def test_auto_asks_for_a_number_and_decides_that_many(tmp_path):
     start(tmp_path, play)
 
 
+@covers("decide.next", "decide.previous")
+def test_the_decisions_that_await_a_person_are_gone_through_one_after_the_other(tmp_path):
+    async def play(seat):
+        await seat.sees("◇ 2 await you")
+        await seat.press("home", "i")
+        await seat.at("R.L")
+        await seat.told("R.L: 1 of 2 that await you")
+        await seat.press("i")
+        await seat.at("R.F")
+        await seat.press("i")
+        await seat.at("R.L")
+        await seat.press("I")
+        await seat.at("R.F")
+        await seat.press("a")
+        await seat.sees("R.F.F", "◇ 2 await you")  # its child came in its place
+        await seat.press("i")
+        await seat.at("R.L")
+
+    def both(steering):
+        steering.keep_both(steering.session.node("R"))
+
+    start(tmp_path, play, both)
+
+
+@covers("decide.next")
+def test_where_nothing_awaits_a_person_that_is_said(tmp_path):
+    async def play(seat):
+        await seat.press("i")
+        await seat.told("no decision awaits you")
+
+    def decided(steering):
+        steering.choose(steering.session.node("R"), [])
+
+    start(tmp_path, play, decided)
+
+
 @covers("history.undo", "history.redo")
 def test_undo_takes_the_decision_back_and_redo_makes_it_again(tmp_path):
     async def play(seat):
         await seat.press("u")
         await seat.at("R")
         assert seat.kept() == set() and {"R.F.L", "R.F.F"} <= seat.ready(), "nothing is lost"
-        await seat.sees("◇F .9733", "Decide · step 1", "a approve F")
+        await seat.sees("◇F .9733", "R · which to keep?", "a approve F")
         await seat.press("U")
         await seat.idle()
         assert seat.kept() == {"R.F"}
@@ -111,17 +147,17 @@ def test_undo_takes_the_decision_back_and_redo_makes_it_again(tmp_path):
 def test_undo_is_offered_on_the_card_whose_decision_it_takes_back(tmp_path):
     async def play(seat):
         await seat.press("home")
-        await seat.sees("●F .9733", "decided by user", "u undo")
+        await seat.sees("●F .9733", "You kept the filter candidate", "u undo this")
         await seat.select("R.F")
         await seat.press("a")
         await seat.idle()
         await seat.press("home")
-        await seat.sees("Decide · step 1", "decided by user")
-        assert "u undo" not in "\n".join(seat.lines[:-1]), "it would undo the one below"
+        await seat.sees("R · what was kept?", "You kept the filter candidate")
+        assert "u undo this" not in "\n".join(seat.lines[:-1]), "it would undo the one below"
         await seat.press("u")
-        await seat.told("the decision at R.F is undone")
+        await seat.told("took back: R.F.F kept at R.F")
         await seat.press("home")
-        await seat.sees("Decide · step 1", "u undo")
+        await seat.sees("R · what was kept?", "u undo this")
 
     start(tmp_path, play, approved)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from textual.app import App
+from plain_app import PlainApp
 from trees import chain, node, small_tree
 
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.views.tree.model import TreeModel
 
 
-class TableApp(App):
+class TableApp(PlainApp):
     def __init__(self, nodes):
         super().__init__()
         self.nodes = nodes

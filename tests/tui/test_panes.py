@@ -71,12 +71,12 @@ def wide_line(widget):
 @pytest.mark.parametrize(
     ("width", "expected"),
     [
-        (100, "▶ R.L recovery  epoch 3/10  ━━━━━━━━━━━━━━━━╸─────────────   55%  1,240 img/s"
+        (100, "◐ R.L recovery  epoch 3/10  ━━━━━━━━━━━━━━━━╸─────────────   55%  1,240 img/s"
               "  eta 1:40  cpu  0.9 GB"),
-        (80, "▶ R.L recovery  epoch 3/10  ━━━━━╸────   55%  1,240 img/s  eta 1:40  cpu  0.9 GB"),
-        (64, "▶ R.L recovery  epoch 3/10  ━━━━───   55%  1,240 img/s  eta 1:40"),
-        (40, "▶ R.L recovery   55%  eta 1:40"),
-        (16, "▶ R.L recovery"),
+        (80, "◐ R.L recovery  epoch 3/10  ━━━━━╸────   55%  1,240 img/s  eta 1:40  cpu  0.9 GB"),
+        (64, "◐ R.L recovery  epoch 3/10  ━━━━───   55%  1,240 img/s  eta 1:40"),
+        (40, "◐ R.L recovery   55%  eta 1:40"),
+        (16, "◐ R.L recovery"),
     ],
 )  # fmt: skip
 def test_a_job_loses_its_least_important_figures_first(width, expected):
@@ -105,7 +105,7 @@ def test_the_title_of_the_jobs_counts_them():
 def test_more_jobs_than_lines_are_counted_and_what_is_awaited_comes_first():
     text = plain(job_table(JOBS * 3, False, "the engine is warming up", 60, 3)).split("\n")
     assert text[0] == "◌ the engine is warming up"
-    assert text[1].startswith("▶ R.L") and text[2] == "… and 5 more"
+    assert text[1].startswith("◐ R.L") and text[2] == "… and 5 more"
 
 
 def test_idle_and_paused_say_what_to_do():
@@ -118,7 +118,7 @@ def test_idle_and_paused_say_what_to_do():
 def test_a_job_that_knows_nothing_yet_has_no_bar():
     bare = job(state="running", done=0, total=0, epoch=None, images_per_second=None,
                eta_seconds=None, memory_bytes=None, device="")  # fmt: skip
-    assert plain(job_table([bare], False, None, 60, 2)) == "▶ R.L recovery\n"
+    assert plain(job_table([bare], False, None, 60, 2)) == "◐ R.L recovery\n"
 
 
 # ------------------------------------------------------------ stages, ranking

@@ -1,5 +1,4 @@
-"""What is left of a network's stages, against the networks that the engine rebuilds; and what is
-published for which network."""
+"""What is left of a network's stages, against the networks that the engine rebuilds."""
 
 from __future__ import annotations
 
@@ -11,11 +10,9 @@ from engine.contracts.codec import decode
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Architecture
 from engine.contracts.structure import Member, NetworkStructure, UnitGroup
-from engine.models.cifar_resnet import arguments_of_depth
 from engine.pruning.editing import rebuild
 from engine.pruning.structure import structure_of
 from explorer.views.network_structure import StageView, stages, structure_of_arguments
-from explorer.views.published_results import Published, published_for
 
 ROOT = {
     "factory": "cifar_resnet",
@@ -110,36 +107,3 @@ def test_units_outside_of_blocks_are_counted_by_the_module_that_they_lie_in():
 def test_a_network_whose_structure_is_not_known_has_no_stages():
     foreign = {"factory": "torchvision.models:resnet18", "arguments": {}}
     assert structure_of_arguments(foreign) is None and stages(None, []) == []
-
-
-@pytest.mark.parametrize(("depth", "count"), [(32, 8), (44, 3), (56, 15), (110, 1), (20, 0)])
-def test_published_results_go_by_the_depth_of_the_root(depth, count):
-    arguments = arguments_of_depth(depth)
-    found = published_for(
-        {"factory": "cifar_resnet", "arguments": arguments, "edits": []}, "cifar10"
-    )
-    assert len(found) == count
-    assert found == sorted(found, key=lambda row: row.macs_reduction)
-    assert all(0 < row.macs_reduction < 100 and abs(row.delta_accuracy) < 10 for row in found)
-
-
-def test_the_best_published_network_without_loss_is_among_them():
-    arguments = arguments_of_depth(56)
-    found = published_for({"factory": "cifar_resnet", "arguments": arguments}, "cifar10-jpeg")
-    assert Published("Ours", 0.19, 72.67) in found
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"edits": [{"structure": "layer", "blocks": ["layer1.1"]}]},
-        {"factory": "torchvision.models:resnet18"},
-        {"arguments": arguments_of_depth(56, width=8)},
-        {"arguments": arguments_of_depth(56, num_classes=100)},
-        {"arguments": {**arguments_of_depth(56), "inner_widths": [[16] * 9, [32] * 9, [64] * 8]}},
-        {"arguments": {}},
-    ],
-)
-def test_nothing_is_published_for_any_other_network(change):
-    architecture = {"factory": "cifar_resnet", "arguments": arguments_of_depth(56), "edits": []}
-    assert published_for({**architecture, **change}, "cifar10") == []

@@ -1,4 +1,4 @@
-"""Curves in braille and the Pareto figure."""
+"""Curves in braille."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_app import PlainApp
 from rich.cells import cell_len
-from textual.app import App
-from trees import small_tree
 
 from explorer.tui.drawing.plot import (
     braille_lines,
-    nice_ticks,
-    number_text,
-    pareto_figure,
 )
 from explorer.tui.widgets.curves import LiveCurves
-from explorer.tui.widgets.pareto_plot import ParetoPlot
+from explorer.views.ticks import nice_ticks, number_text
 
 
 def text_of(series, width=40, height=10, **more):
@@ -103,49 +99,20 @@ def test_round_ticks():
     assert nice_ticks(-0.3, 0.2, 5) == [-0.3, -0.2, -0.1, 0, 0.1, 0.2]
 
 
-def test_the_pareto_figure_shows_each_kind_with_its_mark():
-    points = [(0, 93.2, "kept"), (20, 92, "node"), (40, 92.5, "best"), (math.nan, 1, "node")]
-    text = pareto_figure(points, [(30, 93)], 60, 16, {"best": (255, 0, 0)})
-    assert [text.plain.count(mark) for mark in "●○★◆"] == [1, 1, 1, 1]
-    assert [cell_len(line) for line in text.plain.split("\n")] == [60] * 16
-    assert "\x1b" not in text.plain
-    red = [
-        span for span in text.spans if span.style.color and span.style.color.triplet == (255, 0, 0)
-    ]
-    assert any("★" in text.plain[span.start : span.end] for span in red)
-
-
-@pytest.mark.parametrize("points", [[], [(1, 1, "node")], [(1, 1, "node")] * 3, [(0, 1e9, "best")]])
-def test_pareto_of_little(points):
-    for size in ((60, 16), (5, 3), (20, 6)):
-        assert pareto_figure(points, [], *size, {}).plain
-
-
-def test_the_widgets_draw_and_follow_their_data():
-    class Plots(App):
+def test_the_curves_draw_and_follow_their_data():
+    class Plots(PlainApp):
         def compose(self):
             yield LiveCurves()
-            yield ParetoPlot()
-
-        CSS = "LiveCurves, ParetoPlot { height: 1fr; }"
 
     async def run():
         app = Plots()
         async with app.run_test(size=(80, 40)) as pilot:
-            curves, pareto = app.query_one(LiveCurves), app.query_one(ParetoPlot)
+            curves = app.query_one(LiveCurves)
             await pilot.pause()
-            assert "no values yet" in str(pareto.render())
             curves.set_series({"[/x] loss": [(1, 2.0), (2, 1.0)]}, {"val": [(1, 90.0), (2, 91.0)]})
-            pareto.set_points(small_tree(), [(10, 93.0)], best="R.L.F")
             await pilot.pause()
             shown = "\n".join(curves.render_line(y).text for y in range(curves.size.height))
             assert "[/x] loss 1" in shown and "val 91" in shown
             assert {curves.render_line(y).cell_length for y in range(curves.size.height)} == {80}
-            assert "★" in str(pareto.render()) and "◆ published" in str(pareto.render())
-            pareto.set_points(small_tree(), test_changes={"R": 0.0, "R.L": -0.4})
-            app.theme = "ansi-dark"
-            await pilot.resize_terminal(40, 12)
-            await pilot.pause()
-            assert "Δ test acc (points)" in str(pareto.render())
 
     asyncio.run(run())

@@ -23,11 +23,11 @@ def test_a_node_in_brief_is_the_node_at_length():
     assert made == TreeNode("R.L", "R", "layer", "ready", None, 0.99, 93.1, 12.5)
 
 
-def test_filters_stand_left_of_layers_in_whatever_order_they_came():
+def test_layers_stand_left_of_filters_in_whatever_order_they_came():
     model = TreeModel(
         [node("R"), node("R.L"), node("R.H"), node("R.L2"), node("R.F"), node("R.F2")]
     )
-    assert names(model, model.children[0]) == ["R.F", "R.F2", "R.H", "R.L", "R.L2"]
+    assert names(model, model.children[0]) == ["R.L", "R.L2", "R.H", "R.F", "R.F2"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,8 @@ def test_a_change_that_moves_nothing_leaves_the_shape():
     before = model.shape
     model.put(replace(model.nodes[model.number("R.L.F.L")], running_share=0.9))
     assert model.shape == before
+    model.put(replace(model.nodes[model.number("R.L.L2")], state="ready", kept=False))
+    assert model.shape > before, "what was rejected may be drawn smaller"
     with pytest.raises(ValueError, match="cannot move"):
         model.put(replace(model.nodes[1], parent="R.L"))
 
@@ -80,7 +82,7 @@ def test_a_fold_that_the_person_chose_stays():
     assert model.folded == {kept}
     assert model.first_child(kept) is None
     model.reveal(model.number("R.L.F"))
-    assert model.first_child(kept) == model.number("R.L.F") and kept not in model.folded
+    assert model.first_child(kept) == model.number("R.L.L") and kept not in model.folded
     assert model.toggle_fold(model.number("R.L.L")) is False  # a leaf has nothing to fold
 
 
@@ -89,7 +91,7 @@ def test_walking():
     n = model.number
     assert model.parent(0) is None
     assert model.parent(n("R.L.L")) == n("R.L")
-    assert model.first_child(n("R.L")) == n("R.L.F")
+    assert model.first_child(n("R.L")) == n("R.L.L")
     assert model.first_child(n("R.F")) is None, "it is folded"
     assert names(model, model.kept_path()) == ["R", "R.L", "R.L.F"]
     assert names(model, model.lineage(n("R.L.F.F"), 3)) == ["R.L", "R.L.F", "R.L.F.F"]

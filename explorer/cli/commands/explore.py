@@ -14,8 +14,9 @@ from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
 
 
-def explore(request: Request | None) -> int:
-    """Opens the app; without a terminal, a store's tree is printed instead."""
+def explore(request: Request | None, *, yes: bool = False) -> int:
+    """Opens the app; without a terminal, a store's tree is printed instead. `yes`: a new tree is
+    begun without showing first what it takes."""
     if request is not None:
         # A misspelled name is told before the screen changes.
         path = source_of(request).path
@@ -31,7 +32,7 @@ def explore(request: Request | None) -> int:
     for name in ("COLUMNS", "LINES"):  # a size that was exported would hold through every resize
         os.environ.pop(name, None)
     config = load_config()
-    return asyncio.run(_run(ExplorerApp(request, config)))
+    return asyncio.run(_run(ExplorerApp(request, config, plans=config.plan and not yes)))
 
 
 async def _run(app: ExplorerApp) -> int:

@@ -15,6 +15,12 @@ from explorer.views.best_node import best
 from explorer.views.doubts import doubts_about
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import EpochView, NodeDetails
+from explorer.views.setting_views import (
+    SettingView,
+    setting_views,
+    settings_in_a_line,
+    shown_value,
+)
 from explorer.views.stored_nodes import node_details, node_views, some_node_views
 from store import TreeStore
 
@@ -33,15 +39,17 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
         else:
             names = [node.name for node in store.newest(run.id, limit)]
             nodes = some_node_views(store, run.id, names)
+    settings = read_settings(run.settings)
     if as_json:
-        print_json(TreeLog(run.name, tuple(nodes), doubts))
+        print_json(TreeLog(run.name, tuple(nodes), doubts, encode_object(settings)))
         return
     if len(nodes) < count:
         say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
         print_tree(nodes)
     else:
-        print_tree(nodes, best=best(nodes, read_settings(run.settings)).name)
+        print_tree(nodes, best=best(nodes, settings).name)
     print_doubts(doubts)
+    say(f"run {run.name}: {settings_in_a_line(settings)}")
 
 
 def show(path: Path, name: str, *, as_json: bool) -> None:
@@ -64,10 +72,27 @@ def _print_node(found: NodeDetails) -> None:
             lines = list(map(_epoch, found.epochs))
         elif key == "doubts":
             lines = [doubt.words for doubt in found.doubts] or ["-"]
+        elif key == "settings":
+            lines = _settings(found)
         else:
             lines = [_cell(key, value)]
         table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))
     wide_console().print(table)
+
+
+def _settings(found: NodeDetails) -> list[str]:
+    """The run's settings: all of them beside the root, in brief beside other nodes."""
+    if found.settings is None:
+        return []
+    if found.node.structure != "root":
+        return [settings_in_a_line(found.settings)]
+    views = setting_views(found.settings)
+    width = max(len(view.name) for view in views)
+    return [
+        f"{view.name:{width}} {shown_value(view.value)}"
+        + (f"  (usually {shown_value(view.default)})" if _has_other_default(view) else "")
+        for view in views
+    ]
 
 
 def _epoch(epoch: EpochView) -> str:
@@ -87,3 +112,7 @@ def _cell(key: str, value: JsonValue) -> str:
     if isinstance(value, float):
         return f"{value:+.4f}"  # of a margin
     return str(value) if isinstance(value, str | bool | int) else json.dumps(value)
+
+
+def _has_other_default(view: SettingView) -> bool:
+    return view.changed and view.default is not None

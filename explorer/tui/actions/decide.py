@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from explorer.session.allowance import Grant, words
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
-from store import Node
+from explorer.views.counting import listed
+from store import Decision, Node
 
 
 def approve(at: Context) -> None:
@@ -51,6 +52,30 @@ def _decided(at: Context, kept: Sequence[Node]) -> None:
     if kept:
         at.notify("kept " + " and ".join(node.name for node in kept))
         at.screen.select(kept[0].name)
+
+
+def next_decision(at: Context) -> None:
+    _go_to_decision(at, 1)
+
+
+def previous_decision(at: Context) -> None:
+    _go_to_decision(at, -1)
+
+
+def _go_to_decision(at: Context, step: int) -> None:
+    """Selects the parent that awaits a word after (or before) the one on the card, round about."""
+    awaiting = at.state.awaiting()
+    if not awaiting:
+        at.notify("no decision awaits you")
+        return
+    subject = at.state.subject
+    if subject in awaiting:
+        place = (awaiting.index(subject) + step) % len(awaiting)
+    else:
+        place = 0 if step > 0 else len(awaiting) - 1
+    at.screen.select(awaiting[place])
+    if len(awaiting) > 1 or subject in awaiting:
+        at.notify(f"{awaiting[place]}: {place + 1} of {len(awaiting)} that await you")
 
 
 async def let_decide(at: Context) -> None:
@@ -102,7 +127,8 @@ def undo(at: Context) -> None:
         return
     undone = at.run_or_notify(steering.undo)
     if undone is not None:
-        _back_at(at, steering.store.node_by_id(undone.parent_id), "undone")
+        parent = steering.store.node_by_id(undone.parent_id)
+        _back_at(at, parent, f"took back: {_told(at, undone)}")
 
 
 def redo(at: Context) -> None:
@@ -110,12 +136,20 @@ def redo(at: Context) -> None:
         return
     redone = at.run_or_notify(steering.redo)
     if redone is not None:
-        _back_at(at, steering.store.node_by_id(redone.parent_id), "done again")
+        parent = steering.store.node_by_id(redone.parent_id)
+        _back_at(at, parent, f"decided again: {_told(at, redone)}")
 
 
-def _back_at(at: Context, parent: Node, what: str) -> None:
+def _told(at: Context, decision: Decision) -> str:
+    """`R.F.L kept at R.F`."""
+    store = at.state.open_session.store
+    kept = listed([store.node_by_id(node_id).name for node_id in decision.kept])
+    return f"{kept or 'none'} kept at {store.node_by_id(decision.parent_id).name}"
+
+
+def _back_at(at: Context, parent: Node, told: str) -> None:
     at.screen.paint()
-    at.notify(f"the decision at {parent.name} is {what}")
+    at.notify(told)
     at.screen.select(parent.name)
 
 
@@ -124,6 +158,8 @@ ACTIONS: dict[str, Action] = {
     "decide.override": override,
     "decide.both": keep_both,
     "decide.auto": let_decide,
+    "decide.next": next_decision,
+    "decide.previous": previous_decision,
     "history.undo": undo,
     "history.redo": redo,
     "work.pause": pause,

@@ -37,6 +37,7 @@ def mark(at: Context) -> None:
         marked.remove(name)
     elif name in at.state.shown:
         marked.append(name)
+    at.screen.paint_title()
     names = ", ".join(marked) or "none"
     at.notify(f"marked: {names}" + ("; c compares them" if len(marked) > 1 else ""))
 

@@ -9,6 +9,7 @@ from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.shell import to_shell
+from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.safe_text import safe
 from explorer.views.tree.filter import parse_filter
 
@@ -45,6 +46,18 @@ async def search(at: Context) -> None:
 
 def show_tab(at: Context, name: str) -> None:
     at.screen.show_tab(name)
+    if name == "pareto" and not at.screen.has_class("-tiny"):
+        at.screen.query_one(ParetoPlot).focus()
+
+
+def show_settings(at: Context) -> None:
+    from explorer.tui.plan_sheet import run_sheet
+    from explorer.tui.screens.plan_screen import RunSheetScreen
+
+    if at.state.session is None:
+        at.notify("no tree is open yet")
+        return
+    at.app.push_screen(RunSheetScreen(run_sheet(at.state)))
 
 
 def follow(at: Context) -> None:
@@ -102,6 +115,7 @@ ACTIONS: dict[str, Action] = {
     "view.tab3": partial(show_tab, name="node"),
     "view.tab4": partial(show_tab, name="blocks"),
     "view.tab5": partial(show_tab, name="log"),
+    "view.settings": show_settings,
     "view.follow": follow,
     "view.narrower": partial(widen_right, percent=4),
     "view.wider": partial(widen_right, percent=-4),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from engine.contracts.edits import LAYER
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import (
@@ -21,37 +22,49 @@ from explorer.tui.drawing.card_cells import (
     removes_text,
     share_gone_text,
     similarity_ends,
+    tone_of_structure,
 )
+from explorer.tui.drawing.card_words import word_lines
 from explorer.tui.drawing.cells import Line, Piece, fit, short_name, similarity_text
 from explorer.views.decide_card import Card
+from explorer.views.decision_words import decision_words
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
+from explorer.views.standing import GLYPHS, SUGGESTED, structure_mark
 
 
 class Part(Enum):
-    """What the card's lines say. `ONE_LINE`: the margin and its reason share a line."""
+    """What the card's lines say, and (the last ones) how its words are made shorter."""
 
+    WORDS = auto()
+    AIR = auto()  # around the words
     HEAD = auto()
     REMOVES = auto()
     SIMILARITY = auto()
     BARS = auto()
     ACCURACY = auto()
+    TUNED = auto()
     MACS = auto()
     PARAMS = auto()
     LATENCY = auto()
     MARGIN = auto()
-    REASON = auto()
-    ONE_LINE = auto()
     WORK = auto()
     KEYS = auto()
+    NO_ASIDES = auto()
+    FOUR_LINES = auto()
+    TWO_LINES = auto()
+    ONE_LINE = auto()
 
 
-_LABEL, _LEAST, _MOST = 9, 14, 26  # cells of the row labels, and of a candidate's column
-_NUMBERS = "①②③④⑤⑥⑦⑧⑨"
+_LABEL, _LEAST, _MOST = 9, 14, 28  # cells of the row labels, and of a candidate's column
+_MOST_WORDS = 12  # lines
+_MEANWHILE = (("work.pause", "pause"), ("work.cancel", "cancel"), ("grow.candidate", "another"))
 # What goes first where lines are few.
-_DROPPED = (Part.BARS, Part.ONE_LINE, Part.REASON, Part.WORK, Part.PARAMS, Part.LATENCY,
-            Part.REMOVES, Part.MARGIN, Part.MACS, Part.ACCURACY, Part.KEYS,
-            Part.SIMILARITY)  # fmt: skip
+_DROPPED = (Part.BARS, Part.AIR, Part.NO_ASIDES, Part.WORK, Part.LATENCY, Part.PARAMS, Part.MARGIN,
+            Part.FOUR_LINES, Part.TUNED, Part.TWO_LINES, Part.REMOVES, Part.MACS, Part.ONE_LINE,
+            Part.ACCURACY, Part.SIMILARITY, Part.HEAD, Part.KEYS)  # fmt: skip
+_SHORTENED = {Part.NO_ASIDES: (_MOST_WORDS, False), Part.FOUR_LINES: (4, False),
+              Part.TWO_LINES: (2, False), Part.ONE_LINE: (1, False)}  # fmt: skip
 
 
 def _label(key: str) -> str:
@@ -88,7 +101,7 @@ def card_lines(
 
 
 class _Table:
-    """The candidates of one card at one size."""
+    """The candidates of one card at one size: what is said of them, then their figures."""
 
     def __init__(
         self, card: Card, width: int, height: int, selected: str | None, now_what: str,
@@ -96,14 +109,15 @@ class _Table:
     ) -> None:  # fmt: skip
         self.card, self.width, self.height = card, width, height
         self.selected, self.now_what, self.keymap = selected, now_what, keymap
+        self.candidates = sorted(card.candidates, key=lambda node: node.structure != LAYER)
         self.label = _LABEL if width >= 2 * _LEAST else 0
         room = width - self.label
-        count = max(1, min(len(card.candidates), room // _LEAST))
+        count = max(1, min(len(self.candidates), room // _LEAST))
         self.column = min(room // count, _MOST)
         self.first = self._first_shown(count)
-        self.shown = card.candidates[self.first : self.first + count]
+        self.shown = self.candidates[self.first : self.first + count]
         self.scale = bar_scale(
-            [s for c in card.candidates if (s := fig.number(c.similarity)) is not None]
+            [s for c in self.candidates if (s := fig.number(c.similarity)) is not None]
         )
 
     def lines(self) -> list[Line]:
@@ -112,8 +126,8 @@ class _Table:
         for dropped in _DROPPED:
             if sum(len(lines) for lines in parts.values()) <= self.height:
                 break
-            if dropped is Part.ONE_LINE:
-                self._share_a_line(parts)
+            if dropped in _SHORTENED:
+                parts[Part.WORDS] = self._words(*_SHORTENED[dropped])
             else:
                 parts.pop(dropped, None)
         self._fill_in(parts, figures)
@@ -125,22 +139,24 @@ class _Table:
     def _parts(self, figures: Sequence[_Figure]) -> dict[Part, list[Line]]:
         """The card's lines by what they say; those of the figures are still empty."""
         card = self.card
-        parts: dict[Part, list[Line]] = {Part.HEAD: [self._head()]}
+        parts: dict[Part, list[Line]] = {
+            Part.WORDS: self._words(_MOST_WORDS), Part.AIR: [[]], Part.HEAD: [self._head()],
+        }  # fmt: skip
         for figure in figures:
             parts[figure.part] = [[]]
             if figure.part is Part.SIMILARITY:
                 parts[Part.BARS] = self._bars()
-        margin = margin_pieces(card.margin, self._suggested_structure(), self.width, self._unit())
-        if margin:
+        if margin := margin_pieces(card.margin, self.width, self._unit()):
             parts[Part.MARGIN] = [margin]
-        if card.reason and card.kept is None:
-            parts[Part.REASON] = [
-                [("why ", "dim"), (fig.cut(safe(card.reason), self.width - 4), "")]
-            ]
         if work := self._work():
-            parts[Part.WORK] = [[(work, "warning")]]
+            parts[Part.WORK] = [[(work, "info")]]
         parts[Part.KEYS] = [self._bottom()]
         return parts
+
+    def _words(self, most: int, asides: bool = True) -> list[Line]:
+        """What is to be said, in a part of the card's height at most."""
+        sentences = [s for s in decision_words(self.card) if asides or s.tone != "aside"]
+        return word_lines(sentences, self.width, min(most, max(self.height // 2, 1)))
 
     def _fill_in(self, parts: dict[Part, list[Line]], figures: Sequence[_Figure]) -> None:
         """Puts in the figures; a candidate without any says in their place how it stands."""
@@ -161,57 +177,56 @@ class _Table:
                 pieces.append((fig.pad(f" {text}", self.column), tone))
             parts[figure.part] = [pieces]
 
-    def _share_a_line(self, parts: dict[Part, list[Line]]) -> None:
-        if Part.MARGIN in parts and Part.REASON in parts:
-            joined = [*parts[Part.MARGIN][0], ("   ", ""), *parts[Part.REASON][0]]
-            if sum(cell_len(text) for text, _ in joined) <= self.width:
-                parts[Part.MARGIN] = [joined]
-                del parts[Part.REASON]
-
     # ------------------------------------------------------------ the columns
 
     def _first_shown(self, count: int) -> int:
         """Where the columns begin, so that the selected or suggested candidate is among them."""
-        names = [candidate.name for candidate in self.card.candidates]
+        names = [candidate.name for candidate in self.candidates]
         wanted = next((n for n in (self.selected, self.card.suggested) if n in names), None)
         place = 0 if wanted is None else names.index(wanted)
         return max(0, min(place, place - count + 1))
 
     def _head(self) -> Line:
-        count, last = len(self.card.candidates), self.first + len(self.shown)
+        count, last = len(self.candidates), self.first + len(self.shown)
         hidden = f"{self.first + 1}–{last} of {count}" if len(self.shown) < count else ""
         pieces: list[Piece] = [(fig.pad(hidden, self.label), "dim")]
-        for place, node in enumerate(self.shown, self.first):
+        for node in self.shown:
             marker = "▸" if node.name == self.selected else " "
-            title = marker + self._title(place, node, self.column - 2)
+            title = marker + self._title(node, self.column - 2)
             pieces.append((fig.pad(title, self.column), self._tone(node)))
         return pieces
 
-    def _title(self, place: int, node: NodeView, width: int) -> str:
-        marks = _mark(node, self.card)
-        number = _NUMBERS[place] if place < len(_NUMBERS) else f"{place + 1}"
+    def _title(self, node: NodeView, width: int) -> str:
         structure, last = safe(node.structure, 12).upper(), node.last_name
-        tail = f" {marks}" if marks else ""
+        mark, standing = structure_mark(node.structure), self._standing_sign(node)
+        tail = f" {standing}" if standing else ""
         titles = [
-            f"{number} {structure}  {safe(node.name)}{tail}",
-            f"{number} {structure} {safe(node.name)}{tail}",
-            f"{number} {structure} {safe(last)}{tail}",
-            f"{number} {safe(last)}{tail}",
+            f"{mark} {structure}  {safe(node.name)}{tail}",
+            f"{mark} {structure} {safe(last)}{tail}",
+            f"{mark} {safe(last)}{tail}",
         ]
+        if node.name == self.card.suggested and self.card.kept is None:
+            titles.insert(0, f"{mark} {structure}  {safe(node.name)}  suggested")
         for title in titles:
             if cell_len(title) <= width:
                 return title
-        room = width - cell_len(f"{number} {tail}")
-        return f"{number} {short_name(last, max(room, 1))}{tail}"
+        room = width - cell_len(f"{mark} {tail}")
+        return f"{mark} {short_name(last, max(room, 1))}{tail}"
+
+    def _standing_sign(self, node: NodeView) -> str:
+        """Whether it was kept, or is suggested."""
+        if self.card.kept is not None and node.kept is not None:
+            return GLYPHS["kept" if node.name in self.card.kept else "rejected"]
+        return SUGGESTED if node.name == self.card.suggested else ""
 
     def _tone(self, node: NodeView) -> str:
         if node.state in ("failed", "cancelled"):
             return "bad"
         if node.state in ("queued", "running"):
-            return "warning"
-        if self.card.kept is not None:
-            return "good" if node.name in self.card.kept else "dim"
-        return "good" if node.name == self.card.suggested else "title"
+            return "running"
+        if self.card.kept is not None and node.name not in self.card.kept:
+            return "dim"
+        return tone_of_structure(node.structure)
 
     def _figures(self) -> list[_Figure]:
         floor = "" if self.scale is None else f" ├{similarity_ends(self.scale.low)}"
@@ -219,6 +234,7 @@ class _Table:
             _Figure(Part.REMOVES, "removes", self._removes),
             _Figure(Part.SIMILARITY, f"{_label('similarity')}{floor}", self._similarity),
             _Figure(Part.ACCURACY, _label("val_accuracy"), self._accuracy),
+            *([_Figure(Part.TUNED, "  tuned", self._tuned)] if self._any_tuned() else []),
             _Figure(Part.MACS, _label("macs"), self._gone("macs")),
             _Figure(Part.PARAMS, _label("params"), self._gone("params")),
             _Figure(Part.LATENCY, _label("latency_ms"), self._latency),
@@ -229,6 +245,19 @@ class _Table:
 
     def _accuracy(self, node: NodeView, width: int) -> Piece:
         return accuracy_text(node, self.card.parent, width), ""
+
+    def _any_tuned(self) -> bool:
+        return any(node.name in self.card.tuned for node in self.shown)
+
+    def _tuned(self, node: NodeView, width: int) -> Piece:
+        """The accuracy after it was trained on: not to be held against one that was not."""
+        tuned = self.card.tuned.get(node.name)
+        after = None if tuned is None else fig.number(tuned.val_accuracy)
+        if after is None:
+            return "", ""
+        before = fig.number(node.val_accuracy)
+        change = "" if before is None else f" {fig.signed(after - before)}"
+        return fig.first_fitting([f"{after:.2f}{change}", f"{after:.2f}"], width), ""
 
     def _latency(self, node: NodeView, width: int) -> Piece:
         return latency_text(node, self.card.parent, width), ""
@@ -258,7 +287,7 @@ class _Table:
             text = fig.pad(fig.bar(self.scale.share(value), room), room)
             name = fig.pad(short_name(node.last_name, self.label - 2),
                            self.label)  # fmt: skip
-            tone = "good" if self._tone(node) == "good" else "bar"
+            tone = self._tone(node)
             rows.append(
                 [(f"{name} ", "dim"), (f"{low}├", "dim"), (text, tone), (f"┤{high}", "dim")]
             )
@@ -288,10 +317,6 @@ class _Table:
 
     # ------------------------------------------------------------ the last line
 
-    def _suggested_structure(self) -> str | None:
-        names = {c.name: c.structure for c in self.card.candidates}
-        return names.get(self.card.suggested or "")
-
     def _unit(self) -> str:
         """What the candidate loses that is not without a layer."""
         others = (c.structure for c in self.card.candidates if c.structure != "layer")
@@ -302,10 +327,9 @@ class _Table:
         if self.now_what:
             return [(fig.cut(safe(self.now_what), self.width), "info")]
         if card.kept is not None:
-            return _decided(card, self.width, self.keymap)
+            return key_pieces(_afterwards(card), self.width, self.keymap)
         if card.awaited:
-            names = ", ".join(safe(name) for name in card.awaited)
-            return [(fig.cut(f"to be decided once measured: {names}", self.width), "dim")]
+            return key_pieces(_MEANWHILE, self.width, self.keymap)
         ready = [c for c in card.candidates if c.state == "ready"]
         if card.suggested is None or not ready:
             return key_pieces([("grow.on", "tries again"), ("grow.candidate", "another")],
@@ -327,17 +351,10 @@ def _choices(card: Card, ready: Sequence[NodeView]) -> list[tuple[str, str]]:
     return [*choices, ("grow.candidate", "another")]
 
 
-def _decided(card: Card, width: int, keymap: Mapping[str, str]) -> Line:
-    undo = key_pieces([("history.undo", "undo")], width, keymap) if card.undoable else []
-    room = width - sum(cell_len(text) for text, _ in undo) - (3 if undo else 0)
-    by = f"decided by {safe(card.decided_by or 'somebody')}"
-    why = f": {safe(card.reason)}" if card.reason else ""
-    if not card.kept:
-        by = f"none kept, {by}"
-    if room < 12:
-        return [(fig.cut(f"{by}{why}", width), "good")]
-    gap: Line = [("   ", "")] if undo else []
-    return [(fig.cut(f"{by}{why}", room), "good"), *gap, *undo]
+def _afterwards(card: Card) -> list[tuple[str, str]]:
+    """What can be done about a decision that was made; undo only where it takes back this one."""
+    undo = [("history.undo", "undo this")] if card.undoable else []
+    return [*undo, ("grow.candidate", "another"), ("grow.branch", "branch")]
 
 
 def _without_candidates(
@@ -371,10 +388,3 @@ def _without_candidates(
             *key_pieces([("view.tab3", "all of it")], width, keymap),
         ]
     return [*lines[:above], bottom]
-
-
-def _mark(node: NodeView, card: Card) -> str:
-    star = "★" if node.name == card.suggested else ""
-    if card.kept is None or node.kept is None:
-        return star
-    return ("●" if node.name in card.kept else "○") + star

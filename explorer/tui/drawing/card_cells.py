@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from engine.contracts.edits import Edit
+from engine.contracts.edits import LAYER, Edit
 from explorer.session.policy import Margin
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import Piece, short_name
@@ -53,11 +53,13 @@ def key_pieces(
     return pieces if len(choices) <= 1 else key_pieces(choices[:-1], width, keymap)
 
 
-def margin_pieces(
-    margin: Margin | None, suggested: str | None, width: int, unit: str = "filter"
-) -> list[Piece]:
-    """The margin of the layer candidate over the one without units, with its interval, and what it
-    says; in a warning tone where it says nothing."""
+def tone_of_structure(structure: str) -> str:
+    """The accent of what a candidate goes without."""
+    return "layer" if structure == LAYER else "units"
+
+
+def margin_pieces(margin: Margin | None, width: int, unit: str = "filter") -> list[Piece]:
+    """The margin of the layer candidate over the one without units, with its 95 % interval."""
     if margin is None:
         return []
     sides = f"L−{unit[:1].upper()}"
@@ -65,24 +67,13 @@ def margin_pieces(
     if margin.low is None or margin.high is None:
         return [(fig.first_fitting([f"{value}  (no interval)", value], width), "")]
     interval = f"[{fig.signed(margin.low, 4)}, {fig.signed(margin.high, 4)}]"
-    if margin.too_close:
-        turns = "0" if margin.low <= 0 <= margin.high else "the turning point"
-        return [(fig.first_fitting([
-            f"{value} {interval}  too close to call (the 95 % interval holds {turns})",
-            f"{value} {interval}  too close to call (95 % holds {turns})",
-            f"{value} {interval}  too close to call",
-            f"{sides} {fig.signed(margin.value, 4)} {interval} too close to call",
-            f"{fig.signed(margin.value, 4)} {interval} too close",
-            f"{fig.signed(margin.value, 4)} too close to call",
-            "too close",
-        ], width), "warning")]  # fmt: skip
-    to = f"→ {suggested or ('layer' if margin.value >= 0 else unit)}"
-    return [(fig.first_fitting([
-        f"{value}  {interval}  {to}",
-        f"{sides} {fig.signed(margin.value, 4)} {interval} {to}",
-        f"{sides} {fig.signed(margin.value, 4)} {to}",
-        to,
-    ], width), "")]  # fmt: skip
+    short = f"{sides} {fig.signed(margin.value, 4)}"
+    close = ["  too close to call", " too close"] if margin.too_close else [""]
+    texts = [f"{value}  {interval}{said}" for said in close]
+    texts += [f"{short} {interval}{said}" for said in close]
+    texts += [f"{short}{said}" for said in close]
+    texts += ["too close"] if margin.too_close else []
+    return [(fig.first_fitting(texts, width), "warning" if margin.too_close else "")]
 
 
 def job_text(job: JobView) -> str:

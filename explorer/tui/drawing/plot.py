@@ -1,4 +1,4 @@
-"""Plots as text: our own braille lines for what moves, plotext for the Pareto figure."""
+"""Plots as text: lines of braille dots."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.style import Style
 from rich.text import Text
 
 from explorer.views.safe_text import safe
+from explorer.views.ticks import number_text, widened
 
 Point = tuple[float, float]
-Colour = tuple[int, int, int] | int | str  # RGB, a number of the terminal's palette, "default"
 
 # The bits of a braille character's dots, [column][row].
-_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 # Which dots along a line are set: series differ by this where there is no colour.
 _PATTERNS = ((1,), (1, 0, 0), (1, 1, 1, 1, 0, 0), (1, 1, 1, 0, 0, 1, 0, 0), (1, 0, 0, 0, 0, 0))
 _SAMPLES = ("⣀⣀", "⡀⡀", "⣀⡀", "⣀⠄", "⡀ ")
@@ -28,11 +28,9 @@ STYLES = (
     Style(color="blue"),
 )
 _AXIS = Style(dim=True)
-_HUGE = 1e300  # so that a range never overflows
-MARKS = {"node": "○", "kept": "●", "best": "★", "published": "◆"}
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """The ranges of the data and the dots that show them."""
 
     x_low: float
@@ -95,33 +93,23 @@ def _frame(
     columns: int,
     rows: int,
     y_range: tuple[float, float] | None,
-) -> _Frame | None:
+) -> Frame | None:
     points = [point for values in series.values() for point in values if _is_finite(point)]
     if not points:
         return None
-    x_low, x_high = _widened(min(x for x, _ in points), max(x for x, _ in points))
+    x_low, x_high = widened(min(x for x, _ in points), max(x for x, _ in points))
     if y_range is None:
         y_range = (min(y for _, y in points), max(y for _, y in points))
-    y_low, y_high = _widened(min(y_range), max(y_range))
-    return _Frame(x_low, x_high, y_low, y_high, columns * 2, rows * 4)
+    y_low, y_high = widened(min(y_range), max(y_range))
+    return Frame(x_low, x_high, y_low, y_high, columns * 2, rows * 4)
 
 
 def _is_finite(point: Point) -> bool:
     return math.isfinite(point[0]) and math.isfinite(point[1])
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
-    """A range of some width around equal values, and one that can be subtracted."""
-    low, high = (min(max(limit, -_HUGE), _HUGE) for limit in (low, high))
-    middle = (low + high) / 2
-    if high - low > 1e-12 * max(abs(low), abs(high)) and high - low > 1e-300:
-        return low, high
-    room = max(abs(middle) * 0.05, 0.5)
-    return middle - room, middle + room
-
-
 def _curves(
-    series: Mapping[str, Sequence[Point]], frame: _Frame, styles: Sequence[Style]
+    series: Mapping[str, Sequence[Point]], frame: Frame, styles: Sequence[Style]
 ) -> list[Text]:
     """The lines of braille characters; a cell has the style of the series drawn last in it."""
     columns, rows = frame.dots_across // 2, frame.dots_down // 4
@@ -129,10 +117,10 @@ def _curves(
     owners = [[-1] * columns for _ in range(rows)]
     for number, values in enumerate(series.values()):
         pattern = _PATTERNS[number % len(_PATTERNS)]
-        for step, (across, down) in enumerate(_walk(values, frame)):
+        for step, (across, down) in enumerate(walk(values, frame)):
             if pattern[step % len(pattern)]:
                 row, column = down >> 2, across >> 1
-                cells[row][column] |= _DOTS[across & 1][down & 3]
+                cells[row][column] |= DOTS[across & 1][down & 3]
                 owners[row][column] = number
     lines = []
     for row_cells, row_owners in zip(cells, owners, strict=True):
@@ -148,7 +136,7 @@ def _curves(
     return lines
 
 
-def _walk(values: Sequence[Point], frame: _Frame) -> Iterator[tuple[int, int]]:
+def walk(values: Sequence[Point], frame: Frame) -> Iterator[tuple[int, int]]:
     """Every dot along the line through the points."""
     last: tuple[int, int] | None = None
     for point in values:
@@ -183,7 +171,7 @@ def _legend(
     return _fit(line, width)
 
 
-def _tick(row: int, rows: int, frame: _Frame) -> str:
+def _tick(row: int, rows: int, frame: Frame) -> str:
     """The y value at this row, on the top, the bottom and every fourth row between."""
     if row not in (0, rows - 1) and (row % 4 or rows - 1 - row < 3):
         return ""
@@ -191,7 +179,7 @@ def _tick(row: int, rows: int, frame: _Frame) -> str:
     return number_text(frame.y_high + (frame.y_low - frame.y_high) * share)
 
 
-def _x_ticks(frame: _Frame, label: str, indent: int, columns: int, style: Style) -> Text:
+def _x_ticks(frame: Frame, label: str, indent: int, columns: int, style: Style) -> Text:
     low, high = number_text(frame.x_low), number_text(frame.x_high)
     label = safe(label)
     middle = columns - cell_len(low) - cell_len(high)
@@ -200,26 +188,6 @@ def _x_ticks(frame: _Frame, label: str, indent: int, columns: int, style: Style)
     space = middle - cell_len(label)
     text = f"{' ' * (indent + 1)}{low}{' ' * (space // 2)}{label}{' ' * (space - space // 2)}{high}"
     return _fit(_styled(text, style), indent + 1 + columns)
-
-
-def number_text(value: float) -> str:
-    """A number in at most seven cells."""
-    if value == int(value) and abs(value) < 100_000:
-        return str(int(value))
-    for digits in (".3g", ".2g", ".1g"):
-        text = f"{value:{digits}}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
-        if len(text) <= 7:
-            return text
-    return text[:7]
-
-
-def nice_ticks(low: float, high: float, most: int) -> list[float]:
-    """About `most` round values (1, 2 or 5 times a power of ten apart) in a range."""
-    least = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(least))
-    step = next(f * power for f in (1, 2, 5, 10) if f * power >= least * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
 def _message(words: str, width: int, height: int, style: Style) -> list[Text]:
@@ -236,49 +204,3 @@ def _styled(text: str, style: Style) -> Text:
 def _fit(line: Text, width: int) -> Text:
     line.truncate(width, pad=True)
     return line
-
-
-def pareto_figure(
-    points: Sequence[tuple[float, float, str]],
-    published: Sequence[Point],
-    width: int,
-    height: int,
-    colours: Mapping[str, Colour],
-) -> Text:
-    """MACs reduction (percent) against accuracy, by plotext; kinds of points are keys of MARKS.
-
-    `colours` holds a colour for each kind and for `axes`. The legend is the caller's: a boxed
-    one would hide points.
-    """
-    import plotext  # 0.2 s: only where the figure is looked at
-
-    marked = [*points, *((x, y, "published") for x, y in published)]
-    groups: dict[str, list[Point]] = {kind: [] for kind in MARKS}
-    for x, y, kind in marked:
-        if _is_finite((x, y)):
-            groups[kind].append((x, y))
-    shown = [point for group in groups.values() for point in group]
-    if not shown or width < 20 or height < 6:
-        words = "no values yet" if not shown else "too small"
-        return Text("\n").join(_message(words, max(width, 1), max(height, 1), _AXIS))
-    plotext.terminal.limit(False, False)
-    figure = plotext.figure  # the library has only this one
-    figure.clear()
-    figure.plot_size(width, height)
-    axes = plotext.pixel(colours.get("axes", "default"))
-    plotext.add_theme("pe-explore", canvas="default", text=axes, sequence=[axes])
-    figure.theme("pe-explore")
-    for kind, mark in MARKS.items():  # the best are drawn over the others
-        if groups[kind]:
-            marker = plotext.marker(mark, plotext.pixel(colours.get(kind, "default")))
-            across, up = zip(*groups[kind], strict=True)
-            figure.draw(figure.signal(list(across), list(up), marker=marker))
-    figure.axes(False, side=1)
-    for axis, cells_a_tick in ((0, 8), (1, 2)):
-        low, high = _widened(min(p[axis] for p in shown), max(p[axis] for p in shown))
-        room = (high - low) * 0.06
-        low, high = (min(low, 0.0) if axis == 0 else low - room), high + room
-        ticks = nice_ticks(low, high, max((width, height)[axis] // cells_a_tick, 2))
-        figure.ruler(axis, 0).lim(low, high)
-        figure.ruler(axis, 0).ticks(ticks, [number_text(tick) for tick in ticks])
-    return Text.from_ansi(figure.build().string().rstrip("\n"))

@@ -25,6 +25,7 @@ from explorer.tui.screens.form_widgets import SafeInput
 _IN_GROUP = {
     "Tree": "with the tree in focus",
     "Table": "with the table in focus",
+    "Plot": "with the Pareto plot in focus",
 }
 FURTHER = (
     ("Tab", "Go on to the next pane; Shift+Tab back"),

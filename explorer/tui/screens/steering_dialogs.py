@@ -34,6 +34,7 @@ from explorer.tui.screens.form_widgets import (
 from explorer.views.measured_text import figures_text
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
+from explorer.views.standing import SUGGESTED
 
 Block = tuple[str, float, bool]  # path, score (less goes first), whether it may be removed
 _BAR_CELLS = 12
@@ -214,7 +215,7 @@ class ChooseDialog(Dialog[list[str]]):
     def _prompt(self, place: int) -> Text:
         node = self.candidates[place]
         text = Text("☑ " if place in self.marked else "☐ ", no_wrap=True, overflow="ellipsis")
-        text.append("★ " if node.name == self.suggested else "  ")
+        text.append(f"{SUGGESTED} " if node.name == self.suggested else "  ")
         text.append(short_name(node.name, 18), "bold")
         figures = figures_text(node, _CHOSEN_BY)
         return text.append(f"  {figures}" if figures else "")

@@ -9,7 +9,22 @@ from textual.content import Content
 from explorer.tui.drawing.card import card_lines
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.decide_card import Card
-from explorer.views.safe_text import safe
+from explorer.views.run_names import fitted_name
+
+
+def asks(card: Card) -> bool:
+    """Whether a decision awaits a person."""
+    return bool(card.candidates) and card.kept is None and not card.awaited
+
+
+def heading(card: Card) -> str:
+    """Which question the card answers."""
+    name = fitted_name(card.parent.name, 24)
+    if not card.candidates:
+        return f"{name} · what next?"
+    if card.kept is not None:
+        return f"{name} · what was kept?"
+    return f"{name} · which to keep?" if asks(card) else f"{name} · not measured yet"
 
 
 class DecideCard(LinesView):
@@ -32,8 +47,10 @@ class DecideCard(LinesView):
         if (card, selected, now_what) == self._shown:
             return
         self._shown = card, selected, now_what
-        self.border_title = Content("Decide" if card is None else f"Decide · step {card.step}")
-        self.border_subtitle = Content("" if card is None else f"Δ from {safe(card.parent.name)}")
+        self.border_title = Content("Decide" if card is None else heading(card))
+        name = "" if card is None else fitted_name(card.parent.name, 24)
+        self.border_subtitle = Content("" if card is None else f"step {card.step} · Δ from {name}")
+        self.set_class(card is not None and asks(card), "-asks")
         self.repaint()
 
     def lines(self, width: int, height: int) -> Sequence[Line]:

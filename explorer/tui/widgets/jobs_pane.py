@@ -27,8 +27,8 @@ class Field(Enum):
     MEMORY = auto()
 
 
-_MARKS = {"running": "▶", "queued": "◌", "paused": "‖"}
-_TONES = {"running": "good", "queued": "dim", "paused": "warning"}
+_MARKS = {"running": "◐", "queued": "◌", "paused": "‖"}
+_TONES = {"running": "title", "queued": "dim", "paused": "warning"}
 # The fields in their order on the line, and the order in which they go where it is narrow.
 _ORDER = tuple(Field)
 _DROPPED = (Field.MEMORY, Field.DEVICE, Field.RATE, Field.BAR, Field.EPOCH, Field.ETA, Field.SHARE)
@@ -136,7 +136,7 @@ def _total(widths: dict[Field, int], keys: Sequence[Field]) -> int:
 def _field(job: JobView, key: Field) -> str:
     if key is Field.HEAD:
         what = "waiting" if job.state == "queued" else safe(job.phase or job.kind, 24)
-        return " ".join(filter(None, (_MARKS.get(job.state, "▶"), safe(job.node, 40), what)))
+        return " ".join(filter(None, (_MARKS.get(job.state, "◐"), safe(job.node, 40), what)))
     if job.state == "queued":
         return ""
     if key is Field.EPOCH:

@@ -18,7 +18,8 @@ from textual.strip import Strip
 from explorer.tui.drawing.cells import Line as Line
 from explorer.tui.drawing.cells import fit
 
-TONES = ("title", "dim", "good", "warning", "bad", "info", "key", "bar", "cursor")
+TONES = ("title", "dim", "good", "warning", "bad", "info", "key", "bar", "cursor", "running",
+         "layer", "units")  # fmt: skip
 
 
 class LinesView(ScrollView, can_focus=False):
@@ -38,6 +39,9 @@ class LinesView(ScrollView, can_focus=False):
         .lines--info { color: $text-primary; }
         .lines--key { color: $accent; text-style: bold; }
         .lines--bar { color: $primary; }
+        .lines--running { color: $foreground; }
+        .lines--layer { color: $layer; text-style: bold; }
+        .lines--units { color: $units; text-style: bold; }
         .lines--cursor { color: $primary; background: $foreground; text-style: bold reverse; }
         &:light .lines--cursor { background: $surface; }
         &:ansi {

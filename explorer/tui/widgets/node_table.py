@@ -12,9 +12,9 @@ from textual.widgets import DataTable
 
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import cells
-from explorer.tui.drawing.tree import TAG
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
-from explorer.views.standing import GLYPHS, standing
+from explorer.views.standing import GLYPHS, TAGGED, standing
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
@@ -53,8 +53,8 @@ _COLUMNS = (
 
 def _name_text(node: TreeNode) -> str:
     glyph = GLYPHS[standing(node)]
-    tag = TAG if node.tagged else " "
-    return f"{glyph}{tag}{cells.short_name(node.name, 20)}"
+    tag = TAGGED if node.tagged else " "
+    return f"{glyph}{tag}{fitted_name(node.name, 20)}"
 
 
 def _macs_text(node: TreeNode) -> str:

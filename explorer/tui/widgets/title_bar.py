@@ -12,6 +12,7 @@ from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.counting import counted
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
+from explorer.views.standing import GLYPHS
 
 
 class _Part(NamedTuple):
@@ -51,8 +52,10 @@ class TitleBar(LinesView):
         device: str = "",
         past: bool = False,
         num_doubts: int = 0,
+        awaiting: int = 0,
     ) -> None:
-        """Shows these parts. `alone` says what is left to the policy."""
+        """Shows these parts. `alone` says what is left to the policy, `awaiting` how many decisions
+        await a person."""
         left = [
             _Part(1, "pe-explore", "title"),
             _Part(10, safe(model, 60)),
@@ -62,6 +65,7 @@ class TitleBar(LinesView):
         right = [
             _Part(9, "◀ past" if past else "", "warning"),
             _Part(8, "read-only" if read_only else "", "warning"),
+            _Part(8, _awaiting_text(awaiting), "key"),
             _Part(7, _doubts_text(num_doubts), "warning"),
             _Part(7, _best_text(best), "good"),
             _Part(5, alone, "warning"),
@@ -112,6 +116,13 @@ def _best_text(best: NodeView | None) -> str:
     if best.parent is None:
         return f"root {accuracy:.2f}"
     return f"best {fig.percent_removed(best.macs_reduction)} @ {accuracy:.2f}"
+
+
+def _awaiting_text(awaiting: int) -> str:
+    """`◇ 3 await you`."""
+    if not awaiting:
+        return ""
+    return f"{GLYPHS['undecided']} {awaiting} {'awaits' if awaiting == 1 else 'await'} you"
 
 
 def _doubts_text(num_doubts: int) -> str:

@@ -2,6 +2,9 @@
 
 A column is half of what a node needs, so that siblings stand two columns apart and their parent
 between them. Zooming multiplies the columns; it never lays out anew.
+
+Where space is short, what was rejected beside a single kept sibling becomes a stub: it takes no
+column, hangs on the line between its parent and that sibling, and the kept path goes straight down.
 """
 
 from __future__ import annotations
@@ -18,13 +21,28 @@ APART = 2  # columns between neighbours of a row
 class TreeLayout:
     """The columns and rows of the visible nodes of a model, as it was when this was made."""
 
-    def __init__(self, model: TreeModel) -> None:
+    def __init__(self, model: TreeModel, with_stubs: bool = False) -> None:
         self.shape = model.shape
-        self.rows = _rows(model)
-        self.columns, self.depths, self.num_columns = _place(model, self.rows)
+        self.stubs = _stubs(model) if with_stubs else {}  # by parent
+        self.children = _without_stubs(model, self.stubs)  # those that have columns
+        self.rows = _rows(self.children, model.folded)
+        self.columns, self.depths, self.num_columns = _place(model, self.children, self.rows)
+        for parent, stubs in self.stubs.items():
+            if (depth := self.depths[parent]) >= 0:
+                for stub in stubs:
+                    self.depths[stub] = depth + 1
         self._model = model
         self._parents: dict[int, list[int]] = {}
         self._row_columns: dict[int, list[int]] = {}
+        self._orders: dict[int, list[int]] = {}
+
+    def is_stub(self, number: int) -> bool:
+        return self.depths[number] >= 0 and self.columns[number] < 0
+
+    def stub_at(self, parent: int, side: int) -> int | None:
+        """A parent's stub at one side, -1 or 1."""
+        stubs = self.stubs.get(parent, ())
+        return next((i for i in stubs if _side(self._model, i) == side), None)
 
     def between(self, depth: int, left: int, right: int) -> Sequence[int]:
         """The nodes of a row that stand in columns [left, right), from left to right."""
@@ -37,27 +55,49 @@ class TreeLayout:
         The spans of a row never overlap (a parent stands within one column of a child or between
         two), so that both their ends ascend and can be searched.
         """
-        forks = self._parents.get(depth)
-        if forks is None:
-            children = self._model.children
-            forks = self._parents[depth] = [i for i in self.rows[depth] if children[i]]
+        forks = self.forks(depth)
         first = bisect_left(forks, left, key=lambda number: self.span(number)[1])
         last = bisect_left(forks, right, key=lambda number: self.span(number)[0])
         return forks[first:last]
 
+    def forks(self, depth: int) -> list[int]:
+        """The nodes of a row that have children, shown or folded."""
+        forks = self._parents.get(depth)
+        if forks is None:
+            children = self._model.children
+            forks = self._parents[depth] = [i for i in self.rows[depth] if children[i]]
+        return forks
+
+    def below(self, number: int) -> list[int]:
+        """The node's children that have columns."""
+        return [] if number in self._model.folded else self.children[number]
+
     def span(self, number: int) -> tuple[int, int]:
         """The first and the last column of the node's connector."""
         own = self.columns[number]
-        children = self._model.visible_children(number)
+        children = self.below(number)
         if not children:
             return own, own
         return min(own, self.columns[children[0]]), max(own, self.columns[children[-1]])
 
     def neighbour(self, number: int, step: int) -> int | None:
         """The next node of the same row: a sibling where there is one."""
-        row = self.rows[self.depths[number]]
-        place = bisect_left(self._columns_of(self.depths[number]), self.columns[number]) + step
-        return row[place] if 0 <= place < len(row) else None
+        order = self._order_of(self.depths[number])
+        place = order.index(number) + step
+        return order[place] if 0 <= place < len(order) else None
+
+    def _order_of(self, depth: int) -> list[int]:
+        """All nodes of a row from left to right, stubs beside their siblings."""
+        if not self.stubs:
+            return self.rows[depth]
+        order = self._orders.get(depth)
+        if order is None:
+            order = self._orders[depth] = []
+            for number in self.rows[depth]:
+                parent = self._model.parents[number]
+                beside = (self.stub_at(parent, -1), number, self.stub_at(parent, 1))
+                order += [i for i in beside if i is not None]
+        return order
 
     def last_at(self, depth: int, column: int) -> int | None:
         """The last node of a row at or left of a column."""
@@ -72,11 +112,46 @@ class TreeLayout:
         return columns
 
 
-def _rows(model: TreeModel) -> list[list[int]]:
+def _side(model: TreeModel, number: int) -> int:
+    """Where a stub hangs: what is neither a layer nor units is at the right."""
+    return model.sides[number] or 1
+
+
+def _stubs(model: TreeModel) -> dict[int, list[int]]:
+    """By parent what is small: rejected and over, with nothing shown below it, beside one sibling
+    that is kept, and the only one at its side."""
+    nodes, folded = model.nodes, model.folded
+    stubs: dict[int, list[int]] = {}
+    for parent, below in enumerate(model.children):
+        if not 1 < len(below) < 4 or parent in folded:
+            continue
+        small = [i for i in below if not nodes[i].kept]
+        apart = len({_side(model, i) for i in small}) == len(small)
+        if len(small) == len(below) - 1 and apart and all(_is_small(model, i) for i in small):
+            stubs[parent] = small
+    return stubs
+
+
+def _is_small(model: TreeModel, number: int) -> bool:
+    node = model.nodes[number]
+    if node.kept is not False or node.live:
+        return False
+    return not model.children[number] or number in model.folded
+
+
+def _without_stubs(model: TreeModel, stubs: dict[int, list[int]]) -> list[list[int]]:
+    if not stubs:
+        return model.children
+    children = list(model.children)
+    for parent, small in stubs.items():
+        children[parent] = [i for i in children[parent] if i not in small]
+    return children
+
+
+def _rows(children: list[list[int]], folded: set[int]) -> list[list[int]]:
     """The visible nodes by depth, each row from left to right."""
-    children, folded = model.children, model.folded
     rows: list[list[int]] = []
-    row = [0] if len(model) else []
+    row = [0] if children else []
     while row:
         rows.append(row)
         if folded:
@@ -92,7 +167,9 @@ def _rows(model: TreeModel) -> list[list[int]]:
 _Outline = tuple[list[int], list[int], int]
 
 
-def _place(model: TreeModel, rows: list[list[int]]) -> tuple[list[int], list[int], int]:
+def _place(
+    model: TreeModel, children: list[list[int]], rows: list[list[int]]
+) -> tuple[list[int], list[int], int]:
     """Each node's column and depth (-1 while it is hidden), and the number of columns.
 
     Bottom up: subtrees are pushed together until their outlines are `APART`, which costs the
@@ -100,7 +177,7 @@ def _place(model: TreeModel, rows: list[list[int]]) -> tuple[list[int], list[int
     """
     if not rows:
         return [], [], 0
-    children, folded, parents = model.children, model.folded, model.parents
+    folded, parents, whole = model.folded, model.parents, model.children
     offsets = [0] * len(model)  # from the parent
     outlines: list[_Outline | None] = [None] * len(model)
     for row in reversed(rows):
@@ -108,6 +185,12 @@ def _place(model: TreeModel, rows: list[list[int]]) -> tuple[list[int], list[int
             if below := children[number]:
                 if number in folded:  # the mark below a fold needs its place too
                     outlines[number] = ([0, 0], [0, 0], 0)
+                elif below is not whole[number]:  # beside stubs: straight down
+                    lefts, rights, shift = outlines[below[0]] or ([0], [0], 0)
+                    outlines[below[0]] = None
+                    lefts.append(-shift)
+                    rights.append(-shift)
+                    outlines[number] = lefts, rights, shift
                 else:
                     outlines[number] = _join(model.sides, below, outlines, offsets)
     lefts, rights, shift = outlines[0] or ([0], [0], 0)

@@ -27,7 +27,7 @@ class TreeModel:
         self.sides: list[int] = []  # below the parent: -1 to the left, 1 to the right, 0 between
         self.num_below: list[int] = []  # descendants
         self.folded: set[int] = set()
-        self.shape = 0  # grows with whatever moves a node on the screen
+        self.shape = 0  # grows with whatever may move a node on the screen
         self.filter_text = ""
         self.matches: set[int] | None = None  # None: no filter
         self._numbers: dict[str, int] = {}
@@ -63,6 +63,8 @@ class TreeModel:
             if (node.parent, node.structure) != (old.parent, old.structure):
                 raise ValueError(f"node {node.name!r} cannot move to another parent or structure")
             self.nodes[number] = node
+            if (node.kept, node.live) != (old.kept, old.live):
+                self.shape += 1  # what was rejected may be drawn smaller
             self._count_up(number, 0, int(node.live) - int(old.live))
         if self._test is not None and self.matches is not None:
             (self.matches.add if self._test(node) else self.matches.discard)(number)

@@ -1,0 +1,102 @@
+"""Looking at a run before its first job, or at any time after, without storing anything of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from explorer.executors.base import Executor
+from explorer.session.artifacts import Artifacts
+from explorer.session.documents import RunDocument, structure_of
+from explorer.session.events import Emit
+from explorer.session.factories import Allow, Factories
+from explorer.session.job_runner import JobRunner
+from explorer.session.known_run import newest_run, settings_with
+from explorer.session.model_source import source_of
+from explorer.session.new_run import NewRun, look_at
+from explorer.session.open_run import Request, settings_of
+from explorer.session.speed import Speed, Subject, measure_speed
+from store import Node, TreeStore
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A run that may begin, how quickly its work goes here, and how long looking took."""
+
+    new: NewRun
+    speed: Speed
+    start_seconds: float
+
+
+@dataclass(frozen=True)
+class LookedAgain:
+    """The same of a store's newest run, with its root's figures and the decisions that are made."""
+
+    document: RunDocument
+    metrics: dict[str, float]
+    decided: int
+    speed: Speed
+    start_seconds: float
+
+
+async def look_at_model(request: Request, executor: Executor, emit: Emit) -> Looked:
+    """What would begin with a model. Raises UsageError, JobFailedError, what files raise."""
+    started = time.monotonic()
+    source = source_of(request)
+    request.check_data()
+    settings = settings_of(request)
+    source = await source.with_weights(executor, emit)
+    checkpoint = source.checkpoint()
+    new = await look_at(source, checkpoint, request, settings, request.overrides, executor, emit)
+    opened = time.monotonic() - started
+    speed = await measure_speed(new.subject, new.settings, executor, emit)
+    return Looked(new, speed, opened + speed.another_worker_seconds)
+
+
+async def look_at_store(
+    path: Path, request: Request, spool: Path, executor: Executor, emit: Emit, allow: Allow
+) -> LookedAgain:
+    """What the newest run of a store still takes; the store is only read.
+
+    Raises UsageError, StoreError, JobFailedError, ForeignFactoryError.
+    """
+    started = time.monotonic()
+    with TreeStore.open(path, read_only=True) as store:
+        known = newest_run(store)
+        wanted = settings_with(known, request.overrides)  # when to stop, of a run that exists
+        document = replace(known, settings=wanted)
+        factories = Factories(request.given_factories)
+        await factories.ask(document, allow)
+        artifacts = Artifacts(store, spool, factories=factories)
+        artifacts.data.given = request.data
+        jobs = JobRunner(store, document, executor, artifacts, emit)
+        root = store.node(document.run.id, "R")
+        subject = await subject_of(jobs, root)
+        artifacts.path(subject.network.snapshot)
+        opened = time.monotonic() - started
+        speed = await measure_speed(subject, document.settings, executor, emit)
+        seconds = opened + speed.another_worker_seconds
+        decided = kept_depth(store, root)
+        return LookedAgain(jobs.document, dict(root.metrics), decided, speed, seconds)
+
+
+async def subject_of(jobs: JobRunner, node: Node) -> Subject:
+    """A node's network, to be measured. Raises what looking for a run's data raises."""
+    places = await jobs.places()
+    document, structure = jobs.document, structure_of(jobs.store, jobs.document, node)
+    return Subject(
+        jobs.network(node),
+        document.data_ref,
+        document.environment,
+        None if structure is None or structure.read_off else structure,
+        places,
+    )
+
+
+def kept_depth(store: TreeStore, root: Node) -> int:
+    """How many decisions lie on the kept path."""
+    node = root
+    while (decision := store.decision_of(node.id)) is not None and decision.kept:
+        node = store.node_by_id(decision.kept[-1])
+    return node.depth - root.depth

@@ -1,0 +1,1 @@
+"""Figures as for a paper: light SVG without the chrome of an app."""

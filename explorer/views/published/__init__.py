@@ -1,0 +1,1 @@
+"""Published results: what came with this program, a person's own, and which of them fit a run."""
