@@ -18,7 +18,6 @@ from engine.contracts.jobs import (
     Export,
     Job,
     JobRequest,
-    MeasureSpeed,
     NameWeights,
     OpenRoot,
     Propose,
@@ -27,6 +26,7 @@ from engine.contracts.jobs import (
     TrainFromScratch,
     Tune,
 )
+from engine.contracts.speed import MeasureSpeed
 from engine.contracts.spool import result_path
 from engine.contracts.working_folder import make_folder
 from engine.runtime.progress import Monitor

@@ -18,7 +18,6 @@ from engine.contracts.jobs import (
     Doctor,
     Export,
     Exported,
-    MeasureSpeed,
     NameWeights,
     Opened,
     OpenRoot,
@@ -27,7 +26,6 @@ from engine.contracts.jobs import (
     Proposed,
     Recover,
     Recovered,
-    SpeedMeasured,
     StructureDescribed,
     Trained,
     TrainFromScratch,
@@ -37,6 +35,7 @@ from engine.contracts.jobs import (
 )
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.references import is_task
+from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of

@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from engine.contracts import seeds
-from engine.contracts.jobs import CandidateCost, MeasureSpeed, Places, SpeedMeasured
+from engine.contracts.jobs import Places
 from engine.contracts.networks import Execution
+from engine.contracts.speed import CandidateCost, MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
@@ -34,7 +35,8 @@ from engine.worker.workbench import Workbench
 FEW_ITEMS = 256  # whose features are taken for those of a whole split
 ROWS_COMPARED = 2048
 RESAMPLES = 4
-LONGEST = 3  # times the seconds that were asked for, after which ranking is not waited for
+FEWEST_STEPS = 2  # that are timed after the first
+LONGEST = 4  # times the seconds that were asked for, after which nothing is waited for
 
 
 def measure(
@@ -68,7 +70,7 @@ class _Watch(Monitor):
         self._whole, self._name, self._seconds, self._device = whole, phase, seconds, device
         self.begun = time.perf_counter()
         self.steps: list[tuple[int, float]] = []  # done, and when: the first and the last
-        self.share = 0.0
+        self._num_steps = -1
 
     def check(self) -> None:
         self._whole.check()
@@ -78,15 +80,17 @@ class _Watch(Monitor):
     ) -> None:
         self.check()
         now = time.perf_counter()
-        self.share = done / max(1, total)
-        first = self.steps[0][1] if self.steps else now
-        self._whole.step(self._name, min(int(1000 * (now - first) / self._seconds), 999), 1000)
-        if self.steps and now - first < self._seconds and done < total:
+        elapsed = now - (self.steps[0][1] if self.steps else now)
+        self._num_steps += 1
+        self._whole.step(self._name, min(int(1000 * elapsed / self._seconds), 999), 1000)
+        enough = elapsed >= self._seconds and self._num_steps >= FEWEST_STEPS
+        enough = enough or elapsed >= LONGEST * self._seconds
+        if self.steps and not enough and done < total:
             return
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self.steps = [*self.steps[:1], (done, time.perf_counter())]
-        if now - first >= self._seconds:
+        if enough:
             raise _Enough
 
     @property
@@ -99,23 +103,33 @@ class _Watch(Monitor):
 
 
 class _Deadline(Monitor):
-    """Ends ranking that takes too long, and remembers which share of it was done."""
+    """Ends ranking that takes too long, and remembers how far it came in which time."""
 
     def __init__(self, whole: Monitor, seconds: float) -> None:
         super().__init__()
-        self._whole, self._until, self.share = whole, time.perf_counter() + seconds, 0.0
+        self._whole, self._until = whole, time.perf_counter() + seconds
+        self._phase_told = ""
+        self._steps: list[tuple[float, float]] = []  # the share done, and when
 
     def check(self) -> None:
         self._whole.check()
-        if self.share > 0 and time.perf_counter() > self._until:
+        if len(self._steps) > 1 and time.perf_counter() > self._until:
             raise _Enough
 
     def step(
         self, phase: str, done: int, total: int, running: Callable[[], Running] | None = None
     ) -> None:
-        self.share = done / max(1, total)
+        if phase != self._phase_told:
+            self._phase_told, self._steps = phase, []
+        self._steps = [*self._steps[:1], (done / max(1, total), time.perf_counter())]
         if done < total:
             self.check()
+
+    @property
+    def seconds_of_all(self) -> float:
+        """What the whole phase would have taken."""
+        (share, since), (more, until) = self._steps[0], self._steps[-1]
+        return (until - since) / max(more - share, 1e-9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,14 +223,13 @@ class _Bench:
             try:
                 scores = self._scores(scoring.criterion, structure, items_N[:count], watch)
             except _Enough:
-                if not known:
-                    known.append((count, (time.perf_counter() - started) / watch.share))
-                break
+                each = watch.seconds_of_all / count
+                return max(0.0, known[0][1] - each) if known else 0.0, each, scores
             known.append((count, time.perf_counter() - started))
-            if count == len(items_N) or known[-1][1] > self.job.seconds / 2:
-                break
-            count = min(2 * count, len(items_N))
-        return *_line(known), scores
+            if count == len(items_N) or (known[-1][1] > self.job.seconds / 2 and len(known) > 2):
+                return *_line(known), scores
+            if len(known) > 1:  # the first one warmed up
+                count = min(4 * count, len(items_N))
 
     def _scores(
         self, criterion: str, structure: NetworkStructure, items_N: torch.Tensor, monitor: Monitor
@@ -243,8 +256,8 @@ class _Bench:
 def _line(known: Sequence[tuple[int, float]]) -> tuple[float, float]:
     """The seconds at no item, and those an item: by the largest two counts."""
     count, seconds = known[-1]
-    if len(known) < 3:  # the first one warmed up
+    before, less = known[-2] if len(known) > 1 else (0, 0.0)
+    each = (seconds - less) / (count - before) if count > before else 0.0
+    if each <= 0:  # it hardly depends on them, or the clock was disturbed
         return 0.0, seconds / count
-    before, less = known[-2]
-    each = max(0.0, seconds - less) / (count - before)
     return max(0.0, seconds - each * count), each

@@ -28,7 +28,14 @@ def add_commands(app: typer.Typer) -> None:
 def figure(
     store: StoreFile,
     what: Annotated[str, typer.Argument(metavar="WHAT", help="pareto or tree")],
-    output: Annotated[Path, typer.Argument(metavar="OUT.svg", help="The picture to write")],
+    output: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads it at run time
+        typer.Argument(
+            metavar="OUT.svg",
+            help="The picture to write; without it pareto is drawn as text",
+            show_default=False,
+        ),
+    ] = None,
     x: Annotated[
         str, typer.Option(help="Of pareto: macs, params, latency, epochs or depth")
     ] = "macs",

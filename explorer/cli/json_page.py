@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 
+from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
     FigureDrawn,
     Machine,
@@ -37,6 +38,7 @@ from explorer.views.shape_fields import ShapeField, fields_of
 # What each command prints, by its name and the arguments on which it depends.
 COMMANDS: dict[str, type] = {
     "auto": TreeSummary,
+    "auto --background": BackgroundStarted,
     "branch": TreeSummary,
     "candidate": TreeSummary,
     "decide": TreeSummary,
@@ -63,6 +65,7 @@ COMMANDS: dict[str, type] = {
     "published add": PublishedFile,
     "published remove": PublishedFile,
     "published files": PublishedFiles,
+    "jobs": BackgroundListed,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
           types.NoneType: "null", object: "anything"}  # fmt: skip

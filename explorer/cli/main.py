@@ -19,7 +19,9 @@ from explorer.cli.group import DefaultCommandGroup, guarded
 from explorer.cli.options import (
     AllowFactory,
     Arch,
+    Background,
     Device,
+    Hours,
     Json,
     LoaderWorkers,
     Model,
@@ -29,6 +31,7 @@ from explorer.cli.options import (
     Preset,
     Protocol,
     RandomWeights,
+    StopAtCloseCalls,
     Store,
     StoreFile,
     Task,
@@ -94,17 +97,23 @@ def auto(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
     ] = False,
+    hours: Hours = None,
+    stop_at_close_calls: StopAtCloseCalls = False,
+    background: Background = False,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
     from explorer.cli.commands.auto import auto as run
+    from explorer.cli.commands.auto_background import auto_background
+    from explorer.session.budget import Budget, deadline
     from explorer.session.open_run import Request
 
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
     request = Request(model, *given, *of_network, preset)
-    run(request, as_json=json, yes=yes)
+    budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
+    (auto_background if background else run)(request, as_json=json, yes=yes, budget=budget)
 
 
 @app.command("train")

@@ -146,3 +146,21 @@ DataPlace = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--data", metavar="PLACE", help="Where the run's images lie now, if they moved"),
 ]
+
+
+Hours = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(help="Decide for so many hours at most; what has begun is finished"),
+]
+
+
+StopAtCloseCalls = Annotated[
+    bool,
+    typer.Option("--stop-at-close-calls", help="Leave the first decision that is too close to you"),
+]
+
+
+Background = Annotated[
+    bool,
+    typer.Option("--background", help="Go on in a process of its own (see pe-explore jobs)"),
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from explorer.executors.base import Executor
@@ -12,7 +12,7 @@ from explorer.session.documents import RunDocument, structure_of
 from explorer.session.events import Emit
 from explorer.session.factories import Allow, Factories
 from explorer.session.job_runner import JobRunner
-from explorer.session.known_run import newest_run
+from explorer.session.known_run import newest_run, settings_with
 from explorer.session.model_source import source_of
 from explorer.session.new_run import NewRun, look_at
 from explorer.session.open_run import Request, settings_of
@@ -63,7 +63,9 @@ async def look_at_store(
     """
     started = time.monotonic()
     with TreeStore.open(path, read_only=True) as store:
-        document = newest_run(store)
+        known = newest_run(store)
+        wanted = settings_with(known, request.overrides)  # when to stop, of a run that exists
+        document = replace(known, settings=wanted)
         factories = Factories(request.given_factories)
         await factories.ask(document, allow)
         artifacts = Artifacts(store, spool, factories=factories)

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from engine.contracts.jobs import (
-    DescribeData,
-    JobRequest,
-    MeasureSpeed,
-    NameWeights,
-    OpenRoot,
-    Places,
-    Result,
-)
+from engine.contracts.jobs import DescribeData, JobRequest, NameWeights, OpenRoot, Places, Result
+from engine.contracts.speed import MeasureSpeed
 from explorer.executors.base import Executor
 from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold
 

@@ -8,12 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from engine.contracts.jobs import (
-    DescribeData,
-    MeasureSpeed,
-    Places,
-    SpeedMeasured,
-)
+from engine.contracts.jobs import DescribeData, Places
 from engine.contracts.networks import DataRef, Environment, NetworkRef
 from engine.contracts.settings import (
     ScoringSettings,
@@ -21,6 +16,7 @@ from engine.contracts.settings import (
     SimilaritySettings,
     TrainingSettings,
 )
+from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from explorer.executors.base import Executor
 from explorer.session.events import Emit

@@ -96,7 +96,7 @@ KEYS: tuple[Key, ...] = (
     Key("view.tab5", "5", "Log", "Show what happened", "View"),
     Key("view.settings", "P", "Settings",
         "Show what the run is grown with, and what its work took", "View"),
-    Key("view.follow", "F", "Follow",
+    Key("view.follow", "v", "Follow",
         "Go along with decisions that are made without you, or stay", "View"),
     Key("view.narrower", "<", "Wider right",
         "Move the border to the left: less tree", "View"),

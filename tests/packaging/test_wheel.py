@@ -81,7 +81,7 @@ def test_it_runs_from_its_own_files(programs, ran):
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 def test_the_app_opens_the_sample(programs, tmp_path):
-    with Terminal([str(programs / "pe-explore"), "sample"], cwd=tmp_path) as terminal:
+    with Terminal([str(programs / "pe-explore"), "sample", "--yes"], cwd=tmp_path) as terminal:
         screen = terminal.wait_for("●")
         assert "Error" not in screen and "pe-explore" in screen
         terminal.press("q")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from engine.contracts.jobs import CandidateCost, SpeedMeasured
 from engine.contracts.networks import DataDescription
 from engine.contracts.settings import Settings, with_values
+from engine.contracts.speed import CandidateCost, SpeedMeasured
 from explorer.session.speed import Speed, by_which_speed_differs
 from explorer.views.plan import QUICKER, SLOWER, predict
 from explorer.views.plan_text import about

@@ -7,8 +7,9 @@ from dataclasses import replace
 from scripted import ARGUMENTS, DIGEST, ROOT_MACS, ScriptedExecutor
 
 from engine.contracts.doubts import Doubt
-from engine.contracts.jobs import CandidateCost, DataDescribed, Opened, SpeedMeasured
+from engine.contracts.jobs import DataDescribed, Opened
 from engine.contracts.networks import DataDescription, Environment
+from engine.contracts.speed import CandidateCost, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from explorer.views.network_structure import structure_of_arguments
 

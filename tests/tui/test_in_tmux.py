@@ -44,7 +44,7 @@ def grown(tmp_path_factory):
 
 def test_a_person_steers_the_sample_quits_and_finds_everything_again(tmp_path):
     store = tmp_path / "tree.pex.db"
-    command = explorer("sample", "--store", store, *QUICK)
+    command = explorer("sample", "--yes", "--store", store, *QUICK)
     with Terminal(command, cwd=tmp_path) as terminal:
         terminal.wait_for("pe-explore")
         terminal.wait_for(
@@ -127,7 +127,7 @@ def test_a_hostile_run_harms_nothing(tmp_path):
     folder = tmp_path / "[bold]odd[foo]"
     folder.mkdir()
     store = folder / "[@click=app.quit]x.pex.db"
-    command = explorer("sample", "--store", store, *QUICK)
+    command = explorer("sample", "--yes", "--store", store, *QUICK)
     with Terminal(command, cwd=folder) as terminal:
         terminal.wait_for(lambda screen: "recovery" in screen, 120)
         for pid in workers_below(terminal.pid):

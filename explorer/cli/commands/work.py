@@ -28,6 +28,7 @@ from explorer.session.background_reports import (
 from explorer.session.errors import MENDABLE
 from explorer.session.events import Decided, SessionEvent, Stopped, WorkFailed
 from explorer.session.named_files import store_path
+from explorer.session.notifying import NotifyError, run_command
 from explorer.session.open_run import Request, open_session
 from explorer.session.plan import remove_plan
 from explorer.session.session import Session
@@ -42,8 +43,10 @@ REPORT_SECONDS = 1.0  # between two looks whether there is something new to repo
 ASKED = (in_background.HAND_OVER, in_background.STOP, signal.SIGTERM)
 
 
-def work(store: Path, *, data: str | None, allow_factory: Sequence[str]) -> int:
-    """Goes on with what is to be done; the exit code."""
+def work(
+    store: Path, *, data: str | None, allow_factory: Sequence[str], notify: Sequence[str] = ()
+) -> int:
+    """Goes on with what is to be done, and has a program told of the end; the exit code."""
     request = Request(
         str(store_path(store)),
         overrides={} if data is None else {"data": data},
@@ -53,6 +56,11 @@ def work(store: Path, *, data: str | None, allow_factory: Sequence[str]) -> int:
     with Reporter() as reporter:
         ended = asyncio.run(InBackground(request, reporter).run())
         reporter.say(f"ended: {ended.ended}")
+        if ended.ended != HANDED_OVER:
+            try:
+                run_command(notify, ended.store, f"{Path(ended.store).name}: {ended.ended}")
+            except NotifyError as error:
+                reporter.say(str(error))
     return 1 if ended.failed else 0
 
 
@@ -185,7 +193,13 @@ class InBackground:
 
     def _say_last(self, why: str, *, failed: bool = False) -> Report:
         last = replace(
-            self._report, jobs=(), left="", ended=safe(why), ended_at=time.time(), failed=failed
+            self._report,
+            jobs=(),
+            left="",
+            decided=self._decided[True],
+            ended=safe(why),
+            ended_at=time.time(),
+            failed=failed,
         )
         write_report(last)
         return last
