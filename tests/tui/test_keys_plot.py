@@ -148,6 +148,20 @@ def test_the_plot_is_saved_as_a_picture_and_none_is_overwritten(tmp_path, monkey
     start(tmp_path, play, *STEPS)
 
 
+def test_the_keys_go_back_to_the_tree_when_the_plot_does(tmp_path):
+    async def play(seat):
+        tree = seat.app.query_one(TreeCanvas)
+        await opened(seat)
+        await seat.press("3")
+        await seat.until(lambda: tree.has_focus, "the tree again")
+        await seat.pilot.resize_terminal(80, 24)
+        await opened(seat)
+        await seat.press("2")
+        await seat.until(lambda: tree.has_focus, "the card in the plot's place")
+
+    start(tmp_path, play, *STEPS)
+
+
 def test_the_mouse_looks_and_selects(tmp_path):
     async def play(seat):
         plot = await opened(seat)

@@ -28,7 +28,7 @@ def head(view: ParetoView, num_below: int, width: int, *, is_low: bool) -> list[
     """Heading and legend: in one line where lines are few and it is wide enough."""
     if not is_low:
         return [heading(view, width), legend(view, num_below, width)]
-    brief, marks = heading(view, 0), legend(view, num_below, 0)
+    brief, marks = heading(view, 0), legend(view, 0, 0)
     if sum(cell_len(text) for text, _ in (*brief, *marks)) + 3 <= width:
         return [[*brief, ("   ", ""), *marks]]
     return [heading(view, width)]

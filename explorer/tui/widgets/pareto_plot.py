@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Offset
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -52,15 +52,15 @@ class ParetoPlot(Widget, can_focus=True):
         .pareto--zero { color: $foreground 30%; }
         .pareto--heading { color: $foreground; text-style: bold; }
         .pareto--key { color: $text-accent; text-style: bold; }
-        .pareto--name { color: $foreground 75%; }
+        .pareto--name { color: $foreground 60%; }
         .pareto--frontier { color: $text-success; }
         .pareto--rejected { color: $foreground 55%; }
         .pareto--undecided { color: $foreground; text-style: bold; }
         .pareto--kept { color: $text-success; }
         .pareto--best { color: $text-success; text-style: bold; }
-        .pareto--primary { color: $text-primary; }
-        .pareto--rerun { color: $text-primary; }
-        .pareto--quoted { color: $text-primary 70%; }
+        .pareto--primary { color: $foreground; }
+        .pareto--rerun { color: $foreground 90%; }
+        .pareto--quoted { color: $foreground 75%; }
         .pareto--selected { text-style: bold underline; }
         .pareto--cursor { text-style: bold reverse; }
     }
@@ -113,6 +113,7 @@ class ParetoPlot(Widget, can_focus=True):
         self._under_mouse: int | None = None
         self._drawn: _Drawn | None = None
         self._styles: dict[str, Style] = {}
+        self._strips: dict[int, Strip] = {}  # the chart's lines, without the cursor
 
     # ------------------------------------------------------------ what the app calls
 
@@ -142,15 +143,20 @@ class ParetoPlot(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         drawn = self._build()
+        row = y - len(drawn.head)
+        if row < 0:
+            return self._strip(self._segments(drawn.head[y]))
+        if row >= len(drawn.chart.lines):
+            foot, place = self._foot(), row - len(drawn.chart.lines)
+            return self._strip(self._segments(foot[place]) if place < len(foot) else [])
+        strip = self._strips.get(row)
+        if strip is None:
+            strip = self._strips[row] = self._strip(self._chart_line(drawn, row))
+        marks = self._marked(drawn.chart, row)
+        return Strip(_restyled(list(strip), marks), strip.cell_length) if marks else strip
+
+    def _strip(self, line: list[Segment]) -> Strip:
         width = self.size.width
-        if y < len(drawn.head):
-            line = self._segments(drawn.head[y])
-        elif (row := y - len(drawn.head)) < len(drawn.chart.lines):
-            line = self._chart_line(drawn, row)
-        else:
-            foot = self._foot()
-            place = row - len(drawn.chart.lines)
-            line = self._segments(foot[place]) if place < len(foot) else []
         return Strip(line).adjust_cell_length(width, self.rich_style).crop(0, width)
 
     def _build(self) -> _Drawn:
@@ -167,6 +173,7 @@ class ParetoPlot(Widget, can_focus=True):
                 cells = width - _TABLE_CELLS - 2 if beside else width
             chart = drawing.draw(self.view, cells, rows)
             head = words.head(self.view, chart.num_below, width, is_low=height < _LOW)
+            self._strips = {}
             drawn = self._drawn = _Drawn(self.view, size, head, chart, beside, cells, notes)
         return drawn
 
@@ -187,18 +194,17 @@ class ParetoPlot(Widget, can_focus=True):
 
     def _chart_line(self, drawn: _Drawn, row: int) -> list[Segment]:
         line = self._segments(drawn.chart.lines[row])
-        marks = self._marked(drawn.chart, row)
-        if marks:
-            line = list(_restyled(line, marks))
         if drawn.beside:
             strip = Strip(line).adjust_cell_length(drawn.chart_cells + 2, self.rich_style)
             line = [*strip, *self._segments(drawn.beside[row] if row < len(drawn.beside) else ())]
         return line
 
     def _marked(self, chart: drawing.Chart, row: int) -> dict[int, Style]:
-        """The styles of single cells: the selected node's, and over it the cursor's."""
+        """The styles of single cells: the selected node's, and over it the cursor's, which is
+        reversed while the keys are here."""
         marks: dict[int, Style] = {}
-        for number, tone in ((self._selected_number, "selected"), (self._pointed, "cursor")):
+        cursor = "cursor" if self.has_focus or self._under_mouse is not None else "selected"
+        for number, tone in ((self._selected_number, "selected"), (self._pointed, cursor)):
             if number is not None and number < len(chart.places):
                 column, at = chart.places[number]
                 if at == row:
@@ -241,7 +247,7 @@ class ParetoPlot(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles = {}
+        self._styles, self._strips = {}, {}
 
     # ------------------------------------------------------------ the cursor
 
@@ -270,8 +276,25 @@ class ParetoPlot(Widget, can_focus=True):
             self._put(members[0 if where == "next" else -1])
 
     def _put(self, number: int) -> None:
-        self._cursor, self._under_mouse = number, None
-        self.refresh()
+        before, self._cursor, self._under_mouse = self._pointed, number, None
+        self._repaint(before)
+
+    def _look_at(self, number: int | None) -> None:
+        """Tells of the point under the mouse, of that under the cursor where there is none."""
+        if number != self._under_mouse:
+            before, self._under_mouse = self._pointed, number
+            self._repaint(before)
+
+    def _repaint(self, before: int | None) -> None:
+        """Paints the lines of two points, and those about them."""
+        drawn, width = self._build(), self.size.width
+        top, places = len(drawn.head), drawn.chart.places
+        rows = {places[n][1] for n in (before, self._pointed) if n is not None and n < len(places)}
+        below = top + len(drawn.chart.lines)
+        self.refresh(
+            *(Region(0, top + row, width, 1) for row in rows),
+            Region(0, below, width, max(self.size.height - below, 0)),
+        )
 
     def action_select(self) -> None:
         if self._cursor is not None and self._cursor < len(self.view.points):
@@ -281,16 +304,17 @@ class ParetoPlot(Widget, can_focus=True):
             else:
                 self.app.notify("a published result is no node of this tree", markup=False)
 
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        found = self._at(event.offset)
-        if found != self._under_mouse:
-            self._under_mouse = found
-            self.refresh()
+        self._look_at(self._at(event.offset))
 
     def on_leave(self) -> None:
-        if self._under_mouse is not None:
-            self._under_mouse = None
-            self.refresh()
+        self._look_at(None)
 
     def on_click(self, event: events.Click) -> None:
         found = self._at(event.offset)

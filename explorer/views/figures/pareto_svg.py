@@ -24,16 +24,16 @@ _LINE = 13.0  # from one line of a text to the next
 _MARK = 4.0  # half of a mark's width
 _CHARACTER = 5.2  # how wide one of a name is, about
 _MOST_NAMES = 120
-_GREEN, _BLUE, _GREY = "#1a7f37", "#1f5fa8", "#8a8a8a"
+_GREEN, _PUBLISHED, _GREY = "#1a7f37", "#3d3d3d", "#8a8a8a"
 # By kind: colour, whether it is filled, and what the legend calls it.
 _LOOKS: Mapping[str, tuple[str, bool, str]] = {
     "best": (_GREEN, True, "best"),
     "kept": (_GREEN, True, "kept"),
     "undecided": ("#222222", False, "undecided"),
     "rejected": (_GREY, False, "rejected"),
-    "primary": (_BLUE, True, "published, primary"),
-    "rerun": (_BLUE, False, "published, rerun by others"),
-    "quoted": (_BLUE, False, "published, quoted"),
+    "primary": (_PUBLISHED, True, "published, primary"),
+    "rerun": (_PUBLISHED, False, "published, rerun by others"),
+    "quoted": (_PUBLISHED, False, "published, quoted"),
 }
 
 
@@ -142,7 +142,7 @@ def _frontier(view: ParetoView, frame: _Frame, kind: str) -> list[str]:
     corners = _corners(view, frame, kind)
     if len(corners) < 2:
         return []
-    colour = _GREEN if kind == OWN else _BLUE
+    colour = _GREEN if kind == OWN else _PUBLISHED
     dashes = {OWN: None, "primary": "5 3", "rerun": "2 3", "quoted": "1 4"}[kind]
     width = 1.6 if kind == OWN else 1.0
     return [polyline(corners, stroke=colour, stroke_width=width, stroke_dasharray=dashes)]

@@ -223,6 +223,6 @@ def _published_notes(view: ParetoView, fits: Fitting, training: str) -> list[str
         ]
     num = sum(view.counts.get(kind, 0) for kind in KINDS)
     return [
-        f"{counted(num, 'published result')} of {fits.subject}, each against its own root and "
-        f"trained in its own way (roots and lengths differ); yours: {training}"
+        f"{num} published of {fits.subject}, each against its own root: roots and lengths of "
+        f"training differ, from each other and from yours ({training})"
     ]
