@@ -36,7 +36,9 @@ class RunView:
     way: tuple[str, ...] = told("what was kept at each step of the kept path: `layer`, `filter`")
     best: NodeView = told("its best node")
     forked_from: str | None = told("the node that it was forked from; null for a run of its own")
-    settings: Mapping[str, JsonValue] = told("settings that differ from those of the newest run")
+    settings: Mapping[str, JsonValue] = told(
+        "settings but for the seed that differ from those of the newest run"
+    )
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,12 @@ def _view(document: RunDocument, nodes: Sequence[NodeView], newest: RunDocument 
 
 
 def _apart(document: RunDocument, other: RunDocument) -> dict[str, JsonValue]:
-    """The settings in which a run differs from another one, by their options."""
+    """The settings but for the seed in which a run differs from another one, by their options."""
     found: dict[str, JsonValue] = {}
     for each in all_settings():
         name = each.option.name
         own = value_of(document.settings, name)
-        if own != value_of(other.settings, name):
+        if name != "seed" and own != value_of(other.settings, name):
             found[name] = own
     return found
 
