@@ -44,7 +44,7 @@ KEYS: tuple[Key, ...] = (
     Key("decide.both", "b", "Both",
         "Keep both candidates and grow on from each", "Decide", True),
     Key("decide.auto", "A", "Auto",
-        "Let the policy decide the next N nodes of this branch alone", "Decide"),
+        "Let the policy decide alone, here or everywhere, until a limit", "Decide"),
     Key("decide.next", "i", "Next decision",
         "Go to the next node whose candidates await you", "Decide"),
     Key("decide.previous", "I", "Previous decision",
