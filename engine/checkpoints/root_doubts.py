@@ -110,6 +110,11 @@ def _trained_on_validation(row: str, validation: Evaluation, test: Evaluation) -
     words = (
         f"it was trained on the validation {row}s: {validation.accuracy:.1f} % of them are right, "
         f"of the test {row}s {test.accuracy:.1f} %. Validation accuracies of this tree are too "
-        "high; compare test accuracies"
+        "high: compare test accuracies"
+        + (
+            ", or decide by half of the test images (--validation-from test-half)"
+            if row == "image"
+            else ""
+        )
     )
     return [Doubt("trained-on-validation", words)]

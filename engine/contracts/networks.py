@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from engine.contracts.codec import decode, encode_object, spread
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
-from engine.contracts.loaders import MEMORY
+from engine.contracts.loaders import FROM_DATA, MEMORY
 from engine.contracts.references import Factory
 
 
@@ -83,14 +83,16 @@ class DataDescription:
 class Reading:
     """How the images of a data set are read: how many of the training images, and what size they
     are brought to. The shorter side becomes `resize` pixels (`image_size` where that is None), then
-    the middle square of `image_size` is cut out; None leaves them as they are. `loader` is one of
-    engine.contracts.loaders; `transforms` is a person's code that prepares streamed images."""
+    the middle square of `image_size` is cut out; None leaves them as they are. `loader` and
+    `validation_from` are of engine.contracts.loaders; `transforms` is a person's code that prepares
+    streamed images."""
 
     train_limit: int | None = None
     image_size: int | None = None
     resize: int | None = None
     loader: str = MEMORY
     transforms: Factory | None = None
+    validation_from: str = FROM_DATA
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ SAMPLE: Mapping[str, SettingValue] = {
     "train_limit": 3_000,
 }
 # Of images that are read here: a task of a person's own reads its data itself.
-_OF_IMAGES = ("train_limit", "image_size", "resize", "loader", "transforms")
+_OF_IMAGES = ("train_limit", "image_size", "resize", "loader", "transforms", "validation_from")
 
 
 def preset_named(name: str) -> Preset:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
-from engine.contracts.loaders import AUTO, LOADERS
+from engine.contracts.loaders import AUTO, FROM_DATA, LOADERS, VALIDATION_FROM
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -88,11 +88,19 @@ class DataSettings(Checked):
         Option("transforms", "A package.module:function of yours that prepares streamed images",
                unset="crops and flips"),
     )  # fmt: skip
+    validation_from: str = setting(
+        FROM_DATA,
+        Option("validation_from", "The images that decide: the data's own, or half of the test "
+               "images where the network has seen all others", choices=VALIDATION_FROM),
+    )  # fmt: skip
 
     @property
     def reading(self) -> Reading:
         """How the images are read, where nobody has looked at them yet."""
-        return Reading(self.train_limit, self.image_size, self.resize, self.loader)
+        return Reading(
+            self.train_limit, self.image_size, self.resize, self.loader,
+            validation_from=self.validation_from,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,20 @@ import numpy as np
 import torch
 
 from engine.contracts.errors import SettingsError
-from engine.contracts.loaders import MEMORY, STREAMING
+from engine.contracts.loaders import FROM_DATA, FROM_TEST, MEMORY, STREAMING
 from engine.contracts.networks import Reading
 from engine.data.cache import decoded, decoded_of
 from engine.data.checks import check
 from engine.data.images import Decoded, ImageData, Images
 from engine.data.sources import open_source
 from engine.data.sources.resizing import target_of
-from engine.data.splits import SPLIT_SEED, apart_from_validation, stratified_sample
+from engine.data.splits import (
+    SPLIT_SEED,
+    apart_from_validation,
+    halves_in_words,
+    halves_of_test,
+    stratified_sample,
+)
 from engine.data.streaming import StreamedData, Transforms, Way, chosen_loader, open_streamed
 
 Progress = Callable[[str, int, int], None]  # phase, done, total
@@ -70,17 +76,27 @@ def open_data(
     opened = open_source(source, on_progress, size=size)
     chosen = chosen_loader(loader, opened, size)
     if chosen.loader == MEMORY or opened.images is None:
-        return _in_memory(decoded_of(opened, on_progress, size=size), reading.train_limit)
+        raw = decoded_of(opened, on_progress, size=size)
+        return _in_memory(raw, reading.train_limit, reading.validation_from)
     way = Way(size, reading.transforms, transforms)
-    data = open_streamed(opened.images, way, reading.train_limit, on_progress)
+    data = open_streamed(opened.images, way, reading, on_progress)
     told = () if chosen.note is None else (chosen.note,)
     return replace(data, notes=(*told, *data.notes))
 
 
-def _in_memory(raw: Decoded, train_limit: int | None) -> ImageData:
+def _in_memory(
+    raw: Decoded, train_limit: int | None, validation_from: str = FROM_DATA
+) -> ImageData:
     check(raw)
     x_train, y_train = raw.arrays["x_train"], raw.arrays["y_train"]
-    if "x_val" in raw.arrays:
+    x_test, y_test = raw.arrays["x_test"], raw.arrays["y_test"]
+    notes, how = raw.notes, ""
+    if validation_from == FROM_TEST:
+        decide, report = halves_of_test(raw.name, y_test)
+        x_val, y_val = x_test[decide], y_test[decide]
+        x_test, y_test = x_test[report], y_test[report]
+        notes, how = (*notes, halves_in_words(len(decide), len(report))), f" {FROM_TEST}"
+    elif "x_val" in raw.arrays:
         x_val, y_val = raw.arrays["x_val"], raw.arrays["y_val"]
     else:
         keep, held_out = apart_from_validation(raw.name, y_train)
@@ -90,7 +106,8 @@ def _in_memory(raw: Decoded, train_limit: int | None) -> ImageData:
     if train_limit is not None and train_limit < len(y_train):
         subset = stratified_sample(y_train, train_limit, SPLIT_SEED)
         x_train, y_train = x_train[subset], y_train[subset]
-    digest = hashlib.sha256(f"{raw.digest} {len(y_train)} {len(y_val)} {SPLIT_SEED}".encode())
+    told = f"{raw.digest} {len(y_train)} {len(y_val)} {SPLIT_SEED}{how}"
+    digest = hashlib.sha256(told.encode())
     return ImageData(
         name=raw.name,
         classes=raw.classes,
@@ -99,9 +116,9 @@ def _in_memory(raw: Decoded, train_limit: int | None) -> ImageData:
         flips=raw.flips,
         train=_images(x_train, y_train),
         validation=_images(x_val, y_val),
-        test=_images(raw.arrays["x_test"], raw.arrays["y_test"]),
+        test=_images(x_test, y_test),
         digest=digest.hexdigest(),
-        notes=raw.notes,
+        notes=notes,
     )
 
 

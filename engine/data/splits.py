@@ -74,6 +74,31 @@ def apart_from_validation(name: str, labels_N: np.ndarray) -> tuple[np.ndarray, 
     return keep, held_out
 
 
+def halves_of_test(name: str, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the test images to decide by and of those to report by: a stratified half each.
+
+    Raises DataError where they are too few.
+    """
+    num_classes = len(np.unique(labels_N))
+    if len(labels_N) < 2 * num_classes:
+        raise DataError(
+            f"{plain(name)} has {len(labels_N)} test images of {num_classes} classes; half of them "
+            "cannot decide (--validation-from test-half): that takes two of each class"
+        )
+    decide = stratified_sample(labels_N, len(labels_N) // 2, SPLIT_SEED)
+    report = np.ones(len(labels_N), dtype=bool)
+    report[decide] = False
+    return decide, np.flatnonzero(report)
+
+
+def halves_in_words(num_deciding: int, num_reporting: int) -> str:
+    """What is told wherever the data are."""
+    return (
+        f"decided by {num_deciding:,} of the test images (--validation-from test-half); test "
+        f"accuracies are of the other {num_reporting:,}"
+    )
+
+
 def num_shared(pixels_NHWC: np.ndarray, others_NHWC: np.ndarray) -> int:
     """How many of the images are, pixel for pixel, among the others too."""
     known = {_digest(image) for image in others_NHWC}

@@ -116,8 +116,9 @@ class Workbench:
         usual = replace(reading, loader=MEMORY) == Reading()
         if not usual or reading.loader == STREAMING:
             raise DataError(
-                "--train-limit, --image-size, --resize, --loader and --transforms are for images "
-                "that are read here; leave them out, and have the task do it"
+                "--train-limit, --image-size, --resize, --loader, --transforms and "
+                "--validation-from are for images that are read here; leave them out, and have "
+                "the task do it"
             )
         allowed = check_task_allowed(places.data, places.task)
         if self._task is None or self._task[0] != allowed:

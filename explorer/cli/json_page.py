@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 
+from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
     FigureDrawn,
     Machine,
@@ -32,17 +33,20 @@ from explorer.cli.json_types import (
 )
 from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.plan_view import Plan
+from explorer.views.runs import RunsListed
 from explorer.views.shape_fields import ShapeField, fields_of
 
 # What each command prints, by its name and the arguments on which it depends.
 COMMANDS: dict[str, type] = {
     "auto": TreeSummary,
+    "auto --background": BackgroundStarted,
     "branch": TreeSummary,
     "candidate": TreeSummary,
     "decide": TreeSummary,
     "undo": TreeSummary,
     "redo": TreeSummary,
     "log": TreeLog,
+    "runs": RunsListed,
     "show": NodeDetails,
     "compare STORE NODE...": NodesCompared,
     "compare STORE OTHER": RunsCompared,
@@ -63,6 +67,7 @@ COMMANDS: dict[str, type] = {
     "published add": PublishedFile,
     "published remove": PublishedFile,
     "published files": PublishedFiles,
+    "jobs": BackgroundListed,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
           types.NoneType: "null", object: "anything"}  # fmt: skip

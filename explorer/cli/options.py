@@ -24,6 +24,15 @@ Model = Annotated[
 StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
 
 
+RunName = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads it at run time
+    typer.Option(
+        "--run", metavar="RUN", help="A run by its number or name (pe-explore runs)  [default: the "
+        "newest]", show_default=False,
+    ),
+]  # fmt: skip
+
+
 NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
 
 
@@ -145,4 +154,22 @@ NewRun = Annotated[
 DataPlace = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--data", metavar="PLACE", help="Where the run's images lie now, if they moved"),
+]
+
+
+Hours = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(help="Decide for so many hours at most; what has begun is finished"),
+]
+
+
+StopAtCloseCalls = Annotated[
+    bool,
+    typer.Option("--stop-at-close-calls", help="Leave the first decision that is too close to you"),
+]
+
+
+Background = Annotated[
+    bool,
+    typer.Option("--background", help="Go on in a process of its own (see pe-explore jobs)"),
 ]

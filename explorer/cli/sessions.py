@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from types import FrameType
 
 from explorer.executors.kinds import workers
+from explorer.session import in_background
 from explorer.session.accepting import Accept, whatever_it_is
 from explorer.session.events import Emit
 from explorer.session.factories import Allow, nobody
-from explorer.session.open_run import Request, open_session
+from explorer.session.named_files import expanded, is_store
+from explorer.session.open_run import Request, open_session, spool_of, store_of
 from explorer.session.session import Session
+from store import StoreLockedError
 
 
 @asynccontextmanager
@@ -23,11 +28,34 @@ async def session_of(
 
     Raises what opening one does: UsageError, StoreError, JobFailedError, DoubtfulRootError.
     """
-    session = await open_session(request, workers, emit, accept, allow)
+    with held_in_background(lambda: _store_of(request)):
+        session = await open_session(request, workers, emit, accept, allow)
     try:
         yield session
     finally:
         await session.close()
+
+
+def _store_of(request: Request) -> Path:
+    path = expanded(request.model)
+    return path if is_store(path) else store_of(request)
+
+
+@contextmanager
+def held_in_background(store_of: Callable[[], Path]) -> Iterator[None]:
+    """Where the store is written by a process in the background, that is said, and how it ends."""
+    try:
+        yield
+    except StoreLockedError as error:
+        store = store_of()
+        marker = in_background.works_on(store, spool_of(store))
+        if marker is None:
+            raise
+        raise StoreLockedError(
+            f"{store} is worked on in the background (process {marker.pid}). "
+            f"`pe-explore jobs stop {shlex.quote(str(store))}` ends that, opening the store in the "
+            "explorer takes it over, and commands that read work meanwhile (log, show, replay)"
+        ) from error
 
 
 @contextmanager

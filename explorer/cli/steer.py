@@ -21,7 +21,8 @@ from explorer.cli.options import (
 from explorer.cli.settings_options import Given, takes_settings
 
 # A fork keeps the images of the run that it begins at.
-OF_IMAGES = ("data", "train_limit", "image_size", "resize", "loader", "transforms")
+OF_IMAGES = ("data", "train_limit", "image_size", "resize", "loader", "transforms",
+             "validation_from")  # fmt: skip
 
 if TYPE_CHECKING:
     from engine.contracts.requests import CandidateRequest

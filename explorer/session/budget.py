@@ -8,12 +8,15 @@ has been made; work that has begun is still finished and stored.
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import dataclass, replace
 
 from engine.contracts.errors import UsageError
 from explorer.session.policy import Margin
 
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
+_SPAN = re.compile(r"(\d{1,6}(?:[.,]\d{1,6})?) ?(h|hours?|m|min|minutes?|)")
 MOST_DECISIONS, MOST_HOURS = 100_000, 24.0 * 366
 _LATEST = 1e11  # seconds since 1970; later times are no times
 _SOON, _DAYS = 20 * 3600, 6 * 86400  # seconds within which a time, a day of the week, is enough
@@ -115,6 +118,27 @@ def deadline(hours: float | None, now: float | None = None) -> float | None:
     if not (math.isfinite(hours) and 0 < hours <= MOST_HOURS):
         raise UsageError(f"{hours:g} hours are not more than 0 and at most {MOST_HOURS:,.0f}")
     return (time.time() if now is None else now) + 3600 * hours
+
+
+def moment_in(text: str, now: float) -> float | None:
+    """The moment that a person means by `06:00` (the next one), `8 h`, `90 min` or `8` (hours);
+    None for nothing. Raises UsageError."""
+    said = text.strip().lower()
+    if not said:
+        return None
+    if found := _CLOCK.fullmatch(said):
+        hour, minute = int(found[1]), int(found[2])
+        if hour < 24 and minute < 60:
+            today = time.localtime(now)
+            at = (*today[:3], hour, minute, 0, *today[6:8], -1)  # summer time as it is then
+            moment = time.mktime(at)
+            if moment <= now:
+                moment = time.mktime((*at[:2], at[2] + 1, *at[3:]))
+            return moment
+    elif found := _SPAN.fullmatch(said):
+        number = float(found[1].replace(",", "."))
+        return deadline(number / 60 if found[2].startswith("m") else number, now)
+    raise UsageError(f"{text.strip()!r} is no time such as 06:00, 8 h or 90 min")
 
 
 def clock(moment: float, now: float) -> str:

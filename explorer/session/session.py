@@ -67,6 +67,10 @@ class Session:
         """A node of this run by its name. Raises UnknownNodeError."""
         return self.store.node(self.run.id, name)
 
+    def node_at_tip(self) -> Node:
+        """The last node of the kept path."""
+        return self.store.node_by_id(self.store.tip(self.run.id))
+
     def on_run(self, document: RunDocument) -> Session:
         """The same store and executor, on another of its runs."""
         return Session(self.store, document, self.executor, self.artifacts, self.emit)

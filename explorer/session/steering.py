@@ -71,7 +71,7 @@ class Steering:
 
     def tip(self) -> Node:
         """The last node of the kept path."""
-        return self.store.node_by_id(self.store.tip(self.session.run.id))
+        return self.session.node_at_tip()
 
     # ------------------------------------------------------------ work
 

@@ -25,6 +25,7 @@ from explorer.tui.config import Config
 from explorer.tui.context import Context
 from explorer.tui.lifecycle import GoOn, Lifecycle, MakeExecutor
 from explorer.tui.main_screen import MainScreen
+from explorer.tui.notifications import Notifications
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
 from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
@@ -66,6 +67,7 @@ class ExplorerApp(App[None]):
         self.state = AppState(request, config, follow=config.follow)
         self.main = MainScreen(self.state)
         self.context = Context(self.state, self.main)
+        self.notifications = Notifications(self.context)
         self.lifecycle = Lifecycle(self.context, make_executor, go_on, plans=plans)
         for theme in THEMES:
             self.register_theme(theme)
@@ -114,7 +116,7 @@ class ExplorerApp(App[None]):
 
     @on(MainScreen.Happened)
     def session_event(self, message: MainScreen.Happened) -> None:
-        on_event(self.context, message.event)
+        on_event(self.context, message.event, self.notifications)
 
     # ------------------------------------------------------------ leaving
 

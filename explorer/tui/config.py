@@ -7,6 +7,7 @@ it is told and left out, and the rest counts: a broken configuration stops nothi
 from __future__ import annotations
 
 import reprlib
+import shlex
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from explorer.tui.keys import (
 
 UI_THEMES = ("dark", "light", "ansi", "none")
 ZOOMS = ("auto", "dots", "chips", "cards", "sheets")
+NOTIFICATIONS = ("none", "bell", "osc9", "osc777")
 SECTIONS = ("ui", "keys", "defaults")
 _RESERVED = ("tab", "shift+tab", "ctrl+c", "ctrl+q")  # the way out, and the way on
 _LARGEST_BYTES = 1_000_000
@@ -53,6 +55,8 @@ class Config:
     follow: bool = True
     bell: bool = False
     plan: bool = True  # whether what a new run takes is shown before it begins
+    notify: str = "none"  # one of NOTIFICATIONS: how a terminal is told that work has ended
+    notify_command: tuple[str, ...] = ()  # a program of this person's that is told of it too
     keymap: Mapping[str, str] = field(default_factory=dict)  # keys by id
     device: str = "auto"
     overrides: Mapping[str, SettingValue] = field(default_factory=dict)
@@ -124,7 +128,7 @@ class _Reader:
         found = {}
         for name, value in content.items():
             try:
-                found[name] = _ui_value(name, value)
+                found[name.replace("-", "_")] = _ui_value(name, value)
             except ConfigError as error:
                 self._leave_out(error)
         return found
@@ -176,8 +180,23 @@ def _ui_value(name: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise ConfigError(f"{where} = {_brief(value)}: it is true or false")
         return value
-    known = ("theme", "zoom", "follow", "bell", "plan")
+    if name == "notify":
+        return _one_of(where, value, NOTIFICATIONS)
+    if name == "notify-command":
+        return _command(where, value)
+    known = ("theme", "zoom", "follow", "bell", "plan", "notify", "notify-command")
     raise ConfigError(f"{where} is unknown{_nearest(name, known)}")
+
+
+def _command(where: str, value: Any) -> tuple[str, ...]:
+    """A program and its arguments, as a shell would take them apart. Raises ConfigError."""
+    try:
+        words = tuple(shlex.split(_text(where, value)))
+    except ValueError as error:
+        raise ConfigError(f"{where} = {_brief(value)}: {error}") from None
+    if not words or "\0" in "".join(words):
+        raise ConfigError(f"{where} = {_brief(value)}: it names no program")
+    return words
 
 
 def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:

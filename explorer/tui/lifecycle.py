@@ -16,6 +16,7 @@ from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
 from explorer.session import in_background
 from explorer.session.accepting import DoubtfulRootError
+from explorer.session.allowance import words
 from explorer.session.data_places import DATA_CODES
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.in_background import NotInBackgroundError
@@ -290,7 +291,10 @@ class Lifecycle:
         steering = self._state.steering
         if steering is not None and steering.busy:
             detachable = steering.session.executor.detachable
-            answer = await self._at.ask(QuitDialog(presenter.jobs(self._state).jobs, detachable))
+            in_the_end = None if in_background.can_work_in_background() else detachable
+            left = words(steering.alone.grants)
+            dialog = QuitDialog(presenter.jobs(self._state).jobs, in_the_end, left)
+            answer = await self._at.ask(dialog)
             if answer is None:
                 return
             if answer == "wait":
@@ -310,7 +314,9 @@ class Lifecycle:
         session = await self._opened()
         if session is None:
             return
-        go_on = self._detaching and self._keeper is not None
+        go_on = (
+            self._detaching and self._keeper is not None and in_background.can_work_in_background()
+        )
         try:
             if self._keeper is not None and go_on:
                 self._keeper.let_go()

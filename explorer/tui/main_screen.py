@@ -25,6 +25,7 @@ from explorer.tui import presenter, recents, tabs
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
 from explorer.tui.timers import never_left_out
+from explorer.tui.widgets.banner import Banner
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane
 from explorer.tui.widgets.log_pane import LogPane
@@ -40,7 +41,7 @@ from explorer.views.tree.model import TreeModel
 
 PAINT_SECONDS = 0.2  # between two looks at what has changed
 DETAILS_SECONDS = 0.04  # between a selection and the panes about it
-WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, SHORT_LINES, TALL_LINES = 100, 60, 16, 30, 48
+WIDE_COLUMNS, TINY_COLUMNS, TINY_LINES, LOW_LINES, SHORT_LINES, TALL_LINES = 100, 60, 16, 20, 30, 48
 NARROWEST, WIDEST = 30, 90  # percent of the width that the right pane may take
 
 
@@ -95,6 +96,7 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
+        yield Banner(id="banner")
         with Horizontal(id="main"):
             with Vertical(id="left"):
                 with ContentSwitcher(id="views", initial="tree"):
@@ -144,6 +146,7 @@ class MainScreen(Screen[None]):
         self.set_class(tiny, "-tiny")
         self.set_class(not tiny and size.width < WIDE_COLUMNS, "-stacked")
         self.set_class(not tiny and size.height < SHORT_LINES, "-short")
+        self.set_class(not tiny and size.height < LOW_LINES, "-low")
         self.set_class(size.height >= TALL_LINES, "-tall")
         self.size_panes()
         if tiny and not was_tiny:
@@ -298,6 +301,7 @@ class MainScreen(Screen[None]):
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
+        self.query_one(Banner).show(presenter.banner(self.state))
         self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
         best = self._best_node()
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)

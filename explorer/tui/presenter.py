@@ -65,6 +65,12 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
     )
 
 
+def banner(state: AppState) -> Sequence[str]:
+    """What speaks against every figure of the run."""
+    session = state.session
+    return () if session is None else [doubt.words for doubt in session.document.origin.doubts]
+
+
 def model_name(state: AppState) -> str:
     """What is open, or about to be."""
     if state.session is not None:

@@ -8,20 +8,24 @@ from explorer.session.events import (
     CandidatesMeasured,
     Decided,
     Exhausted,
+    JobAdopted,
     JobRetried,
     JobTold,
     SessionEvent,
+    StateChanged,
     Stopped,
     WorkFailed,
 )
 from explorer.session.steering import USER
 from explorer.tui.context import Context, Severity
 from explorer.tui.lifecycle import DATA_TITLES
+from explorer.tui.notifications import Notifications
 from explorer.views.event_messages import line_of
 
 
-def on_event(at: Context, event: SessionEvent) -> None:
+def on_event(at: Context, event: SessionEvent, notifications: Notifications) -> None:
     """Answers one event."""
+    _notify(at, event, notifications)
     match event:
         case WorkFailed():
             at.start(_show_problem(at, event), group="problems")
@@ -35,6 +39,26 @@ def on_event(at: Context, event: SessionEvent) -> None:
             severity: Severity = "warning" if isinstance(event, JobRetried) else "information"
             if (line := line_of(event)) is not None:
                 at.notify(line, severity)
+
+
+def _notify(at: Context, event: SessionEvent, notifications: Notifications) -> None:
+    """Tells a person who looks elsewhere that it is their turn."""
+    match event:
+        case StateChanged(state="running") | JobAdopted():
+            notifications.begin()
+        case CandidatesMeasured(parent) if not _is_left(at, parent):
+            notifications.awaited(f"{parent} awaits your decision")
+        case Stopped(over=True):
+            notifications.tell(line_of(event) or "")
+
+
+def _is_left(at: Context, parent: str) -> bool:
+    """Whether the decision on a parent is the policy's, or was made."""
+    steering = at.state.steering
+    if steering is None:
+        return True
+    node = steering.session.node(parent)
+    return any(child.kept is not None for child in steering.store.children(node.id))
 
 
 def _follow(at: Context, decided: Decided) -> None:

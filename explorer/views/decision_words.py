@@ -173,7 +173,11 @@ def _accuracy(card: Card, pair: _Pair) -> list[Sentence]:
     noise = _accuracy_noise(pair, card.run.num_validation)
     if noise is not None and abs(difference) <= noise:
         items = f"{card.run.num_validation:,} validation {card.run.items}"
-        return [Sentence(f"Accuracy cannot tell them apart ({told} on {items}).")]
+        if difference == 0:
+            return [Sentence(f"Accuracy is the same on {items}.")]
+        way = "the same" if difference > 0 else "the other"
+        apart = f"{items} tell {noise:.1f} and more apart"
+        return [Sentence(f"Accuracy leans {way} way ({told}; {apart}).")]
     if difference >= 0:
         return [Sentence(f"Accuracy agrees ({told}).")]
     other = called(card, pair.other)

@@ -49,11 +49,19 @@ def line_of(event: SessionEvent) -> str | None:
             return f"{parent}: its candidates are measured; decide"
         case Exhausted(node):
             return f"{node}: no structure left that may be removed"
-        case Stopped(node, reason):
-            return f"{node}: {reason}"
+        case Stopped(node, reason, over, made):
+            return f"{node}: {reason}{f'; {_alone(made)}' if over else ''}"
         case WorkFailed(node=node, cause=cause):
             return f"{node}: {cause}"
     return None
+
+
+def _alone(made: int) -> str:
+    return (
+        f"the policy made {made:,} decision{'' if made == 1 else 's'} alone"
+        if made
+        else ("the policy made no decision alone")
+    )
 
 
 def _told(event: JobTold) -> str | None:

@@ -153,3 +153,13 @@ def test_a_bad_file_is_refused_in_one_line_and_nothing_is_taken(tmp_path):
 def test_the_shipped_file_itself_can_be_added_and_nothing_comes_twice():
     run("published", "add", SHIPPED)
     assert "340 results of 340" in run("published").stderr
+
+
+def test_the_plot_is_drawn_as_text_where_no_file_is_named(store):
+    done = CliRunner().invoke(app, ["figure", str(store), "pareto"])
+    assert done.exit_code == 0, done.output
+    assert "★ best" in done.output and done.output.count("★") == 2, "in the legend and the plot"
+    assert "MACs removed (%)" in done.output
+    assert not any(is_harmful(each) for line in done.output.splitlines() for each in line)
+    refused = CliRunner().invoke(app, ["figure", str(store), "tree"])
+    assert refused.exit_code == 2 and "give the picture's name" in refused.output

@@ -31,6 +31,7 @@ def test_a_fork_can_have_other_settings_but_for_its_data():
         "resize",
         "loader",
         "transforms",
+        "validation_from",
     }
     # It says where the same images lie, not which others.
     assert options["data"].help == "Where the run's images lie now, if they moved"

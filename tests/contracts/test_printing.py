@@ -75,7 +75,8 @@ def test_every_text_of_the_app_is_plain() -> None:
         for call in calls(path):
             name, where = name_of(call.func), f"{path}:{call.lineno}"
             assert name not in ("from_markup", "render_markup"), where
-            assert name != "from_ansi", where
+            # plotext answers in ANSI; it is given numbers and our own words only.
+            assert name != "from_ansi" or path.name == "terminal_plot.py", where
             keywords = {keyword.arg: keyword.value for keyword in call.keywords}
             if name in ("Static", "Label") or (name == "notify" and _is_apps(call)):
                 markup = keywords.get("markup")

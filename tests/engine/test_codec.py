@@ -115,7 +115,7 @@ def test_a_kind_stands_first_for_whoever_reads_the_lines_by_eye():
     assert encode(WorkerReady()) == {"kind": "ready"}
     assert encode(DataRef("d", (), ())) == {
         "digest": "d", "mean": [], "std": [], "train_limit": None, "image_size": None,
-        "resize": None, "loader": "memory", "transforms": None,
+        "resize": None, "loader": "memory", "transforms": None, "validation_from": "data",
     }  # fmt: skip
 
 

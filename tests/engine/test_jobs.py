@@ -143,7 +143,8 @@ TEXTS = {
     "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "NameWeights.weights",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
-    "Export.format", "Reading.loader", "DataDescription.loader", "Factory.reference",
+    "Export.format", "Reading.loader", "Reading.validation_from", "DataDescription.loader",
+    "Factory.reference",
     "Factory.sha256",
 }  # fmt: skip
 

@@ -48,7 +48,7 @@ IN_SECTIONS = Settings(
 DEFAULTS = {
     "seed": 0,
     "data": {"source": "sample", "train_limit": None, "image_size": None, "resize": None,
-             "loader": "auto", "transforms": None},
+             "loader": "auto", "transforms": None, "validation_from": "data"},
     "scoring": {"criterion": "kl", "criterion_samples": 500, "match": "filters",
                 "allocation": "uniform", "min_blocks": 2, "layers": "blocks", "units": "inner"},
     "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200},

@@ -95,7 +95,7 @@ def check_config(path: Path) -> None:
     """What holds of every configuration, however wrong its file is."""
     config = load_config(path)
     assert isinstance(config, Config)
-    assert config.theme in (None, *UI_THEMES) and 0 <= config.zoom < len(ZOOMS)
+    assert config.theme in (None, *UI_THEMES) and config.zoom in (None, *range(len(ZOOMS) - 1))
     assert type(config.follow) is bool and type(config.bell) is bool
     assert not list(clashes(config.key_table)), "two keys that do different things"
     with_values(Settings(), config.overrides)  # what is kept is in its range

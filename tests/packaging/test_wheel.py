@@ -74,6 +74,8 @@ def test_it_runs_from_its_own_files(programs, ran):
     shown = ran(programs / "pe-explore", "--help")
     assert "auto" in shown and "doctor" in shown
     assert "pe-explore 0." in ran(programs / "pe-explore", "--version")
+    published = ran(programs / "pe-explore", "published", "--network", "resnet56", "--json")
+    assert len(json.loads(published)["results"]) == 135
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import functools
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,9 +184,12 @@ def checkpoint(folder: Path) -> Path:
 
 
 def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=None, environ=None,
-            script=lambda worker: None, make_worker=ScriptedExecutor, plans=False):  # fmt: skip
+            script=lambda worker: None, make_worker=ScriptedExecutor, plans=False,
+            zoom=1):  # fmt: skip
     """Runs `play(seat)` at the app that opened `model` (a checkpoint where none is named; None:
-    nothing). `script(worker)` may prepare what the jobs do; `plans`: a new run's plan is shown."""
+    nothing). `script(worker)` may prepare what the jobs do; `plans`: a new run's plan is shown.
+    The tree is drawn as chips, whatever room there is, unless `zoom` or the configuration says
+    otherwise."""
 
     async def run():
         worker = make_worker(figures)
@@ -195,7 +199,9 @@ def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=N
             named = str(model or checkpoint(folder))
             settings = {"data": "cifar10", **(overrides or {})}
             request = Request(named, overrides={} if named.endswith(".db") else settings)
-        app = ScriptedApp(worker, request, load_config(), plans=plans)
+        config = load_config()
+        config = config if config.zoom is not None else replace(config, zoom=zoom)
+        app = ScriptedApp(worker, request, config, plans=plans)
         try:
             async with app.run_test(size=size, notifications=True) as pilot:
                 await play(Seat(pilot, app, worker))

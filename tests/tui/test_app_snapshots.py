@@ -102,7 +102,7 @@ def album(folder, play, **options) -> None:
             await seat.idle()
         await play(seat, lambda name: pictures.take(seat, name))
 
-    explore(folder, begin, **options)
+    explore(folder, begin, **{"zoom": None, **options})
     pictures.check()
 
 

@@ -79,7 +79,7 @@ def test_the_example_on_the_page_is_a_configuration_without_problems(configured)
     (example,) = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     config = configured(example)
     assert config.problems == ()
-    assert config.theme == "dark" and config.zoom == 1 and config.follow and not config.bell
+    assert config.theme == "dark" and config.zoom is None and config.follow and not config.bell
     assert config.keymap == {"decide.approve": "a,f2", "work.pause": "ctrl+s"}
     assert config.overrides == {"iterations": 5, "recovery_epochs": 10}
     keys = {key.id: key.keys for key in config.key_table}

@@ -14,6 +14,7 @@ from engine.contracts.requests import (
     RemoveBlocks,
     RemoveUnits,
 )
+from explorer.tui.screens.alone_dialog import AloneDialog
 from explorer.tui.screens.dialogs import (
     BranchDialog,
     CandidateDialog,
@@ -78,10 +79,10 @@ def test_buttons_answer_to_clicks():
 def test_what_becomes_of_jobs_by_letter_by_arrows_and_by_click():
     ways = ["w"], ["s"], ["l"], ["escape"], ["down", "enter"]
     answers = answers_of(lambda: QuitDialog([job()]), *ways)
-    assert answers == ["wait", "stop", "leave", None, "stop"]
+    assert answers == ["wait", "stop", "leave", None, "wait"]
 
     async def play(pilot, app):
-        row = next(y for y, line in enumerate(app.lines) if "Leave:" in line)
+        row = next(y for y, line in enumerate(app.lines) if "Leave it running:" in line)
         await pilot.click(offset=(10, row))
 
     assert drive(QuitDialog([job()] * 9), play).answer == "leave"
@@ -102,9 +103,25 @@ def test_leaving_promises_no_more_than_goes_on(num_detachable, words):
 
 def test_quitting_names_the_jobs_and_what_each_way_means():
     text = text_of(QuitDialog([job("R.F"), job("R.L"), job("R.L.L"), job("R.L.F")]))
-    for part in ("4 jobs are live", "R.F recover: running epoch 3/10 30 %", "and 1 more",
-                 "w Wait", "s Stop", "l Leave", "Esc Stay"):  # fmt: skip
+    for part in ("4 jobs run", "R.F recover: running epoch 3/10 30 %", "and 1 more",
+                 "w Wait", "s Stop", "l Leave it running: everything", "Esc Stay"):  # fmt: skip
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["running"], "1 job runs "),
+        (["running", "queued", "queued"], "1 job runs, 2 wait"),
+        (["running", "running", "queued"], "2 jobs run, 1 waits"),
+        (["queued"], "1 job waits"),
+        (["queued", "queued"], "2 jobs wait"),
+    ],
+)
+def test_quitting_says_what_runs_and_waits_and_what_is_left_to_the_policy(states, words):
+    jobs = [replace(job(), state=state) for state in states]
+    text = text_of(QuitDialog(jobs, left="3 decisions everywhere"))
+    assert f"Quit? {words}" in text and "Left to the policy: 3 decisions everywhere." in text
 
 
 def test_an_error_can_be_tried_again_copied_and_closed():
@@ -320,6 +337,7 @@ ALL = {
     "branch": lambda: BranchDialog(BAD, ["layer", "filter", HOSTILE]),
     "choose": lambda: ChooseDialog([BAD] * 30, HOSTILE),
     "number": lambda: NumberDialog(HOSTILE, f"{HOSTILE} " * 30, 1, 0, 10**9),
+    "alone": lambda: AloneDialog(HOSTILE, HOSTILE, now=0.0, left=HOSTILE),
     "text": lambda: TextDialog(HOSTILE, f"{HOSTILE} " * 30, HOSTILE, [HOSTILE] * 30),
     "start": lambda: StartScreen(),
 }
@@ -369,7 +387,7 @@ def shown_in_reverse(app):
     ("make", "under_cursor"),
     [
         (candidate, "◉ layer"),
-        (lambda: QuitDialog([job()]), "w Wait"),
+        (lambda: QuitDialog([job()]), "l Leave"),
         (lambda: ConfirmDialog("Drop?", "text", "Drop"), "Esc Cancel"),
         (StartScreen, "sample"),
         (lambda: NumberDialog("Auto", "Decisions", 3, 0, 9), " "),

@@ -7,7 +7,7 @@ from textual.widgets import Input, OptionList
 
 from engine.contracts.requests import CandidateRequest, RemoveBlocks
 from explorer.session.background import Work
-from explorer.tui.screens.input_dialogs import NumberDialog
+from explorer.tui.screens.alone_dialog import AloneDialog
 from explorer.tui.screens.steering_dialogs import ChooseDialog
 
 
@@ -79,14 +79,14 @@ def test_keeping_both_grows_both_branches(tmp_path):
 def test_auto_asks_for_a_number_and_decides_that_many(tmp_path):
     async def play(seat):
         await seat.press("A")
-        dialog = await seat.dialog(NumberDialog)
+        dialog = await seat.dialog(AloneDialog)
         dialog.query_one(Input).value = ""
         await seat.press("2", "enter")
         await seat.main()
         await seat.idle()
         assert seat.actors() == ["cka", "cka"] and len(seat.kept()) == 2
         await seat.until(lambda: seat.state.selected.count(".") == 2, "following to the second")
-        assert any("decides 2 by cka" in told for told in seat.app.told)
+        assert any("decides by cka: 2 decisions everywhere" in told for told in seat.app.told)
 
     start(tmp_path, play)
 
@@ -169,7 +169,7 @@ def test_auto_decides_in_the_branch_that_is_selected_and_nowhere_else(tmp_path):
     async def play(seat):
         await seat.select("R.L")
         await seat.press("A")
-        dialog = await seat.dialog(NumberDialog)
+        dialog = await seat.dialog(AloneDialog)
         await seat.sees("from R.L on")
         dialog.query_one(Input).value = ""
         await seat.press("2", "enter")

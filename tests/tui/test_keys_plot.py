@@ -80,7 +80,7 @@ def test_axes_and_published_results_are_chosen_and_remembered(tmp_path):
         await seat.press("r")
         await seat.until(lambda: sum(plot.view.counts.get(k, 0) for k in
                                      ("primary", "rerun", "quoted")) == 135, "all")  # fmt: skip
-        await seat.sees("published: all")
+        await seat.sees("r all")
         await seat.press("r")
         await seat.until(lambda: not any(p.result for p in plot.view.points), "none")
         axes = []
@@ -107,7 +107,7 @@ def test_axes_and_published_results_are_chosen_and_remembered(tmp_path):
 def test_full_screen_has_the_frontier_beside_and_the_same_selection(tmp_path):
     async def play(seat):
         await opened(seat)
-        await seat.press("F")
+        await seat.press("Z")
         await seat.dialog(PlotScreen)
         await seat.sees("what does removing cost?", "Frontier: yours", "Frontier: ▲ primary")
         full = plot_of(seat)
@@ -116,10 +116,10 @@ def test_full_screen_has_the_frontier_beside_and_the_same_selection(tmp_path):
         first = named(full)
         await seat.at(first)
         assert full.view.y.key == "test"
-        await seat.press("F")
+        await seat.press("Z")
         await seat.main()
         assert plot_of(seat).view.y.key == "test", "the pane beside the tree shows the same"
-        await seat.press("F")
+        await seat.press("Z")
         await seat.dialog(PlotScreen)
         await seat.press("escape")
         await seat.main()
@@ -144,6 +144,20 @@ def test_the_plot_is_saved_as_a_picture_and_none_is_overwritten(tmp_path, monkey
         (drawn, again) = sorted((tmp_path / "here").glob("*.svg"))
         assert drawn.read_text() == again.read_text()
         assert "published, primary (56)" in drawn.read_text()
+
+    start(tmp_path, play, *STEPS)
+
+
+def test_the_keys_go_back_to_the_tree_when_the_plot_does(tmp_path):
+    async def play(seat):
+        tree = seat.app.query_one(TreeCanvas)
+        await opened(seat)
+        await seat.press("3")
+        await seat.until(lambda: tree.has_focus, "the tree again")
+        await seat.pilot.resize_terminal(80, 24)
+        await opened(seat)
+        await seat.press("2")
+        await seat.until(lambda: tree.has_focus, "the card in the plot's place")
 
     start(tmp_path, play, *STEPS)
 
@@ -205,7 +219,7 @@ def test_what_others_wrote_can_do_no_harm(tmp_path, monkeypatch):
         for _ in range(8):
             await seat.press("right")
         assert plot.point.result is bad
-        await seat.press("F")
+        await seat.press("Z")
         await seat.dialog(PlotScreen)
         assert "\x1b" not in seat.text and "\x9b" not in seat.text and "\u202e" not in seat.text
 

@@ -115,7 +115,9 @@ def test_what_is_told_of_a_point():
     assert first == "● R.L · kept · MACs −7.1% · test −0.50 · frontier"
     number = next(i for i, point in enumerate(shown.points) if point.name == "CORING")
     first, second = plain(words.about(shown, number))
-    assert "▲ CORING · 20" in first and second.startswith("primary, measured by who proposed it")
+    assert "▲ CORING · 20" in first and second.startswith(
+        "primary: measured by who proposed it, root 93."
+    )
     assert "pvti/CORING" in second
 
 
@@ -141,7 +143,7 @@ def test_the_legend_drops_words_before_it_is_cut():
     shown = view(fits=RESNET56, choice=Choice(published="all"), test_accuracy={"R": 93, "R.L": 92})
     (wide,), (narrow,) = (plain([words.legend(shown, 0, width)]) for width in (100, 50))
     assert wide == "● kept 2  ▲ primary 56  △ rerun 29  ▵ quoted 50  r published: all"
-    assert narrow == "● 2  ▲ 56  △ 29  ▵ 50  r published: all"
+    assert narrow == "● 2  ▲ 56  △ 29  ▵ 50  r all"
 
 
 @settings(max_examples=60, deadline=None)
@@ -164,3 +166,19 @@ def test_names_in_the_picture_overlap_neither_marks_nor_each_other():
     for number, (x, y, wide) in enumerate(places):
         for other_x, other_y, other_wide in places[:number]:
             assert abs(y - other_y) >= 9.9 or x >= other_x + other_wide or other_x >= x + wide
+
+
+def test_arrows_in_the_heading_point_to_the_better_side():
+    def head(x, width=100):
+        return plain([words.heading(view(Choice(x=x)), width)])[0]
+
+    assert head("macs") == "Y validation accuracy (%) ↑  against  X MACs removed (%) →"
+    assert head("latency").endswith("X latency over the root's (×) ←")
+    assert head("depth", 40) == "Y val acc % ↑  X depth"
+
+
+def test_heading_and_legend_share_a_line_where_lines_are_few():
+    shown = view(fits=RESNET56, choice=Choice(published="all"), test_accuracy={"R": 93, "R.L": 92})
+    (line,) = plain(words.head(shown, 0, 80, is_low=True))
+    assert line == "Y Δ test acc ↑  X MACs removed % →   ● 2  ▲ 56  △ 29  ▵ 50  r all"
+    assert len(words.head(shown, 0, 80, is_low=False)) == 2

@@ -37,7 +37,7 @@ class Given:
     def __init__(self, epochs=None, **metrics):
         self._epochs, self._metrics = epochs or {}, metrics
 
-    def of(self, key):
+    def of(self, key, most=0):
         return self._metrics.get(key, {})
 
     def epochs(self):

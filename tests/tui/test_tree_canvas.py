@@ -35,7 +35,7 @@ CHIPS = """
 """
 CARDS = """
                                                                    ● R
-                                                                   ┃ CKA  –            kept
+                                                                   ┃ CKA  –            root
                                                                    ┃ acc  93.2%
                                                                    ┃ MACs 0.0%    █████████
                                                                    ┃
@@ -53,7 +53,7 @@ CARDS = """
                                                       │
                                          ┌────────────┴────────────┐
                                          ◐ R.L.F.L                 ◇ R.L.F.F
-                                           ━━━━━━━━────────  50%     CKA  1.000   undecided
+                                           ━━━━━━━━────────  50%     CKA  1.000  awaits you
                                            acc  –                    acc  100.0%       ▁▁▂█
                                            MACs –                    MACs −21.5%  ███████░░
 """  # noqa: E501
@@ -66,13 +66,13 @@ DENSE = """
                    ◐       ◇
 """
 SHEETS = """
+
                  ┏━ ● R ━━━━━━━━━━━━━━━━ root ━┓
                  ┃ the network as it was given ┃
                  ┃ val acc  93.2%              ┃
                  ┃ test acc 92.9%              ┃
                  ┃ MACs     125.49 M     █████ ┃
                  ┃ params   853.00 k           ┃
-                 ┃                             ┃
                  ┃                             ┃
                  ┗━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━┛
                                 ┃
@@ -86,7 +86,6 @@ SHEETS = """
  ┃ MACs     −7.1%        █████ ┃ │ MACs     −6.6%        █████ │
  ┃ params   779.00 k           ┃ │ out of memory               │
  ┃ latency  0.93× parent       ┃ │                             │
- ┃                             ┃ │                             │
  ┗━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┛ └─────────────────────────────┘
 """
 AT_LENGTH = {
@@ -489,3 +488,33 @@ def test_hostile_names_are_drawn_harmless():
         assert canvas.app.export_screenshot()
 
     drive(play, nodes=nodes)
+
+
+def test_the_selected_node_shows_whether_keys_go_to_the_tree():
+    async def play(pilot, canvas):
+        def style():
+            there = place(canvas, canvas.selected)
+            return styles(canvas, there.y, there.x)
+
+        focused = style()
+        canvas.app.set_focus(None)
+        await pilot.pause()
+        resting = style()
+        assert focused.reverse and resting.bgcolor != styles(canvas, 0, 0).bgcolor
+        assert (focused.bgcolor, focused.reverse) != (resting.bgcolor, resting.reverse)
+
+    drive(play)
+
+
+def test_what_is_looked_at_stays_while_the_tree_grows_in_the_same_zoom():
+    async def play(pilot, canvas):
+        await pilot.press("end")
+        await pilot.pause()
+        before = place(canvas, canvas.selected)
+        tip = canvas.model.nodes[canvas._cursor]
+        canvas.update_nodes([node(f"{tip.name}.L"), node(f"{tip.name}.F")])
+        await pilot.pause()
+        assert place(canvas, tip.name).y == before.y
+
+    names = ["R" + i * ".F" for i in range(40)]
+    drive(play, nodes=[node(name, kept=True, acc=90.0) for name in names], size=(60, 14))

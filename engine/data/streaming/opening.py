@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from engine.contracts.errors import DataError, SizesDifferError
+from engine.contracts.loaders import FROM_TEST
 from engine.contracts.message_text import plain, shown
+from engine.contracts.networks import Reading
 from engine.contracts.references import Factory
 from engine.data.checks import check_num_classes, check_one_of_each
 from engine.data.sources.collector import Collected
@@ -18,7 +20,13 @@ from engine.data.sources.entries import Entry, images_of
 from engine.data.sources.raster import ALPHA_MODES, DEEP_MODES
 from engine.data.sources.resizing import Target
 from engine.data.sources.source import EncodedImages, Progress
-from engine.data.splits import SPLIT_SEED, apart_from_validation, stratified_sample
+from engine.data.splits import (
+    SPLIT_SEED,
+    apart_from_validation,
+    halves_in_words,
+    halves_of_test,
+    stratified_sample,
+)
 from engine.data.streaming.contents import Contents, contents_of
 from engine.data.streaming.data import StreamedData, StreamedImages
 from engine.data.streaming.feed import Batches, Encoded, Feed, num_workers_here
@@ -48,7 +56,7 @@ class Way:
 
 
 def open_streamed(
-    images: EncodedImages, way: Way, train_limit: int | None, on_progress: Progress | None
+    images: EncodedImages, way: Way, reading: Reading, on_progress: Progress | None
 ) -> StreamedData:
     """The data set with the splits that it has in memory too. Raises DataError.
 
@@ -56,9 +64,11 @@ def open_streamed(
     """
     collected = images.collected
     _check_classes(collected)
-    members = _split(collected, train_limit)
+    members = _split(collected, reading)
     contents = _contents(images, members, on_progress)
     notes = list(_notes(contents.values()))
+    if reading.validation_from == FROM_TEST:
+        notes.append(halves_in_words(len(members["validation"]), len(members["test"])))
     channels = 1 if all(set(c.modes()) <= {*GREY_MODES} for c in contents.values()) else 3
     preparation = Preparation(channels, way.target, True, way.transforms)
     encoded = {
@@ -95,21 +105,26 @@ def _check_classes(collected: Collected) -> None:
         check_one_of_each(split, name, len(members), num_classes)
 
 
-def _split(collected: Collected, train_limit: int | None) -> dict[str, list[_Member]]:
+def _split(collected: Collected, reading: Reading) -> dict[str, list[_Member]]:
     """The images of each split, by the rules of data in memory."""
+    train_limit = reading.train_limit
     found = {
         split: [_Member(entry, label) for entry, label in members]
         for split, members in collected.splits.items()
     }
-    train, validation = found["train"], found.get("val")
-    if validation is None:
+    train, validation, test = found["train"], found.get("val"), found["test"]
+    if reading.validation_from == FROM_TEST:
+        decide, report = halves_of_test(collected.name, _labels(test).numpy())
+        validation = [test[number] for number in decide.tolist()]
+        test = [test[number] for number in report.tolist()]
+    elif validation is None:
         keep, held_out = apart_from_validation(collected.name, _labels(train).numpy())
         validation = [train[number] for number in held_out.tolist()]
         train = [train[number] for number in keep.tolist()]
     if train_limit is not None and train_limit < len(train):
         subset = stratified_sample(_labels(train).numpy(), train_limit, SPLIT_SEED)
         train = [train[number] for number in subset.tolist()]
-    return {"train": train, "validation": validation, "test": found["test"]}
+    return {"train": train, "validation": validation, "test": test}
 
 
 def _labels(members: Sequence[_Member]) -> torch.Tensor:

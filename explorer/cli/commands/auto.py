@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from engine.contracts.codec import encode_object
 from engine.contracts.doubts import Doubt
@@ -11,10 +12,9 @@ from engine.contracts.settings import CRITERIA, Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
-from explorer.session.accepting import Accept
+from explorer.session.budget import Budget
 from explorer.session.documents import RunDocument
 from explorer.session.events import RunBegun, SessionEvent
-from explorer.session.factories import Allow
 from explorer.session.open_run import Request
 from explorer.session.session import Outcome, Session
 from explorer.views.best_node import best
@@ -25,17 +25,29 @@ from explorer.views.stored_nodes import node_views
 GROW_ALL_THE_SAME = "Grow a tree of it all the same?"
 
 
-def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
+@dataclass(frozen=True)
+class Asking:
+    """The questions of `auto`, answered by a person at the terminal; `yes` accepts a doubtful
+    root."""
+
+    reporter: Reporter
+    as_json: bool
+    yes: bool
+
+    async def accept(self, _: tuple[Doubt, ...]) -> bool:
+        return self.yes or await self.allow(GROW_ALL_THE_SAME)
+
+    async def allow(self, question: str) -> bool:
+        return not self.as_json and self.reporter.asks(question)
+
+
+def auto(
+    request: Request, *, as_json: bool, yes: bool = False, budget: Budget | None = None
+) -> None:
     """Grows the tree that the request means and prints it; `yes` accepts a doubtful root."""
     with Reporter() as reporter, ending_in_order():
-
-        async def accept(_: tuple[Doubt, ...]) -> bool:
-            return yes or (not as_json and reporter.asks(GROW_ALL_THE_SAME))
-
-        async def allow(question: str) -> bool:
-            return not as_json and reporter.asks(question)
-
-        document, summary = asyncio.run(_grow(request, reporter, accept, allow))
+        asking = Asking(reporter, as_json, yes)
+        document, summary = asyncio.run(_grow(request, asking, budget))
     if as_json:
         print_json(summary)
     else:
@@ -49,17 +61,17 @@ def auto(request: Request, *, as_json: bool, yes: bool = False) -> None:
 
 
 async def _grow(
-    request: Request, reporter: Reporter, accept: Accept, allow: Allow
+    request: Request, asking: Asking, budget: Budget | None
 ) -> tuple[RunDocument, TreeSummary]:
     begun: list[RunBegun] = []
 
     def listen(event: SessionEvent) -> None:
-        reporter(event)
+        asking.reporter(event)
         if isinstance(event, RunBegun):
             begun.append(event)
 
-    async with session_of(request, listen, accept, allow) as session:
-        outcome = await session.grow()
+    async with session_of(request, listen, asking.accept, asking.allow) as session:
+        outcome = await session.grow(budget)
         return session.document, summary_of(session, outcome, *begun)
 
 

@@ -9,6 +9,7 @@ from engine.contracts.files import write_text_atomically
 from engine.contracts.near import did_you_mean
 from explorer.cli.console import find_run, say
 from explorer.cli.json_types import FigureDrawn, print_json
+from explorer.cli.terminal_plot import pareto_text
 from explorer.session.documents import RunDocument
 from explorer.views.best_node import best
 from explorer.views.figures.pareto_svg import pareto_svg
@@ -23,18 +24,28 @@ WHAT = ("pareto", "tree")
 
 
 def figure(
-    path: Path, what: str, output: Path, *, x: str, y: str, published: str, as_json: bool
+    path: Path,
+    what: str,
+    output: Path | None,
+    *,
+    x: str,
+    y: str,
+    published: str,
+    wanted: str | None = None,
+    as_json: bool,
 ) -> None:
-    """Writes the picture."""
+    """Writes the picture; prints the plot as text where no file is named."""
     if what not in WHAT:
         hint = did_you_mean(what, WHAT)
         raise UsageError(f"there is no figure {what!r}; {hint}known are {', '.join(WHAT)}")
-    if output.suffix.lower() != ".svg":
+    if output is None and (what != "pareto" or as_json):
+        raise UsageError("give the picture's name, such as tree.svg; only pareto is drawn as text")
+    if output is not None and output.suffix.lower() != ".svg":
         raise UsageError(f"{output}: figures are written as SVG; give a name that ends in .svg")
     choice = chosen(x, y, published)
     notes: tuple[str, ...] = ()
     with TreeStore.open(path, read_only=True) as store:
-        run = RunDocument.of(find_run(store))
+        run = RunDocument.of(find_run(store, wanted))
         live = LiveRun()
         live.attach(store, run.run)
         nodes = live.nodes if live.complete else live.read_all()
@@ -43,7 +54,12 @@ def figure(
             drawn = tree_svg(nodes.values(), best_name, run.run.name)
         else:
             view = _pareto(store, run, nodes, best_name, choice)
-            drawn, notes = pareto_svg(view, run.run.name), tuple(view.notes)
+            notes = tuple(view.notes)
+            drawn = pareto_text(view) if output is None else pareto_svg(view, run.run.name)
+    if output is None:
+        for line in (*drawn.splitlines(), *notes):
+            say(line)
+        return
     write_text_atomically(output, drawn)
     if as_json:
         print_json(FigureDrawn(what, str(output), len(nodes), notes))

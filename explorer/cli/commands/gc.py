@@ -11,6 +11,7 @@ import typer
 from engine.contracts.errors import UsageError
 from explorer.cli.console import say
 from explorer.cli.json_types import FreedResult, StoreFreed, print_json
+from explorer.cli.sessions import held_in_background
 from explorer.session.named_files import expanded
 from store import Freeable, TreeStore
 
@@ -20,7 +21,7 @@ _MOST_NAMES = 20
 def gc(path: Path, *, yes: bool, dry_run: bool, as_json: bool) -> None:
     """Frees what can be freed, once a person has agreed."""
     path = expanded(path)
-    with TreeStore.open(path, read_only=dry_run) as store:
+    with held_in_background(lambda: path), TreeStore.open(path, read_only=dry_run) as store:
         found, several_runs = store.freeable(), len(store.runs()) > 1
         if not as_json:
             say(_told(found, several_runs))

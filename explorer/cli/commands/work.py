@@ -28,6 +28,7 @@ from explorer.session.background_reports import (
 from explorer.session.errors import MENDABLE
 from explorer.session.events import Decided, SessionEvent, Stopped, WorkFailed
 from explorer.session.named_files import store_path
+from explorer.session.notifying import NotifyError, run_command
 from explorer.session.open_run import Request, open_session
 from explorer.session.plan import remove_plan
 from explorer.session.session import Session
@@ -42,8 +43,10 @@ REPORT_SECONDS = 1.0  # between two looks whether there is something new to repo
 ASKED = (in_background.HAND_OVER, in_background.STOP, signal.SIGTERM)
 
 
-def work(store: Path, *, data: str | None, allow_factory: Sequence[str]) -> int:
-    """Goes on with what is to be done; the exit code."""
+def work(
+    store: Path, *, data: str | None, allow_factory: Sequence[str], notify: Sequence[str] = ()
+) -> int:
+    """Goes on with what is to be done, and has a program told of the end; the exit code."""
     request = Request(
         str(store_path(store)),
         overrides={} if data is None else {"data": data},
@@ -53,6 +56,11 @@ def work(store: Path, *, data: str | None, allow_factory: Sequence[str]) -> int:
     with Reporter() as reporter:
         ended = asyncio.run(InBackground(request, reporter).run())
         reporter.say(f"ended: {ended.ended}")
+        if ended.ended != HANDED_OVER:
+            try:
+                run_command(notify, ended.store, f"{Path(ended.store).name}: {ended.ended}")
+            except NotifyError as error:
+                reporter.say(str(error))
     return 1 if ended.failed else 0
 
 
@@ -62,7 +70,7 @@ class InBackground:
     def __init__(self, request: Request, reporter: Reporter) -> None:
         self._request, self._reporter = request, reporter
         self._live = LiveRun()
-        self._asked: asyncio.Future[signal.Signals]
+        self._asked: asyncio.Future[signal.Signals]  # by whom, since the store was opened last
         self._stopped: list[Stopped] = []
         self._failed: list[WorkFailed] = []
         self._decided: Counter[bool] = Counter()
@@ -70,11 +78,21 @@ class InBackground:
         self._report = Report(store, pid, start_of(pid), time.time())
 
     async def run(self) -> Report:
-        """Works until nothing is left, or somebody asks for the store; its last word."""
+        """Works until nothing is left, or somebody takes the store; its last word.
+
+        Where it was handed over and nobody came (who asked had waited too long), it goes on.
+        """
         loop = asyncio.get_running_loop()
-        self._asked = loop.create_future()
         for number in ASKED:
             loop.add_signal_handler(number, self._hear, number)
+        while True:
+            self._asked = loop.create_future()
+            ended = await self._once()
+            store = Path(self._report.store)
+            if ended.ended != HANDED_OVER or await in_background.is_taken_over(store):
+                return ended
+
+    async def _once(self) -> Report:
         try:
             session = await open_session(self._request, self._executor, self._listen)
         except StoreLockedError as error:
@@ -120,10 +138,11 @@ class InBackground:
             idle.cancel()
         finally:
             await steering.stop()
-            in_background.unmark(session.artifacts.spool)
             await session.close()
+            in_background.unmark(session.artifacts.spool)
         if why == HANDED_OVER:
             forget_report(self._report.store)
+            self._report = replace(self._report, jobs=())
             return replace(self._report, ended=why)
         return self._say_last(why, failed=bool(self._failed) and not self._asked.done())
 
@@ -185,7 +204,13 @@ class InBackground:
 
     def _say_last(self, why: str, *, failed: bool = False) -> Report:
         last = replace(
-            self._report, jobs=(), left="", ended=safe(why), ended_at=time.time(), failed=failed
+            self._report,
+            jobs=(),
+            left="",
+            decided=self._decided[True],
+            ended=safe(why),
+            ended_at=time.time(),
+            failed=failed,
         )
         write_report(last)
         return last

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
-from explorer.session.budget import Budget
+from explorer.session.allowance import Grant, words
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.views.counting import listed
@@ -78,18 +79,24 @@ def _go_to_decision(at: Context, step: int) -> None:
 
 
 async def let_decide(at: Context) -> None:
-    from explorer.tui.screens.dialogs import NumberDialog
+    from explorer.tui.screens.alone_dialog import AloneDialog
 
     if (there := at.steering_at_subject()) is None:
         return
     steering, top = there
-    label = f"Decisions to make without asking, from {top.name} on (0: ask again, everywhere)"
-    count = await at.ask(NumberDialog("Let it decide", label, 3, 0, 1000))
-    if count is not None:
-        at.run_or_notify(lambda: steering.let_decide(Budget(decisions=count), top))
-        policy = steering.session.settings.search.policy
-        told = f"decides {count} by {policy}, from {top.name} on"
-        at.notify(told if count else "asks again from now on")
+    policy = steering.session.settings.search.policy
+    already = words(steering.alone.grants)
+    left = await at.ask(AloneDialog(top.name, policy, now=time.time(), left=already))
+    if left is None:
+        return
+    budget, everywhere = left.budget, left.everywhere
+    if budget is None:
+        steering.decide_no_more()
+        at.notify("asks again from now on")
+    else:
+        at.run_or_notify(lambda: steering.let_decide(budget, top, everywhere=everywhere))
+        at.notify(f"decides by {policy}: {words([Grant('R' if everywhere else top.name, budget)])}")
+    at.screen.paint_title()
 
 
 def pause(at: Context) -> None:

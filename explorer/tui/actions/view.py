@@ -45,9 +45,17 @@ async def search(at: Context) -> None:
 
 
 def show_tab(at: Context, name: str) -> None:
-    at.screen.show_tab(name)
-    if name == "pareto" and not at.screen.has_class("-tiny"):
-        at.screen.query_one(ParetoPlot).focus()
+    """Brings a tab to the front; the keys go to the plot with it, and back to the tree after it."""
+    screen, plot = at.screen, at.screen.query_one(ParetoPlot)
+    had_focus = plot.has_focus
+    screen.show_tab(name)
+    is_seen = not screen.has_class("-tiny") and (
+        not screen.has_class("-stacked") or screen.has_class("-tabs")
+    )
+    if name == "pareto" and is_seen:
+        plot.focus()
+    elif had_focus:
+        screen.view_in_front().focus()
 
 
 def show_settings(at: Context) -> None:

@@ -8,12 +8,13 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
-from explorer.tui.drawing.cells import Piece, short_name
+from explorer.tui.drawing.cells import Piece
 from explorer.tui.drawing.plot import DOTS, Frame, walk
 from explorer.views.pareto.axes import Axis
 from explorer.views.pareto.frontier import steps
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KINDS
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.ticks import nice_ticks, number_text, widened
 
@@ -22,6 +23,7 @@ TONES = ("axes", "frontier", "name", "zero", *MARKS)
 _TICK_CELLS, _NARROWEST, _LOWEST = 7, 16, 3
 _LONGEST_NAME = 22
 _MOST_NAMES = 150  # that a place is looked for
+_TALL, _FLAT = 12, 8  # rows: below the first less is in range, below the second names stay in line
 _ROOMY = 120  # columns, from which on a method has its name more than once
 _SOLID, _DOTTED = (1,), (1, 0)
 
@@ -117,20 +119,21 @@ def _frame(view: ParetoView, columns: int, rows: int) -> tuple[Frame, int]:
     if view.x.key != "latency":
         x_low = min(x_low, 0.0)
     ys = sorted(point.y for point in view.points)
-    low = max(ys[0], _fence(view, ys))
+    low = max(ys[0], _fence(view, ys, rows))
     y_low, y_high = widened(low, ys[-1])
     across, up = (x_high - x_low) * 0.02, (y_high - y_low) * 0.06
     frame = Frame(x_low, x_high + across, y_low - up, y_high + up, 2 * columns, 4 * rows)
     return frame, sum(y < frame.y_low for y in ys)
 
 
-def _fence(view: ParetoView, ys: Sequence[float]) -> float:
+def _fence(view: ParetoView, ys: Sequence[float], rows: int) -> float:
     """Where the range may end at the earliest: below every node of one's own."""
     own = [point.y for point in view.points if point.result is None]
     if len(own) == len(ys) or len(ys) < 8:
         return ys[0]
     first, third = ys[len(ys) // 4], ys[3 * len(ys) // 4]
-    return min([first - 3 * (third - first), *own])
+    reach = 3.0 if rows >= _TALL else 1.5
+    return min([first - reach * (third - first), *own])
 
 
 def _cell_of(frame: Frame, point: Point) -> Cell:
@@ -183,9 +186,9 @@ def _write_names(grid: _Grid, view: ParetoView, inner: Sequence[Cell]) -> None:
 
 
 def point_name(point: Point, width: int = _LONGEST_NAME) -> str:
-    """Deep nodes are cut on the left, where they look alike, methods on the right."""
+    """Deep nodes are written by runs, and methods cut on the right."""
     if point.node is not None:
-        return short_name(point.name, width)
+        return fitted_name(point.name, width)
     text = safe(point.label)
     return text if len(text) <= width else text[: width - 1].rstrip(" ,") + "…"
 
@@ -211,7 +214,7 @@ def _write_name(grid: _Grid, text: str, column: int, row: int) -> bool:
         (column - cells, row + 1),
     )  # fmt: skip
     for over_lines in (False, True):
-        for left, at in tried:
+        for left, at in tried[: 2 if grid.rows < _FLAT else len(tried)]:
             if grid.is_free(left, at, cells, over_lines=over_lines):
                 grid.write(left, at, text, "name")
                 return True
@@ -223,7 +226,7 @@ def _write_name(grid: _Grid, text: str, column: int, row: int) -> bool:
 
 def _with_ticks(grid: _Grid, frame: Frame) -> list[list[Piece]]:
     ticks = {}
-    for value in nice_ticks(frame.y_low, frame.y_high, max(grid.rows // 3, 2)):
+    for value in nice_ticks(frame.y_low, frame.y_high, max(grid.rows // 3, 4)):
         ticks[frame.dot(frame.x_low, value)[1] // 4] = number_text(value)
     lines = []
     for row in range(grid.rows):

@@ -5,37 +5,55 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 
-from explorer.tui.drawing.cells import Piece, short_name
+from explorer.tui.drawing.cells import Piece
 from explorer.tui.drawing.pareto import point_name
 from explorer.views.counting import counted
-from explorer.views.pareto.axes import axis_text
+from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KIND_WORDS
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 
 _LEGEND = ("best", "kept", "undecided", "rejected", "primary", "rerun", "quoted")
 _WORDS = {"undecided": "awaits you"}
 _LONGEST = 200
+_ARROWS = {"higher": (" ↑", " →"), "lower": (" ↓", " ←"), "neither": ("", "")}
 _FRONTIERS = (
     (OWN, "Frontier: yours"),
     *((kind, f"Frontier: {MARKS[kind]} {kind}") for kind in ("primary", "rerun", "quoted")),
 )
 
 
+def head(view: ParetoView, num_below: int, width: int, *, is_low: bool) -> list[list[Piece]]:
+    """Heading and legend: in one line where lines are few and it is wide enough."""
+    if not is_low:
+        return [heading(view, width), legend(view, num_below, width)]
+    brief, marks = heading(view, 0), legend(view, 0, 0)
+    if sum(cell_len(text) for text, _ in (*brief, *marks)) + 3 <= width:
+        return [[*brief, ("   ", ""), *marks]]
+    return [heading(view, width)]
+
+
 def heading(view: ParetoView, width: int) -> list[Piece]:
-    """Which question the plot answers; the letters are the keys that change it."""
-    up, across = f"{view.y.words} ↑", f"{view.x.words} →"
+    """Which question the plot answers; the letters are the keys that change it, the arrows point to
+    the better side."""
+    up, across = (f"{axis.words}{_ARROWS[axis.better][i]}" for i, axis in enumerate(_axes(view)))
     between = "  against  "
     if len(up) + len(between) + len(across) + 4 > width:
-        up, between, across = f"{view.y.brief} ↑", "  ", f"{view.x.brief} →"
+        between = "  "
+        up, across = (
+            f"{axis.brief}{_ARROWS[axis.better][i]}" for i, axis in enumerate(_axes(view))
+        )
     return [("Y ", "key"), (up, "heading"), (between, "axes"), ("X ", "key"), (across, "heading")]
+
+
+def _axes(view: ParetoView) -> tuple[Axis, Axis]:
+    return view.y, view.x
 
 
 def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
     """The kinds of points that are there, with how many there are; marks and numbers where there
     is no room for the words."""
-    below = f"  {num_below} further down, on the lowest line" if num_below else ""
-    published = "" if view.subject is None else f"published: {view.choice.published}"
     for is_brief in (False, True):
         pieces: list[Piece] = []
         for kind in _LEGEND:
@@ -43,11 +61,17 @@ def legend(view: ParetoView, num_below: int, width: int) -> list[Piece]:
                 words = [] if is_brief and kind != "best" else [_WORDS.get(kind, kind)]
                 told = " ".join([*words, *([] if kind == "best" else [f"{count:,}"])])
                 pieces += [(f"{MARKS[kind]} ", kind), (f"{told}  ", "axes")]
-        if published:
-            pieces += [("r ", "key"), (published, "axes")]
+        if view.subject is not None:
+            told = view.choice.published if is_brief else f"published: {view.choice.published}"
+            pieces += [("r ", "key"), (told, "axes")]
+        if num_below:
+            told = (
+                f"  {num_below} lower" if is_brief else f"  {num_below} further down, drawn lowest"
+            )
+            pieces.append((told, "axes"))
         if sum(cell_len(text) for text, _ in pieces) <= width:
             break
-    return [*pieces, (below, "axes")] if below else pieces
+    return pieces
 
 
 def about(view: ParetoView, number: int) -> tuple[list[Piece], list[Piece]]:
@@ -58,7 +82,7 @@ def about(view: ParetoView, number: int) -> tuple[list[Piece], list[Piece]]:
     if point.result is not None:
         what = f"{point.result.year} · {safe(point.result.structures, 30)}"
     on = _frontiers_of(view, number)
-    name = safe(point.name, 60) if point.result else short_name(point.name, 40)
+    name = safe(point.name, 60) if point.result else fitted_name(point.name, 40)
     first: list[Piece] = [
         (f"{MARKS[point.kind]} ", point.kind), (name, "heading"),
         (" · ".join(["", what, *figures, *on]), ""),
@@ -83,10 +107,10 @@ def _frontiers_of(view: ParetoView, number: int) -> list[str]:
 def _source(point: Point) -> str:
     if point.result is not None:
         row = point.result
-        root = "" if row.baseline_accuracy is None else f" of {row.baseline_accuracy:.2f}%"
+        root = "" if row.baseline_accuracy is None else f", root {row.baseline_accuracy:.2f}%"
         note = f" ({safe(row.note, _LONGEST)})" if row.note else ""
-        words = f"{KIND_WORDS[row.kind]}{root}: {safe(row.source, _LONGEST)}{note}"
-        return f"{row.kind}, {words}"
+        source = safe(row.source, _LONGEST)
+        return f"{row.kind}: {KIND_WORDS[row.kind]}{root}; {source}{note}"
     if point.latency is not None and point.latency.steps:
         ratio = point.latency
         interval = "" if ratio.low is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
@@ -101,7 +125,7 @@ def not_drawn(view: ParetoView, name: str) -> list[Piece]:
     """Why the selected node is nowhere on the plot."""
     axis = view.y if view.y.missing else view.x
     why = f"no {axis.words.partition(' (')[0]}"
-    return [(f"{short_name(name, 30)} is not drawn: {why}, or older than the newest", "axes")]
+    return [(f"{fitted_name(name, 30)} is not drawn: {why}, or older than the newest", "axes")]
 
 
 def frontier_table(view: ParetoView, width: int, height: int) -> list[list[Piece]]:

@@ -20,7 +20,7 @@ from explorer.views.tree.node import TreeNode
 
 _LABEL, _FIGURE, _LONG = 9, 12, 15  # cells of a row's first columns; of a figure with its count
 _WIDE = 36  # cells within a sheet from which there is room for that
-_LINES = 7
+_LINES = 6
 _LOWEST_CKA = 0.9  # where the bar of a similarity begins, unless it is lower
 
 
@@ -36,7 +36,7 @@ class _Tones(NamedTuple):
 def sheet(
     model: TreeModel, number: int, look: drawing.Look, width: int, stem: int
 ) -> list[list[Piece]]:
-    """Nine lines: a frame with the name and the standing, heavy where the node is kept, and in it
+    """Eight lines: a frame with the name and the standing, heavy where the node is kept, and in it
     what was removed, similarity, accuracy and its way, multiply-accumulates and parameters."""
     node = model.nodes[number]
     tone = drawing.tone_of(node)
@@ -64,8 +64,7 @@ def _filled(line: Sequence[Piece], width: int) -> list[Piece]:
 
 def _top(node: TreeNode, look: drawing.Look, width: int, heavy: bool, tones: _Tones) -> list[Piece]:
     line = "━" if heavy else "─"
-    word = "root" if node.parent is None else standing(node)
-    word = "awaits you" if word == "undecided" else word
+    word = drawing.word_of(node)
     signed = drawing.signs(node, look)
     room = width - len(word) - 10 - (len(signed) + 1 if signed else 0)
     title = [
@@ -105,7 +104,9 @@ def _rows(
 
     def row(label: str, figure: str, more: str = "") -> list[Piece]:
         figure = figure.ljust(cells) + " " if more else figure
-        return [(label.ljust(_LABEL), tones.label), (figure, tones.figures), (more, tones.figures)]
+        is_bar = more.startswith(fig.LEFT.full) or more.startswith(fig.LEFT.empty)
+        tone = drawing.bar_tone(tones.figures) if is_bar else tones.figures
+        return [(label.ljust(_LABEL), tones.label), (figure, tones.figures), (more, tone)]
 
     rows = [_what_went(node, known, width, tones)]
     progress: list[Piece] = []
@@ -126,7 +127,8 @@ def _rows(
         rows.append(row("params", fig.count_text(count)))
     if (ratio := _measured(known, "latency_ratio")) is not None:
         rows.append(row("latency", f"{ratio:.2f}× parent"))
-    return [*rows[: _LINES - 1], progress or _below(known, tones)]
+    last = progress or _below(known, tones)
+    return [*rows[: _LINES - bool(last)], last]
 
 
 def _measured(known: NodeView | None, key: str) -> float | None:

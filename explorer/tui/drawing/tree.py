@@ -30,12 +30,13 @@ from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
 FOLD = "⋮"
+_BAR = 8  # cells of a bar behind a chip, at least
 CKA, ACCURACY, MACS = (
     measure(key).short for key in ("similarity", "val_accuracy", "macs_reduction")
 )
 TONES = (*dict.fromkeys(("kept", "rejected", "running", "queued", "undecided", "failed")),
-         "layer", "units", "best", "sign", "fold", "edge", "path", "figures", "label", "match",
-         "unmatched", "cursor", "crumb", "map", "seen")  # fmt: skip
+         "layer", "units", "best", "sign", "fold", "edge", "path", "figures", "label", "bar",
+         "match", "unmatched", "cursor", "resting", "crumb", "map", "seen")  # fmt: skip
 
 # By the arms up, down, left, right (each 0 none, 1 light, 2 heavy) read as a number of base 3.
 _BOX = " ╶╺╴─╼╸╾━╷┌┍┐┬┮┑┭┯╻┎┏┒┰┲┓┱┳╵└┕┘┴┶┙┵┷│├┝┤┼┾┥┽┿╽┟┢┧╁╆┪╅╈╹┖┗┚┸┺┛┹┻╿┞┡┦╀╄┩╃╇┃┠┣┨╂╊┫╉╋"
@@ -51,6 +52,7 @@ class Look:
     """What the person and the run put on a tree; nodes by their names, the cursor by its number."""
 
     cursor: int = -1
+    focused: bool = True  # whether keys go to the tree
     best: str | None = None
     marked: Set[str] = frozenset()
     at_length: Callable[[str], NodeView | None] = lambda name: None
@@ -72,6 +74,17 @@ def signs(node: TreeNode, look: Look) -> list[Piece]:
         )
         if is_so
     ]
+
+
+def word_of(node: TreeNode) -> str:
+    """How a node stands, in a word."""
+    word = "root" if node.parent is None and node.state == "ready" else standing(node)
+    return "awaits you" if word == "undecided" else word
+
+
+def bar_tone(figures: str) -> str:
+    """That of a bar beside figures: it steps back, and where they do, it is as they are."""
+    return "bar" if figures == "figures" else figures
 
 
 def letter_tone(node: TreeNode) -> str:
@@ -109,7 +122,10 @@ def chip(node: TreeNode, look: Look, width: int) -> list[Piece]:
         return [*head, (" " + standing(node), tone)]
     variants = [" ".join(filter(None, each)) for each in ((cka, accuracy, macs), (cka, accuracy))]
     figures = fig.first_fitting([*variants, accuracy or cka], room)
-    return [*head, (" " + figures, _figures_tone(tone))]
+    shown = [*head, (" " + figures, _figures_tone(tone))]
+    if macs and (room := room - len(figures) - 2) >= _BAR:
+        shown.append((" " + macs_left(node, min(room, 2 * _BAR)), bar_tone(_figures_tone(tone))))
+    return shown
 
 
 def stub(model: TreeModel, number: int, look: Look, width: int, side: int) -> list[Piece]:
@@ -152,13 +168,14 @@ def card(model: TreeModel, number: int, look: Look, width: int) -> list[list[Pie
     if node.running_share is not None:
         first = _progress(node.running_share, width - 9)
     else:
-        first = f"{CKA:<4} {similarity_text(node.similarity) or '–':<6} {standing(node):>{room}}"
+        first = f"{CKA:<4} {similarity_text(node.similarity) or '–':<6} {word_of(node):>{room}}"
     second = (
         f"{ACCURACY:<4} {accuracy_text(node.val_accuracy) or '–':<6} "
         f"{sparkline(way_here(model, number, room)):>{room}}"
     )
-    third = f"{MACS:<4} {macs_text(node.macs_reduction):<6}  {macs_left(node, room - 1)}"
-    lines += [[rail, (text.rstrip(), figures)] for text in (first, second, third)]
+    lines += [[rail, (text.rstrip(), figures)] for text in (first, second)]
+    third = f"{MACS:<4} {macs_text(node.macs_reduction):<6}  "
+    lines.append([rail, (third, figures), (macs_left(node, room - 1), bar_tone(figures))])
     return lines
 
 

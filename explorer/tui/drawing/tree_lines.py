@@ -52,12 +52,14 @@ def _node(scene: Scene, look: drawing.Look, number: int, line: int) -> list[Piec
         pieces = drawing.chip(model.nodes[number], look, width)
     pieces = fit(pieces, width)
     if number == look.cursor and not line:
-        return under_cursor(pieces, width if zoom.height > 1 else 0)
+        return under_cursor(pieces, look, width if zoom.height > 1 else 0)
     return _toned(scene, number, pieces, line)
 
 
-def under_cursor(pieces: list[Piece], width: int) -> list[Piece]:
-    return [("".join(text for text, _ in pieces).ljust(width), "cursor")]
+def under_cursor(pieces: list[Piece], look: drawing.Look, width: int = 0) -> list[Piece]:
+    """The pieces as those of the selected node."""
+    tone = "cursor" if look.focused else "resting"
+    return [("".join(text for text, _ in pieces).ljust(width), tone)]
 
 
 def _toned(scene: Scene, number: int, pieces: list[Piece], line: int = 0) -> list[Piece]:
@@ -74,7 +76,7 @@ def _stub(scene: Scene, look: drawing.Look, number: int, side: int, width: int) 
     if number != look.cursor:
         return _toned(scene, number, pieces)
     edges = [piece for piece in pieces if piece[1] == "edge" or not piece[1]]
-    shown = under_cursor([piece for piece in pieces if piece not in edges], 0)
+    shown = under_cursor([piece for piece in pieces if piece not in edges], look)
     return [*edges[:-1], *shown, *edges[-1:]] if side < 0 else [*edges, *shown]
 
 

@@ -56,19 +56,26 @@ class QuitDialog(Dialog[str]):
     LONGEST = 3  # jobs that are named
     cancel_label = "Stay"
 
-    def __init__(self, jobs: Sequence[JobView], num_detachable: int | None = None) -> None:
-        """`num_detachable` of the jobs would go on without the app; None means all."""
+    def __init__(
+        self, jobs: Sequence[JobView], num_detachable: int | None = None, left: str = ""
+    ) -> None:
+        """`left` says what is left to the policy. `num_detachable`: nothing goes on in the
+        background here, but so many of the jobs would end by themselves."""
         num = len(jobs)
-        left = num if num_detachable is None else min(num_detachable, num)
+        goes_on = "everything, in the background; opening the tree takes it over again"
+        if num_detachable is not None:
+            goes_on = _what_goes_on(min(num_detachable, num), num)
         self.ways = (
-            ("wait", "w", "Wait", "quit when the work is done; nothing new begins"),
+            ("leave", "l", "Leave it running", goes_on),
+            ("wait", "w", "Wait", "quit when the work is done; nothing new is decided"),
             ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
-            ("leave", "l", "Leave", _what_goes_on(left, num)),
         )
-        super().__init__(f"Quit? {num} job{'s are' if num != 1 else ' is'} live")
-        self.jobs = tuple(jobs)
+        super().__init__(f"Quit? {_counted(jobs)}")
+        self.jobs, self.left = tuple(jobs), left
 
     def body(self) -> ComposeResult:
+        if self.left:
+            yield line(f"Left to the policy: {self.left}.")
         named = [_job_line(job) for job in self.jobs[: self.LONGEST]]
         if len(self.jobs) > self.LONGEST:
             named.append(f"and {len(self.jobs) - self.LONGEST} more")
@@ -86,6 +93,16 @@ class QuitDialog(Dialog[str]):
         options = self.query_one(OptionList)
         place = options.highlighted
         return None if place is None else options.get_option_at_index(place).id
+
+
+def _counted(jobs: Sequence[JobView]) -> str:
+    """`2 jobs run, 3 wait`."""
+    waiting = sum(job.state == "queued" for job in jobs)
+    running = len(jobs) - waiting
+    run = f"{running} job{'s run' if running != 1 else ' runs'}" if running or not waiting else ""
+    noun = "" if running else "job" if waiting == 1 else "jobs"
+    wait = f"{waiting} {noun} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
+    return ", ".join(filter(None, (run, wait.replace("  ", " "))))
 
 
 def _what_goes_on(left: int, num: int) -> str:

@@ -23,7 +23,8 @@ class PlotScreen(Screen[None]):
     DEFAULT_CSS = """
     PlotScreen {
         #box {
-            border: round $primary; border-title-style: bold; border-subtitle-color: $foreground;
+            border: round $foreground 40%; border-title-color: $foreground;
+            border-title-style: bold; border-subtitle-color: $foreground 70%;
             background: $surface; padding: 0 1;
         }
         &:ansi, &:ansi #box { background: ansi_default; }
@@ -39,7 +40,7 @@ class PlotScreen(Screen[None]):
         with Vertical(id="box") as box:
             box.border_title = "Pareto · what does removing cost?"
             box.border_subtitle = (
-                "arrows walk · enter selects · X Y axes · r published · s saves · F or Esc closes"
+                "Esc closes · arrows walk · Enter selects · X Y axes · r published · s saves"
             )
             yield ParetoPlot()
 

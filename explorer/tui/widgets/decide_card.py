@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from textual.content import Content
 
 from explorer.tui.drawing.card import card_lines
-from explorer.tui.drawing.cells import short_name
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.decide_card import Card
+from explorer.views.run_names import fitted_name
 
 
 def asks(card: Card) -> bool:
@@ -19,7 +19,7 @@ def asks(card: Card) -> bool:
 
 def heading(card: Card) -> str:
     """Which question the card answers."""
-    name = short_name(card.parent.name, 24)
+    name = fitted_name(card.parent.name, 24)
     if not card.candidates:
         return f"{name} · what next?"
     if card.kept is not None:
@@ -48,7 +48,7 @@ class DecideCard(LinesView):
             return
         self._shown = card, selected, now_what
         self.border_title = Content("Decide" if card is None else heading(card))
-        name = "" if card is None else short_name(card.parent.name, 24)
+        name = "" if card is None else fitted_name(card.parent.name, 24)
         self.border_subtitle = Content("" if card is None else f"step {card.step} · Δ from {name}")
         self.set_class(card is not None and asks(card), "-asks")
         self.repaint()

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Offset
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -20,10 +20,10 @@ from explorer.tui.drawing import pareto as drawing
 from explorer.tui.drawing import pareto_text as words
 from explorer.tui.drawing.cells import Piece
 from explorer.views.pareto.axes import X_AXES, Y_AXES, Axis
-from explorer.views.pareto.view import OWN, Choice, ParetoView, with_published
+from explorer.views.pareto.view import OWN, Choice, ParetoView, Point, with_published
 
 _WITH_TABLE, _TABLE_CELLS = (100, 18), 42  # the size from which on the frontier stands beside
-_LOW, _HIGH = 11, 16  # lines: below the first little is told, from the second on all
+_LOW, _MIDDLE, _HIGH = 10, 11, 16  # lines: below the first two little is told, from the last on all
 
 Line = Sequence[Piece]
 
@@ -52,15 +52,15 @@ class ParetoPlot(Widget, can_focus=True):
         .pareto--zero { color: $foreground 30%; }
         .pareto--heading { color: $foreground; text-style: bold; }
         .pareto--key { color: $text-accent; text-style: bold; }
-        .pareto--name { color: $foreground 75%; }
+        .pareto--name { color: $foreground 60%; }
         .pareto--frontier { color: $text-success; }
         .pareto--rejected { color: $foreground 55%; }
         .pareto--undecided { color: $foreground; text-style: bold; }
         .pareto--kept { color: $text-success; }
         .pareto--best { color: $text-success; text-style: bold; }
-        .pareto--primary { color: $text-primary; }
-        .pareto--rerun { color: $text-primary; }
-        .pareto--quoted { color: $text-primary 70%; }
+        .pareto--primary { color: $foreground; }
+        .pareto--rerun { color: $foreground 90%; }
+        .pareto--quoted { color: $foreground 75%; }
         .pareto--selected { text-style: bold underline; }
         .pareto--cursor { text-style: bold reverse; }
     }
@@ -78,7 +78,7 @@ class ParetoPlot(Widget, can_focus=True):
         Binding("Y", "axis('y')", "Y axis", id="plot.y", show=False),
         Binding("X", "axis('x')", "X axis", id="plot.x", show=False),
         Binding("r", "published", "Published", id="plot.published", show=False),
-        Binding("F", "full", "Full screen", id="plot.full", show=False),
+        Binding("Z", "full", "Full screen", id="plot.full", show=False),
         Binding("s", "save", "Save", id="plot.save", show=False),
         Binding("escape", "leave", "Back", id="plot.leave", show=False),
     ]
@@ -108,10 +108,12 @@ class ParetoPlot(Widget, can_focus=True):
         super().__init__(id=id, classes=classes)
         self.view = ParetoView(Choice())
         self._selected = ""
+        self._selected_number: int | None = None  # its point, where it is drawn
         self._cursor: int | None = None
         self._under_mouse: int | None = None
         self._drawn: _Drawn | None = None
         self._styles: dict[str, Style] = {}
+        self._strips: dict[int, Strip] = {}  # the chart's lines, without the cursor
 
     # ------------------------------------------------------------ what the app calls
 
@@ -119,17 +121,19 @@ class ParetoPlot(Widget, can_focus=True):
         """Shows a view. The cursor goes to a node that is newly selected, else it stays."""
         if view is self.view and selected == self._selected:
             return
-        if selected != self._selected or view is not self.view:
-            stays = None if selected != self._selected else self.point
-            self._cursor = None
-            for number, point in enumerate(view.points):
-                if point is stays or point == stays or (stays is None and point.node == selected):
-                    self._cursor = number
+        number = _number_of(view, selected)
+        if selected != self._selected:
+            self._cursor = number
+        elif view is not self.view and self.point is not None:
+            stays = self.point
+            found = (at for at, point in enumerate(view.points) if point == stays)
+            self._cursor = next(found, number)
         self.view, self._selected, self._under_mouse = view, selected, None
+        self._selected_number = number
         self.refresh()
 
     @property
-    def point(self) -> object:
+    def point(self) -> Point | None:
         """The point under the cursor."""
         if self._cursor is None or self._cursor >= len(self.view.points):
             return None
@@ -139,15 +143,20 @@ class ParetoPlot(Widget, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         drawn = self._build()
+        row = y - len(drawn.head)
+        if row < 0:
+            return self._strip(self._segments(drawn.head[y]))
+        if row >= len(drawn.chart.lines):
+            foot, place = self._foot(), row - len(drawn.chart.lines)
+            return self._strip(self._segments(foot[place]) if place < len(foot) else [])
+        strip = self._strips.get(row)
+        if strip is None:
+            strip = self._strips[row] = self._strip(self._chart_line(drawn, row))
+        marks = self._marked(drawn.chart, row)
+        return Strip(_restyled(list(strip), marks), strip.cell_length) if marks else strip
+
+    def _strip(self, line: list[Segment]) -> Strip:
         width = self.size.width
-        if y < len(drawn.head):
-            line = self._segments(drawn.head[y])
-        elif (row := y - len(drawn.head)) < len(drawn.chart.lines):
-            line = self._chart_line(drawn, row)
-        else:
-            foot = self._foot()
-            place = row - len(drawn.chart.lines)
-            line = self._segments(foot[place]) if place < len(foot) else []
         return Strip(line).adjust_cell_length(width, self.rich_style).crop(0, width)
 
     def _build(self) -> _Drawn:
@@ -155,7 +164,6 @@ class ParetoPlot(Widget, can_focus=True):
         drawn = self._drawn
         if drawn is None or drawn.view is not self.view or drawn.size != size:
             width, height = size
-            head: list[Line] = [words.heading(self.view, width)]
             notes = self._wrapped_notes()
             rows = max(height - (2 if height >= _LOW else 1) - self._foot_lines(notes), 0)
             beside: Sequence[Line] = ()
@@ -164,8 +172,8 @@ class ParetoPlot(Widget, can_focus=True):
                 beside = words.frontier_table(self.view, _TABLE_CELLS, rows)
                 cells = width - _TABLE_CELLS - 2 if beside else width
             chart = drawing.draw(self.view, cells, rows)
-            if height >= _LOW:
-                head.append(words.legend(self.view, chart.num_below, width))
+            head = words.head(self.view, chart.num_below, width, is_low=height < _LOW)
+            self._strips = {}
             drawn = self._drawn = _Drawn(self.view, size, head, chart, beside, cells, notes)
         return drawn
 
@@ -180,29 +188,27 @@ class ParetoPlot(Widget, can_focus=True):
     def _foot_lines(self, notes: Sequence[str]) -> int:
         """A line or two about the point under the cursor, and the notes."""
         height = self.size.height
-        if height < _LOW:
+        if height < _MIDDLE:
             return 1
         return (1 if height < _HIGH else 2) + len(notes)
 
     def _chart_line(self, drawn: _Drawn, row: int) -> list[Segment]:
         line = self._segments(drawn.chart.lines[row])
-        marks = self._marked(drawn.chart, row)
-        if marks:
-            line = list(_restyled(line, marks))
         if drawn.beside:
             strip = Strip(line).adjust_cell_length(drawn.chart_cells + 2, self.rich_style)
             line = [*strip, *self._segments(drawn.beside[row] if row < len(drawn.beside) else ())]
         return line
 
     def _marked(self, chart: drawing.Chart, row: int) -> dict[int, Style]:
-        """The styles of single cells: the selected node's, and over it the cursor's."""
+        """The styles of single cells: the selected node's, and over it the cursor's, which is
+        reversed while the keys are here."""
         marks: dict[int, Style] = {}
-        for number, point in enumerate(self.view.points[: len(chart.places)]):
-            if point.name == self._selected and point.node and chart.places[number][1] == row:
-                marks[chart.places[number][0]] = self._style("selected")
-        at = self._pointed
-        if at is not None and at < len(chart.places) and chart.places[at][1] == row:
-            marks[chart.places[at][0]] = self._style("cursor")
+        cursor = "cursor" if self.has_focus or self._under_mouse is not None else "selected"
+        for number, tone in ((self._selected_number, "selected"), (self._pointed, cursor)):
+            if number is not None and number < len(chart.places):
+                column, at = chart.places[number]
+                if at == row:
+                    marks[column] = self._style(tone)
         return marks
 
     @property
@@ -221,7 +227,7 @@ class ParetoPlot(Widget, can_focus=True):
             told = [words.not_drawn(self.view, self._selected), ()]
         drawn = self._build()
         notes: list[Line] = [[(note, "axes")] for note in drawn.notes]
-        if self.size.height < _LOW:
+        if self.size.height < _MIDDLE:
             return told[:1] or notes[:1]
         about = 1 if self.size.height < _HIGH else 2
         return [*[*told, (), ()][:about], *notes]
@@ -241,7 +247,7 @@ class ParetoPlot(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles = {}
+        self._styles, self._strips = {}, {}
 
     # ------------------------------------------------------------ the cursor
 
@@ -270,8 +276,25 @@ class ParetoPlot(Widget, can_focus=True):
             self._put(members[0 if where == "next" else -1])
 
     def _put(self, number: int) -> None:
-        self._cursor, self._under_mouse = number, None
-        self.refresh()
+        before, self._cursor, self._under_mouse = self._pointed, number, None
+        self._repaint(before)
+
+    def _look_at(self, number: int | None) -> None:
+        """Tells of the point under the mouse, of that under the cursor where there is none."""
+        if number != self._under_mouse:
+            before, self._under_mouse = self._pointed, number
+            self._repaint(before)
+
+    def _repaint(self, before: int | None) -> None:
+        """Paints the lines of two points, and those about them."""
+        drawn, width = self._build(), self.size.width
+        top, places = len(drawn.head), drawn.chart.places
+        rows = {places[n][1] for n in (before, self._pointed) if n is not None and n < len(places)}
+        below = top + len(drawn.chart.lines)
+        self.refresh(
+            *(Region(0, top + row, width, 1) for row in rows),
+            Region(0, below, width, max(self.size.height - below, 0)),
+        )
 
     def action_select(self) -> None:
         if self._cursor is not None and self._cursor < len(self.view.points):
@@ -281,16 +304,17 @@ class ParetoPlot(Widget, can_focus=True):
             else:
                 self.app.notify("a published result is no node of this tree", markup=False)
 
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        found = self._at(event.offset)
-        if found != self._under_mouse:
-            self._under_mouse = found
-            self.refresh()
+        self._look_at(self._at(event.offset))
 
     def on_leave(self) -> None:
-        if self._under_mouse is not None:
-            self._under_mouse = None
-            self.refresh()
+        self._look_at(None)
 
     def on_click(self, event: events.Click) -> None:
         found = self._at(event.offset)
@@ -329,6 +353,10 @@ class ParetoPlot(Widget, can_focus=True):
 
     def action_leave(self) -> None:
         self.post_message(self.Wanted("leave"))
+
+
+def _number_of(view: ParetoView, node: str) -> int | None:
+    return next((at for at, point in enumerate(view.points) if point.node == node), None)
 
 
 def _next(axis: Axis, axes: Sequence[Axis]) -> Axis:

@@ -2,11 +2,12 @@
 
 TREE_CSS = """
 TreeView {
-    background: $surface;
+    background: $background;
     scrollbar-size: 0 0;
     .tree--kept { color: $text-success; text-style: bold; }
     .tree--figures { color: $foreground; }
     .tree--label { color: $foreground 60%; }
+    .tree--bar { color: $foreground 45%; }
     .tree--rejected { color: $foreground 50%; }
     .tree--running { color: $foreground; text-style: bold; }
     .tree--queued { color: $foreground 60%; }
@@ -22,6 +23,7 @@ TreeView {
     .tree--match { color: $foreground; text-style: bold underline; }
     .tree--unmatched { color: $foreground 30%; }
     .tree--cursor { color: $primary; background: $foreground; text-style: bold reverse; }
+    .tree--resting { color: $foreground; background: $foreground 25%; text-style: bold; }
     .tree--crumb { color: $foreground; text-style: bold; }
     .tree--map { color: $foreground 35%; }
     .tree--seen { color: $foreground; }
@@ -30,6 +32,7 @@ TreeView {
         .tree--kept { color: ansi_green; }
         .tree--figures { color: ansi_default; }
         .tree--label { color: ansi_default; text-style: dim; }
+        .tree--bar { color: ansi_default; text-style: dim; }
         .tree--rejected { color: ansi_default; text-style: dim; }
         .tree--running { color: ansi_default; }
         .tree--queued { color: ansi_default; text-style: dim; }
@@ -43,6 +46,7 @@ TreeView {
         .tree--match { color: ansi_default; }
         .tree--unmatched { color: ansi_default; text-style: dim; }
         .tree--cursor { color: ansi_default; background: ansi_default; }
+        .tree--resting { color: ansi_default; background: ansi_default; text-style: reverse; }
         .tree--crumb { color: ansi_default; }
         .tree--map { color: ansi_default; text-style: dim; }
         .tree--seen { color: ansi_default; }

@@ -68,6 +68,8 @@ class TreeView(ScrollView):
         self._scene: Scene = self._fitting.scene((80, 24))
         self._scene_of: tuple[object, ...] = ()
         self._map: _Map | None = None
+        self._map_strips: dict[int, Strip] = {}
+        self._map_strips_of: tuple[object, ...] = ()  # the overview and the marks on it
         self._cursor = self._tip()
         self._crumbs_of: tuple[object, ...] = ()
         self._crumbs: list[Crumb] = []
@@ -118,7 +120,7 @@ class TreeView(ScrollView):
 
     def strip_at(self, y: int, left: int, width: int) -> Strip:
         """A line of the virtual canvas, `width` cells from `left` on."""
-        look = drawing.Look(self._cursor, self._best, self._marked, self.at_length)
+        look = drawing.Look(self._cursor, self.has_focus, self._best, self._marked, self.at_length)
         return self._strip(line_pieces(self._scene, look, y, left, left + width), left, width)
 
     def _strip(self, pieces: list[tuple[int, str, str]], left: int, width: int) -> Strip:
@@ -142,9 +144,13 @@ class TreeView(ScrollView):
             self._styles[tone] = style
         return style
 
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
+        self._repaint()
+
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles, self._strips = {}, {}
+        self._styles, self._strips, self._map_strips = {}, {}, {}
 
     def _repaint(self) -> None:
         self._strips = {}
@@ -168,8 +174,9 @@ class TreeView(ScrollView):
     def _crumb_pieces(self, way: list[Crumb], width: int) -> list[tuple[int, str, str]]:
         pieces: list[Piece] = [("─ ", "edge")]
         for place, crumb in enumerate(way):
-            pieces += [(".", "crumb")] if place else []
-            pieces.append((crumb.text, "crumb"))
+            pieces += [(".", "figures")] if place else []
+            is_last = place + 1 == len(way)
+            pieces.append((crumb.text, "crumb" if is_last else "figures"))
         cells = sum(cell_len(text) for text, _ in pieces)
         return placed(0, [*pieces, (" ", ""), ("─" * max(width - cells - 1, 0), "edge")])
 
@@ -188,18 +195,20 @@ class TreeView(ScrollView):
         shown = self._map
         if shown is None or not shown.box.y <= y < shown.box.bottom:
             return strip
-        overview, model = shown.overview, self.model
-        best = None if self._best is None else model.find(self._best)
-        pieces = map_line(
-            overview,
-            shown.kind,
-            y - shown.box.y,
+        overview, kind, box = shown
+        best = None if self._best is None else self.model.find(self._best)
+        marks = (
             overview.box_of(Box(*self.scroll_offset, *self.size)),
             overview.cell_of(self._cursor),
             None if best is None else overview.cell_of(best),
         )
-        over = self._strip(placed(0, pieces), 0, shown.box.width)
-        return Strip.join([strip.crop(0, shown.box.x), over, strip.crop(shown.box.right, width)])
+        if self._map_strips_of != (overview, marks):
+            self._map_strips, self._map_strips_of = {}, (overview, marks)
+        over = self._map_strips.get(y)
+        if over is None:
+            pieces = map_line(overview, kind, y - box.y, *marks)
+            over = self._map_strips[y] = self._strip(placed(0, pieces), 0, box.width)
+        return Strip.join([strip.crop(0, box.x), over, strip.crop(box.right, width)])
 
     def _make_map(self) -> None:
         scene, space = self._scene, (self.size.width, self.size.height)

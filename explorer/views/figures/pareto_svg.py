@@ -14,6 +14,7 @@ from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.frontier import steps
 from explorer.views.pareto.view import OWN, ParetoView, Point
 from explorer.views.published.result import KINDS
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.ticks import nice_ticks, number_text, widened
 
@@ -23,16 +24,16 @@ _LINE = 13.0  # from one line of a text to the next
 _MARK = 4.0  # half of a mark's width
 _CHARACTER = 5.2  # how wide one of a name is, about
 _MOST_NAMES = 120
-_GREEN, _BLUE, _GREY = "#1a7f37", "#1f5fa8", "#8a8a8a"
+_GREEN, _PUBLISHED, _GREY = "#1a7f37", "#3d3d3d", "#8a8a8a"
 # By kind: colour, whether it is filled, and what the legend calls it.
 _LOOKS: Mapping[str, tuple[str, bool, str]] = {
     "best": (_GREEN, True, "best"),
     "kept": (_GREEN, True, "kept"),
     "undecided": ("#222222", False, "undecided"),
     "rejected": (_GREY, False, "rejected"),
-    "primary": (_BLUE, True, "published, primary"),
-    "rerun": (_BLUE, False, "published, rerun by others"),
-    "quoted": (_BLUE, False, "published, quoted"),
+    "primary": (_PUBLISHED, True, "published, primary"),
+    "rerun": (_PUBLISHED, False, "published, rerun by others"),
+    "quoted": (_PUBLISHED, False, "published, quoted"),
 }
 
 
@@ -141,7 +142,7 @@ def _frontier(view: ParetoView, frame: _Frame, kind: str) -> list[str]:
     corners = _corners(view, frame, kind)
     if len(corners) < 2:
         return []
-    colour = _GREEN if kind == OWN else _BLUE
+    colour = _GREEN if kind == OWN else _PUBLISHED
     dashes = {OWN: None, "primary": "5 3", "rerun": "2 3", "quoted": "1 4"}[kind]
     width = 1.6 if kind == OWN else 1.0
     return [polyline(corners, stroke=colour, stroke_width=width, stroke_dasharray=dashes)]
@@ -236,7 +237,7 @@ def _names(view: ParetoView, frame: _Frame, places: Sequence[tuple[float, float]
 def _short(point: Point) -> str:
     label = point.label
     if point.node is not None:
-        return label if len(label) <= 24 else f"…{label[-23:]}"
+        return fitted_name(label, 24)
     return label if len(label) <= 28 else f"{label[:27].rstrip(' ,')}…"
 
 

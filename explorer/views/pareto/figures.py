@@ -12,13 +12,14 @@ from store import TreeStore
 
 Values = Mapping[str, float]
 _MOST_VALUES = 600_000  # of a measure: those of the newest nodes
+_ENOUGH = 16_000  # where only nodes that are drawn are asked for, which are the newest ones
 _WIDTH_95 = 2 * 1.959964  # standard deviations between the ends of a 95 % interval
 
 
 class Measured(Protocol):
     """Where figures come from: all of a measure at once, by the names of the nodes."""
 
-    def of(self, key: str) -> Values: ...
+    def of(self, key: str, most: int = ...) -> Values: ...
 
     def epochs(self) -> Mapping[str, int]: ...
 
@@ -29,8 +30,8 @@ class StoredFigures:
     def __init__(self, store: TreeStore, run_id: int) -> None:
         self._store, self._run_id = store, run_id
 
-    def of(self, key: str) -> Values:
-        found = dict(self._store.measured(self._run_id, key, _MOST_VALUES))
+    def of(self, key: str, most: int = _MOST_VALUES) -> Values:
+        found = dict(self._store.measured(self._run_id, key, most))
         root = self._store.node(self._run_id, "R").metrics.get(key)
         return found if root is None else {"R": root, **found}
 
@@ -45,7 +46,7 @@ class ShownFigures:
     def __init__(self, shown: Iterable[NodeView], epochs: Callable[[], Mapping[str, int]]) -> None:
         self._shown, self._epochs = tuple(shown), epochs
 
-    def of(self, key: str) -> Values:
+    def of(self, key: str, most: int = _MOST_VALUES) -> Values:
         found = ((node.name, node.metrics.get(key)) for node in self._shown)
         return {name: value for name, value in found if value is not None}
 
@@ -65,9 +66,11 @@ class Ratio(NamedTuple):
 Nodes = Mapping[str, TreeNode]  # in the order they came, parents first
 
 
-def values_of(axis: str, nodes: Nodes, measured: Measured) -> Values:
-    """The figures of the nodes that have one on this axis."""
-    found = _OF[axis](nodes, measured)
+def values_of(axis: str, nodes: Nodes, measured: Measured, names: Iterable[str] = ()) -> Values:
+    """The figures of the nodes that have one on this axis; where names are given, of these at
+    least."""
+    wanted = nodes if axis in _ALONG else {name: nodes[name] for name in names} or nodes
+    found = _OF[axis](wanted, measured)
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -80,7 +83,7 @@ def _brief(key: str) -> Callable[[Nodes, Measured], Values]:
 
 
 def _stored(key: str) -> Callable[[Nodes, Measured], Values]:
-    return lambda nodes, measured: measured.of(key)
+    return lambda nodes, measured: measured.of(key, _ENOUGH)
 
 
 def _change(read: Callable[[Nodes, Measured], Values]) -> Callable[[Nodes, Measured], Values]:
@@ -95,7 +98,7 @@ def _change(read: Callable[[Nodes, Measured], Values]) -> Callable[[Nodes, Measu
 
 
 def _params_removed(nodes: Nodes, measured: Measured) -> Values:
-    values = measured.of("params")
+    values = measured.of("params", _ENOUGH)
     root = values.get("R")
     return {} if not root else {name: 100 * (1 - v / root) for name, v in values.items()}
 
@@ -172,3 +175,4 @@ _OF: Mapping[str, Callable[[Nodes, Measured], Values]] = {
     "epochs": _epochs,
     "depth": _depth,
 }
+_ALONG = ("latency", "epochs", "depth")  # what a node has follows from those above it

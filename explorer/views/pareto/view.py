@@ -97,11 +97,12 @@ def pareto_view(
     """The plot of a run's nodes. `training` says in words how long a step is trained."""
     x, y = axes_of(choice, fits)
     rows = _published(fits, choice, x, y)
-    xs, ys = values_of(x.key, nodes, measured), values_of(y.key, nodes, measured)
+    names = plotted(nodes)
+    xs, ys = (values_of(axis.key, nodes, measured, names) for axis in (x, y))
     ratios = latencies(nodes, measured) if x.key == "latency" else {}
     own = [
         Point(xs[name], ys[name], kind_of(nodes[name], best), name, latency=ratios.get(name))
-        for name in plotted(nodes)
+        for name in names
         if name in xs and name in ys
     ]
     others = [Point(at[0], at[1], row.kind, row.method, row) for row, at in rows]
@@ -222,6 +223,6 @@ def _published_notes(view: ParetoView, fits: Fitting, training: str) -> list[str
         ]
     num = sum(view.counts.get(kind, 0) for kind in KINDS)
     return [
-        f"{counted(num, 'published result')} of {fits.subject}, each against its own root and "
-        f"trained in its own way (roots and lengths differ); yours: {training}"
+        f"{num} published of {fits.subject}, each against its own root: roots and lengths of "
+        f"training differ, from each other and from yours ({training})"
     ]

@@ -125,11 +125,10 @@ def _stubs(model: TreeModel) -> dict[int, list[int]]:
     for parent, below in enumerate(model.children):
         if not 1 < len(below) < 4 or parent in folded:
             continue
-        rest = [i for i in below if not _is_small(model, i)]
-        if len(rest) == 1 and nodes[rest[0]].kept:
-            small = [i for i in below if i != rest[0]]
-            if len(small) == 1 or _side(model, small[0]) != _side(model, small[1]):
-                stubs[parent] = small
+        small = [i for i in below if not nodes[i].kept]
+        apart = len({_side(model, i) for i in small}) == len(small)
+        if len(small) == len(below) - 1 and apart and all(_is_small(model, i) for i in small):
+            stubs[parent] = small
     return stubs
 
 
@@ -178,7 +177,7 @@ def _place(
     """
     if not rows:
         return [], [], 0
-    folded, parents = model.folded, model.parents
+    folded, parents, whole = model.folded, model.parents, model.children
     offsets = [0] * len(model)  # from the parent
     outlines: list[_Outline | None] = [None] * len(model)
     for row in reversed(rows):
@@ -186,7 +185,7 @@ def _place(
             if below := children[number]:
                 if number in folded:  # the mark below a fold needs its place too
                     outlines[number] = ([0, 0], [0, 0], 0)
-                elif below is not model.children[number]:  # beside stubs: straight down
+                elif below is not whole[number]:  # beside stubs: straight down
                     lefts, rights, shift = outlines[below[0]] or ([0], [0], 0)
                     outlines[below[0]] = None
                     lefts.append(-shift)

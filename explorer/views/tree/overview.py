@@ -23,7 +23,8 @@ class Overview:
         self._bits = [[0] * width for _ in range(height)]
         self._across = max(scene.layout.num_columns, 1)
         self._draw()
-        self.path = {self.cell_of(number) for number in scene.model.kept_path()} - {None}
+        path = map(self.cell_of, scene.model.kept_path())
+        self.path = frozenset(cell for cell in path if cell is not None)
 
     def line(self, y: int) -> str:
         return "".join(chr(BLANK + bits) for bits in self._bits[y])
@@ -35,7 +36,7 @@ class Overview:
         above = -1
         for depth, row in enumerate(layout.rows):
             line = self._dot_line(depth)
-            for at in range(above + 1, line + 1):  # a node is as long as its generation
+            for at in range(min(above + 1, line), line + 1):  # as long as its generation
                 cells, marks = bits[at // 4], _BITS[at % 4]
                 for number in row:
                     dot = columns[number] * wide // across

@@ -29,14 +29,14 @@ class Step(NamedTuple):
 
 STEPS = (
     Step("dots", 2, 4, 1, 1, dense=(3, 4)),
-    Step("chips", 6, 14, 1, 2, dense=(9, 21)),
-    Step("cards", 13, 17, 4, 2),
-    Step("sheets", 16, 24, 9, 4, framed=True),
+    Step("chips", 6, 18, 1, 2, dense=(9, 28)),
+    Step("cards", 13, 17, 4, 3),
+    Step("sheets", 16, 24, 8, 4, framed=True),
 )
 DOTS, CHIPS, CARDS, SHEETS = range(len(STEPS))
 FULL, STUBS, DENSE = "full", "stubs", "dense"  # what becomes of rejected siblings
 _STUB_CELLS, _LONG_STUB = 4, 9  # beside a chip: `○L2─`, `○L .9596─`
-_ROOMY, _USUAL = 21, 14  # cells of a column that has room for the latter, and of others at most
+_ROOMY, _USUAL = 21, 13  # cells of a column that has room for the latter, and of others at most
 # From what shows most to what takes least.
 _WAYS = (
     (SHEETS, FULL), (CARDS, FULL), (CARDS, STUBS), (CHIPS, FULL), (CHIPS, STUBS), (CHIPS, DENSE),
@@ -247,15 +247,14 @@ class Fitting:
         return self._scrolled(space, step)
 
     def _try(self, way: tuple[int, str], space: tuple[int, int]) -> Scene | None:
-        layout = self.layout(way[1] != FULL)
-        zoom = STEPS[way[0]]
-        # What cannot fit is not set out.
+        layout, zoom = self.layout(True), STEPS[way[0]]
+        # What cannot fit is not set out: without stubs the tree is no smaller.
         if len(layout.rows) * zoom.height > space[1]:
             return None
         column = zoom.dense[0] if way[1] == DENSE else zoom.column
         if (layout.num_columns - 1) * column > space[0]:
             return None
-        return Scene(self._model, layout, *way, space)
+        return Scene(self._model, self.layout(way[1] != FULL), *way, space)
 
     def _scrolled(self, space: tuple[int, int], step: int | None) -> Scene:
         layout = self.layout(True)
