@@ -45,12 +45,22 @@ def cell(text: str, style: str = "", *, longest: int = _LONGEST_CELL) -> Text:
     return Text(safe(text, longest), style)
 
 
-def find_run(store: TreeStore) -> Run:
-    """The newest run of a store. Raises UsageError for a store without any."""
+def find_run(store: TreeStore, wanted: str | None = None) -> Run:
+    """A run of a store by its number, or the newest of that name; without either the newest of all.
+
+    Raises UsageError where there is none.
+    """
     run = store.latest_run()
     if run is None:
         raise UsageError(f"{store.path.name} holds no run yet; `pe-explore auto MODEL` grows one")
-    return run
+    if wanted is None:
+        return run
+    runs = store.runs()
+    for run in reversed(runs):
+        if wanted in (str(run.id), run.name):
+            return run
+    known = ", ".join(f"{run.id} ({run.name})" for run in runs[-10:])
+    raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
 
 
 def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:

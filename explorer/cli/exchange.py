@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.options import Json, StoreFile
+from explorer.cli.options import Json, RunName, StoreFile
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -29,10 +29,7 @@ def compare(
         Optional[tuple[str, str]],  # noqa: UP045
         typer.Option(metavar="A B", help="Two runs of the store, by id or name"),
     ] = None,
-    run: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="RUN", help="The run of the nodes, by id or name (the newest)"),
-    ] = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Nodes side by side; or two runs: where they first decided differently, and why."""
@@ -50,12 +47,13 @@ def pack(
         typer.Option("--nodes", metavar="NODE", help="Only this node and its way; repeat it"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the store OUT")] = False,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
-    """Copy a store to a new file, at any time; or only some nodes of its newest run."""
-    from explorer.cli.commands.pack_merge import pack as run
+    """Copy a store to a new file, at any time; or only some nodes of a run."""
+    from explorer.cli.commands.pack_merge import pack as pack_
 
-    run(store, out, nodes or (), replace=force, as_json=json)
+    pack_(store, out, nodes or (), wanted=run, replace=force, as_json=json)
 
 
 @guarded

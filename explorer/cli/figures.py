@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.options import Json, StoreFile
+from explorer.cli.options import Json, RunName, StoreFile
 
 published_app = typer.Typer(
     rich_markup_mode=None,
@@ -50,12 +50,13 @@ def figure(
     published: Annotated[
         str, typer.Option(help="Published results on pareto: none, primary or all")
     ] = "primary",
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Draw a run as for a paper: a light SVG of the Pareto plot or of the tree."""
-    from explorer.cli.commands.figure import figure as run
+    from explorer.cli.commands.figure import figure as figure_
 
-    run(store, what, output, x=x, y=y, published=published, as_json=json)
+    figure_(store, what, output, x=x, y=y, published=published, wanted=run, as_json=json)
 
 
 @published_app.callback()

@@ -33,6 +33,7 @@ from explorer.cli.json_types import (
 )
 from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.plan_view import Plan
+from explorer.views.runs import RunsListed
 from explorer.views.shape_fields import ShapeField, fields_of
 
 # What each command prints, by its name and the arguments on which it depends.
@@ -45,6 +46,7 @@ COMMANDS: dict[str, type] = {
     "undo": TreeSummary,
     "redo": TreeSummary,
     "log": TreeLog,
+    "runs": RunsListed,
     "show": NodeDetails,
     "compare STORE NODE...": NodesCompared,
     "compare STORE OTHER": RunsCompared,

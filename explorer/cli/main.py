@@ -31,6 +31,7 @@ from explorer.cli.options import (
     Preset,
     Protocol,
     RandomWeights,
+    RunName,
     StopAtCloseCalls,
     Store,
     StoreFile,
@@ -186,21 +187,22 @@ def log(
         Optional[int],  # noqa: UP045
         typer.Option(help="The newest N nodes only  [default: 2000 where it is long]", min=1),
     ] = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """The tree, one line a node."""
-    from explorer.cli.commands.log_show import log as run
+    from explorer.cli.commands.log_show import log as log_
 
-    run(store, limit=limit, as_json=json)
+    log_(store, limit=limit, wanted=run, as_json=json)
 
 
 @app.command("show")
 @guarded
-def show(store: StoreFile, node: NodeName, json: Json = False) -> None:
+def show(store: StoreFile, node: NodeName, run: RunName = None, json: Json = False) -> None:
     """All that is known of one node."""
-    from explorer.cli.commands.log_show import show as run
+    from explorer.cli.commands.log_show import show as show_
 
-    run(store, node, as_json=json)
+    show_(store, node, wanted=run, as_json=json)
 
 
 @app.command("export")
@@ -212,12 +214,14 @@ def export(
         Path, typer.Argument(metavar="OUT", help=f"The file to write: {told_formats()}")
     ],
     allow_factory: AllowFactory = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Write a node as a file, in the format of its suffix."""
-    from explorer.cli.commands.export import export as run
+    from explorer.cli.commands.export import export as export_
 
-    run(store, node, output, allow_factory=allow_factory or (), as_json=json)
+    allowed = allow_factory or ()
+    export_(store, node, output, allow_factory=allowed, wanted=run, as_json=json)
 
 
 @app.command("structure")

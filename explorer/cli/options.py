@@ -24,6 +24,15 @@ Model = Annotated[
 StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
 
 
+RunName = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads it at run time
+    typer.Option(
+        "--run", metavar="RUN", help="A run by its number or name (pe-explore runs)  [default: the "
+        "newest]", show_default=False,
+    ),
+]  # fmt: skip
+
+
 NodeName = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as R.L.F")]
 
 

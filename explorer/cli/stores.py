@@ -7,14 +7,23 @@ from typing import Annotated, Optional
 import typer
 
 from explorer.cli.group import guarded
-from explorer.cli.options import AllowFactory, DataPlace, Json, StoreFile
+from explorer.cli.options import AllowFactory, DataPlace, Json, RunName, StoreFile
 
 
 def add_commands(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
+    app.command("runs")(runs)
     app.command("replay")(replay)
     app.command("verify")(verify)
     app.command("gc")(gc)
+
+
+@guarded
+def runs(store: StoreFile, json: Json = False) -> None:
+    """The runs of a store; of those that differ in their seeds, what they agree on."""
+    from explorer.cli.commands.runs import runs as run
+
+    run(store, as_json=json)
 
 
 @guarded
@@ -25,12 +34,13 @@ def replay(
         Optional[int],  # noqa: UP045 - typer reads it at run time
         typer.Option(metavar="EVENT", help="The tree as it stood after this event"),
     ] = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Step through a tree as it grew."""
-    from explorer.cli.commands.replay import replay as run
+    from explorer.cli.commands.replay import replay as replay_
 
-    run(store, speed=speed, at=at, as_json=json)
+    replay_(store, speed=speed, at=at, wanted=run, as_json=json)
 
 
 @guarded
@@ -42,15 +52,17 @@ def verify(
     ] = None,
     data: DataPlace = None,
     allow_factory: AllowFactory = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Check every page, hash, lineage, decision and edit; only reads. Findings: exit code 1."""
     from explorer.cli.commands.verify import verify_store
 
     allowed = allow_factory or ()
-    raise typer.Exit(
-        verify_store(store, reexecute=reexecute, data=data, allow_factory=allowed, as_json=json)
+    found = verify_store(
+        store, reexecute=reexecute, data=data, allow_factory=allowed, wanted=run, as_json=json
     )
+    raise typer.Exit(found)
 
 
 @guarded

@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,6 +33,8 @@ from explorer.executors.worker_signals import signal_one
 HAND_OVER = signal.SIGUSR1  # writes what is to be done, leaves its jobs running, and ends
 STOP = signal.SIGINT  # ends its jobs too, and forgets what was left to the policy
 HAND_OVER_SECONDS = 30.0
+_CLOSING_SECONDS = 5.0
+TAKEN_SECONDS = 20.0  # who asked for a store and has not taken it by then is gone
 _POLL_SECONDS = 0.05
 # As for a worker: our own modules are imported before anything else can be called so.
 _PROGRAM = """
@@ -102,8 +104,15 @@ def mark(spool: Path) -> None:
 
 
 def unmark(spool: Path) -> None:
-    """This process works here no more."""
-    remove_file(spool / IN_BACKGROUND)
+    """This process works here no more. Only once the store is free: who waits for it opens it."""
+    marker = read_marker(spool / IN_BACKGROUND)
+    if marker is not None and marker.pid == os.getpid():  # else somebody else's by now
+        remove_file(spool / IN_BACKGROUND)
+
+
+async def is_taken_over(store: Path, seconds: float = TAKEN_SECONDS) -> bool:
+    """Whether somebody takes a store within so many seconds that was handed over."""
+    return await _comes(lambda: os.path.lexists(_lock_of(store)), seconds)
 
 
 def works_on(store: Path, spool: Path) -> Marker | None:
@@ -116,20 +125,34 @@ def works_on(store: Path, spool: Path) -> Marker | None:
 
 
 async def ask(store: Path, spool: Path, what: signal.Signals, seconds: float) -> bool | None:
-    """Asks the process to hand over or to stop; whether it has ended in time, None where there is
-    no such process."""
+    """Asks the process to hand over or to stop; whether the store is free in time, None where
+    there is no such process."""
     marker = works_on(store, spool)
     if marker is None:
         return None
     signal_one(marker, store, what)
-    return await ended(marker, seconds)
+    if not await _comes(lambda: works_on(store, spool) != marker, seconds):
+        return False
+    # It cleans up before it lets go. Where another one was quicker, that is told by opening it.
+    await _comes(lambda: not os.path.lexists(_lock_of(store)), _CLOSING_SECONDS)
+    return True
 
 
 async def ended(marker: Marker, seconds: float | None) -> bool:
     """Whether a process ends within so many seconds; None waits for ever."""
+    return await _comes(lambda: start_of(marker.pid) != marker.started, seconds)
+
+
+def _lock_of(store: Path) -> Path:
+    """The file of the lock, which is there while somebody writes the store."""
+    return store.with_name(store.name + ".lock")
+
+
+async def _comes(holds: Callable[[], bool], seconds: float | None) -> bool:
+    """Whether something comes to hold within so many seconds."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while start_of(marker.pid) == marker.started:
+            while not holds():
                 await asyncio.sleep(_POLL_SECONDS)
             return True
     return False

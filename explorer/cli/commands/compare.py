@@ -33,7 +33,7 @@ from explorer.views.run_diff import (
 )
 from explorer.views.safe_text import safe
 from explorer.views.stored_nodes import node_views, some_node_views
-from store import Run, TreeStore
+from store import TreeStore
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -68,7 +68,7 @@ def compare(
 def compare_nodes(path: Path, names: Sequence[str], wanted: str | None, *, as_json: bool) -> None:
     """Nodes of a run, in the order given; a single one beside its parent."""
     with TreeStore.open(path, read_only=True) as store:
-        run = _run(store, wanted)
+        run = find_run(store, wanted)
         if len(names) == 1 and "." in names[0]:
             store.node(run.id, names[0])
             names = [names[0].rpartition(".")[0], names[0]]
@@ -91,7 +91,7 @@ def compare_two(path: Path, other: Path, runs: Sequence[str], *, as_json: bool) 
         if len(runs) < 2:
             theirs = stack.enter_context(TreeStore.open(other, read_only=True))
         names = (*runs, None, None)[:2]
-        first, second = (store, _run(store, names[0])), (theirs, _run(theirs, names[1]))
+        first, second = (store, find_run(store, names[0])), (theirs, find_run(theirs, names[1]))
         found = compare_runs(first, second)
         trees = [node_views(where, run.id) for where, run in (first, second)]
     about = RunsCompared(
@@ -112,18 +112,6 @@ def compare_two(path: Path, other: Path, runs: Sequence[str], *, as_json: bool) 
         _print_runs(about)
         _print_decisions(about.decisions)
         _print_bests(about.runs)
-
-
-def _run(store: TreeStore, wanted: str | None) -> Run:
-    """A run by its id, else the newest of that name; without either the newest of all."""
-    if wanted is None:
-        return find_run(store)
-    runs = store.runs()
-    for run in reversed(runs):
-        if wanted in (str(run.id), run.name):
-            return run
-    known = ", ".join(f"{run.id} ({run.name})" for run in runs[-10:]) or "none"
-    raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
 
 
 def _print_nodes(nodes: Sequence[NodeView]) -> None:

@@ -30,14 +30,15 @@ def export(
     output: Path,
     *,
     allow_factory: Sequence[str] = (),
+    wanted: str | None = None,
     as_json: bool,
 ) -> None:
-    """Writes a node of the store's newest run in the format that the suffix says."""
+    """Writes a node of a run (the newest unless one is `wanted`) as the suffix says."""
     check_suffix(output.suffix, output.name)
     output = expanded(output).absolute()
     check_output(output, "OUT")
     with TreeStore.open(store_path, read_only=True) as store:
-        run = find_run(store)
+        run = find_run(store, wanted)
         document = RunDocument.of(run)
         factory = Factories(allow_factory).needed_by(document)
         if node_name == "best":

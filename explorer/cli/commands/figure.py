@@ -24,7 +24,15 @@ WHAT = ("pareto", "tree")
 
 
 def figure(
-    path: Path, what: str, output: Path | None, *, x: str, y: str, published: str, as_json: bool
+    path: Path,
+    what: str,
+    output: Path | None,
+    *,
+    x: str,
+    y: str,
+    published: str,
+    wanted: str | None = None,
+    as_json: bool,
 ) -> None:
     """Writes the picture; prints the plot as text where no file is named."""
     if what not in WHAT:
@@ -37,7 +45,7 @@ def figure(
     choice = chosen(x, y, published)
     notes: tuple[str, ...] = ()
     with TreeStore.open(path, read_only=True) as store:
-        run = RunDocument.of(find_run(store))
+        run = RunDocument.of(find_run(store, wanted))
         live = LiveRun()
         live.attach(store, run.run)
         nodes = live.nodes if live.complete else live.read_all()

@@ -63,13 +63,18 @@ def _named(store: Path | None, *, everything: bool, action: str) -> list[Path]:
 
 
 async def _stop(stores: Sequence[Path]) -> list[Report]:
-    stop = in_background.STOP
-    asked = (in_background.ask(store, spool_of(store), stop, STOP_SECONDS) for store in stores)
-    ended = await asyncio.gather(*asked)
-    for store, in_time in zip(stores, ended, strict=True):
-        if in_time is False:
-            say(f"{store} has not ended within {STOP_SECONDS:.0f} s", err=True)
+    await asyncio.gather(*map(_stop_one, stores))
     return _reports_on(stores)
+
+
+async def _stop_one(store: Path) -> None:
+    spool = spool_of(store)
+    marker = in_background.works_on(store, spool)
+    if marker is None:
+        return
+    await in_background.ask(store, spool, in_background.STOP, STOP_SECONDS)
+    if not await in_background.ended(marker, STOP_SECONDS):
+        say(f"{store} has not ended within {STOP_SECONDS:.0f} s", err=True)
 
 
 async def _wait(stores: Sequence[Path]) -> list[Report]:

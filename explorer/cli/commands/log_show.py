@@ -27,10 +27,10 @@ from store import TreeStore
 LONG = 2_000  # nodes; a longer tree is printed whole only where that is asked for
 
 
-def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
-    """Prints the newest run's tree, or its newest nodes."""
+def log(path: Path, *, limit: int | None = None, wanted: str | None = None, as_json: bool) -> None:
+    """Prints a run's tree, or its newest nodes; the newest run's where none is named."""
     with TreeStore.open(path, read_only=True) as store:
-        run = find_run(store)
+        run, others = find_run(store, wanted), store.runs()
         count, doubts = store.num_nodes(run.id), doubts_about(run)
         if limit is None and count > LONG and not as_json:
             limit = LONG
@@ -50,12 +50,15 @@ def log(path: Path, *, limit: int | None = None, as_json: bool) -> None:
         print_tree(nodes, best=best(nodes, settings).name)
     print_doubts(doubts)
     say(f"run {run.name}: {settings_in_a_line(settings)}")
+    if len(others) > 1:
+        listed = ", ".join(f"{o.id} ({o.name})" for o in others[-5:] if o.id != run.id)
+        say(f"other runs are in this store: {listed}; --run shows one, `pe-explore runs` all")
 
 
-def show(path: Path, name: str, *, as_json: bool) -> None:
+def show(path: Path, name: str, *, wanted: str | None = None, as_json: bool) -> None:
     """Prints all that is known of one node."""
     with TreeStore.open(path, read_only=True) as store:
-        found = node_details(store, find_run(store).id, name)
+        found = node_details(store, find_run(store, wanted).id, name)
     if as_json:
         print_json(found)
     else:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.contracts.errors import UsageError
 from explorer.cli.console import find_run, say
 from explorer.cli.json_types import RunMerged, StorePacked, StoresMerged, print_json
 from explorer.cli.progress import ByteProgress
@@ -23,13 +24,23 @@ _OUTCOMES = {
 }
 
 
-def pack(path: Path, out: Path, nodes: Sequence[str], *, replace: bool, as_json: bool) -> None:
-    """Writes a store, or some nodes of its newest run, to a new file."""
+def pack(
+    path: Path,
+    out: Path,
+    nodes: Sequence[str],
+    *,
+    wanted: str | None = None,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    """Writes a store, or some nodes of a run (the newest unless one is `wanted`), to a new file."""
+    if wanted is not None and not nodes:
+        raise UsageError("--run says of which run --nodes are; a whole store is packed with all")
     path, out = expanded(path), expanded(out)
     check_output(out, "OUT")
     if nodes:
         with TreeStore.open(path, read_only=True) as store:
-            run_id = find_run(store).id
+            run_id = find_run(store, wanted).id
         packing.pack_nodes(path, out, run_id, nodes, replace=replace)
     else:
         with ByteProgress("copying", "written") as progress:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
-def replay(path: Path, *, speed: float, at: int | None, as_json: bool) -> None:
-    """Steps through the newest run: an animation at a terminal, a line a moment elsewhere."""
+def replay(
+    path: Path, *, speed: float, at: int | None, wanted: str | None = None, as_json: bool
+) -> None:
+    """Steps through a run (the newest unless one is `wanted`): an animation at a terminal, a line a
+    moment elsewhere."""
     with TreeStore.open(path, read_only=True) as store:
-        run = find_run(store)
+        run = find_run(store, wanted)
         past = Replay.of(store, run.id)
         if at is not None:
             _print_moment(past, at, run.name, as_json)

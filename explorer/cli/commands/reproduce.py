@@ -29,9 +29,14 @@ _HASH_DIGITS = 12
 
 
 def reexecute_node(
-    path: Path, name: str, data: str | None, allow_factory: Sequence[str] = ()
+    path: Path,
+    name: str,
+    data: str | None,
+    allow_factory: Sequence[str] = (),
+    wanted: str | None = None,
 ) -> Reexecution:
-    """A node of the newest run made again, in a worker and a folder that are gone afterwards."""
+    """A node of a run (the newest unless one is `wanted`) made again, in a worker and a folder that
+    are gone afterwards."""
 
     async def work(reporter: Reporter) -> Reexecution:
         with (
@@ -42,7 +47,7 @@ def reexecute_node(
             try:
                 places = DataPlaces(data, folders_of(store.path))
                 artifacts = Artifacts(store, spool, places, Factories(allow_factory))
-                document = RunDocument.of(find_run(store))
+                document = RunDocument.of(find_run(store, wanted))
                 return await reexecute(artifacts, document, name, executor, reporter)
             finally:
                 await executor.close()

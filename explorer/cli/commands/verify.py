@@ -30,15 +30,18 @@ def verify_store(
     reexecute: str | None = None,
     data: str | None = None,
     allow_factory: Sequence[str] = (),
+    wanted: str | None = None,
     as_json: bool,
 ) -> int:
     """Prints what is wrong with a store; 0 where nothing is, else 1.
 
-    With `reexecute`, the name of a node of the newest run, that node is made again too, on the
-    images that lie at `data` where their place is not known.
+    With `reexecute`, the name of a node of a run (the newest unless one is `wanted`), that node is
+    made again too, on the images that lie at `data` where their place is not known.
     """
     if data is not None and reexecute is None:
         raise UsageError("--data is for --reexecute NODE: the rest is checked without the images")
+    if wanted is not None and reexecute is None:
+        raise UsageError("--run is for --reexecute NODE: all runs are checked in any case")
     started = time.monotonic()
     with ByteProgress("checking pages", "read") as progress:
         found = _with_unreadable(verify(expanded(path), progress), expanded(path))
@@ -49,7 +52,7 @@ def verify_store(
     if reexecute is not None:
         from explorer.cli.commands.reproduce import print_reexecution, reexecute_node, shape_of
 
-        again = reexecute_node(path, reexecute, data, allow_factory)
+        again = reexecute_node(path, reexecute, data, allow_factory, wanted)
         remade = shape_of(again)
         sound = sound and again.verdict != "different"
         if not as_json:

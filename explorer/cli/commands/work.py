@@ -70,7 +70,7 @@ class InBackground:
     def __init__(self, request: Request, reporter: Reporter) -> None:
         self._request, self._reporter = request, reporter
         self._live = LiveRun()
-        self._asked: asyncio.Future[signal.Signals]
+        self._asked: asyncio.Future[signal.Signals]  # by whom, since the store was opened last
         self._stopped: list[Stopped] = []
         self._failed: list[WorkFailed] = []
         self._decided: Counter[bool] = Counter()
@@ -78,11 +78,21 @@ class InBackground:
         self._report = Report(store, pid, start_of(pid), time.time())
 
     async def run(self) -> Report:
-        """Works until nothing is left, or somebody asks for the store; its last word."""
+        """Works until nothing is left, or somebody takes the store; its last word.
+
+        Where it was handed over and nobody came (who asked had waited too long), it goes on.
+        """
         loop = asyncio.get_running_loop()
-        self._asked = loop.create_future()
         for number in ASKED:
             loop.add_signal_handler(number, self._hear, number)
+        while True:
+            self._asked = loop.create_future()
+            ended = await self._once()
+            store = Path(self._report.store)
+            if ended.ended != HANDED_OVER or await in_background.is_taken_over(store):
+                return ended
+
+    async def _once(self) -> Report:
         try:
             session = await open_session(self._request, self._executor, self._listen)
         except StoreLockedError as error:
@@ -128,10 +138,11 @@ class InBackground:
             idle.cancel()
         finally:
             await steering.stop()
-            in_background.unmark(session.artifacts.spool)
             await session.close()
+            in_background.unmark(session.artifacts.spool)
         if why == HANDED_OVER:
             forget_report(self._report.store)
+            self._report = replace(self._report, jobs=())
             return replace(self._report, ended=why)
         return self._say_last(why, failed=bool(self._failed) and not self._asked.done())
 
