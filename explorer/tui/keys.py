@@ -75,6 +75,8 @@ KEYS: tuple[Key, ...] = (
         "Drop the selected node and what is below it, or take it back", "Nodes"),
     Key("node.copy", "y", "Copy",
         "Copy the selected node's name and figures", "Nodes"),
+    Key("node.command", "$", "Copy as command",
+        "Copy what can be done here as a command for the shell", "Nodes"),
     Key("replay.back", "[", "Back",
         "Show the tree as it was one moment before", "Replay"),
     Key("replay.forward", "]", "Forward",

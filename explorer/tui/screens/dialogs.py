@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from explorer.tui.screens.columns_dialog import ColumnsDialog
+from explorer.tui.screens.commands_dialog import CommandsDialog
 from explorer.tui.screens.input_dialogs import (
     DataDialog,
     NumberDialog,
@@ -17,6 +18,7 @@ __all__ = [
     "CandidateDialog",
     "ChooseDialog",
     "ColumnsDialog",
+    "CommandsDialog",
     "ConfirmDialog",
     "DataDialog",
     "DoubtDialog",
