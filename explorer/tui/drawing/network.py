@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from explorer.tui.drawing import numbers as fig
-from explorer.tui.drawing.cells import Line, Piece, fit
+from explorer.tui.drawing.cells import Line, Piece, fit, short_name
 from explorer.views.counting import counted
 from explorer.views.network.diagram import BlockShown, Diagram, GroupShown, StageShown
 from explorer.views.safe_text import safe
 
 LAYER, UNITS = "▬", "▮"
 LEFT, NOW, BEFORE, GONE_NOW, GONE_BEFORE, STAYS = "█", "▒", "░", "╌", "┄", "⊘"
-_LEAST_BAR, _MOST_BAR, _MOST_NAME, _WITH_WORDS = 6, 48, 32, 60
+_LEAST_BAR, _MOST_BAR, _MOST_NAME, _WITH_WORDS = 6, 64, 32, 60
 _NOTES = 16  # cells that stay free for notes where there is room
 
 
@@ -53,8 +53,10 @@ def _head(shown: Diagram, width: int) -> list[Line]:
         told.append(f"{fig.count_text(shown.macs)} MACs{since}")
     if shown.params is not None:
         told.append(f"{fig.count_text(shown.params)} parameters")
-    text = " · ".join(told) or "nothing that can be removed is known of this network"
-    return [[(line, "title")] for line in fig.wrapped(text, width)]
+    if not told:
+        words = "nothing that can be removed is known of this network"
+        return [[(line, "dim")] for line in fig.wrapped(words, width)]
+    return flowing([[(text, "title")] for text in told], width, " · ")
 
 
 def _legend(shown: Diagram, width: int) -> list[Line]:
@@ -76,18 +78,18 @@ def _legend(shown: Diagram, width: int) -> list[Line]:
     return flowing(entries, width)
 
 
-def flowing(entries: Iterable[Sequence[Piece]], width: int) -> list[Line]:
+def flowing(entries: Iterable[Sequence[Piece]], width: int, between: str = "   ") -> list[Line]:
     """Entries of a legend, as many on a line as fit."""
     lines: list[list[Piece]] = [[]]
     used = 0
     for entry in entries:
         cells = sum(cell_len(text) for text, _ in entry)
-        if lines[-1] and used + 3 + cells > width:
+        if lines[-1] and used + len(between) + cells > width:
             lines.append([])
             used = 0
         if lines[-1]:
-            lines[-1].append(("   ", ""))
-            used += 3
+            lines[-1].append((between, ""))
+            used += len(between)
         lines[-1] += entry
         used += cells
     return [list(line) for line in lines]
@@ -120,11 +122,9 @@ def _block_lines(block: BlockShown, grid: _Grid) -> list[Line]:
         return [grid.ghost(name, block)]
     lost = [part for part in block.parts if part.state != "left"]
     notes = [f"without {part.path.removeprefix(f'{block.path}.')}" for part in lost]
-    if block.stays:
-        notes.append(STAYS)
     now = any(part.state == "gone now" for part in lost)
     mark, tone = (LAYER, "layer") if now else ("", "")
-    return grid.rows(name, mark, block.groups, " ".join(notes), tone)
+    return grid.rows(name, mark, block.groups, " ".join(notes), tone, block.stays is not None)
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,14 @@ class _Grid:
             for group in stage.groups
         ]
         name = min(max(names, default=0), _MOST_NAME, max(width // 3, 8))
-        counts = max((len(_count(group)) for group in groups), default=0)
+        counts = max((len(_count(group)) for group in groups), default=4)
         lost = max((len(_lost(group)) for group in groups), default=0)
         kinds = {group.kind for group in groups}
-        kind = max(map(len, kinds)) + 2 if len(kinds) > 1 and width >= _WITH_WORDS else 0
+        kind = 0 if len(kinds) < 2 else 2 if width < _WITH_WORDS else max(map(len, kinds)) + 2
         most = max((len(block.groups) for block in blocks), default=1)
-        fixed = kind + counts + lost + 3
-        room = width - name - 3 - (_NOTES if width >= 80 else 2)
+        fixed = kind + max(counts, len("gone")) + lost + 4
+        has_notes = any(part.state != "left" for block in blocks for part in block.parts)
+        room = width - name - 6 - (_NOTES if has_notes and width >= 80 else 0)
         columns = max(min(most, room // (fixed + 2 * _LEAST_BAR)), 1)
         bar = min(max(room // columns - fixed, 0), _MOST_BAR)
         scale: dict[str, int] = {}
@@ -166,16 +167,17 @@ class _Grid:
         return _Grid(name, bar, counts, lost, kind, columns, scale, width)
 
     def rows(
-        self, name: str, mark: str, groups: Sequence[GroupShown], note: str, tone: str
-    ) -> list[Line]:
+        self, name: str, mark: str, groups: Sequence[GroupShown], note: str, tone: str,
+        stays: bool = False,
+    ) -> list[Line]:  # fmt: skip
         """A block or group that is left; more lines where its groups do not fit on one."""
         if not mark and any(group.left < group.parent for group in groups):
             mark, tone = UNITS, "units"
-        first: list[Piece] = [(f" {mark or ' '} ", tone), (self._named(name), "")]
+        first = self._first(name, mark, tone, "", STAYS if stays else "")
         lines: list[list[Piece]] = []
         for start in range(0, len(groups), self.columns):
             some = groups[start : start + self.columns]
-            head = [(" " * (self.name + 4), "")] if lines else first
+            head = [(" " * (self.name + 6), "")] if lines else first
             lines.append([*head, *(piece for group in some for piece in self._cell(group))])
         lines = lines or [first]
         return [[*lines[0], (note, "dim")], *lines[1:]]
@@ -184,29 +186,34 @@ class _Grid:
         """A block that is gone: an outline as long as it was wide."""
         now = block.state == "gone now"
         tone, outline = ("layer", GONE_NOW) if now else ("dim", GONE_BEFORE)
-        pieces: list[Piece] = [(f" {LAYER if now else ' '} ", tone), (self._named(name), tone)]
-        gap = self.counts + self.lost + 3
-        for group in block.groups[: self.columns]:
-            pieces.append((" " * self.kind, ""))
+        pieces = self._first(name, LAYER if now else "", tone, tone)
+        for place, group in enumerate(block.groups[: self.columns]):
+            word = "" if place else "gone"
+            figures = fig.pad(word.rjust(self.counts), self.counts + self.lost + 2)
             drawn = outline * _cells(group.root, self.scale[group.kind], self.bar)
-            pieces += [(fig.pad(drawn, self.bar), tone), (" " * gap, "")]
-        words = "goes in this step" if now else "gone"
-        if block.groups:  # where the figures would stand
-            pieces[-1] = (" " + fig.pad(fig.cut("gone", gap - 2), gap - 1), tone)
-            words = ""
-        return [*pieces, (words, tone)]
+            pieces += [(" " * self.kind + figures, tone), (fig.pad(drawn, self.bar + 2), tone)]
+        return pieces if block.groups else [*pieces, ("gone", tone)]
 
-    def _named(self, name: str) -> str:
-        return fig.pad(fig.cut(safe(name), self.name), self.name) + " "
+    def _first(self, name: str, mark: str, tone: str, named: str, sign: str = "") -> list[Piece]:
+        text = fig.pad(short_name(name, self.name), self.name)
+        return [(f" {mark or ' '} ", tone), (text + " ", named), (f"{sign or ' '} ", "dim")]
+
+    def _kind(self, group: GroupShown) -> str:
+        """What the units are, where a network has several kinds: a letter where room is short."""
+        return fig.pad(f"{group.kind}s", self.kind - 1) + " " if self.kind else ""
 
     def _cell(self, group: GroupShown) -> list[Piece]:
         solid, now, before = sections(group, self.scale[group.kind], self.bar)
-        pieces: list[Piece] = [(fig.pad(f"{group.kind}s", self.kind), "dim")] if self.kind else []
-        pieces += [(LEFT * solid, "bar"), (NOW * now, "units"), (BEFORE * before, "dim")]
-        empty = self.bar - solid - now - before
-        lost = _lost(group)
-        pieces.append((" " * empty + f" {_count(group).rjust(self.counts)}", ""))
-        pieces.append((" " + lost.ljust(self.lost) + " ", "units"))
+        empty = self.bar + 2 - solid - now - before
+        pieces = [
+            (self._kind(group), "dim"),
+            (_count(group).rjust(self.counts) + " ", ""),
+            (_lost(group).ljust(self.lost) + " ", "units"),
+            (LEFT * solid, "bar"),
+            (NOW * now, "units"),
+            (BEFORE * before, "dim"),
+            (" " * empty, ""),
+        ]
         return [piece for piece in pieces if piece[0]]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from explorer.tui.drawing import numbers as fig
-from explorer.tui.drawing.cells import Line, Piece, fit
+from explorer.tui.drawing.cells import Line, Piece, fit, short_name
 from explorer.tui.drawing.network import BEFORE, LAYER, LEFT, UNITS, flowing
 from explorer.views.counting import counted
 from explorer.views.network.differences import GroupDiffers, NetworksDiffer
@@ -88,11 +88,13 @@ def _groups(groups: Sequence[GroupDiffers], width: int) -> list[Line]:
     texts = [_counts(group) for group in groups]
     figures = max(map(cell_len, texts))
     bar = min(max(width - name - figures - 6, 0), _MOST_BAR)
-    most = max(group.root for group in groups)
+    most: dict[str, int] = {}
+    for group in groups:
+        most[group.kind] = max(most.get(group.kind, 1), group.root)
     lines: list[Line] = [[], title, *flowing(legend, width)]
     for group, text in zip(groups, texts, strict=True):
-        head = "  " + fig.pad(fig.cut(safe(group.path), name), name) + "  "
-        lines.append([(head, ""), *_bar(group, most, bar), (f"  {text}", "")])
+        head = "  " + fig.pad(short_name(group.path, name), name) + "  "
+        lines.append([(head, ""), *_bar(group, most[group.kind], bar), (f"  {text}", "")])
     return lines
 
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from engine.contracts.edits import LAYER as LAYER_STRUCTURE
 from explorer.tui.drawing import numbers as fig
-from explorer.tui.drawing.cells import Line, Piece, fit
+from explorer.tui.drawing.cells import Line, Piece, fit, short_name
 from explorer.tui.drawing.network import LAYER, STAYS, UNITS, flowing
 from explorer.views.counting import counted
 from explorer.views.network.rankings import Cell, Rankings, Row
@@ -59,13 +59,11 @@ def _about(found: Rankings, width: int) -> list[Line]:
     criteria = list(dict.fromkeys(step.criterion for step in found.steps if step.criterion))
     by = f" by {', '.join(safe(name, 20) for name in criteria)}" if criteria else ""
     text = (
-        f"{counted(len(found.steps), 'ranking')}{by}. A cell is the place in the ranking of its "
-        "own step, so steps can be compared; scores themselves cannot"
+        f"{counted(len(found.steps), 'ranking')}{by}; a cell is the place within its own step, so "
+        "steps can be compared"
     )
     entries = [
-        [(f"{SHADES[0]} first to go", "dim")],
-        [(f"{SHADES[1]}{SHADES[2]}", "dim")],
-        [(f"{SHADES[3]} last", "dim")],
+        [(f"{SHADES} from the first to go to the last", "dim")],
         [(f"{STAYS} protected", "dim")],
         [(LAYER, "layer"), (" ", ""), (UNITS, "units"), (" taken there", "dim")],
         [(f"{UNRANKED} not ranked", "dim")],
@@ -93,7 +91,7 @@ def _heads(found: Rankings, start: int, end: int, name: int) -> list[Line]:
 
 
 def _row(row: Row, start: int, end: int, name: int) -> Line:
-    pieces: list[Piece] = [("  " + fig.pad(fig.cut(safe(row.path), name), name) + " ", "")]
+    pieces: list[Piece] = [("  " + fig.pad(short_name(row.path, name), name) + " ", "")]
     is_block = row.kind in ("block", "part")
     for cell in row.cells[start:end]:
         pieces += _cell(cell, is_block)

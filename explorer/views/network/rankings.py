@@ -130,17 +130,18 @@ def _rows(root: NetworkStructure, columns: Sequence[_Column]) -> Iterable[Row]:
         if is_block or with_parts:
             cells = tuple(column.block(block.path) for column in columns)
             yield Row(block.path, "block" if is_block else "part", trend_of(cells), cells)
-    for group in root.groups:
+    kinds = list(dict.fromkeys(group.kind for group in root.groups))
+    for group in sorted(root.groups, key=lambda group: kinds.index(group.kind)):
         cells = tuple(column.group(group.path) for column in columns)
         if any(cell.state == "ranked" for cell in cells):
             yield Row(group.path, group.kind, trend_of(cells), cells)
 
 
 def _shares(scores: Mapping[str, float]) -> dict[str, float]:
-    """The place of each: ties share one, and what is no number has none."""
+    """The place of each: ties share one. What is no number, or alone, has none."""
     known = sorted(value for value in scores.values() if math.isfinite(value))
     if len(known) < 2:
-        return {path: 0.0 for path, value in scores.items() if math.isfinite(value)}
+        return {}
     last = len(known) - 1
     return {
         path: round((bisect_left(known, value) + bisect_right(known, value) - 1) / 2 / last, 4)
@@ -150,7 +151,9 @@ def _shares(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def trend_of(cells: Sequence[Cell]) -> Trend:
-    """What the places of at least two steps say together."""
+    """What the places of at least two steps say together; nothing of what may not go."""
+    if cells[-1].protected:
+        return ""
     shares = [cell.share for cell in cells if cell.share is not None]
     if len(shares) < 2:
         return ""
