@@ -73,6 +73,8 @@ class TreeView(ScrollView):
         self._cursor = self._tip()
         self._crumbs_of: tuple[object, ...] = ()
         self._crumbs: list[Crumb] = []
+        self._looked = drawing.Look()
+        self._look_of: tuple[object, ...] = ()
         self._styles: dict[str, Style] = {}
         self._strips: dict[int, Strip] = {}
         self._strips_of = (0, 0)  # the scroll column and width that the strips were made for
@@ -120,8 +122,15 @@ class TreeView(ScrollView):
 
     def strip_at(self, y: int, left: int, width: int) -> Strip:
         """A line of the virtual canvas, `width` cells from `left` on."""
-        look = drawing.Look(self._cursor, self.has_focus, self._best, self._marked, self.at_length)
-        return self._strip(line_pieces(self._scene, look, y, left, left + width), left, width)
+        pieces = line_pieces(self._scene, self._look(), y, left, left + width)
+        return self._strip(pieces, left, width)
+
+    def _look(self) -> drawing.Look:
+        """What is beside the nodes, with the nodes drawn since the last change."""
+        seen = (self._cursor, self.has_focus, self._best, self._marked, self.at_length)
+        if self._look_of != seen:
+            self._look_of, self._looked = seen, drawing.Look(*seen)
+        return self._looked
 
     def _strip(self, pieces: list[tuple[int, str, str]], left: int, width: int) -> Strip:
         style = self._style
@@ -153,7 +162,7 @@ class TreeView(ScrollView):
         self._styles, self._strips, self._map_strips = {}, {}, {}
 
     def _repaint(self) -> None:
-        self._strips = {}
+        self._strips, self._look_of = {}, ()
         self.refresh()
 
     # The way from the root, while it is out of view
