@@ -201,10 +201,10 @@ class TreeView(ScrollView):
     # The minimap
 
     def _with_minimap(self, strip: Strip, y: int, width: int) -> Strip:
-        shown = self._map
-        if shown is None or not shown.box.y <= y < shown.box.bottom:
+        shown, box = self._map, self.map_box()
+        if shown is None or box is None or not box.y <= y < box.bottom:
             return strip
-        overview, kind, box = shown
+        overview, kind = shown.overview, shown.kind
         best = None if self._best is None else self.model.find(self._best)
         marks = (
             overview.box_of(Box(*self.scroll_offset, *self.size)),
@@ -213,10 +213,11 @@ class TreeView(ScrollView):
         )
         if self._map_strips_of != (overview, marks):
             self._map_strips, self._map_strips_of = {}, (overview, marks)
-        over = self._map_strips.get(y)
+        line = y - box.y
+        over = self._map_strips.get(line)
         if over is None:
-            pieces = map_line(overview, kind, y - box.y, *marks)
-            over = self._map_strips[y] = self._strip(placed(0, pieces), 0, box.width)
+            pieces = map_line(overview, kind, line, *marks)
+            over = self._map_strips[line] = self._strip(placed(0, pieces), 0, box.width)
         return Strip.join([strip.crop(0, box.x), over, strip.crop(box.right, width)])
 
     def _make_map(self) -> None:
@@ -233,15 +234,25 @@ class TreeView(ScrollView):
             return
         self._map = _Map(Overview(scene, *wanted), kind, box)
 
+    def map_box(self) -> Box | None:
+        """Where the minimap is in the view: out of the selected node's way."""
+        shown = self._map
+        if shown is None or shown.kind != CORNER or not self.model.nodes:
+            return None if shown is None else shown.box
+        x, y = self.scroll_offset
+        node = self._scene.box(self._cursor)
+        covers = shown.box.meets(node._replace(x=node.x - x, y=node.y - y))
+        return shown.box._replace(y=1) if covers else shown.box
+
     def map_place(self, x: int, y: int) -> Offset | None:
         """The place of the tree that a cell of the minimap stands for; None beside it."""
-        shown = self._map
-        if shown is None or not shown.box.meets(Box(x, y, 1, 1)):
+        shown, box = self._map, self.map_box()
+        if shown is None or box is None or not box.meets(Box(x, y, 1, 1)):
             return None
         corner = shown.kind == CORNER
         inside = Cell(
-            min(max(x - shown.box.x - 1, 0), shown.overview.width - 1),
-            min(max(y - shown.box.y - corner, 0), shown.overview.height - 1),
+            min(max(x - box.x - 1, 0), shown.overview.width - 1),
+            min(max(y - box.y - corner, 0), shown.overview.height - 1),
         )
         return Offset(*shown.overview.place_of(inside))
 
