@@ -193,7 +193,12 @@ def _frontiers(points: Sequence[Point], x: Axis, y: Axis) -> Mapping[str, Sequen
 
 
 def _notes(view: ParetoView, fits: Fitting, training: str) -> tuple[str, ...]:
-    notes = [*_own_notes(view, training), *_published_notes(view, fits, training), *fits.wrong]
+    notes = [
+        *_own_notes(view, training),
+        *_latency_notes(view),
+        *_published_notes(view, fits, training),
+        *fits.wrong,
+    ]
     return tuple(note for note in notes if note)
 
 
@@ -209,6 +214,16 @@ def _own_notes(view: ParetoView, training: str) -> list[str]:
     if view.y.key.startswith("val") and any(view.counts.get(k) for k in ("rejected", "undecided")):
         return [f"○ and ◇ have had their recovery only, ● their fine-tuning too: {training}"]
     return []
+
+
+def _latency_notes(view: ParetoView) -> list[str]:
+    uncertain = [p for p in view.points if p.latency is not None and p.latency.is_uncertain]
+    if not uncertain:
+        return []
+    return [
+        f"the latency of {counted(len(uncertain), 'node')} says little: the machine was busy when "
+        "it was measured, and its 95 % interval is wide"
+    ]
 
 
 def _published_notes(view: ParetoView, fits: Fitting, training: str) -> list[str]:
