@@ -26,6 +26,7 @@ from engine.contracts.networks import (
     Scores,
     SnapshotRef,
 )
+from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
@@ -203,6 +204,7 @@ Job = (
     | NameWeights
     | DescribeStructure
     | MeasureSpeed
+    | Preview
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -351,6 +353,7 @@ Result = (
     | WeightsNamed
     | StructureDescribed
     | SpeedMeasured
+    | Previewed
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)

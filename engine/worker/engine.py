@@ -26,6 +26,7 @@ from engine.contracts.jobs import (
     TrainFromScratch,
     Tune,
 )
+from engine.contracts.preview import Preview
 from engine.contracts.speed import MeasureSpeed
 from engine.contracts.spool import result_path
 from engine.contracts.working_folder import make_folder
@@ -46,6 +47,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     NameWeights: handlers.name_weights,
     DescribeStructure: handlers.describe_structure,
     MeasureSpeed: handlers.measure_speed,
+    Preview: handlers.preview,
 }
 
 

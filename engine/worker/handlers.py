@@ -34,6 +34,7 @@ from engine.contracts.jobs import (
     WeightsNamed,
 )
 from engine.contracts.networks import DataRef, Execution
+from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import is_task
 from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
@@ -52,6 +53,7 @@ from engine.tasks import Split, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan, plan_of
 from engine.worker import describing, roots, speed, training
+from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
 from engine.worker.workbench import Workbench
 
@@ -232,6 +234,11 @@ def measure_speed(
 ) -> SpeedMeasured:
     """How quickly a network's work goes here."""
     return speed.measure(job, _set_up(job.execution), bench, places, monitor)
+
+
+def preview(job: Preview, bench: Workbench, places: Places, monitor: Monitor) -> Previewed:
+    """What a candidate would be, before it is made."""
+    return previewing.look(job, _set_up(job.execution), bench, places, monitor)
 
 
 # ------------------------------------------------------------ what they share

@@ -9,7 +9,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from engine.contracts import seeds
 from engine.contracts.codec import encode_object
@@ -30,6 +30,7 @@ from engine.contracts.jobs import (
     snapshots_needed,
 )
 from engine.contracts.networks import Execution, NetworkRef, Scores
+from engine.contracts.preview import Preview, Previewed
 from engine.contracts.requests import EditRequest
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError
@@ -58,6 +59,15 @@ from explorer.session.known_run import with_settings
 from store import Node, Phase, State, TreeStore
 
 T = TypeVar("T")
+
+
+class ProposedBy(NamedTuple):
+    """The scores of an earlier proposal, and by which criterion they are."""
+
+    criterion: str
+    scores: Scores
+
+
 ATTEMPTS = 3  # of a job whose worker died, or whose weights were changed under its hands
 
 
@@ -107,6 +117,19 @@ class JobRunner:
             scores=scores,
             structure=None if structure is None or structure.read_off else structure,
         )
+
+    async def preview(self, parent: Node, request: EditRequest, proposed: ProposedBy) -> Previewed:
+        """What the candidate of a request would be, looked at beside all other work; `proposed`
+        says by which scores it is chosen. Raises JobFailedError, and what looking for data does."""
+        made = self.propose_job(parent, proposed.criterion, request, proposed.scores)
+        job = Preview(
+            made.parent, made.data, self._execution_beside_another(), made.scoring, made.seed,
+            request, proposed.scores, made.structure,
+        )  # fmt: skip
+        places = await self.places()
+        await asyncio.to_thread(self.prepare, job)
+        asked = JobRequest(uuid.uuid4().hex, job, f"{job.KIND} {parent.name}", places, slots=1)
+        return cast(Previewed, await self.executor.run(asked, lambda event: None))
 
     def recover_job(self, node: Node) -> Recover:
         """What makes a candidate's first snapshot: its parent, the edit, and seeds of its own."""

@@ -24,3 +24,15 @@ def newest_scores(store: TreeStore, parent_id: int) -> ProposedScores | None:
         return decode(ProposedScores, proposals[-1].content) if proposals else None
     except FormatError:
         return None
+
+
+def scores_by(store: TreeStore, parent_id: int, criterion: str) -> Scores | None:
+    """Those of a parent's newest proposal by a criterion; None where it has none."""
+    for proposal in reversed(store.proposals(parent_id)):
+        try:
+            found = decode(ProposedScores, proposal.content)
+        except FormatError:
+            continue
+        if found.criterion == criterion:
+            return found.scores
+    return None

@@ -40,6 +40,7 @@ from engine.contracts.networks import (
     Scores,
     SnapshotRef,
 )
+from engine.contracts.preview import Preview, Previewed
 from engine.contracts.requests import EditRequest, RemoveBlocks
 from engine.contracts.spool import result_path, snapshot_path
 from explorer.executors.errors import JobFailedError
@@ -153,7 +154,8 @@ class ScriptedExecutor:
 
     async def _run(self, request: JobRequest, on_event: EngineListener) -> Result:
         label = request.label
-        self.asked.append(label)
+        if not isinstance(request.job, Preview):  # a look, at which nothing is made
+            self.asked.append(label)
         self.jobs[label] = request
         self._listeners[label] = on_event
         released = self.running[label] = asyncio.Event()
@@ -245,6 +247,13 @@ class ScriptedExecutor:
             edits = (_requested(job.request, left),)
         on_event(Progress("scoring", 1, 1))
         return Proposed(job.scoring.criterion, scores, edits, request=job.request, seconds=4.0)
+
+    def _preview(self, node: str, request: JobRequest, on_event: EngineListener) -> Previewed:
+        """A twentieth goes with a block, a thousandth with each filter."""
+        asked = request.job.request
+        share = 0.95 if isinstance(asked, RemoveBlocks) else 1 - 0.001 * (asked.count or 0)
+        costs = (ROOT_MACS, ROOT_PARAMS, 4 * ROOT_PARAMS)
+        return Previewed(*(int(share * cost) for cost in costs), *costs, 256, 90 * share, 93.0)
 
     def _recover(self, node: str, request: JobRequest, on_event: EngineListener) -> Recovered:
         steps = node.split(".")[1:]

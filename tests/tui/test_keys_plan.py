@@ -13,6 +13,7 @@ from explorer.tui.config import load_config
 from explorer.tui.screens.input_dialogs import TextDialog
 from explorer.tui.screens.plan_screen import PlanScreen, RunSheetScreen
 from explorer.tui.screens.start_screen import StartScreen
+from explorer.tui.screens.steering_dialogs import CandidateDialog
 
 
 @pytest.fixture(autouse=True)
@@ -229,3 +230,19 @@ def test_the_configuration_says_whether_a_plan_is_shown(tmp_path, shown):
     path = tmp_path / "config.toml"
     path.write_text(f"[ui]\nplan = {str(shown).lower()}\n")
     assert load_config(path).plan is shown
+
+
+def test_what_a_candidate_would_be_changes_with_its_number_before_it_is_made(tmp_path):
+    async def play(seat):
+        await seat.press("e")
+        await seat.dialog(CandidateDialog)
+        await seat.sees("−5.0 % MACs", "before recovery")
+        await seat.press("right")
+        await seat.sees("−1.6 % MACs")
+        await seat.press("up")
+        await seat.sees("−1.7 % MACs")
+        await seat.press("escape")
+        await seat.main()
+        assert seat.nodes().keys() == {"R", "R.L", "R.F"}, "a look makes nothing"
+
+    start(tmp_path, play)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.contracts.preview import Previewed
+from engine.contracts.requests import CandidateRequest
+from explorer.session.errors import NotNowError
+from explorer.session.job_runner import ProposedBy
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.state import AppState
 from explorer.views.decide_card import edits_of
 from explorer.views.network_structure import fixed_blocks, structure_of_root
-from explorer.views.proposed_scores import ProposedScores, newest_scores
+from explorer.views.proposed_scores import ProposedScores, newest_scores, scores_by
 from store import Node
 
 if TYPE_CHECKING:
@@ -67,6 +71,18 @@ def _candidate_dialog(
     usual = [edit.num_units for edit in edits if edit.units]
     scoring = session.settings.scoring
     fixed = fixed_blocks(structure_of_root(session.document))
+
+    async def look(request: CandidateRequest) -> Previewed:
+        """What the candidate would be. Raises NotNowError, and what jobs raise."""
+        criterion = request.criterion or proposed.criterion or scoring.criterion
+        known = proposed.scores
+        if request.criterion is not None:
+            by_it = scores_by(session.store, parent.id, criterion)
+            if by_it is None:
+                raise NotNowError(f"known once {parent.name} is ranked by {criterion}")
+            known = by_it
+        return await session.jobs.preview(parent, request.edit, ProposedBy(criterion, known))
+
     return CandidateDialog(
         state.live.objects[parent.name],
         [(path, score, path not in fixed) for path, score in ranked],
@@ -75,6 +91,7 @@ def _candidate_dialog(
         criterion=proposed.criterion or scoring.criterion,
         allocation=scoring.allocation,
         unit=_unit_word(state),
+        look=look,
     )
 
 

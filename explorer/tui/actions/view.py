@@ -9,6 +9,7 @@ from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.shell import to_shell
+from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.safe_text import safe
 from explorer.views.tree.filter import parse_filter
@@ -32,7 +33,7 @@ async def search(at: Context) -> None:
 
     text = await at.ask(
         TextDialog(
-            "Search", "Words of a name or a tag, or figures: acc>93 macs<50 kept",
+            "Search", "Words of a name or a tag, or figures: acc>93 macs>50 kept",
             at.screen.filter_text, check=wrong_filter,
         )
     )  # fmt: skip
@@ -42,6 +43,20 @@ async def search(at: Context) -> None:
     if text:
         match = "node matches" if found == 1 else "nodes match"
         at.notify(f"{found:,} {match}; . and , go from one to the next")
+
+
+async def choose_columns(at: Context) -> None:
+    from explorer.tui.screens.dialogs import ColumnsDialog
+
+    table = at.screen.query_one(NodeTable)
+    keys = await at.ask(ColumnsDialog(table.shown_columns))
+    if keys is None:
+        return
+    table.choose_columns(keys)
+    if warning := recents.set_words({"columns": ",".join(keys)}):
+        at.notify(warning, "warning")
+    if at.screen.view_in_front() is not table:
+        at.screen.swap_views()
 
 
 def show_tab(at: Context, name: str) -> None:
@@ -118,6 +133,7 @@ async def leave(at: Context) -> None:
 ACTIONS: dict[str, Action] = {
     "view.table": swap_views,
     "view.search": search,
+    "view.columns": choose_columns,
     "view.tab1": partial(show_tab, name="live"),
     "view.tab2": partial(show_tab, name="pareto"),
     "view.tab3": partial(show_tab, name="node"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from explorer.tui.screens.columns_dialog import ColumnsDialog
 from explorer.tui.screens.input_dialogs import (
     DataDialog,
     NumberDialog,
@@ -15,6 +16,7 @@ __all__ = [
     "BranchDialog",
     "CandidateDialog",
     "ChooseDialog",
+    "ColumnsDialog",
     "ConfirmDialog",
     "DataDialog",
     "DoubtDialog",

@@ -269,6 +269,8 @@ class PlanScreen(_Sheet):
             self._measure_soon(SETTLE_SECONDS)
 
     def _repaint(self) -> None:
+        if not self.is_attached:  # closed: what is still told is for nobody
+            return
         self._fit()
         for name in ("#facts", "#meaning", "#times"):
             self.query_one(name, Lines).repaint()
@@ -276,7 +278,10 @@ class PlanScreen(_Sheet):
     # ------------------------------------------------------------ measuring
 
     def _measure_soon(self, seconds: float) -> None:
-        self.run_worker(self._measure(seconds), group="measuring", exclusive=True)
+        async def work() -> None:
+            await self._measure(seconds)
+
+        self.run_worker(work, group="measuring", exclusive=True)  # type: ignore[arg-type]
 
     async def _measure(self, seconds: float) -> None:
         """Measures what is not known of the settings as they are."""
@@ -302,7 +307,8 @@ class PlanScreen(_Sheet):
     def _heard(self, event: SessionEvent) -> None:
         if isinstance(event, JobTold) and isinstance(event.event, Progress):
             self._progress = f"measuring: {event.event.phase}…"
-            self.query_one("#times", Lines).repaint()
+            for times in self.query("#times").results(Lines):
+                times.repaint()
         self._emit(event)
 
     # ------------------------------------------------------------ the end

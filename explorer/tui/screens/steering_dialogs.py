@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import ContentSwitcher, OptionList
+from textual.widgets import ContentSwitcher, OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.contracts.preview import Previewed
 from engine.contracts.requests import (
     BranchRequest,
     CandidateRequest,
@@ -21,11 +21,13 @@ from engine.contracts.requests import (
     Take,
 )
 from engine.contracts.settings import ALLOCATIONS, CRITERIA
+from explorer.session.errors import MENDABLE
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import short_name
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
     Choice,
+    MarkList,
     NumberInput,
     NumberRow,
     PickList,
@@ -33,9 +35,12 @@ from explorer.tui.screens.form_widgets import (
 )
 from explorer.views.measured_text import figures_text
 from explorer.views.node_view import NodeView
+from explorer.views.preview_text import preview_lines
 from explorer.views.safe_text import safe
 from explorer.views.standing import SUGGESTED
 
+Look = Callable[[CandidateRequest], Awaitable[Previewed]]
+LOOK_SECONDS = 0.3  # between the last change and a look
 Block = tuple[str, float, bool]  # path, score (less goes first), whether it may be removed
 _BAR_CELLS = 12
 _CHOSEN_BY = ("similarity", "val_accuracy", "macs_reduction")  # measures of a candidate
@@ -44,7 +49,12 @@ _CHOSEN_BY = ("similarity", "val_accuracy", "macs_reduction")  # measures of a c
 class CandidateDialog(Dialog[CandidateRequest]):
     """A request: the block that goes, or how many units, in place of the usual candidates."""
 
-    DEFAULT_CSS = "CandidateDialog { #kinds, #layer, #units { height: auto; } }"
+    DEFAULT_CSS = """
+    CandidateDialog {
+        #kinds, #layer, #units { height: auto; }
+        #body > #preview { height: 2; margin: 1 0 0 0; }
+    }
+    """
 
     def __init__(
         self,
@@ -56,8 +66,11 @@ class CandidateDialog(Dialog[CandidateRequest]):
         criterion: str = "kl",
         allocation: str = "uniform",
         unit: str = "filter",
+        look: Look | None = None,
     ) -> None:
+        """`look` says what a candidate would be, before it is made."""
         super().__init__(f"Another candidate of {parent.name}")
+        self.look = look
         self.blocks = tuple(blocks)
         self.criterion = criterion
         no_layer = not any(removable for _, _, removable in self.blocks)
@@ -80,6 +93,8 @@ class CandidateDialog(Dialog[CandidateRequest]):
                 hint = f"1 to {self.count.high:,}, usually {self.usual_count:,}"
                 yield NumberRow("How many  ", self.count, hint=hint)
                 yield _row("Taken     ", self.allocation)
+        if self.look is not None:
+            yield Static(id="preview", markup=False)
 
     def buttons(self) -> list[PushButton]:
         return [PushButton("Make it", "⏎", id="submit")]
@@ -91,6 +106,44 @@ class CandidateDialog(Dialog[CandidateRequest]):
         event.stop()
         if event.choice is self.structure:
             self._show_kind(focus=False)
+        self._look_soon()
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        self._look_soon()
+
+    def typed(self, text: str) -> None:
+        super().typed(text)
+        self._look_soon()
+
+    # ------------------------------------------------------------ what it would be
+
+    def _look_soon(self) -> None:
+        look = self.look
+        if look is not None and self.is_running:
+
+            async def work() -> None:
+                await self._look(look)
+
+            # Not a coroutine: one that is overtaken before it begins would never be awaited.
+            self.run_worker(work, group="looking", exclusive=True)  # type: ignore[arg-type]
+
+    async def _look(self, look: Look) -> None:
+        try:
+            request = self.answer()
+        except ValueError:
+            self._tell(Text(""))
+            return
+        self._tell(Text("what would it be? looking…", "dim"))
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            self._tell(Text("\n".join(preview_lines(await look(request)))))
+        except MENDABLE as error:
+            self._tell(Text(safe(str(error)), "dim"))
+
+    def _tell(self, text: Text) -> None:
+        for told in self.query("#preview").results(Static):  # none once it is closed
+            told.update(text)
 
     def fit(self, num_lines: int) -> None:
         super().fit(num_lines)
@@ -190,15 +243,6 @@ class BranchDialog(Dialog[BranchRequest]):
         return BranchRequest(take, self.steps.number() or 1)
 
 
-class _Marks(PickList):
-    """A list in which space or a click marks, and enter ends."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "select", "Mark", show=False),
-        Binding("enter", "screen.submit", "Done", show=False),
-    ]
-
-
 class ChooseDialog(Dialog[list[str]]):
     """Which candidates are kept: one or more names."""
 
@@ -210,7 +254,7 @@ class ChooseDialog(Dialog[list[str]]):
 
     def body(self) -> ComposeResult:
         yield line("Space marks what is kept. The rest is rejected; it stays in the tree.")
-        yield _Marks(*map(self._prompt, range(len(self.candidates))))
+        yield MarkList(*map(self._prompt, range(len(self.candidates))))
 
     def _prompt(self, place: int) -> Text:
         node = self.candidates[place]
@@ -224,11 +268,11 @@ class ChooseDialog(Dialog[list[str]]):
         return [PushButton("Keep", "⏎", id="submit")]
 
     def on_mount(self) -> None:
-        self.query_one(_Marks).focus()
+        self.query_one(MarkList).focus()
 
     def picked(self, place: int) -> None:
         self.marked ^= {place}
-        self.query_one(_Marks).replace_option_prompt_at_index(place, self._prompt(place))
+        self.query_one(MarkList).replace_option_prompt_at_index(place, self._prompt(place))
         self.complain("")
 
     def answer(self) -> list[str]:

@@ -284,7 +284,7 @@ class TreeView(ScrollView):
         if not self.model.nodes:
             return
         scene, region = self._scene, _region(self._scene.box(self._cursor))
-        pitch = scene.step.height + 1
+        pitch = scene.lines + 1
         around = region.grow(Spacing(pitch, scene.column, pitch, scene.column))
         fits = around.width <= self.size.width and around.height <= self.size.height
         if not fits and self._cursor and region.height < self.size.height:
