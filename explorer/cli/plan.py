@@ -16,6 +16,7 @@ from explorer.cli.options import (
     Preset,
     Protocol,
     RandomWeights,
+    RunName,
     Task,
     TrustPickle,
     Weights,
@@ -44,13 +45,14 @@ def plan(
     trust_pickle: TrustPickle = False,
     device: Device = "auto",
     loader_workers: LoaderWorkers = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """What a tree of MODEL would be grown with, and how long it takes here; stores nothing."""
-    from explorer.cli.commands.plan import plan as run
+    from explorer.cli.commands.plan import plan as plan_of
     from explorer.session.open_run import Request
 
     check_one_place(settings.get("data"), task)
     given = (None, device, arch, trust_pickle, protocol, settings)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    run(Request(model, *given, False, *of_network, preset), as_json=json)
+    plan_of(Request(model, *given, False, *of_network, preset), run=run, as_json=json)

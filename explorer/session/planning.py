@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from explorer.session.documents import RunDocument, structure_of
 from explorer.session.events import Emit
 from explorer.session.factories import Allow, Factories
 from explorer.session.job_runner import JobRunner
-from explorer.session.known_run import newest_run, settings_with
+from explorer.session.known_run import settings_with
 from explorer.session.model_source import source_of
 from explorer.session.new_run import NewRun, look_at
 from explorer.session.open_run import Request, settings_of
 from explorer.session.speed import Speed, Subject, measure_speed
-from store import Node, TreeStore
+from store import Node, Run, TreeStore
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class LookedAgain:
-    """The same of a store's newest run, with its root's figures and the decisions that are made."""
+    """The same of a store's run, with its root's figures and the decisions that are made."""
 
     document: RunDocument
     metrics: dict[str, float]
@@ -55,15 +56,21 @@ async def look_at_model(request: Request, executor: Executor, emit: Emit) -> Loo
 
 
 async def look_at_store(
-    path: Path, request: Request, spool: Path, executor: Executor, emit: Emit, allow: Allow
+    path: Path,
+    request: Request,
+    spool: Path,
+    executor: Executor,
+    emit: Emit,
+    allow: Allow,
+    which: Callable[[TreeStore], Run],
 ) -> LookedAgain:
-    """What the newest run of a store still takes; the store is only read.
+    """What a run of a store still takes, `which` it is; the store is only read.
 
     Raises UsageError, StoreError, JobFailedError, ForeignFactoryError.
     """
     started = time.monotonic()
     with TreeStore.open(path, read_only=True) as store:
-        known = newest_run(store)
+        known = RunDocument.of(which(store))
         wanted = settings_with(known, request.overrides)  # when to stop, of a run that exists
         document = replace(known, settings=wanted)
         factories = Factories(request.given_factories)

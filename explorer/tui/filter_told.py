@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.content import Content
+from textual.style import Style
 
 from explorer.views.safe_text import safe
 
@@ -12,7 +13,5 @@ def filter_told(text: str, num_found: int) -> Content:
     if not text:
         return Content("")
     match = "matches" if num_found == 1 else "match"
-    return Content.from_markup(
-        "[@click=\"app.press('view.search')\"]/ $text[/] · $count",
-        text=safe(text, 40), count=f"{num_found:,} {match}",
-    )  # fmt: skip
+    asks = Style.from_meta({"@click": "app.press('view.search')"})
+    return Content.assemble((f"/ {safe(text, 40)}", asks), f" · {num_found:,} {match}")

@@ -108,6 +108,8 @@ KEYS: tuple[Key, ...] = (
         "Move the border to the left: less tree", "View"),
     Key("view.wider", ">", "Wider left",
         "Move the border to the right: more tree", "View"),
+    Key("view.save_table", "ctrl+s", "Save table",
+        "Save all nodes with their figures as a CSV file in the current folder", "View"),
     Key("view.screenshot", "w", "Screenshot",
         "Save the screen as an SVG picture in the current folder", "View"),
     Key("app.help", "?", "Help", "Show every key", "App", True),

@@ -93,7 +93,7 @@ def test_a_stores_run_is_planned_from_where_it_stands(tiny, here, monkeypatch):
     assert grown.exit_code == 0, grown.output
     store = here / "tiny.pex.db"
     before = store.read_bytes()
-    found = json.loads(plan(store, "--json"))
+    found = json.loads(plan(store, "--run", "1", "--json"))
     assert found["run"] == "tiny-1" and found["prediction"]["decisions"] == 0
     settings = {each["name"]: each for each in found["settings"]}
     assert (settings["criterion"]["value"], settings["criterion"]["because"]) == ("l1", "changed")
@@ -106,3 +106,8 @@ def test_options_that_a_stores_run_has_fixed_are_refused(here):
     result = CliRunner().invoke(app, ["plan", "s.pex.db", "--criterion", "l1"])
     assert result.exit_code == 2
     assert "--criterion is fixed for a run that exists" in result.output
+
+
+def test_a_run_is_named_of_a_store_only(tiny):
+    result = CliRunner().invoke(app, ["plan", *tiny, "--run", "1"])
+    assert result.exit_code == 2 and "--run is about a run of a store" in result.output

@@ -20,6 +20,7 @@ PRINTERS = {
     "explorer/cli/commands/log_show.py": {"print"},
     "explorer/cli/commands/plan.py": {"print"},
     "explorer/cli/commands/published.py": {"print"},
+    "explorer/cli/commands/runs.py": {"print"},
     "explorer/cli/commands/structure.py": {"print"},
 }
 # Who makes Rich's texts in commands; in the app they are everywhere, and markup is off everywhere.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
+from cards import node
 from driver import Seat, covers, explore, grown, start
 from textual.widgets import OptionList
 
 from explorer.tui.screens.dialogs import ColumnsDialog
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.views.node_columns import CHOICES, USUAL, columns_for
+from explorer.views.node_csv import nodes_as_csv
 
 
 def shown(seat: Seat) -> list[str]:
@@ -80,3 +84,29 @@ def test_marks_are_seen_in_the_table(tmp_path):
         await seat.sees("●✓R")
 
     start(tmp_path, play)
+
+
+@covers("view.save_table")
+def test_the_nodes_that_a_search_finds_are_saved_as_csv(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def play(seat):
+        await seat.press("ctrl+s")
+        await seat.told("saved 3 nodes in")
+        every = list(csv.DictReader((tmp_path / "resnet56-nodes.csv").open()))
+        assert [row["name"] for row in every] == ["R", "R.L", "R.F"]
+        assert every[1]["removes"] == "layer3.4" and every[1]["kept"] == ""
+        assert float(every[2]["similarity"]) == 0.9733
+        await seat.press("/", *"macs>4", "enter")
+        await seat.main()
+        await seat.press("ctrl+s")
+        await seat.told("saved 1 node in")
+
+    start(tmp_path, play)
+
+
+def test_text_of_others_is_no_formula_in_a_spreadsheet():
+    hostile = node("R", note='=HYPERLINK("x")\n"', tags=("+1", "b"))
+    (row,) = csv.DictReader(io.StringIO(nodes_as_csv([hostile])))
+    assert row["note"].startswith("'=") and "\n" not in row["note"]
+    assert row["tags"] == "'+1 b" and row["test_accuracy"] == ""

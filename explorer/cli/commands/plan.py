@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
+from engine.contracts.errors import UsageError
 from engine.contracts.presets import preset_of
-from explorer.cli.console import cell, print_doubts, say, wide_console
+from explorer.cli.console import cell, find_run, print_doubts, say, wide_console
 from explorer.cli.json_types import print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order
@@ -31,8 +32,8 @@ from explorer.views.plan_view import Plan, plan_of_new_run, plan_of_run
 from explorer.views.setting_views import BECAUSE_WORDS, SECTIONS, SettingView, shown_value
 
 
-def plan(request: Request, *, as_json: bool) -> None:
-    """Prints what a model or a store's run takes."""
+def plan(request: Request, *, run: str | None = None, as_json: bool) -> None:
+    """Prints what a model or a store's run (the newest unless named) takes."""
     with temporary_folder() as folder, Reporter() as reporter, ending_in_order():
 
         async def allow(question: str) -> bool:
@@ -44,11 +45,18 @@ def plan(request: Request, *, as_json: bool) -> None:
                 path = source_of(request).path
                 if path is not None and is_store(path):
                     check_resumable(path, request.overrides, request.of_new_runs(path))
-                    again = await look_at_store(path, request, folder, executor, reporter, allow)
+                    again = await look_at_store(
+                        path, request, folder, executor, reporter, allow,
+                        lambda store: find_run(store, run),
+                    )  # fmt: skip
                     return plan_of_run(
                         request.model, again.document, again.metrics, again.speed,
                         decided=again.decided, start_seconds=again.start_seconds,
                     )  # fmt: skip
+                if run is not None:
+                    raise UsageError(
+                        f"--run is about a run of a store, and {request.model} is none"
+                    )
                 looked = await look_at_model(request, executor, reporter)
                 return plan_of_new_run(
                     request.model, looked.new, looked.speed, given=request.overrides,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from engine.contracts.files import write_text_atomically
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.shell import to_shell
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
+from explorer.views.counting import counted
+from explorer.views.node_csv import nodes_as_csv
 from explorer.views.safe_text import safe
 from explorer.views.tree.filter import parse_filter
 
@@ -57,6 +60,24 @@ async def choose_columns(at: Context) -> None:
         at.notify(warning, "warning")
     if at.screen.view_in_front() is not table:
         at.screen.swap_views()
+
+
+def save_table(at: Context) -> None:
+    """Those that the search finds, where there is one."""
+    state = at.state
+    if state.session is None:
+        at.notify("no tree is open yet")
+        return
+    model = at.screen.query_one(NodeTable).model
+    numbers = range(len(model)) if model.matches is None else sorted(model.matches)
+    nodes = [state.shown[model.nodes[number].name] for number in numbers]
+    path = Path.cwd() / f"{state.session.store.path.name.partition('.')[0]}-nodes.csv"
+    try:
+        write_text_atomically(path, nodes_as_csv(nodes))
+    except OSError as error:
+        at.notify(f"cannot write {safe(str(path))}: {error.strerror}", "warning")
+        return
+    at.notify(f"saved {counted(len(nodes), 'node')} in {safe(str(path))}")
 
 
 def show_tab(at: Context, name: str) -> None:
@@ -145,6 +166,7 @@ ACTIONS: dict[str, Action] = {
     "view.table": swap_views,
     "view.search": search,
     "view.columns": choose_columns,
+    "view.save_table": save_table,
     "view.tab1": partial(show_tab, name="live"),
     "view.tab2": partial(show_tab, name="pareto"),
     "view.tab3": partial(show_tab, name="node"),

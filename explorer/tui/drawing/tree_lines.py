@@ -42,10 +42,14 @@ def placed(cell: int, pieces: list[Piece]) -> list[Placed]:
 
 def _node(scene: Scene, look: drawing.Look, number: int, line: int) -> list[Piece]:
     model, zoom, width = scene.model, scene.step, scene.body
-    if zoom.framed:
-        pieces = sheet(model, number, look, (width, scene.lines), scene.stem)[line]
-    elif zoom.height > 1:
-        pieces = drawing.card(model, number, look, width)[line]
+    if zoom.height > 1:
+        if number not in look.made:
+            look.made[number] = (
+                sheet(model, number, look, (width, scene.lines), scene.stem)
+                if zoom.framed
+                else drawing.card(model, number, look, width)
+            )
+        pieces = look.made[number][line]
     elif width < 8:
         pieces = drawing.dot(model.nodes[number], look)
     else:
