@@ -6,8 +6,7 @@ import random
 
 from engine.contracts.edits import FILTER, LAYER, UNIT, Edit
 from engine.contracts.structure import Block, Consumer, Member, NetworkStructure, Part, UnitGroup
-from explorer.views.network.left import left_along
-from explorer.views.network_structure import structure_of_arguments
+from explorer.views.network_structure import followed, structure_of_arguments
 from explorer.views.node_view import NodeView
 
 
@@ -60,7 +59,7 @@ def way(root: NetworkStructure, chance: random.Random, steps: int) -> list[Edit]
     """Random edits one after the other."""
     edits: list[Edit] = []
     for _ in range(steps):
-        edit = _edit(left_along(root, edits)[-1].structure, chance)
+        edit = _edit(followed(root, edits), chance)
         if edit is not None:
             edits.append(edit)
     return edits

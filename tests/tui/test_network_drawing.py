@@ -20,8 +20,8 @@ from explorer.tui.drawing.network_diff import diff_lines
 from explorer.tui.drawing.network_heat import heat_lines
 from explorer.views.network.diagram import GroupShown, diagram
 from explorer.views.network.differences import networks_differ
-from explorer.views.network.left import left_along
 from explorer.views.network.rankings import Ranked, rankings
+from explorer.views.network_structure import followed
 
 FRAMES = Path(__file__).with_name("frames")
 WAYS = {
@@ -53,10 +53,9 @@ def scores_of(structure, seed) -> Scores:
 
 def ranked(root, edits) -> list[Ranked]:
     """A way on which every node was ranked by random scores."""
-    along = left_along(root, edits)
     return [
-        Ranked(f"R{'.F' * n}", scores_of(left.structure, n), "kl", edit)
-        for n, (left, edit) in enumerate(zip(along, [*edits, None], strict=True))
+        Ranked(f"R{'.F' * n}", scores_of(followed(root, edits[:n]), n), "kl", edit)
+        for n, edit in enumerate([*edits, None])
     ]
 
 

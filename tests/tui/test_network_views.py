@@ -14,6 +14,7 @@ from explorer.views.network.diagram import diagram
 from explorer.views.network.differences import networks_differ
 from explorer.views.network.left import left_along
 from explorer.views.network.rankings import Cell, Ranked, rankings, trend_of
+from explorer.views.network_structure import followed
 
 WAYS = [(name, seed) for name in SHAPES for seed in range(12)]
 
@@ -26,11 +27,12 @@ def taken(name, seed):
 @pytest.mark.parametrize(("name", "seed"), WAYS)
 def test_what_is_left_is_what_the_structure_after_the_edits_has(name, seed):
     root, _, edits = taken(name, seed)
-    for left in left_along(root, edits):
-        groups = {group.path: group.num_units for group in left.structure.groups}
+    for steps, left in enumerate(left_along(root, edits)):
+        structure = followed(root, edits[:steps])
+        groups = {group.path: group.num_units for group in structure.groups}
         assert groups == {new: len(left.units[old]) for new, old in left.names.items()}
         assert set(left.names.values()) == set(left.units)
-        assert left.blocks == {block.path for block in left.structure.blocks}
+        assert left.blocks == {block.path for block in structure.blocks}
 
 
 def test_units_keep_the_numbers_of_the_root_through_renumbering():
@@ -60,7 +62,7 @@ def test_a_diagram_has_every_block_and_unit_of_the_root_once(name, seed):
     assert {g.path for g in root.free_groups} <= set(paths)
     now = left_along(root, edits)[-1]
     assert sum(g.left for g in groups if not g.crosses_blocks) == sum(
-        g.num_units for g in now.structure.free_groups
+        g.num_units for g in followed(root, edits).free_groups
     )
     assert all(0 <= g.left <= g.parent <= g.root for g in groups)
     assert {b.path for b in blocks if b.state == "left"} == now.blocks

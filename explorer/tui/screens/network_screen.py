@@ -18,6 +18,7 @@ from explorer.tui.drawing.network_diff import diff_lines
 from explorer.tui.drawing.network_heat import heat_lines
 from explorer.tui.state import AppState
 from explorer.tui.widgets.lines_view import Line, LinesView
+from explorer.views.network.rankings import Rankings
 from explorer.views.safe_text import safe
 
 What = Literal["diagram", "ranking", "diff"]
@@ -99,8 +100,8 @@ class NetworkScreen(ModalScreen[None]):
         self.what: What = "diagram" if other is None else "diff"
         self._place = 0  # of the other node that is compared
         self.diagram = presenter.diagram(state, name)
-        self.rankings = presenter.rankings(state, name)
-        self.first_step = len(self.rankings.steps)  # the newest ones
+        self._rankings: Rankings | None = None  # read when they are first looked at
+        self.first_step = 1_000_000  # the newest ones
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
@@ -137,7 +138,14 @@ class NetworkScreen(ModalScreen[None]):
             front.show(self._heat)
         else:
             front.show(lambda width: diagram_lines(self.diagram, width))
-            beside.show(self._heat)
+            if beside.display:
+                beside.show(self._heat)
+
+    @property
+    def rankings(self) -> Rankings:
+        if self._rankings is None:
+            self._rankings = presenter.rankings(self._state, self._shown)
+        return self._rankings
 
     def _heat(self, width: int) -> Sequence[Line]:
         return heat_lines(self.rankings, width, self.first_step)

@@ -20,7 +20,9 @@ class Left:
     """What is left, and what it is called by now.
 
     `units` has the root's numbers of the units of each group that is left; `names` the root's name
-    of each group by the name that it has now.
+    of each group by the name that it has now. `structure` has the blocks and groups that are left,
+    but with as many units as the root has: renumbering the slices of all units takes its time, and
+    what goes with a block does not depend on it.
     """
 
     blocks: frozenset[str]
@@ -44,28 +46,24 @@ class Left:
         """What an edit of this network leaves."""
         gone = {*edit.blocks, *(removal.path for removal in edit.removals)}
         away = {self.names[path]: set(each) for path, each in edit.units if path in self.names}
-        units = {
-            path: tuple(n for place, n in enumerate(left) if place not in away.get(path, ()))
-            for path, left in self.units.items()
-        }
-        names = self._names_after(edit)
+        units = {path: _without(left, away.get(path)) for path, left in self.units.items()}
+        only_blocks = replace(edit, units=())
+        names = self._names_after(only_blocks) if gone else self.names
+        there = set(names.values())
         return Left(
             frozenset(path for path in self.blocks if not _goes(path, gone)),
             frozenset(path for path in self.parts if not _goes(path, gone)),
-            {path: left for path, left in units.items() if path in names.values()},
+            {path: left for path, left in units.items() if path in there},
             names,
-            structure_after(self.structure, edit),
+            structure_after(self.structure, only_blocks),
         )
 
     def _names_after(self, edit: Edit) -> dict[str, str]:
         """The groups that are left by their new names: each is followed alone."""
-        if not edit.blocks and not edit.removals:
-            return dict(self.names)
-        only_blocks = replace(edit, units=())
         found: dict[str, str] = {}
         for group in self.structure.groups:
             alone = replace(self.structure, blocks=(), groups=(group,), frozen={})
-            for after in structure_after(alone, only_blocks).groups:
+            for after in structure_after(alone, edit).groups:
                 found[after.path] = self.names[group.path]
         return found
 
@@ -76,6 +74,10 @@ def left_along(root: NetworkStructure, edits: Sequence[Edit]) -> list[Left]:
     for edit in edits:
         found.append(found[-1].after(edit))
     return found
+
+
+def _without(left: tuple[int, ...], places: set[int] | None) -> tuple[int, ...]:
+    return tuple(n for at, n in enumerate(left) if at not in places) if places else left
 
 
 def _goes(path: str, gone: set[str]) -> bool:
