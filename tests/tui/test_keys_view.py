@@ -86,14 +86,14 @@ def test_each_tab_comes_by_its_number_and_shows_what_it_should(tmp_path):
 @covers("view.follow")
 def test_without_following_the_selection_stays(tmp_path):
     async def play(seat):
-        await seat.press("v")
+        await seat.press("F")
         await seat.told("stays where you are")
         seat.app.context.run_or_notify(
             lambda: seat.state.steering.let_decide(Budget(decisions=1), seat.node("R"))
         )
         await seat.idle()
         assert seat.state.selected == "R" and seat.kept() == {"R.F"}
-        await seat.press("v")
+        await seat.press("F")
         await seat.told("follows the decisions")
 
     start(tmp_path, play)
