@@ -188,12 +188,13 @@ def log(
         typer.Option(help="The newest N nodes only  [default: 2000 where it is long]", min=1),
     ] = None,
     run: RunName = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the nodes as CSV")] = False,
     json: Json = False,
 ) -> None:
     """The tree, one line a node."""
     from explorer.cli.commands.log_show import log as log_
 
-    log_(store, limit=limit, wanted=run, as_json=json)
+    log_(store, limit=limit, wanted=run, as_csv=csv, as_json=json)
 
 
 @app.command("show")

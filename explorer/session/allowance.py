@@ -73,9 +73,9 @@ def is_below(node: str, top: str) -> bool:
 
 
 def words(grants: Iterable[Grant], now: float | None = None) -> str:
-    """What is left to the policy: `3 decisions from R.L on; everywhere until 06:00`."""
+    """What is left to the policy: `3 decisions from R.L on; everywhere, until 06:00`."""
     return "; ".join(
-        f"{grant.budget.words(now)} {'everywhere' if grant.top == 'R' else f'from {grant.top} on'}"
+        grant.budget.words(now, "everywhere" if grant.top == "R" else f"from {grant.top} on")
         for grant in grants
     )
 

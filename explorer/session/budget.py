@@ -85,12 +85,12 @@ class Budget:
 
     # ------------------------------------------------------------ in words
 
-    def words(self, now: float | None = None) -> str:
-        """`4 decisions, until 06:00, until 40 % of the MACs are gone`."""
+    def words(self, now: float | None = None, where: str = "") -> str:
+        """`4 decisions everywhere, until 06:00, until 40 % of the MACs are gone`."""
         now = time.time() if now is None else now
         count = self.decisions
         found = [
-            "" if count is None else "1 decision" if count == 1 else f"{count:,} decisions",
+            f"{_decisions(count)} {where}".strip(),
             "" if self.until is None else f"until {clock(self.until, now)}",
             ""
             if self.target_macs is None
@@ -98,7 +98,9 @@ class Budget:
             "" if self.max_drop is None else f"at most {self.max_drop:g} points of accuracy lost",
             "stopping at close calls" if self.stop_at_close_calls else "",
         ]
-        return ", ".join(filter(None, found)) or "until nothing more may be removed"
+        if not self.is_bounded:
+            found.append("until nothing more may be removed")
+        return ", ".join(filter(None, found))
 
     def brief(self, now: float | None = None) -> str:
         """What there is room for in a title: `4 until 06:00`."""
@@ -109,6 +111,10 @@ class Budget:
             "" if self.target_macs is None else f"to −{self.target_macs:g}% MACs",
         ]
         return " ".join(filter(None, found)) or "on"
+
+
+def _decisions(count: int | None) -> str:
+    return "" if count is None else "1 decision" if count == 1 else f"{count:,} decisions"
 
 
 def deadline(hours: float | None, now: float | None = None) -> float | None:

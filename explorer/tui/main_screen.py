@@ -22,6 +22,7 @@ from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent
 from explorer.session.errors import MENDABLE
 from explorer.session.events import SessionEvent
 from explorer.tui import presenter, recents, tabs
+from explorer.tui.filter_told import filter_told
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
 from explorer.tui.timers import never_left_out
@@ -101,7 +102,7 @@ class MainScreen(Screen[None]):
             with Vertical(id="left"):
                 with ContentSwitcher(id="views", initial="tree"):
                     yield TreeCanvas(id="tree")
-                    yield NodeTable(id="table")
+                    yield NodeTable(self.state.figure, recents.columns(), id="table")
                 yield Timeline(id="timeline")
                 yield Static(id="where", markup=False)
             with Vertical(id="right"):
@@ -208,7 +209,9 @@ class MainScreen(Screen[None]):
         canvas = self.query_one(TreeCanvas)
         canvas.set_filter(text)
         self.query_one(NodeTable).set_filter(text)
-        return len(canvas.model.matches or ())
+        found = len(canvas.model.matches or ())
+        self.query_one("#left").border_subtitle = filter_told(text, found)
+        return found
 
     def select(self, name: str) -> None:
         """Selects a node everywhere."""
@@ -283,6 +286,7 @@ class MainScreen(Screen[None]):
     def _paint(self, changes: Changes) -> None:
         if changes.nodes and self.state.moment is None:
             self.query_one(TreeCanvas).update_nodes(changes.nodes)
+            self.state.renew_figures(node.name for node in changes.nodes)
             self.query_one(NodeTable).update_nodes(changes.nodes)
         if changes.lines:
             self.query_one(LogPane).add([(at, safe(line)) for at, line in changes.lines])
@@ -305,6 +309,7 @@ class MainScreen(Screen[None]):
         self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
         best = self._best_node()
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)
+        self.query_one(NodeTable).show_marked(self.state.marked)
         shown = presenter.title(self.state, best)
         self.query_one(TitleBar).show(
             model=shown.model,

@@ -98,6 +98,11 @@ def words() -> dict[str, str]:
     return {k: v for k, v in found.items() if isinstance(v, str) and len(v) <= _LONGEST_WORD}
 
 
+def columns() -> list[str]:
+    """The columns of the table that were chosen, by their keys."""
+    return [key for key in words().get("columns", "").split(",") if key]
+
+
 def set_words(changed: Mapping[str, str]) -> str | None:
     """Remembers choices beside those known. Returns a warning where that could not be kept."""
     state, warning = _read()

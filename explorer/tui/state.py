@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from explorer.session.errors import NotNowError
@@ -13,7 +13,7 @@ from explorer.tui.config import Config
 from explorer.tui.keys import shown
 from explorer.tui.plot_state import Plot
 from explorer.views.decide_card import subject_of
-from explorer.views.live_run import LiveRun
+from explorer.views.live_run import MOST, LiveRun
 from explorer.views.node_view import NodeView
 from explorer.views.plan import Prediction
 from explorer.views.replay import Replay
@@ -42,6 +42,7 @@ class AppState:
     selected: str = "R"
     marked: list[str] = field(default_factory=list)
     follow: bool = True  # whether the selection goes along with decisions of the policy
+    _figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by measure and name
     _awaiting: tuple[int, Sequence[str]] | None = None  # as of which event of the store
     plot: Plot = field(default_factory=Plot)
 
@@ -67,6 +68,24 @@ class AppState:
             value.parent == self.selected for value in self.shown.values()
         )  # fmt: skip
         return subject_of(self.shown, self.selected, has_children)
+
+    def figure(self, name: str, key: str) -> float | None:
+        """A measure of a node by its key. Of the run as it is, all of a measure are read at once:
+        a table is sorted by them."""
+        if self.moment is not None or self.session is None:
+            view = self.shown.get(name)
+            return None if view is None else view.measure(key)
+        if key not in self._figures:
+            store, run = self.session.store, self.session.run
+            self._figures[key] = store.measured(run.id, key, 2 * MOST)
+        return self._figures[key].get(name)
+
+    def renew_figures(self, names: Iterable[str]) -> None:
+        """Reads these nodes' measures anew, of those that were asked for."""
+        for name in names:
+            for key, known in self._figures.items():
+                if (value := self.live.objects[name].measure(key)) is not None:
+                    known[name] = value
 
     def awaiting(self) -> Sequence[str]:
         """The parents whose candidates are measured and await a word, in the order they came;

@@ -42,6 +42,15 @@ def test_summaries_follow_whatever_happens_to_a_tree(tmp_path: Path, seed) -> No
         assert store.num_nodes(run.id) == len(store.nodes(run.id))
 
 
+def test_epochs_are_counted_over_all_phases_of_a_node(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).with_name("golden") / "format-6.db", tmp_path / "o.pex.db")
+    with TreeStore.open(tmp_path / "o.pex.db", read_only=True) as store:
+        (run, *_) = store.runs()
+        counted = {node.name: len(store.epochs(node.id)) for node in store.nodes(run.id)}
+        assert store.epochs_trained(run.id) == {n: count for n, count in counted.items() if count}
+        assert any(counted.values())
+
+
 def test_the_kept_path_comes_with_its_siblings_parents_first(tmp_path: Path) -> None:
     draw = random.Random(5)
     with TreeStore.open(tmp_path / "o.pex.db", create=True) as store:

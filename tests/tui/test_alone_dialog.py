@@ -22,7 +22,7 @@ def answered(*fill: tuple[str, str], keys: tuple[str, ...] = ("enter",)):
 
     async def play(pilot, app):
         for field, text in fill:
-            app.screen.query_one(f"#{field}", Input).value = text
+            app.screen.query_one(f"#alone-{field}", Input).value = text
         await pilot.pause()
         await pilot.press(*keys)
 
@@ -41,9 +41,9 @@ def test_every_limit_can_be_given_and_left_out():
 
 def test_where_and_close_calls_are_chosen_by_arrows():
     async def play(pilot, app):
-        app.screen.query_one("#where").focus()
+        app.screen.query_one("#alone-where").focus()
         await pilot.press("right")
-        app.screen.query_one("#close").focus()
+        app.screen.query_one("#alone-close").focus()
         await pilot.press("right", "enter")
 
     left = drive(dialog(), play).answer
@@ -58,12 +58,12 @@ def test_what_is_wrong_is_said_and_the_dialog_stays():
     async def play(pilot, app):
         wrong = [("until", "soon", "no time such as"), ("drop", "much", "no number|not a number")]
         for field, text, words in wrong:
-            app.screen.query_one(f"#{field}", Input).value = text
+            app.screen.query_one(f"#alone-{field}", Input).value = text
             await pilot.press("enter")
             await pilot.pause()
             assert any(word in "\n".join(app.lines) for word in words.split("|")), words
-            app.screen.query_one(f"#{field}", Input).value = ""
-        app.screen.query_one("#count", Input).value = ""
+            app.screen.query_one(f"#alone-{field}", Input).value = ""
+        app.screen.query_one("#alone-count", Input).value = ""
         await pilot.press("enter")
         await pilot.pause()
         assert "at least one limit" in "\n".join(app.lines)

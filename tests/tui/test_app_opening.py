@@ -308,7 +308,7 @@ def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, mon
             await seat.press("a")
             await seat.told("open for reading only")
             go_on.set()
-            await seat.sees("●F .9733")
+            await seat.sees("●F★ .9733")
             assert not seat.worker.asked
 
         explore(tmp_path, play, model=path)

@@ -97,11 +97,20 @@ def test_two_actions_may_swap_their_keys(configured):
     assert config.keymap == {"decide.approve": "o", "decide.override": "a"}
 
 
+def test_the_program_that_is_told_is_taken_apart_as_a_shell_would(configured):
+    config = configured('[ui]\nnotify = "osc777"\nnotify-command = "tell \'the phone\' --now"\n')
+    assert config.problems == ()
+    assert (config.notify, config.notify_command) == ("osc777", ("tell", "the phone", "--now"))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ('[ui]\ntheme = "drak"', ["[ui] theme", "'drak'", "did you mean 'dark'"]),
         ("[ui]\nbell = 1", ["[ui] bell", "1", "true or false"]),
+        ('[ui]\nnotify = "osc8"', ["[ui] notify", "did you mean 'osc9'"]),
+        ("[ui]\nnotify-command = 3", ["[ui] notify-command", "text"]),
+        ('[ui]\nnotify-command = "it\'s"', ["[ui] notify-command", "quotation"]),
         ("[ui]\nzoom = 2", ["[ui] zoom", "chips"]),
         ("[ui]\nthem = 2", ["[ui] them", "did you mean 'theme'"]),
         ("[kesy]\na = 1", ["[kesy]", "did you mean 'keys'"]),

@@ -21,7 +21,7 @@ def test_approving_keeps_the_suggested_candidate_and_grows_on(tmp_path):
         assert seat.kept() == {"R.F"} and seat.actors() == ["user"]
         assert {"R.F.L", "R.F.F"} <= seat.ready()
         assert "kept R.F" in seat.app.told
-        await seat.sees("●F .9733", "R.F · which to keep?", "step 2 · Δ from R.F")
+        await seat.sees("●F★ .9733", "R.F · which to keep?", "step 2 · Δ from R.F")
 
     start(tmp_path, play)
 
@@ -36,7 +36,7 @@ def test_overriding_keeps_the_other_candidate_and_says_so_in_the_store(tmp_path)
         decision = seat.store.decision_of(seat.node("R").id)
         assert decision.reason.startswith("overrode R.F") and decision.margin is not None
         await seat.press("home")
-        await seat.sees("●L .9565", "○F .9733", "You kept the layer candidate")
+        await seat.sees("●L★ .9565", "○F .9733", "You kept the layer candidate")
 
     start(tmp_path, play)
 
@@ -70,7 +70,7 @@ def test_keeping_both_grows_both_branches(tmp_path):
         await seat.idle()
         assert seat.kept() == {"R.L", "R.F"}
         assert {"R.L.L", "R.L.F", "R.F.L", "R.F.F"} <= seat.ready()
-        await seat.sees("●F .9733", "●L .9565")
+        await seat.sees("●F★ .9733", "●L .9565")
 
     start(tmp_path, play)
 
@@ -137,7 +137,7 @@ def test_undo_takes_the_decision_back_and_redo_makes_it_again(tmp_path):
         await seat.press("U")
         await seat.idle()
         assert seat.kept() == {"R.F"}
-        await seat.sees("●F .9733")
+        await seat.sees("●F★ .9733")
         await seat.press("U")
         await seat.told("nothing to redo")
 
@@ -147,7 +147,7 @@ def test_undo_takes_the_decision_back_and_redo_makes_it_again(tmp_path):
 def test_undo_is_offered_on_the_card_whose_decision_it_takes_back(tmp_path):
     async def play(seat):
         await seat.press("home")
-        await seat.sees("●F .9733", "You kept the filter candidate", "u undo this")
+        await seat.sees("●F★ .9733", "You kept the filter candidate", "u undo this")
         await seat.select("R.F")
         await seat.press("a")
         await seat.idle()

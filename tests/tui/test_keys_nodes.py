@@ -67,7 +67,7 @@ def test_tags_and_notes_are_stored_and_shown(tmp_path):
         said = seat.store.annotations(1)[seat.node("R.F").id]
         assert said.tags == ("best",) and said.note == "small"
         await seat.press("3")
-        await seat.sees("● R.F ★⚑", "⚑best", "small")
+        await seat.sees("●F★⚑ .9733", "⚑best", "small")
         await seat.press("#")
         await seat.dialog(TextDialog)
         await seat.press(*"best", "enter")

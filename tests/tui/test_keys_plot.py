@@ -89,7 +89,9 @@ def test_axes_and_published_results_are_chosen_and_remembered(tmp_path):
             axes.append(plot.view.x.key)
         assert axes == ["params", "latency", "epochs", "depth", "macs"]
         await seat.press("X", "Y")
-        await seat.until(lambda: (plot.view.x.key, plot.view.y.key) == ("params", "test"), "axes")
+        await seat.until(
+            lambda: (plot.view.x.key, plot.view.y.key) == ("params", "val-change"), "axes"
+        )
         await seat.press("r")
         await seat.until(lambda: plot.view.y.key == "test-change", "where they can stand")
         assert plot.view.x.key == "params" and plot.view.counts["primary"]

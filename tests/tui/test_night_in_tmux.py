@@ -47,7 +47,7 @@ def leave_with_three_alone(store: Path, own: dict[str, str]) -> None:
     """Opens the sample, leaves three decisions to the policy while it works, and quits."""
     command = explorer("sample", "--yes", "--store", store, *QUICK)
     with Terminal(command, cwd=store.parent, environment=own) as terminal:
-        terminal.wait_for("●R", 120)
+        terminal.wait_for("policy cka", 120)
         terminal.press("A")
         terminal.wait_for("Let the policy decide")
         terminal.press("Enter")

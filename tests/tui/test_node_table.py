@@ -19,7 +19,7 @@ class TableApp(PlainApp):
         self.said = []
 
     def compose(self):
-        yield NodeTable(TreeModel(self.nodes))
+        yield NodeTable(model=TreeModel(self.nodes))
 
     def on_node_table_selected(self, message):
         self.said.append(message.name)

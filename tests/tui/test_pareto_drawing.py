@@ -112,7 +112,7 @@ def test_what_is_told_of_a_point():
     shown = view(fits=RESNET56, test_accuracy={"R": 93.0, "R.L": 92.5})
     number = next(i for i, point in enumerate(shown.points) if point.node == "R.L")
     first, _ = plain(words.about(shown, number))
-    assert first == "● R.L · kept · MACs −7.1% · test −0.50 · frontier"
+    assert first == "● R.L · kept · MACs −7.1% · Δ test −0.50 · frontier"
     number = next(i for i, point in enumerate(shown.points) if point.name == "CORING")
     first, second = plain(words.about(shown, number))
     assert "▲ CORING · 20" in first and second.startswith(
@@ -128,7 +128,7 @@ def test_latency_is_told_with_its_interval_and_how_it_came_about():
                  latency_ratio_high={n: v + 0.1 for n, v in ratios.items()})  # fmt: skip
     number = next(i for i, point in enumerate(shown.points) if point.node == "R.L.F")
     _, second = plain(words.about(shown, number))
-    assert "0.72× [" in second and "the product of 2 ratios to parents" in second
+    assert "0.72× [" in second and "the product of 2 steps" in second
 
 
 @pytest.mark.parametrize("height", [3, 8, 30])
@@ -182,3 +182,12 @@ def test_heading_and_legend_share_a_line_where_lines_are_few():
     (line,) = plain(words.head(shown, 0, 80, is_low=True))
     assert line == "Y Δ test acc ↑  X MACs removed % →   ● 2  ▲ 56  △ 29  ▵ 50  r all"
     assert len(words.head(shown, 0, 80, is_low=False)) == 2
+
+
+def test_a_latency_that_a_busy_machine_measured_says_so():
+    shown = view(Choice(x="latency"), latency_ratio={"R.L": 1.02}, latency_ratio_low={"R.L": 0.35},
+                 latency_ratio_high={"R.L": 3.01})  # fmt: skip
+    number = next(i for i, point in enumerate(shown.points) if point.node == "R.L")
+    _, second = plain(words.about(shown, number))
+    assert second.endswith("in turns with its parent, the root; the machine was busy")
+    assert any("latency of 1 node says little" in note for note in shown.notes)

@@ -150,9 +150,16 @@ def test_published_results_go_round_and_bring_their_axes():
     for _ in range(3):
         choice = with_published(choice)
         seen.append((choice.x, choice.y, choice.published))
-    assert seen == [("macs", "test-change", "primary"), ("macs", "test-change", "all"),
-                    ("macs", "test-change", "none")]  # fmt: skip
-    assert with_published(Choice("params", "val", "all")) == Choice("params", "test-change", "all")
+    assert seen == [("macs", "", "primary"), ("macs", "", "all"), ("macs", "", "none")]
+    assert with_published(Choice("params", "val", "all")) == Choice("params", "", "all")
+
+
+def test_an_axis_that_nobody_chose_follows_from_what_can_stand_there():
+    tested = {"R": 93.0, "R.L": 92.5}
+    for choice, y in ((Choice(), "test-change"), (Choice("params"), "test-change"),
+                      (Choice("epochs"), "val"), (Choice(published="none"), "val")):  # fmt: skip
+        assert view(choice, RESNET56, test_accuracy=tested).y.key == y
+    assert view(Choice(), test_accuracy=tested).y.key == "val", "of a network without any"
 
 
 def test_a_choice_in_words_is_checked():

@@ -518,3 +518,21 @@ def test_what_is_looked_at_stays_while_the_tree_grows_in_the_same_zoom():
 
     names = ["R" + i * ".F" for i in range(40)]
     drive(play, nodes=[node(name, kept=True, acc=90.0) for name in names], size=(60, 14))
+
+
+def test_the_minimap_never_covers_the_selected_node():
+    async def play(pilot, canvas):
+        canvas.zoom = 1
+        await pilot.pause()
+        covered = 0
+        for name in [each.name for each in canvas.model.nodes]:
+            canvas.select(name)
+            shown = place(canvas, name)
+            assert not shown.overlaps(Region(*canvas.map_box()))
+            covered += shown.overlaps(Region(*canvas._map.box))
+        assert covered, "none was ever in its way"
+
+    rows = [["R"]]
+    for _ in range(5):
+        rows.append([f"{name}.{letter}" for name in rows[-1] for letter in "LF"])
+    drive(play, nodes=[node(n, kept=True, acc=90.0) for row in rows for n in row], size=(90, 12))

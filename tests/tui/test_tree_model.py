@@ -120,7 +120,7 @@ def test_a_deep_chain_is_walked_and_counted():
     ("text", "expected"),
     [
         ("acc>93", "R R.L.F R.L.F.F"),
-        ("acc > 93 macs<85.1", "R.L.F R.L.F.F"),
+        ("acc > 93 macs>14.9", "R.L.F R.L.F.F"),
         ("reduction>=15 cka<.96", "R.L.L"),
         ("cka>=0.9 cka<=0.96 structure=filter", "R.F R.F.F"),
         ("structure=layer !rejected", "R.L R.L.L2 R.L.F.L"),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from engine.contracts.codec import encode_object
+from engine.contracts.errors import UsageError
 from engine.contracts.json_values import JsonValue
 from engine.contracts.metrics import BY_KEY
 from engine.contracts.settings import read_settings
@@ -14,6 +15,7 @@ from explorer.cli.json_types import TreeLog, print_json
 from explorer.views.best_node import best
 from explorer.views.doubts import doubts_about
 from explorer.views.measured_text import with_unit
+from explorer.views.node_csv import nodes_as_csv
 from explorer.views.node_view import EpochView, NodeDetails
 from explorer.views.setting_views import (
     SettingView,
@@ -27,12 +29,21 @@ from store import TreeStore
 LONG = 2_000  # nodes; a longer tree is printed whole only where that is asked for
 
 
-def log(path: Path, *, limit: int | None = None, wanted: str | None = None, as_json: bool) -> None:
+def log(
+    path: Path,
+    *,
+    limit: int | None = None,
+    wanted: str | None = None,
+    as_csv: bool = False,
+    as_json: bool,
+) -> None:
     """Prints a run's tree, or its newest nodes; the newest run's where none is named."""
+    if as_csv and as_json:
+        raise UsageError("--csv and --json are two forms of the same nodes; give one of them")
     with TreeStore.open(path, read_only=True) as store:
         run, others = find_run(store, wanted), store.runs()
         count, doubts = store.num_nodes(run.id), doubts_about(run)
-        if limit is None and count > LONG and not as_json:
+        if limit is None and count > LONG and not (as_json or as_csv):
             limit = LONG
         if limit is None or limit >= count:
             nodes = node_views(store, run.id)
@@ -40,6 +51,10 @@ def log(path: Path, *, limit: int | None = None, wanted: str | None = None, as_j
             names = [node.name for node in store.newest(run.id, limit)]
             nodes = some_node_views(store, run.id, names)
     settings = read_settings(run.settings)
+    if as_csv:
+        for line in nodes_as_csv(nodes).splitlines():
+            say(line)
+        return
     if as_json:
         print_json(TreeLog(run.name, tuple(nodes), doubts, encode_object(settings)))
         return

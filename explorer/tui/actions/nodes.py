@@ -5,6 +5,7 @@ from __future__ import annotations
 from explorer.tui import presenter
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
+from explorer.views.as_command import commands_for
 from explorer.views.counting import counted
 from explorer.views.measured_text import figures_text
 
@@ -92,6 +93,23 @@ def copy(at: Context) -> None:
     at.notify(f"copied {name} and its figures")
 
 
+async def copy_command(at: Context) -> None:
+    from explorer.tui.screens.dialogs import CommandsDialog
+
+    state = at.state
+    node = state.shown.get(state.selected)
+    if node is None or state.session is None:
+        return
+    moment = None
+    if state.moment is not None and state.replay is not None:
+        moment = state.replay.moments[state.moment].event_id
+    card, store = presenter.card(state).card, str(state.session.store.path)
+    text = await at.ask(CommandsDialog(commands_for(store, node, card, state.marked, moment)))
+    if text:
+        at.app.copy_to_clipboard(text)
+        at.notify(f"copied: {text}")
+
+
 ACTIONS: dict[str, Action] = {
     "node.mark": mark,
     "node.compare": compare,
@@ -99,4 +117,5 @@ ACTIONS: dict[str, Action] = {
     "node.note": note,
     "node.drop": drop,
     "node.copy": copy,
+    "node.command": copy_command,
 }

@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from engine.contracts.files import write_text_atomically
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.shell import to_shell
+from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
+from explorer.views.counting import counted
+from explorer.views.node_csv import nodes_as_csv
 from explorer.views.safe_text import safe
 from explorer.views.tree.filter import parse_filter
 
@@ -32,7 +36,7 @@ async def search(at: Context) -> None:
 
     text = await at.ask(
         TextDialog(
-            "Search", "Words of a name or a tag, or figures: acc>93 macs<50 kept",
+            "Search", "Words of a name or a tag, or figures: acc>93 macs>50 kept",
             at.screen.filter_text, check=wrong_filter,
         )
     )  # fmt: skip
@@ -42,6 +46,38 @@ async def search(at: Context) -> None:
     if text:
         match = "node matches" if found == 1 else "nodes match"
         at.notify(f"{found:,} {match}; . and , go from one to the next")
+
+
+async def choose_columns(at: Context) -> None:
+    from explorer.tui.screens.dialogs import ColumnsDialog
+
+    table = at.screen.query_one(NodeTable)
+    keys = await at.ask(ColumnsDialog(table.shown_columns))
+    if keys is None:
+        return
+    table.choose_columns(keys)
+    if warning := recents.set_words({"columns": ",".join(keys)}):
+        at.notify(warning, "warning")
+    if at.screen.view_in_front() is not table:
+        at.screen.swap_views()
+
+
+def save_table(at: Context) -> None:
+    """Those that the search finds, where there is one."""
+    state = at.state
+    if state.session is None:
+        at.notify("no tree is open yet")
+        return
+    model = at.screen.query_one(NodeTable).model
+    numbers = range(len(model)) if model.matches is None else sorted(model.matches)
+    nodes = [state.shown[model.nodes[number].name] for number in numbers]
+    path = Path.cwd() / f"{state.session.store.path.name.partition('.')[0]}-nodes.csv"
+    try:
+        write_text_atomically(path, nodes_as_csv(nodes))
+    except OSError as error:
+        at.notify(f"cannot write {safe(str(path))}: {error.strerror}", "warning")
+        return
+    at.notify(f"saved {counted(len(nodes), 'node')} in {safe(str(path))}")
 
 
 def show_tab(at: Context, name: str) -> None:
@@ -118,6 +154,8 @@ async def leave(at: Context) -> None:
 ACTIONS: dict[str, Action] = {
     "view.table": swap_views,
     "view.search": search,
+    "view.columns": choose_columns,
+    "view.save_table": save_table,
     "view.tab1": partial(show_tab, name="live"),
     "view.tab2": partial(show_tab, name="pareto"),
     "view.tab3": partial(show_tab, name="node"),

@@ -7,7 +7,6 @@ from rich.cells import cell_len, set_cell_size
 
 from explorer.tui.drawing.cells import Piece
 from explorer.tui.drawing.pareto import point_name
-from explorer.views.counting import counted
 from explorer.views.pareto.axes import Axis, axis_text
 from explorer.views.pareto.view import MARKS, OWN, ParetoView, Point
 from explorer.views.published.result import KIND_WORDS
@@ -114,10 +113,12 @@ def _source(point: Point) -> str:
     if point.latency is not None and point.latency.steps:
         ratio = point.latency
         interval = "" if ratio.low is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
-        return (
-            f"latency {ratio.value:.2f}×{interval} of the root's: the product of "
-            f"{counted(ratio.steps, 'ratio')} to parents, each measured in turns"
-        )
+        how = (
+            "measured in turns with its parent, the root" if ratio.steps == 1
+            else f"the product of {ratio.steps} steps, each measured in turns with its parent"
+        )  # fmt: skip
+        busy = "; the machine was busy" if ratio.is_uncertain else ""
+        return f"latency {ratio.value:.2f}×{interval} of the root's: {how}{busy}"
     return ""
 
 

@@ -34,11 +34,13 @@ class _Tones(NamedTuple):
 
 
 def sheet(
-    model: TreeModel, number: int, look: drawing.Look, width: int, stem: int
+    model: TreeModel, number: int, look: drawing.Look, size: tuple[int, int], stem: int
 ) -> list[list[Piece]]:
-    """Eight lines: a frame with the name and the standing, heavy where the node is kept, and in it
-    what was removed, similarity, accuracy and its way, multiply-accumulates and parameters."""
+    """As many lines as its size has, eight at least: a frame with the name and the standing, heavy
+    where the node is kept, and in it what was removed, similarity, accuracy and its way,
+    multiply-accumulates and parameters."""
     node = model.nodes[number]
+    width, height = size
     tone = drawing.tone_of(node)
     heavy = tone == "kept"
     edge = "path" if heavy else "figures" if tone == "undecided" else "edge"
@@ -47,6 +49,8 @@ def sheet(
     side = "┃" if heavy else "│"
     inside = _rows(model, number, look.at_length(node.name), width - 4, tones)
     inside = (inside + [[]] * _LINES)[:_LINES]
+    if height >= 2 * _LINES + 1:  # air between the rows
+        inside = [line for row in inside for line in (row, [])][: height - 2]
     return [
         _top(node, look, width, heavy, tones),
         *([(side + " ", edge), *_filled(line, width - 4), (" " + side, edge)] for line in inside),

@@ -7,7 +7,7 @@ Every state has a shape of its own, so that nothing depends on colour.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.cells import cell_len
 
@@ -56,6 +56,7 @@ class Look:
     best: str | None = None
     marked: Set[str] = frozenset()
     at_length: Callable[[str], NodeView | None] = lambda name: None
+    made: dict[int, list[list[Piece]]] = field(default_factory=dict)  # nodes of several lines
 
 
 def tone_of(node: TreeNode) -> str:

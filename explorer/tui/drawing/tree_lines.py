@@ -19,8 +19,8 @@ def line_pieces(scene: Scene, look: drawing.Look, y: int, left: int, right: int)
         return []
     depth, line = row
     columns = scene.columns_in(left, right)
-    if line >= scene.step.height:
-        return _gap(scene, look, depth, line - scene.step.height, columns, (left, right))
+    if line >= scene.lines:
+        return _gap(scene, look, depth, line - scene.lines, columns, (left, right))
     pieces: list[Placed] = []
     for number in scene.layout.between(depth, *columns):
         if scene.way == DENSE:
@@ -42,10 +42,14 @@ def placed(cell: int, pieces: list[Piece]) -> list[Placed]:
 
 def _node(scene: Scene, look: drawing.Look, number: int, line: int) -> list[Piece]:
     model, zoom, width = scene.model, scene.step, scene.body
-    if zoom.framed:
-        pieces = sheet(model, number, look, width, scene.stem)[line]
-    elif zoom.height > 1:
-        pieces = drawing.card(model, number, look, width)[line]
+    if zoom.height > 1:
+        if number not in look.made:
+            look.made[number] = (
+                sheet(model, number, look, (width, scene.lines), scene.stem)
+                if zoom.framed
+                else drawing.card(model, number, look, width)
+            )
+        pieces = look.made[number][line]
     elif width < 8:
         pieces = drawing.dot(model.nodes[number], look)
     else:

@@ -29,7 +29,7 @@ class AloneDialog(Dialog[Left]):
     """Which decisions the policy makes alone: the first limit that is reached ends it."""
 
     DEFAULT_CSS = """
-    AloneDialog { #body > Horizontal { height: 1; } #until, #drop { width: 12; } }
+    AloneDialog { #body > Horizontal { height: 1; } #alone-until, #alone-drop { width: 12; } }
     """
 
     def __init__(self, top: str, policy: str, *, now: float, left: str = "") -> None:
@@ -37,20 +37,20 @@ class AloneDialog(Dialog[Left]):
         super().__init__("Let the policy decide")
         self.top, self.policy, self.left, self.now = top, policy, left, now
         here = f"from {top[-24:]} on"
-        self.where = Choice((here, EVERYWHERE), here, id="where")
-        self.count = NumberInput(3, 0, MOST_DECISIONS, optional=True, id="count")
-        self.until = SafeInput(max_length=20, compact=True, id="until")
-        self.macs = NumberInput(None, 1, 99, optional=True, id="macs")
-        self.drop = SafeInput(max_length=8, compact=True, id="drop")
-        self.close = Choice((DECIDE, LEAVE), DECIDE, id="close")
+        self.where = Choice((here, EVERYWHERE), here, id="alone-where")
+        self.count = NumberInput(3, 0, MOST_DECISIONS, optional=True, id="alone-count")
+        self.until = SafeInput(max_length=20, compact=True, id="alone-until")
+        self.macs = NumberInput(None, 1, 99, optional=True, id="alone-macs")
+        self.drop = SafeInput(max_length=8, compact=True, id="alone-drop")
+        self.close = Choice((DECIDE, LEAVE), DECIDE, id="alone-close")
 
     def body(self) -> ComposeResult:
         yield line(f"It decides by {self.policy} until the first of these is reached.")
         if self.left:
             yield line(f"Left to it now: {self.left}.")
         yield _row("Where", self.where)
-        yield NumberRow("Decisions".ljust(_LABEL), self.count, hint="0: ask me again, everywhere")
-        yield _row("Until", self.until, "06:00, or 8 h, or 90 min; empty: no limit")
+        yield NumberRow("Decisions".ljust(_LABEL), self.count, hint="0: ask me again")
+        yield _row("Until", self.until, "06:00, 8 h or 90 min")
         yield NumberRow("MACs gone".ljust(_LABEL), self.macs, hint="% of the root's")
         yield _row("Loses", self.drop, "points of val acc at most")
         yield _row("Close calls", self.close)
@@ -92,11 +92,8 @@ def _number(field: Input) -> float | None:
 
 
 def _row(label: str, part: Choice | Input, hint: str = "") -> Horizontal:
-    return _Row(
-        Static(label.ljust(_LABEL), classes="label", markup=False),
-        part,
-        Static(hint, classes="hint", markup=False),
-    )
+    told = [Static(hint, classes="hint", markup=False)] if hint else []
+    return _Row(Static(label.ljust(_LABEL), classes="label", markup=False), part, *told)
 
 
 class _Row(Horizontal):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from explorer.tui.screens.columns_dialog import ColumnsDialog
+from explorer.tui.screens.commands_dialog import CommandsDialog
 from explorer.tui.screens.input_dialogs import (
     DataDialog,
     NumberDialog,
@@ -15,6 +17,8 @@ __all__ = [
     "BranchDialog",
     "CandidateDialog",
     "ChooseDialog",
+    "ColumnsDialog",
+    "CommandsDialog",
     "ConfirmDialog",
     "DataDialog",
     "DoubtDialog",

@@ -158,6 +158,15 @@ class PickList(OptionList):
         return style
 
 
+class MarkList(PickList):
+    """A list in which space or a click marks, and enter ends."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "select", "Mark", show=False),
+        Binding("enter", "screen.submit", "Done", show=False),
+    ]
+
+
 class SafeInput(Input):
     """A line of text in which characters that could fool a terminal are shown as `�`."""
 

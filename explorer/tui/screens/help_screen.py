@@ -1,4 +1,4 @@
-"""Every key on one screen, by group; typing searches."""
+"""Every key on one screen, by group, and what the words mean; typing searches."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from explorer.tui.keys import (
     shown,
 )
 from explorer.tui.screens.form_widgets import SafeInput
+from explorer.views import glossary
 
 _IN_GROUP = {
     "Tree": "with the tree in focus",
@@ -63,7 +64,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = "Keys"
+            box.border_title = "Keys and words"
             box.border_subtitle = "type to search · ↑ ↓ scroll · Esc closes"
             yield SafeInput(placeholder="search", compact=True)
             with VerticalScroll(id="page", can_focus=False):
@@ -117,13 +118,25 @@ def page(keys: Sequence[Key], search: str = "", cells: int = 76) -> Text:
             text.append(f"{group}{where}\n", "bold underline")
         for key in members:
             add(shown(key.keys), f"{key.label}: {key.help}")
+    meant = [word for word in glossary.words() if all(w in _all_of_word(word) for w in words)]
     if not words:
         text.append("Everywhere\n", "bold underline")
         for name, meaning in FURTHER:
             add(name, meaning)
-    elif not found:
+    elif not (found or meant):
         text.append("no key does that; ctrl+p finds actions by other words\n")
+    if meant:
+        text.append("\nWords\n" if found else "Words\n", "bold underline")
+    for word in meant:
+        text.append(f"{word.term}  ", "bold")
+        text.append("\n".join(textwrap.wrap(word.text, max(cells - 2, 20),
+                                            initial_indent=" " * (len(word.term) + 2),
+                                            subsequent_indent="  ")).lstrip() + "\n")  # fmt: skip
     return text
+
+
+def _all_of_word(word: glossary.Word) -> str:
+    return f"{word.term} {word.text}".casefold()
 
 
 def _all_of(key: Key) -> str:

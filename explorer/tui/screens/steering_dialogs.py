@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, OptionList, Static
 from textual.widgets.option_list import Option
@@ -29,6 +27,7 @@ from explorer.tui.drawing.cells import short_name
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
     Choice,
+    MarkList,
     NumberInput,
     NumberRow,
     PickList,
@@ -244,15 +243,6 @@ class BranchDialog(Dialog[BranchRequest]):
         return BranchRequest(take, self.steps.number() or 1)
 
 
-class _Marks(PickList):
-    """A list in which space or a click marks, and enter ends."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "select", "Mark", show=False),
-        Binding("enter", "screen.submit", "Done", show=False),
-    ]
-
-
 class ChooseDialog(Dialog[list[str]]):
     """Which candidates are kept: one or more names."""
 
@@ -264,7 +254,7 @@ class ChooseDialog(Dialog[list[str]]):
 
     def body(self) -> ComposeResult:
         yield line("Space marks what is kept. The rest is rejected; it stays in the tree.")
-        yield _Marks(*map(self._prompt, range(len(self.candidates))))
+        yield MarkList(*map(self._prompt, range(len(self.candidates))))
 
     def _prompt(self, place: int) -> Text:
         node = self.candidates[place]
@@ -278,11 +268,11 @@ class ChooseDialog(Dialog[list[str]]):
         return [PushButton("Keep", "⏎", id="submit")]
 
     def on_mount(self) -> None:
-        self.query_one(_Marks).focus()
+        self.query_one(MarkList).focus()
 
     def picked(self, place: int) -> None:
         self.marked ^= {place}
-        self.query_one(_Marks).replace_option_prompt_at_index(place, self._prompt(place))
+        self.query_one(MarkList).replace_option_prompt_at_index(place, self._prompt(place))
         self.complain("")
 
     def answer(self) -> list[str]:

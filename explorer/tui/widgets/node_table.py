@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, ClassVar
 
+from rich.console import JustifyMethod
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -12,9 +13,9 @@ from textual.widgets import DataTable
 
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import cells
+from explorer.views.node_columns import NODE, Column, FigureOf, columns_for, text_of, value_of
 from explorer.views.run_names import fitted_name
-from explorer.views.safe_text import safe
-from explorer.views.standing import GLYPHS, TAGGED, standing
+from explorer.views.standing import GLYPHS, MARKED, TAGGED, standing
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 
@@ -22,43 +23,22 @@ _PAGE = 60  # rows added at a time: a row takes DataTable 1 ms, so it holds a wi
 _NEAR = 20  # rows from the edge of the window at which it moves
 
 
-class _Column(NamedTuple):
-    """A column: its title, its width in cells, what it sorts by and what it shows."""
-
-    title: str
-    width: int
-    key: Callable[[TreeNode], Any]
-    text: Callable[[TreeNode], str]
+def _name_text(node: TreeNode, is_marked: bool) -> str:
+    tag = TAGGED if node.tagged else MARKED if is_marked else " "
+    return f"{GLYPHS[standing(node)]}{tag}{fitted_name(node.name, 20)}"
 
 
-_SIMILARITY, _ACCURACY, _MACS = (
-    measure(key).short for key in ("similarity", "val_accuracy", "macs_reduction")
-)
-_COLUMNS = (
-    _Column(
-        "node", 22, lambda node: (node.name.count("."), node.name), lambda node: _name_text(node)
+def _no_figure(name: str, key: str) -> float | None:
+    return None
+
+
+_SHORT_TEXTS: dict[str, Callable[[TreeNode], str]] = {
+    "similarity": lambda node: cells.similarity_text(node.similarity),
+    "val_accuracy": lambda node: cells.accuracy_text(node.val_accuracy),
+    "macs_reduction": lambda node: (
+        "" if node.macs_reduction is None else cells.macs_text(node.macs_reduction)
     ),
-    _Column(
-        _SIMILARITY,
-        6,
-        lambda node: node.similarity,
-        lambda n: cells.similarity_text(n.similarity),
-    ),
-    _Column(_ACCURACY, 6, lambda n: n.val_accuracy, lambda n: cells.accuracy_text(n.val_accuracy)),
-    _Column(_MACS, 7, lambda n: n.macs_reduction, lambda n: _macs_text(n)),
-    _Column("structure", 9, lambda node: node.structure, lambda node: safe(node.structure, 9)),
-    _Column("state", 10, standing, standing),
-)
-
-
-def _name_text(node: TreeNode) -> str:
-    glyph = GLYPHS[standing(node)]
-    tag = TAGGED if node.tagged else " "
-    return f"{glyph}{tag}{fitted_name(node.name, 20)}"
-
-
-def _macs_text(node: TreeNode) -> str:
-    return "" if node.macs_reduction is None else cells.macs_text(node.macs_reduction)
+}
 
 
 class NodeTable(DataTable[Text]):
@@ -89,14 +69,25 @@ class NodeTable(DataTable[Text]):
             self.name = name
 
     def __init__(
-        self, model: TreeModel | None = None, *, id: str | None = None, classes: str | None = None
+        self,
+        figure: FigureOf = _no_figure,
+        chosen: Sequence[str] = (),
+        *,
+        model: TreeModel | None = None,
+        id: str | None = None,
+        classes: str | None = None,
     ) -> None:
+        """`figure` gives the measures that a node in brief lacks; `chosen` are the columns by key,
+        none: those that fit."""
         super().__init__(cursor_type="row", zebra_stripes=False, id=id, classes=classes)
         self.model = model or TreeModel()
         self._sort: tuple[int, bool] | None = None  # column and reversed; None: as they came
         self._order: list[int] = []  # node numbers; `row_count` of them, from `_start` on, are rows
         self._start = 0
         self._name: str | None = None  # of the selected node
+        self._columns: list[Column] = []
+        self.chosen, self.figure = tuple(chosen), figure
+        self.marked: Collection[str] = ()
 
     @property
     def selected(self) -> str | None:
@@ -108,9 +99,41 @@ class NodeTable(DataTable[Text]):
         return (self._start + self.cursor_row + 1 if self._order else 0), len(self._order)
 
     def on_mount(self) -> None:
-        for place, column in enumerate(_COLUMNS):
-            self.add_column(column.title, width=column.width, key=str(place))
+        self._set_columns()
         self.show(self.model)
+
+    def on_resize(self) -> None:
+        if columns_for(self.size.width, self.chosen) != self._columns:
+            self._set_columns()
+            self._refill()
+
+    @property
+    def shown_columns(self) -> list[str]:
+        """The columns beside the name, by key."""
+        return [column.key for column in self._columns if column is not NODE]
+
+    def choose_columns(self, keys: Sequence[str]) -> None:
+        """Shows these columns beside the name; none: those that fit."""
+        self.chosen = tuple(keys)
+        self._set_columns()
+        self._refill()
+
+    def show_marked(self, names: Collection[str]) -> None:
+        """Which nodes carry the sign of those that are marked."""
+        if set(names) != set(self.marked):
+            self.marked = tuple(names)
+            self._refill()
+
+    def _set_columns(self) -> None:
+        sorted_by = None if self._sort is None else self._columns[self._sort[0]].key
+        self._columns = columns_for(self.size.width, self.chosen)
+        keys = [column.key for column in self._columns]
+        if self._sort is not None:
+            reverse = self._sort[1]
+            self._sort = (keys.index(sorted_by), reverse) if sorted_by in keys else None
+        self.clear(columns=True)
+        for place, column in enumerate(self._columns):
+            self.add_column(column.title, width=column.width, key=str(place))
 
     def show(self, model: TreeModel) -> None:
         """Shows another tree; the cursor stays on the node of its name."""
@@ -158,10 +181,15 @@ class NodeTable(DataTable[Text]):
         if self._sort is None:
             return order
         place, reverse = self._sort
-        key = _COLUMNS[place].key
-        known = [i for i in order if key(model.nodes[i]) is not None]
-        missing = [i for i in order if key(model.nodes[i]) is None]
-        return sorted(known, key=lambda i: key(model.nodes[i]), reverse=reverse) + missing
+        keys = {i: self._sort_key(self._columns[place], model.nodes[i]) for i in order}
+        known = [i for i in order if keys[i] is not None]
+        missing = [i for i in order if keys[i] is None]
+        return sorted(known, key=lambda i: keys[i], reverse=reverse) + missing
+
+    def _sort_key(self, column: Column, node: TreeNode) -> Any:
+        if column is NODE:
+            return node.name.count("."), node.name
+        return value_of(column, node, self.figure)
 
     def _refill(self) -> None:
         """Fills the table anew, with the cursor on the selected node."""
@@ -206,17 +234,30 @@ class NodeTable(DataTable[Text]):
     def _texts(self, number: int) -> list[Text]:
         node = self.model.nodes[number]
         style = {"kept": "bold", "rejected": "dim"}.get(standing(node), "")
-        texts = [Text(column.text(node), style, no_wrap=True) for column in _COLUMNS]
-        for text in texts[1:4]:
-            text.justify = "right"
-        return texts
+        return [
+            Text(
+                self._text(column, node),
+                style,
+                no_wrap=True,
+                justify="right" if column.is_figure else "left",
+            )
+            for column in self._columns
+        ]
+
+    def _text(self, column: Column, node: TreeNode) -> str:
+        if column is NODE:
+            return _name_text(node, node.name in self.marked)
+        short = _SHORT_TEXTS.get(column.key)
+        return text_of(column, node, self.figure) if short is None else short(node)
 
     def _title_columns(self) -> None:
-        for place, (column, shown) in enumerate(zip(_COLUMNS, self.ordered_columns, strict=True)):
+        columns = zip(self._columns, self.ordered_columns, strict=True)
+        for place, (column, shown) in enumerate(columns):
             arrow = ""
             if self._sort is not None and self._sort[0] == place:
                 arrow = "▼" if self._sort[1] else "▲"
-            shown.label = Text(column.title + arrow, justify="right" if 0 < place < 4 else "left")
+            side: JustifyMethod = "right" if column.is_figure else "left"
+            shown.label = Text(column.title + arrow, justify=side)
         self.refresh()
 
     # Keys and mouse
@@ -247,7 +288,10 @@ class NodeTable(DataTable[Text]):
 
     def action_sort_next(self) -> None:
         place = -1 if self._sort is None else self._sort[0]
-        self.sort_by((place + 1) % len(_COLUMNS), reverse=place + 1 in (1, 2, 3))
+        place = (place + 1) % len(self._columns)
+        column = self._columns[place]
+        best_first = column.is_figure and measure(column.key).better == "higher"
+        self.sort_by(place, reverse=best_first)
 
     def action_reverse(self) -> None:
         place, reverse = self._sort or (0, False)

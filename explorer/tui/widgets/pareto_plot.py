@@ -333,7 +333,7 @@ class ParetoPlot(Widget, can_focus=True):
     def action_axis(self, which: str) -> None:
         choice, view = self.view.choice, self.view
         if which == "x":
-            chosen = Choice(_next(view.x, X_AXES).key, view.y.key, choice.published)
+            chosen = Choice(_next(view.x, X_AXES).key, choice.y, choice.published)
         else:
             chosen = Choice(view.x.key, _next(view.y, Y_AXES).key, choice.published)
         self.post_message(self.Rearranged(chosen))

@@ -131,7 +131,8 @@ class TreeCanvas(TreeView, can_focus=True):
             self.refresh_lines(box.y, box.height)
         self.refresh(Region(0, 0, self.size.width, 1))
         if self._map is not None:
-            self.refresh(Region(*self._map.box))
+            for top in (1, self._map.box.y):
+                self.refresh(Region(*self._map.box._replace(y=top)))
 
     def action_walk(self, way: str) -> None:
         """Moves the selection: up, down, left, right along the edges, to the root or the tip."""

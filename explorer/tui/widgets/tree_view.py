@@ -73,6 +73,8 @@ class TreeView(ScrollView):
         self._cursor = self._tip()
         self._crumbs_of: tuple[object, ...] = ()
         self._crumbs: list[Crumb] = []
+        self._looked = drawing.Look()
+        self._look_of: tuple[object, ...] = ()
         self._styles: dict[str, Style] = {}
         self._strips: dict[int, Strip] = {}
         self._strips_of = (0, 0)  # the scroll column and width that the strips were made for
@@ -120,8 +122,15 @@ class TreeView(ScrollView):
 
     def strip_at(self, y: int, left: int, width: int) -> Strip:
         """A line of the virtual canvas, `width` cells from `left` on."""
-        look = drawing.Look(self._cursor, self.has_focus, self._best, self._marked, self.at_length)
-        return self._strip(line_pieces(self._scene, look, y, left, left + width), left, width)
+        pieces = line_pieces(self._scene, self._look(), y, left, left + width)
+        return self._strip(pieces, left, width)
+
+    def _look(self) -> drawing.Look:
+        """What is beside the nodes, with the nodes drawn since the last change."""
+        seen = (self._cursor, self.has_focus, self._best, self._marked, self.at_length)
+        if self._look_of != seen:
+            self._look_of, self._looked = seen, drawing.Look(*seen)
+        return self._looked
 
     def _strip(self, pieces: list[tuple[int, str, str]], left: int, width: int) -> Strip:
         style = self._style
@@ -153,7 +162,7 @@ class TreeView(ScrollView):
         self._styles, self._strips, self._map_strips = {}, {}, {}
 
     def _repaint(self) -> None:
-        self._strips = {}
+        self._strips, self._look_of = {}, ()
         self.refresh()
 
     # The way from the root, while it is out of view
@@ -192,10 +201,10 @@ class TreeView(ScrollView):
     # The minimap
 
     def _with_minimap(self, strip: Strip, y: int, width: int) -> Strip:
-        shown = self._map
-        if shown is None or not shown.box.y <= y < shown.box.bottom:
+        shown, box = self._map, self.map_box()
+        if shown is None or box is None or not box.y <= y < box.bottom:
             return strip
-        overview, kind, box = shown
+        overview, kind = shown.overview, shown.kind
         best = None if self._best is None else self.model.find(self._best)
         marks = (
             overview.box_of(Box(*self.scroll_offset, *self.size)),
@@ -204,10 +213,11 @@ class TreeView(ScrollView):
         )
         if self._map_strips_of != (overview, marks):
             self._map_strips, self._map_strips_of = {}, (overview, marks)
-        over = self._map_strips.get(y)
+        line = y - box.y
+        over = self._map_strips.get(line)
         if over is None:
-            pieces = map_line(overview, kind, y - box.y, *marks)
-            over = self._map_strips[y] = self._strip(placed(0, pieces), 0, box.width)
+            pieces = map_line(overview, kind, line, *marks)
+            over = self._map_strips[line] = self._strip(placed(0, pieces), 0, box.width)
         return Strip.join([strip.crop(0, box.x), over, strip.crop(box.right, width)])
 
     def _make_map(self) -> None:
@@ -224,15 +234,25 @@ class TreeView(ScrollView):
             return
         self._map = _Map(Overview(scene, *wanted), kind, box)
 
+    def map_box(self) -> Box | None:
+        """Where the minimap is in the view: out of the selected node's way."""
+        shown = self._map
+        if shown is None or shown.kind != CORNER or not self.model.nodes:
+            return None if shown is None else shown.box
+        x, y = self.scroll_offset
+        node = self._scene.box(self._cursor)
+        covers = shown.box.meets(node._replace(x=node.x - x, y=node.y - y))
+        return shown.box._replace(y=1) if covers else shown.box
+
     def map_place(self, x: int, y: int) -> Offset | None:
         """The place of the tree that a cell of the minimap stands for; None beside it."""
-        shown = self._map
-        if shown is None or not shown.box.meets(Box(x, y, 1, 1)):
+        shown, box = self._map, self.map_box()
+        if shown is None or box is None or not box.meets(Box(x, y, 1, 1)):
             return None
         corner = shown.kind == CORNER
         inside = Cell(
-            min(max(x - shown.box.x - 1, 0), shown.overview.width - 1),
-            min(max(y - shown.box.y - corner, 0), shown.overview.height - 1),
+            min(max(x - box.x - 1, 0), shown.overview.width - 1),
+            min(max(y - box.y - corner, 0), shown.overview.height - 1),
         )
         return Offset(*shown.overview.place_of(inside))
 
@@ -284,7 +304,7 @@ class TreeView(ScrollView):
         if not self.model.nodes:
             return
         scene, region = self._scene, _region(self._scene.box(self._cursor))
-        pitch = scene.step.height + 1
+        pitch = scene.lines + 1
         around = region.grow(Spacing(pitch, scene.column, pitch, scene.column))
         fits = around.width <= self.size.width and around.height <= self.size.height
         if not fits and self._cursor and region.height < self.size.height:

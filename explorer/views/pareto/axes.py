@@ -36,11 +36,11 @@ _TESTED = "test accuracy is measured of the root, and of a kept node once it is 
 _MEASURED = "it is measured when a candidate has had its recovery"
 
 Y_AXES: tuple[Axis, ...] = (
-    Axis("test-change", "change of test accuracy (points)", "Δ test acc", "test", "+.2f", "",
+    Axis("test-change", "change of test accuracy (points)", "Δ test acc", "Δ test", "+.2f", "",
          "higher", _TESTED, lambda row: row.change),
     Axis("test", "test accuracy (%)", "test acc %", "test", ".2f", "%", "higher", _TESTED),
     Axis("val", "validation accuracy (%)", "val acc %", "val", ".2f", "%", "higher", _MEASURED),
-    Axis("val-change", "change of validation accuracy (points)", "Δ val acc", "val", "+.2f", "",
+    Axis("val-change", "change of validation accuracy (points)", "Δ val acc", "Δ val", "+.2f", "",
          "higher", _MEASURED),
     Axis("similarity", "similarity to the parent (CKA)", "CKA to parent", "CKA", ".4f", "",
          "higher", _MEASURED),

@@ -108,7 +108,7 @@ def pareto_view(
     others = [Point(at[0], at[1], row.kind, row.method, row) for row, at in rows]
     points = tuple(sorted((*others, *own), key=lambda point: KINDS_DRAWN.index(point.kind)))
     view = ParetoView(
-        replace(choice, y=y.key), x, y, points, _frontiers(points, x, y),
+        choice, x, y, points, _frontiers(points, x, y),
         subject=fits.subject if fits.results else None, num_nodes=len(nodes),
         counts=Counter(point.kind for point in points),
     )  # fmt: skip
@@ -124,9 +124,10 @@ def training_in_words(settings: Settings) -> str:
 
 def axes_of(choice: Choice, fits: Fitting) -> tuple[Axis, Axis]:
     """The axes of a choice. Where nothing is said of y, it is what published results tell of, if
-    there are any and they are wanted."""
-    usual = "test-change" if fits.results and choice.published != "none" else "val"
-    return AXES[choice.x], AXES[choice.y or usual]
+    there are any, they are wanted, and they can stand over x."""
+    x = AXES[choice.x]
+    told = fits.results and choice.published != "none" and x.published
+    return x, AXES[choice.y or ("test-change" if told else "val")]
 
 
 def comparable(x: Axis, y: Axis) -> bool:
@@ -135,14 +136,13 @@ def comparable(x: Axis, y: Axis) -> bool:
 
 
 def with_published(choice: Choice) -> Choice:
-    """The next choice of published results, on axes where they can stand."""
+    """The next choice of published results, on axes where they can stand; y follows from it, so
+    that a network of which nothing is published is shown as ever."""
     x, y = AXES[choice.x], AXES[choice.y or "test-change"]
     which = choice.published
     if which == "none" or comparable(x, y):  # else they were wanted and could not be seen
         which = WHICH[(WHICH.index(which) + 1) % len(WHICH)]
-    if which == "none":
-        return replace(choice, published=which)
-    return Choice(x.key if x.published else "macs", "test-change", which)
+    return Choice(x.key if x.published or which == "none" else "macs", "", which)
 
 
 def kind_of(node: TreeNode, best: str) -> str:
@@ -193,7 +193,12 @@ def _frontiers(points: Sequence[Point], x: Axis, y: Axis) -> Mapping[str, Sequen
 
 
 def _notes(view: ParetoView, fits: Fitting, training: str) -> tuple[str, ...]:
-    notes = [*_own_notes(view, training), *_published_notes(view, fits, training), *fits.wrong]
+    notes = [
+        *_own_notes(view, training),
+        *_latency_notes(view),
+        *_published_notes(view, fits, training),
+        *fits.wrong,
+    ]
     return tuple(note for note in notes if note)
 
 
@@ -209,6 +214,16 @@ def _own_notes(view: ParetoView, training: str) -> list[str]:
     if view.y.key.startswith("val") and any(view.counts.get(k) for k in ("rejected", "undecided")):
         return [f"○ and ◇ have had their recovery only, ● their fine-tuning too: {training}"]
     return []
+
+
+def _latency_notes(view: ParetoView) -> list[str]:
+    uncertain = [p for p in view.points if p.latency is not None and p.latency.is_uncertain]
+    if not uncertain:
+        return []
+    return [
+        f"the latency of {counted(len(uncertain), 'node')} says little: the machine was busy when "
+        "it was measured, and its 95 % interval is wide"
+    ]
 
 
 def _published_notes(view: ParetoView, fits: Fitting, training: str) -> list[str]:

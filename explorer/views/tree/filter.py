@@ -31,10 +31,6 @@ _ORDER = {
 }
 
 
-def _macs_left(node: TreeNode) -> float | None:
-    return None if node.macs_reduction is None else 100 - node.macs_reduction
-
-
 def _reader(key: str) -> Callable[[TreeNode], float | None]:
     return lambda node: node.measure(key)
 
@@ -43,7 +39,7 @@ _NUMBERS: dict[str, Callable[[TreeNode], float | None]] = {
     measure(key).word: _reader(key) for key in ("val_accuracy", "similarity")
 }
 _NUMBERS |= {
-    "macs": _macs_left,
+    "macs": _reader("macs_reduction"),  # what was removed, as all panes say it
     measure("macs_reduction").word: _reader("macs_reduction"),
     "depth": lambda node: node.name.count("."),
 }
@@ -68,8 +64,9 @@ def parse_filter(text: str) -> Predicate | None:
     """The test that a node passes when it meets every term of `text`; None for no terms.
 
     Terms are `field<value` (also `<= > >= = !=`), `name~part` (also `!~`) and flags, each of
-    which `!` in front negates. `acc` and `macs` (of the root's, what is left), `reduction` are
-    percent, `cka` is in [0, 1]. A node that lacks the value fails the term. Raises ValueError.
+    which `!` in front negates. `acc` and `macs` (what was removed of the root's,
+    `reduction` too) are percent, `cka` is in [0, 1]. A node that lacks the value fails the term.
+    Raises ValueError.
     """
     tests: list[Predicate] = []
     position = 0

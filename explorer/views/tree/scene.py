@@ -25,22 +25,35 @@ class Step(NamedTuple):
     most_gap: int  # lines between generations at most
     dense: tuple[int, int] = (0, 0)  # column and widest where stubs stand beside their siblings
     framed: bool = False
+    airy: int = 0  # lines of a node where there is room for air in it; 0: never
 
 
 STEPS = (
     Step("dots", 2, 4, 1, 1, dense=(3, 4)),
     Step("chips", 6, 18, 1, 2, dense=(9, 28)),
     Step("cards", 13, 17, 4, 3),
-    Step("sheets", 16, 24, 8, 4, framed=True),
+    Step("sheets", 16, 24, 8, 4, framed=True, airy=13),
 )
 DOTS, CHIPS, CARDS, SHEETS = range(len(STEPS))
 FULL, STUBS, DENSE = "full", "stubs", "dense"  # what becomes of rejected siblings
 _STUB_CELLS, _LONG_STUB = 4, 9  # beside a chip: `○L2─`, `○L .9596─`
 _ROOMY, _USUAL = 21, 13  # cells of a column that has room for the latter, and of others at most
+_TELLING = 9  # cells of a column from which a chip has both its figures
+
+
+class _Way(NamedTuple):
+    """A way to set a tree out, and from which width of a column on."""
+
+    step: int
+    siblings: str
+    column: int = 0
+
+
 # From what shows most to what takes least.
 _WAYS = (
-    (SHEETS, FULL), (CARDS, FULL), (CARDS, STUBS), (CHIPS, FULL), (CHIPS, STUBS), (CHIPS, DENSE),
-    (DOTS, FULL), (DOTS, DENSE),
+    _Way(SHEETS, FULL), _Way(CARDS, FULL), _Way(CARDS, STUBS), _Way(CHIPS, FULL, _TELLING),
+    _Way(CHIPS, STUBS, _TELLING), _Way(CHIPS, FULL), _Way(CHIPS, STUBS), _Way(CHIPS, DENSE),
+    _Way(DOTS, FULL), _Way(DOTS, DENSE),
 )  # fmt: skip
 # What to scroll in where nothing fits, by the zoom that a person chose.
 _LAST_RESORT = {DOTS: DENSE, CHIPS: STUBS, CARDS: STUBS, SHEETS: FULL}
@@ -84,12 +97,15 @@ class Scene:
         if way == DENSE and self.column < _ROOMY:
             self.column = min(self.column, _USUAL)
         gaps = _gaps(model, layout, way == DENSE)
-        lines = len(layout.rows) * zoom.height + sum(gaps)
+        self.lines = zoom.height  # of a node
+        if zoom.airy and len(layout.rows) * zoom.airy + sum(gaps) <= space[1]:
+            self.lines = zoom.airy
+        lines = len(layout.rows) * self.lines + sum(gaps)
         widened = sum(gap > 0 for gap in gaps)
         more = (space[1] - lines) // widened if widened else 0
         more = 0 if way == DENSE else min(max(more, 0), zoom.most_gap - 1)
         self.gaps = [gap + more if gap else 0 for gap in gaps] if more else gaps
-        self.tops = list(accumulate((zoom.height + gap for gap in self.gaps), initial=0))
+        self.tops = list(accumulate((self.lines + gap for gap in self.gaps), initial=0))
         self.width, self.height = self._width(), self.tops[-1]
         spare = max(space[0] - self.width, 0), max(space[1] - self.height, 0)
         self.left, self.top = spare[0] // 2, min(spare[1] // 3, 6)
@@ -150,7 +166,7 @@ class Scene:
         is_short = self._is_tight and layout.stub_at(self.model.parents[number], 1) is not None
         return Box(
             self.cell(number), self.top + self.tops[depth],
-            1 if is_short else self.body, self.step.height,
+            1 if is_short else self.body, self.lines,
         )  # fmt: skip
 
     def _stub_box(self, number: int, depth: int) -> Box:
@@ -164,7 +180,7 @@ class Scene:
             if self._is_tight:  # right behind the signs
                 return Box(own + 1, line, self.body, 1)
             return Box(own + self.body, line, self.stub_left, 1)
-        line = self.top + self.tops[depth - 1] + self.step.height
+        line = self.top + self.tops[depth - 1] + self.lines
         if is_left:
             return Box(own - self.stub_left, line, self.stub_left, 1)
         return Box(own + 1, line, self.stub_right, 1)
@@ -240,21 +256,22 @@ class Fitting:
         """The most telling scene that fits; of one step where a person chose it. Where none fits,
         one that is scrolled in."""
         for way in _WAYS:
-            if step is None or way[0] == step:
+            if step is None or way.step == step:
                 scene = self._try(way, space)
-                if scene is not None and scene.fits:
+                if scene is not None and scene.fits and scene.column >= way.column:
                     return scene
         return self._scrolled(space, step)
 
-    def _try(self, way: tuple[int, str], space: tuple[int, int]) -> Scene | None:
-        layout, zoom = self.layout(True), STEPS[way[0]]
+    def _try(self, way: _Way, space: tuple[int, int]) -> Scene | None:
+        layout, zoom = self.layout(True), STEPS[way.step]
         # What cannot fit is not set out: without stubs the tree is no smaller.
         if len(layout.rows) * zoom.height > space[1]:
             return None
-        column = zoom.dense[0] if way[1] == DENSE else zoom.column
+        column = zoom.dense[0] if way.siblings == DENSE else zoom.column
         if (layout.num_columns - 1) * column > space[0]:
             return None
-        return Scene(self._model, self.layout(way[1] != FULL), *way, space)
+        layout = self.layout(way.siblings != FULL)
+        return Scene(self._model, layout, way.step, way.siblings, space)
 
     def _scrolled(self, space: tuple[int, int], step: int | None) -> Scene:
         layout = self.layout(True)
