@@ -31,6 +31,9 @@ from explorer.cli.json_types import (
     TreeLog,
     TreeSummary,
 )
+from explorer.views.network.diagram import Diagram
+from explorer.views.network.differences import NetworksDiffer
+from explorer.views.network.rankings import Rankings
 from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.plan_view import Plan
 from explorer.views.runs import RunsListed
@@ -63,6 +66,9 @@ COMMANDS: dict[str, type] = {
     "plan": Plan,
     "doctor": Machine,
     "figure": FigureDrawn,
+    "diagram": Diagram,
+    "diagram --ranking": Rankings,
+    "diff": NetworksDiffer,
     "published": PublishedListed,
     "published add": PublishedFile,
     "published remove": PublishedFile,

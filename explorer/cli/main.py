@@ -11,6 +11,7 @@ from engine.contracts.export_formats import told_formats
 from explorer.cli import exchange as cli_exchange
 from explorer.cli import figures as cli_figures
 from explorer.cli import jobs as cli_jobs
+from explorer.cli import networks as cli_networks
 from explorer.cli import output
 from explorer.cli import plan as cli_plan
 from explorer.cli import steer as cli_steer
@@ -311,6 +312,7 @@ cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
 cli_figures.add_commands(app)
+cli_networks.add_commands(app)
 
 
 def main() -> None:

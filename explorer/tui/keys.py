@@ -100,6 +100,8 @@ KEYS: tuple[Key, ...] = (
     Key("view.tab5", "5", "Log", "Show what happened", "View"),
     Key("view.settings", "P", "Settings",
         "Show what the run is grown with, and what its work took", "View"),
+    Key("view.network", "v", "Network",
+        "See the node's network: blocks and widths, rankings, how a marked one differs", "View"),
     Key("view.follow", "F", "Follow",
         "Go along with decisions that are made without you, or stay", "View"),
     Key("view.narrower", "<", "Wider right",

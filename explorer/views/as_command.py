@@ -42,10 +42,12 @@ def commands_for(
         command(f"branch from {node.name}", "branch", node.name, "--take", "both"),
         command("let the policy decide the next 3", "auto", "--iterations", str(_depth(node) + 3)),
         command(f"all that is known of {node.name}", "show", node.name),
+        command(f"the network of {node.name}", "diagram", node.name),
     ]
     names = [name for name in marked if name != node.name]
     if names:
         found.append(command("compare with what is marked", "compare", node.name, *names))
+        found.append(command(f"how {names[0]} differs as a network", "diff", node.name, names[0]))
     found += [
         command("take the newest decision back", "undo"),
         command("make it again", "redo"),

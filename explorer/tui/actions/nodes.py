@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from explorer.tui import presenter
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
@@ -55,7 +57,17 @@ def compare(at: Context) -> None:
             return
         names = [value.parent, *state.live.children(value.parent)]
     shapes = {name: presenter.stages_of(state, name) for name in names}
-    at.app.push_screen(CompareScreen([state.shown[name] for name in names], shapes))
+    nodes = [state.shown[name] for name in names]
+    at.app.push_screen(CompareScreen(nodes, shapes, lambda: _see_difference(at, names)))
+
+
+def _see_difference(at: Context, names: Sequence[str]) -> None:
+    """How the network of the second node differs from that of the first one."""
+    from explorer.tui.screens.network_screen import NetworkScreen
+
+    screen = at.run_or_notify(lambda: NetworkScreen(at.state, names[1], names[0]))
+    if screen is not None:
+        at.app.push_screen(screen)
 
 
 async def tag(at: Context) -> None:

@@ -106,6 +106,17 @@ def show_settings(at: Context) -> None:
     at.app.push_screen(RunSheetScreen(run_sheet(at.state)))
 
 
+def show_network(at: Context) -> None:
+    from explorer.tui.screens.network_screen import NetworkScreen
+
+    if at.state.session is None or at.state.selected not in at.state.shown:
+        at.notify("no tree is open yet")
+        return
+    screen = at.run_or_notify(lambda: NetworkScreen(at.state, at.state.selected))
+    if screen is not None:
+        at.app.push_screen(screen)
+
+
 def follow(at: Context) -> None:
     at.state.follow = not at.state.follow
     at.notify("follows the decisions" if at.state.follow else "stays where you are")
@@ -179,6 +190,7 @@ ACTIONS: dict[str, Action] = {
     "view.tab4": partial(show_tab, name="blocks"),
     "view.tab5": partial(show_tab, name="log"),
     "view.settings": show_settings,
+    "view.network": show_network,
     "view.follow": follow,
     "view.narrower": partial(widen_right, percent=4),
     "view.wider": partial(widen_right, percent=-4),

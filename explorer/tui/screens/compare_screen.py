@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -40,21 +40,24 @@ class CompareScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,c,enter", "dismiss(None)", "Close"),
         Binding("y", "copy", "Copy"),
+        Binding("v", "networks", "Networks"),
     ]
 
     def __init__(
         self,
         nodes: Sequence[NodeView],
         stages_of: Mapping[str, Sequence[StageView]] | None = None,
+        see_networks: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
+        self._see_networks = see_networks
         self.nodes = tuple(nodes)
         self.rows = comparison(self.nodes, stages_of or {})
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = Text(f"Compare {len(self.nodes)} nodes")
-            box.border_subtitle = "▲ better ▼ worse than the first · y copies · Esc closes"
+            box.border_subtitle = "▲ better ▼ worse than the first · v networks · y copies · Esc"
             yield DataTable[Text](cursor_type="none", fixed_columns=1, zebra_stripes=False)
 
     def on_mount(self) -> None:
@@ -66,6 +69,11 @@ class CompareScreen(ModalScreen[None]):
         for title, values in self.rows:
             table.add_row(Text(title, "bold"), *values)
         table.focus()
+
+    def action_networks(self) -> None:
+        """How the networks of the first two differ."""
+        if len(self.nodes) > 1:
+            self._see_networks()
 
     def action_copy(self) -> None:
         head = ["", *(safe(node.name) for node in self.nodes)]
