@@ -110,6 +110,10 @@ class Lifecycle:
                     at.app.exit(return_code=1, message=str(error))
                     return
         self._begin(state.session)
+        if self._plans and state.request is not None and state.request.model == "sample":
+            from explorer.tui.actions.view import tour_once  # after the first paint
+
+            await tour_once(at)
 
     def _attach(self, session: Session) -> None:
         """Reads the run for the first screen. Its store is closed where that cannot be done."""

@@ -132,6 +132,7 @@ def test_handed_over_at_any_moment_it_becomes_the_tree_of_who_stayed(
     assert read_plan(spool_of(store)) is None, "nothing is left to do"
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_becomes_the_tree_of_who_stayed(files, tmp_path, stayed):
     """What a kill leaves is the files as they are: copied at each event, and gone on with."""
     store = tmp_path / "whole" / "tree.pex.db"
@@ -152,6 +153,7 @@ def test_killed_at_any_moment_it_becomes_the_tree_of_who_stayed(files, tmp_path,
         assert tree(killed) == stayed and actors(killed) == ["cka", "cka"]
 
 
+@pytest.mark.slow
 def test_what_a_person_asked_for_is_neither_lost_nor_done_twice(files, tmp_path):
     store = tmp_path / "tree.pex.db"
     Watch(files, store).work()
@@ -195,6 +197,7 @@ def test_a_time_that_has_come_ends_it_after_what_has_begun(files, tmp_path):
     assert actors(store) == [] and {"R.L", "R.F"} <= tree(store).keys()
 
 
+@pytest.mark.slow
 def test_enough_ends_a_branch_once_its_node_is_tuned(files, tmp_path):
     store = tmp_path / "tree.pex.db"
 
@@ -207,6 +210,7 @@ def test_enough_ends_a_branch_once_its_node_is_tuned(files, tmp_path):
     assert len(actors(store)) == 1 and len(tree(store)) == 3
 
 
+@pytest.mark.slow
 def test_everywhere_every_open_branch_goes_on(files, tmp_path):
     store = tmp_path / "tree.pex.db"
     Watch(files, store).work()

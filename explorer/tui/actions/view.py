@@ -9,12 +9,14 @@ from engine.contracts.files import write_text_atomically
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
+from explorer.tui.keys import shown
 from explorer.tui.shell import to_shell
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.counting import counted
 from explorer.views.node_csv import nodes_as_csv
 from explorer.views.safe_text import safe
+from explorer.views.tour import steps
 from explorer.views.tree.filter import parse_filter
 
 
@@ -144,6 +146,21 @@ def show_palette(at: Context) -> None:
     at.app.action_command_palette()
 
 
+async def tour(at: Context) -> None:
+    """Shows the tour, and remembers that it was shown."""
+    from explorer.tui.screens.tour_screen import TourScreen
+
+    recents.set_words({"tour": "shown"})
+    keys = {key.id: shown(key.keys) for key in at.state.config.key_table}
+    await at.ask(TourScreen(steps(keys), at.screen))
+
+
+async def tour_once(at: Context) -> None:
+    """The tour, for who has not seen it yet."""
+    if recents.words().get("tour") is None:
+        await tour(at)
+
+
 def suspend(at: Context) -> None:
     """Stops as every program at a terminal does; its workers too, whom no shell knows of."""
     session = at.state.session
@@ -180,6 +197,7 @@ ACTIONS: dict[str, Action] = {
     "view.screenshot": screenshot,
     "app.help": show_help,
     "app.palette": show_palette,
+    "app.tour": tour,
     "app.suspend": suspend,
     "app.quit": leave,
 }
