@@ -6,10 +6,11 @@ import math
 import random
 
 import pytest
-from network_shapes import SHAPES, node, resnet, vit, way
+from network_shapes import SHAPES, group, node, resnet, vit, way
 
 from engine.contracts.edits import FILTER, LAYER, Edit, Removal
 from engine.contracts.networks import Scores
+from engine.contracts.structure import Block, NetworkStructure
 from explorer.views.network.diagram import diagram
 from explorer.views.network.differences import networks_differ
 from explorer.views.network.left import left_along
@@ -66,6 +67,17 @@ def test_a_diagram_has_every_block_and_unit_of_the_root_once(name, seed):
     )
     assert all(0 <= g.left <= g.parent <= g.root for g in groups)
     assert {b.path for b in blocks if b.state == "left"} == now.blocks
+
+
+def test_parts_without_blocks_stand_where_the_forward_pass_has_them():
+    block = Block("features.1", "features", 8)
+    inner = group("features.1.conv", "filter", 8, block="features.1")
+    ends = [group(f"features.{n}", "filter", 4) for n in (0, 2)]
+    root = NetworkStructure((block,), (ends[0], inner, ends[1], group("fc", "neuron", 6)))
+    shown = diagram(root, [])
+    told = [(s.name, len(s.blocks), [g.path for g in s.groups]) for s in shown.stages]
+    assert told == [("features", 0, ["features.0"]), ("features", 1, []),
+                    ("features", 0, ["features.2"]), ("fc", 0, ["fc"])]  # fmt: skip
 
 
 def differ(root, a, b):

@@ -20,7 +20,7 @@ from explorer.views.safe_text import safe
 LAYER, UNITS = "▬", "▮"
 LEFT, NOW, BEFORE, GONE_NOW, GONE_BEFORE, STAYS = "█", "▒", "░", "╌", "┄", "⊘"
 _LEAST_BAR, _MOST_BAR, _MOST_NAME, _WITH_WORDS = 6, 64, 32, 60
-_NOTES = 16  # cells that stay free for notes where there is room
+_MOST_NOTE = 30  # cells that stay free for notes where there is room
 
 
 def diagram_lines(shown: Diagram, width: int) -> list[Line]:
@@ -120,11 +120,16 @@ def _block_lines(block: BlockShown, grid: _Grid) -> list[Line]:
     name = block.path
     if block.state != "left":
         return [grid.ghost(name, block)]
-    lost = [part for part in block.parts if part.state != "left"]
-    notes = [f"without {part.path.removeprefix(f'{block.path}.')}" for part in lost]
-    now = any(part.state == "gone now" for part in lost)
+    now = any(part.state == "gone now" for part in block.parts)
     mark, tone = (LAYER, "layer") if now else ("", "")
-    return grid.rows(name, mark, block.groups, " ".join(notes), tone, block.stays is not None)
+    return grid.rows(name, mark, block.groups, _note(block), tone, block.stays is not None)
+
+
+def _note(block: BlockShown) -> str:
+    """Which halves it has lost."""
+    lost = [part.path for part in block.parts if part.state != "left"]
+    names = ", ".join(safe(path.removeprefix(f"{block.path}."), 30) for path in lost)
+    return f"without {names}" if names else ""
 
 
 @dataclass(frozen=True)
@@ -157,8 +162,10 @@ class _Grid:
         kind = 0 if len(kinds) < 2 else 2 if width < _WITH_WORDS else max(map(len, kinds)) + 2
         most = max((len(block.groups) for block in blocks), default=1)
         fixed = kind + max(counts, len("gone")) + lost + 4
-        has_notes = any(part.state != "left" for block in blocks for part in block.parts)
-        room = width - name - 6 - (_NOTES if has_notes and width >= 80 else 0)
+        notes = max(
+            (cell_len(_note(block)) for block in blocks if block.state == "left"), default=0
+        )
+        room = width - name - 6 - (min(notes, _MOST_NOTE) if width >= 80 else 0)
         columns = max(min(most, room // (fixed + 2 * _LEAST_BAR)), 1)
         bar = min(max(room // columns - fixed, 0), _MOST_BAR)
         scale: dict[str, int] = {}

@@ -20,7 +20,7 @@ def diff_lines(found: NetworksDiffer, width: int) -> list[Line]:
     """The whole difference."""
     a, b = (safe(name, 60) for name in (found.a, found.b))
     lines: list[Line] = [[("A ", "title"), (a, "")], [("B ", "title"), (b, "")], []]
-    lines += _figures(found)
+    lines += _figures(found, width)
     if found.is_empty:
         same = "A and B have the same blocks and units; only their weights may differ"
         return [fit(line, width) for line in [*lines, [], *_wrapped(same, width)]]
@@ -38,7 +38,7 @@ def _wrapped(text: str, width: int) -> list[Line]:
     return [[(line, "")] for line in fig.wrapped(text, width)]
 
 
-def _figures(found: NetworksDiffer) -> list[Line]:
+def _figures(found: NetworksDiffer, width: int) -> list[Line]:
     rows = (
         ("MACs", found.macs_a, found.macs_b, found.macs_difference),
         ("parameters", found.params_a, found.params_b, found.params_difference),
@@ -46,18 +46,24 @@ def _figures(found: NetworksDiffer) -> list[Line]:
     lines: list[Line] = []
     for title, a, b, difference in rows:
         values = f"A {fig.count_text(a):>9}   B {fig.count_text(b):>9}"
-        lines.append([(f"{title:<11}", "title"), (values, ""), (_change(a, difference), "dim")])
+        room = width - 11 - cell_len(values)
+        change = fig.first_fitting(_changes(a, difference), room)
+        lines.append([(f"{title:<11}", "title"), (values, ""), (change, "dim")])
     return lines
 
 
-def _change(a: float | None, difference: float | None) -> str:
+def _changes(a: float | None, difference: float | None) -> tuple[str, ...]:
+    """How much more or less B has, shorter and shorter."""
     if difference is None:
-        return ""
+        return ("",)
     if not difference:
-        return "   the same"
+        return ("   the same", "   =")
     sign = "+" if difference > 0 else "−"
-    share = f" ({sign}{abs(difference) / a:.1%} of A)" if a else ""
-    return f"   B has {sign}{fig.count_text(abs(difference))}{share}"
+    has = f"   B has {sign}{fig.count_text(abs(difference))}"
+    if not a:
+        return (has, "")
+    share = f"{sign}{abs(difference) / a:.1%}"
+    return (f"{has} ({share} of A)", f"   B has {share}", f"  {share}", "")
 
 
 def _only(letter: str, paths: Sequence[str], what: str, width: int) -> list[Line]:

@@ -25,7 +25,7 @@ What = Literal["diagram", "ranking", "diff"]
 Draw = Callable[[int], Sequence[Line]]
 WIDE = 150  # cells from which on the rankings stand beside the diagram
 _NAME = 40
-_HELP = "d diagram · r ranking · c difference · y copies · Esc back"
+_HELP = "Esc back · d diagram · r ranking · c difference · y copies"
 
 
 class NetworkPane(LinesView, can_focus=True):
@@ -127,7 +127,7 @@ class NetworkScreen(ModalScreen[None]):
         name = short_name(self._shown, _NAME)
         titles = {
             "diagram": f"Network · {name} · what is left?",
-            "ranking": f"Network · {name} · what was least important, step by step?",
+            "ranking": f"Network · {name} · what mattered, step by step?",
             "diff": f"Network · {name} · how does another one differ?",
         }
         self.query_one("#box").border_title = safe(titles[self.what], 120)

@@ -84,7 +84,6 @@ def diagram(root: NetworkStructure, edits: Sequence[Edit], node: NodeView | None
         if not group.crosses_blocks or len(now.units.get(group.path, ())) < group.num_units
     }
     groups = [group for group in root.groups if group.path in touched]
-    in_order = _stages(root, groups)
     figure = node.measure if node is not None else (lambda key: None)
     return Diagram(
         node.name if node is not None else "R",
@@ -93,48 +92,53 @@ def diagram(root: NetworkStructure, edits: Sequence[Edit], node: NodeView | None
         figure("macs"),
         figure("macs_reduction"),
         figure("params"),
-        tuple(_stage(name, root, groups, now, before) for name in in_order),
+        tuple(_stage(each, root, groups, now, before) for each in _sections(root, groups)),
     )
 
 
-def place_of(group: UnitGroup) -> str:
-    """The part of the network that a group outside of blocks lies in."""
-    return group.path.rpartition(".")[0] or group.path
+Section = tuple[str, bool, list[UnitGroup]]  # name, whether it is a stage of blocks, other groups
 
 
-def _stages(root: NetworkStructure, groups: Sequence[UnitGroup]) -> list[str]:
-    """Stages and parts without blocks, in the order of the forward pass: that of the groups, but
-    stages of blocks among themselves as the network has them."""
+def _sections(root: NetworkStructure, groups: Sequence[UnitGroup]) -> list[Section]:
+    """Stages, and what is between them, in the order of the forward pass: that of the groups."""
     stage_of = {block.path: block.stage for block in root.blocks}
-    places: dict[str, int] = {}
-    for place, group in enumerate(groups):
-        known = group.block is not None and group.block in stage_of
-        name = stage_of[group.block] if known and group.block else place_of(group)
-        places.setdefault(name, place)
-    latest = -1
-    for name in dict.fromkeys(stage_of.values()):
-        latest = places[name] = max(places.get(name, latest), latest)
-    return sorted(places, key=lambda name: places[name])
+    stages = list(dict.fromkeys(stage_of.values()))
+    found: list[Section] = []
+    seen: set[str] = set()
+    for group in groups:
+        stage = stage_of.get(group.block or "")
+        name = group.path.partition(".")[0]
+        if stage is None:
+            if not found or found[-1][:2] != (name, False):
+                found.append((name, False, []))
+            found[-1][2].append(group)
+        elif stage not in seen:
+            seen.add(stage)
+            found.append((stage, True, []))
+    found += [(stage, True, []) for stage in stages if stage not in seen]
+    in_order = iter(stages)  # among themselves stages stand as the network has them
+    return [(next(in_order), True, own) if is_stage else (name, False, own)
+            for name, is_stage, own in found]  # fmt: skip
 
 
 def _stage(
-    name: str, root: NetworkStructure, groups: Sequence[UnitGroup], now: Left, before: Left
+    section: Section,
+    root: NetworkStructure,
+    groups: Sequence[UnitGroup],
+    now: Left,
+    before: Left,
 ) -> StageShown:
-    known = {block.path for block in root.blocks}
+    name, is_stage, outside = section
     inside: dict[str, list[GroupShown]] = {}
-    outside: list[GroupShown] = []
     for group in groups:
-        shown = _group(group, now, before)
-        if group.block is not None and group.block in known:
-            inside.setdefault(group.block, []).append(shown)
-        elif place_of(group) == name:
-            outside.append(shown)
+        if is_stage and group.block is not None:
+            inside.setdefault(group.block, []).append(_group(group, now, before))
     blocks = (
         _block(block, tuple(inside.get(block.path, ())), now, before)
         for block in root.blocks
-        if block.stage == name
+        if is_stage and block.stage == name
     )
-    return StageShown(name, tuple(blocks), tuple(outside))
+    return StageShown(name, tuple(blocks), tuple(_group(g, now, before) for g in outside))
 
 
 def _block(block: Block, groups: tuple[GroupShown, ...], now: Left, before: Left) -> BlockShown:
