@@ -80,10 +80,10 @@ def test_the_example_on_the_page_is_a_configuration_without_problems(configured)
     config = configured(example)
     assert config.problems == ()
     assert config.theme == "dark" and config.zoom is None and config.follow and not config.bell
-    assert config.keymap == {"decide.approve": "a,f2", "work.pause": "ctrl+s"}
+    assert config.keymap == {"decide.approve": "a,f2", "work.pause": "ctrl+w"}
     assert config.overrides == {"iterations": 5, "recovery_epochs": 10}
     keys = {key.id: key.keys for key in config.key_table}
-    assert keys["work.pause"] == "ctrl+s" and keys["decide.override"] == "o"
+    assert keys["work.pause"] == "ctrl+w" and keys["decide.override"] == "o"
 
 
 def test_without_a_file_the_defaults_count(monkeypatch, tmp_path):
