@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,12 +34,16 @@ from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.tui.widgets.ranking_pane import RankingPane
 
 
-def _key_commands() -> type[Provider]:
-    from explorer.tui.screens.command_palette import (
-        KeyCommands,  # dialogs are imported after the first paint
-    )
+def _commands(name: str) -> Callable[[], type[Provider]]:
+    """A source of the palette; dialogs are imported after the first paint."""
 
-    return KeyCommands
+    def source() -> type[Provider]:
+        from explorer.tui.screens import command_palette
+
+        found: type[Provider] = getattr(command_palette, name)
+        return found
+
+    return source
 
 
 class ExplorerApp(App[None]):
@@ -47,7 +51,9 @@ class ExplorerApp(App[None]):
 
     TITLE = "pe-explore"
     CSS_PATH = Path(__file__).with_name("app.tcss")  # a subclass elsewhere has it too
-    COMMANDS: ClassVar[set[Any]] = {_key_commands}
+    COMMANDS: ClassVar[set[Any]] = {
+        _commands(f"{of}Commands") for of in ("Key", "Node", "Setting", "Theme")
+    }
     # The key table binds the palette; here Textual would bind a key of its own to it.
     ENABLE_COMMAND_PALETTE = False
 

@@ -10,6 +10,7 @@ from textual.widgets import TabbedContent
 from explorer.session.budget import Budget
 from explorer.tui.screens.help_screen import HelpScreen
 from explorer.tui.screens.input_dialogs import TextDialog
+from explorer.tui.themes import LIGHT
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 
@@ -149,6 +150,25 @@ def test_help_and_palette_open_and_the_palette_runs_an_action(tmp_path):
         await seat.main()
         await seat.idle()
         await seat.until(lambda: seat.kept() == {"R.L", "R.F"}, "both kept")
+
+    start(tmp_path, play)
+
+
+@covers("app.palette")
+def test_the_palette_finds_nodes_settings_and_themes_too(tmp_path):
+    async def play(seat):
+        await seat.press("ctrl+p", *"r.f")
+        await seat.sees("Go to R.F")
+        await seat.press("enter", "enter")
+        await seat.main()
+        await seat.at("R.F")
+        await seat.press("ctrl+p", *"theme light")
+        await seat.sees("Theme: light")
+        await seat.press("enter", "enter")
+        await seat.main()
+        await seat.until(lambda: seat.app.theme == LIGHT, "the light theme")
+        await seat.press("ctrl+p", *"recovery-ep")
+        await seat.sees("Setting: recovery-epochs  10")
 
     start(tmp_path, play)
 

@@ -1,4 +1,4 @@
-"""The command palette's source: every key of the table as a command."""
+"""The command palette's sources: every key of the table, the nodes, the settings, the themes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from rich.text import Text
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from explorer.tui.keys import KEYS, Key, shown
+from explorer.tui.main_screen import MainScreen
+from explorer.views.run_names import fitted_name
+from explorer.views.setting_views import setting_views, shown_value
+from explorer.views.standing import GLYPHS, standing
 
+_SCANNED, _MOST_NODES = 5_000, 20
 THEME = Key("view.theme", "", "Theme", "Choose other colours", "View")  # has no key of its own
 
 
@@ -36,6 +41,55 @@ class KeyCommands(Provider):
             if key.action and key.id != "app.palette":
                 yield key, partial(self.app.run_action, key.action)
         yield THEME, self.app.action_change_theme
+
+
+class NodeCommands(Provider):
+    """Finds the tree's nodes by their names; running one selects it."""
+
+    async def search(self, query: str) -> Hits:
+        main = getattr(self.app, "main", None)
+        if not isinstance(main, MainScreen):
+            return
+        wanted, matcher = query.replace(" ", "").casefold(), self.matcher(query)
+        names = [name for name in reversed(list(main.state.briefs)) if wanted in name.casefold()]
+        for name in sorted(names[:_SCANNED], key=len)[:_MOST_NODES]:
+            node = main.state.briefs[name]
+            told = f"{GLYPHS[standing(node)]} {standing(node)}"
+            if node.val_accuracy is not None:
+                told += f" · val acc {node.val_accuracy:.2f} %"
+            title = Text("Go to ", "dim").append(fitted_name(name, 50), "not dim bold")
+            score = 100.0 if name.casefold() == wanted else max(0.5 * matcher.match(name), 0.1)
+            yield Hit(score, title, partial(main.select, name), text=name, help=told)
+
+
+class SettingCommands(Provider):
+    """Finds the run's settings by name and meaning; running one shows them."""
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        main = getattr(self.app, "main", None)
+        session = main.state.session if isinstance(main, MainScreen) else None
+        if session is None:
+            return
+        for view in setting_views(session.settings):
+            score = max(matcher.match(f"Setting {view.name}"), 0.5 * matcher.match(view.about))
+            if score > 0:
+                title = Text("Setting: ", "dim").append(view.name, "not dim bold")
+                title.append(f"  {shown_value(view.value)}", "not dim")
+                show = partial(self.app.run_action, "app.press('view.settings')")
+                yield Hit(score, title, show, text=view.name, help=view.about)
+
+
+class ThemeCommands(Provider):
+    """Finds the app's looks by their names; running one puts it on."""
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for name in self.app.available_themes:
+            if name.startswith("pe-") and (score := matcher.match(f"Theme {name[3:]}")) > 0:
+                title = Text("Theme: ", "dim").append(name[3:], "not dim bold")
+                put_on = partial(setattr, self.app, "theme", name)
+                yield Hit(score, title, put_on, text=name, help="Other colours, now")
 
 
 def _words(key: Key) -> str:
