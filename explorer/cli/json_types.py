@@ -260,6 +260,15 @@ class StoresMerged:
 
 
 @dataclass(frozen=True)
+class Served:
+    """Where a store is served, printed before the first visitor."""
+
+    store: str = told("the store")
+    address: str = told("what a browser opens; it holds the token")
+    steer: bool = told("whether one person may change the tree")
+
+
+@dataclass(frozen=True)
 class FigureDrawn:
     """A picture of a run that was written."""
 

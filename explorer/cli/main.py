@@ -14,6 +14,7 @@ from explorer.cli import jobs as cli_jobs
 from explorer.cli import networks as cli_networks
 from explorer.cli import output
 from explorer.cli import plan as cli_plan
+from explorer.cli import serve as cli_serve
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
 from explorer.cli.group import DefaultCommandGroup, guarded
@@ -294,6 +295,9 @@ def open_(
         bool,
         typer.Option("--yes", "-y", help="Begin a new tree without showing first what it takes"),
     ] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Only look at a tree that there is")
+    ] = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
@@ -302,7 +306,7 @@ def open_(
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model or "", *given, *of_network, preset)
+    request = Request(model or "", *given, *of_network, preset, read_only)
     raise typer.Exit(explore(request if model else None, yes=yes))
 
 
@@ -311,6 +315,7 @@ cli_store.add_commands(app)
 cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
+cli_serve.add_commands(app)
 cli_figures.add_commands(app)
 cli_networks.add_commands(app)
 

@@ -62,7 +62,7 @@ class Request:
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
     model that is a network by reference, and `allow_factory` the functions that may be called;
     `task` is the one that makes the data's task; `protocol` and `preset` say what holds where a
-    setting was not given."""
+    setting was not given. `read_only`: the tree is looked at only, by who shows one."""
 
     model: str
     store: Path | None = None
@@ -78,6 +78,7 @@ class Request:
     output: str | None = None
     task: str | None = None
     preset: str | None = None
+    read_only: bool = False
 
     @property
     def data(self) -> str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from textual.app import App
 from textual.screen import Screen
 
+from engine.contracts.files import write_text_atomically
 from explorer.session.errors import MENDABLE
 from explorer.session.steering import Steering
 from explorer.tui.main_screen import MainScreen
@@ -29,6 +32,11 @@ class Context:
     screen: MainScreen
 
     @property
+    def store_name(self) -> str:
+        """The store's name without its suffixes, to call files by."""
+        return self.state.open_session.store.path.name.partition(".")[0]
+
+    @property
     def app(self) -> App[Any]:
         return self.screen.app
 
@@ -38,6 +46,20 @@ class Context:
         """A toast."""
         seconds = TOAST_SECONDS[severity]
         self.app.notify(safe(text), severity=severity, markup=False, timeout=seconds)
+
+    def save(self, name: str, text: str) -> None:
+        """Writes a file in the current folder, or has a browser take it; which, or what stands in
+        its way, is told."""
+        if self.app.is_web:
+            self.app.deliver_text(io.StringIO(text), save_filename=name)
+            return
+        path = Path.cwd() / name
+        try:
+            write_text_atomically(path, text)
+        except OSError as error:
+            self.notify(f"cannot write {path}: {error.strerror}", "warning")
+            return
+        self.notify(f"saved {path}")
 
     def run_or_notify(self, action: Callable[[], T]) -> T | None:
         """The action's result; what stands in its way is told, and None given."""

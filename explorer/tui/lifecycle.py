@@ -74,6 +74,7 @@ class Lifecycle:
         self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
         self._detaching = False  # live jobs go on without the app
+        self._in_browser = False
         self._doubtful: str | None = None  # what was answered about a doubtful root
         self.told_at_the_end = ""  # for whoever is at the terminal again
 
@@ -84,6 +85,7 @@ class Lifecycle:
         from explorer.tui.screens.start_screen import StartScreen  # after the first paint
 
         at, state = self._at, self._state
+        self._in_browser = at.app.is_web
         while state.session is None:
             if state.request is None:
                 model = await at.ask(StartScreen(recents.recents()))
@@ -134,6 +136,8 @@ class Lifecycle:
 
     async def _open(self, request: Request) -> Session:
         emit = self._state.live.on_event
+        if request.read_only:
+            return open_read_only(_store_named(request), emit)
         plan = self._plan if self._plans else as_asked
         answers = (self._accept, self._allow, plan)
         opening = open_session(request, self._make_executor, emit, *answers)
@@ -141,9 +145,7 @@ class Lifecycle:
         try:
             return await self._opening
         except (StoreLockedError, StoreNotWritableError) as error:
-            path = Path(request.model)
-            if not is_store(path):
-                path = store_of(request)
+            path = _store_named(request)
             if not path.exists():  # who makes it has not stored its first run yet
                 raise
             if isinstance(error, StoreLockedError) and await self._is_handed_over(path):
@@ -318,6 +320,9 @@ class Lifecycle:
         session = await self._opened()
         if session is None:
             return
+        steering = self._state.steering
+        if self._in_browser and steering is not None and steering.busy:
+            self._detaching = True  # a closed tab asks nothing, and ends no work
         go_on = (
             self._detaching and self._keeper is not None and in_background.can_work_in_background()
         )
@@ -360,6 +365,12 @@ class Lifecycle:
         with contextlib.suppress(asyncio.CancelledError, *MENDABLE):
             return await self._opening
         return None
+
+
+def _store_named(request: Request) -> Path:
+    """The store that a request is about."""
+    path = Path(request.model)
+    return path if is_store(path) else store_of(request)
 
 
 def _left_running(num: int) -> str:

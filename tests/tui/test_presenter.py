@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 from driver import approved, checkpoint, grown
@@ -15,7 +16,10 @@ from explorer.session.steering import Steering
 from explorer.tui import presenter
 from explorer.tui.config import Config
 from explorer.tui.state import AppState, steering_or_refuse
+from explorer.views import protected_block as protected_block_module
 from explorer.views.job_view import JobView
+from explorer.views.proposed_scores import newest_scores
+from explorer.views.protected_block import protected_block
 from explorer.views.replay import Replay
 
 
@@ -224,3 +228,41 @@ def test_the_blocks_say_what_is_left_and_in_which_candidate_each_goes(tmp_path):
         filters = Edit.from_json(state.session.node("R.F").edit).units
         assert shown.filters == dict(filters)
         assert min(shown.scores.blocks, key=shown.scores.blocks.get) == gone
+
+
+# ------------------------------------------------------------ the card's figures
+
+
+def test_candidates_are_compared_at_one_training_length_and_the_tuned_one_is_told_apart(tmp_path):
+    with opened(tmp_path, approved) as state:
+        store, run = state.session.store, state.session.run
+        card = presenter.card(state).card
+        kept = store.node(run.id, "R.F")
+        after_recovery = store.metrics_of(kept.id, "recovered")["val_accuracy"]
+        assert "tuned" in kept.phases and kept.metrics["val_accuracy"] != after_recovery
+        by_name = {candidate.name: candidate for candidate in card.candidates}
+        assert by_name["R.F"].val_accuracy == after_recovery
+        assert card.tuned["R.F"].val_accuracy == kept.metrics["val_accuracy"]
+        assert list(card.tuned) == ["R.F"], "the rejected one was not tuned"
+        back(state, len(Replay.of(store, run.id).moments) - 1)
+        past = presenter.card(state).card
+        assert {c.name: c.val_accuracy for c in past.candidates} == {
+            c.name: c.val_accuracy for c in card.candidates
+        }
+
+
+def test_the_card_names_the_block_that_scores_lowest_where_it_may_not_go(tmp_path):
+    with opened(tmp_path) as state:
+        store, run = state.session.store, state.session.run
+        proposed = newest_scores(store, store.node(run.id, "R").id)
+        lowest = min(proposed.scores.blocks, key=proposed.scores.blocks.__getitem__)
+        stay = presenter.blocks(state).staying
+        protected = presenter.card(state).card.protected
+        assert protected == ((lowest, stay[lowest]) if lowest in stay else None)
+        scores = {**proposed.scores.blocks, "layer2.0": -1.0}
+        document = state.session.document
+        parent = store.node(run.id, "R")
+        changed = replace(proposed, scores=replace(proposed.scores, blocks=scores))
+        with mock.patch("explorer.views.protected_block.newest_scores", lambda *_: changed):
+            protected_block_module._KNOWN.clear()
+            assert protected_block(store, document, parent) == ("layer2.0", "changes the shape")

@@ -13,6 +13,9 @@ from explorer.session.open_run import Request
 from explorer.tui.app import ExplorerApp
 from explorer.tui.config import load_config
 
+# Whoever serves the app to a browser says so; then there is no terminal, and none is needed.
+IN_BROWSER = os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
 
 def explore(request: Request | None, *, yes: bool = False) -> int:
     """Opens the app; without a terminal, a store's tree is printed instead. `yes`: a new tree is
@@ -21,16 +24,17 @@ def explore(request: Request | None, *, yes: bool = False) -> int:
         # A misspelled name is told before the screen changes.
         path = source_of(request).path
         request.check_data()
-        if path is not None and not sys.stdout.isatty() and is_store(path):
+        if path is not None and not (IN_BROWSER or sys.stdout.isatty()) and is_store(path):
             from explorer.cli.commands.log_show import log
 
             log(path, as_json=False)
             return 0
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (IN_BROWSER or (sys.stdin.isatty() and sys.stdout.isatty())):
         name = request.model if request else "sample"
         raise UsageError(f"the explorer needs a terminal; without one use: pe-explore auto {name}")
-    for name in ("COLUMNS", "LINES"):  # a size that was exported would hold through every resize
-        os.environ.pop(name, None)
+    if not IN_BROWSER:
+        for name in ("COLUMNS", "LINES"):  # a size that was exported would hold through a resize
+            os.environ.pop(name, None)
     config = load_config()
     return asyncio.run(_run(ExplorerApp(request, config, plans=config.plan and not yes)))
 

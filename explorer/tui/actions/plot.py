@@ -7,7 +7,6 @@ from pathlib import Path
 from explorer.tui import plot_state, presenter_pareto
 from explorer.tui.context import Context
 from explorer.tui.widgets.pareto_plot import ParetoPlot
-from explorer.views.safe_text import safe
 
 
 def heed(at: Context, message: object) -> None:
@@ -49,25 +48,14 @@ def _leave(at: Context) -> None:
 
 
 def _save(at: Context) -> None:
-    """The plot as a picture for a paper, in the current folder."""
-    at.run_or_notify(lambda: _write(at))
-
-
-def _write(at: Context) -> None:
-    from engine.contracts.files import write_text_atomically
+    """The plot as a picture for a paper; one that is there is not written over."""
     from explorer.views.figures.pareto_svg import pareto_svg
 
-    view = presenter_pareto.pareto(at.state)
-    name = f"{Path(at.state.open_session.store.path).name.partition('.')[0]}-pareto"
-    path = _new(Path.cwd(), name)
-    write_text_atomically(path, pareto_svg(view))
-    at.notify(f"saved {safe(str(path))}")
-
-
-def _new(folder: Path, name: str) -> Path:
-    """A file that is not there yet."""
-    path, number = folder / f"{name}.svg", 1
-    while path.exists():
+    name, number = f"{at.store_name}-pareto", 1
+    while not at.app.is_web and (Path.cwd() / _numbered(name, number)).exists():
         number += 1
-        path = folder / f"{name}-{number}.svg"
-    return path
+    at.save(_numbered(name, number), pareto_svg(presenter_pareto.pareto(at.state)))
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}.svg" if number == 1 else f"{name}-{number}.svg"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
-from engine.contracts.files import write_text_atomically
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
@@ -13,9 +12,7 @@ from explorer.tui.keys import shown
 from explorer.tui.shell import to_shell
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
-from explorer.views.counting import counted
 from explorer.views.node_csv import nodes_as_csv
-from explorer.views.safe_text import safe
 from explorer.views.tour import steps
 from explorer.views.tree.filter import parse_filter
 
@@ -73,13 +70,7 @@ def save_table(at: Context) -> None:
     model = at.screen.query_one(NodeTable).model
     numbers = range(len(model)) if model.matches is None else sorted(model.matches)
     nodes = [state.shown[model.nodes[number].name] for number in numbers]
-    path = Path.cwd() / f"{state.session.store.path.name.partition('.')[0]}-nodes.csv"
-    try:
-        write_text_atomically(path, nodes_as_csv(nodes))
-    except OSError as error:
-        at.notify(f"cannot write {safe(str(path))}: {error.strerror}", "warning")
-        return
-    at.notify(f"saved {counted(len(nodes), 'node')} in {safe(str(path))}")
+    at.save(f"{at.store_name}-nodes.csv", nodes_as_csv(nodes))
 
 
 def show_tab(at: Context, name: str) -> None:
@@ -128,12 +119,8 @@ def widen_right(at: Context, percent: int) -> None:
 
 
 def screenshot(at: Context) -> None:
-    try:
-        saved = at.app.save_screenshot(path=str(Path.cwd()))
-    except OSError as error:
-        at.notify(f"cannot write the screenshot: {error.strerror}", "warning")
-        return
-    at.notify(f"saved {safe(saved)}")
+    now = datetime.now(UTC).astimezone()
+    at.save(f"pe-explore_{now:%Y-%m-%dT%H-%M-%S-%f}.svg", at.app.export_screenshot())
 
 
 def show_help(at: Context) -> None:
