@@ -103,14 +103,6 @@ async def find(document: RunDocument, places: DataPlaces, describe: Describe) ->
     return places.found[digest]
 
 
-def may_be_found(document: RunDocument, places: DataPlaces) -> bool:
-    """Whether anything lies where a run's images could be; their content is not looked at."""
-    source = document.settings.data.source
-    if places.given is not None or document.data.digest in places.found or not is_path(source):
-        return True
-    return next(_existing(source, places.folders), None) is not None
-
-
 def not_found(document: RunDocument) -> DataNotFoundError:
     """What is said where nothing lies at any of the places."""
     run, data, source = document.run.name, document.data, document.settings.data.source

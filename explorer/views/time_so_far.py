@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from engine.contracts.codec import FormatError, decode
 from engine.contracts.json_values import JsonObject
-from explorer.session.documents import RunDocument
 from store import Phase, TreeStore
 
 _MOST_PARENTS = 200  # whose rankings are looked at, the newest
@@ -56,11 +55,6 @@ def one_decision(took: Sequence[Took], candidates: int, at_once: int) -> float |
         return None
     waves = math.ceil(candidates / max(at_once, 1))
     return mean.get("rank", 0.0) + waves * mean["recover"] + mean.get("tune", 0.0)
-
-
-def decisions_to_come(document: RunDocument, decided: int) -> int:
-    """How many decisions are still to come by `--iterations`."""
-    return max(document.settings.search.iterations - decided, 0)
 
 
 def _mean(phase: str, seconds: Sequence[float]) -> Took:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from number_dialog import NumberDialog
 from screens import HOSTILE, Waiting, answer_of, answers_of, drive, text_of
 from textual.widgets import Input
 
@@ -22,7 +23,6 @@ from explorer.tui.screens.dialogs import (
     ConfirmDialog,
     DataDialog,
     ErrorDialog,
-    NumberDialog,
     QuitDialog,
     TextDialog,
 )

@@ -6,7 +6,6 @@ from explorer.tui.screens.columns_dialog import ColumnsDialog
 from explorer.tui.screens.commands_dialog import CommandsDialog
 from explorer.tui.screens.input_dialogs import (
     DataDialog,
-    NumberDialog,
     TextDialog,
     WeightsDialog,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "DataDialog",
     "DoubtDialog",
     "ErrorDialog",
-    "NumberDialog",
     "QuitDialog",
     "TextDialog",
     "WeightsDialog",

@@ -18,8 +18,6 @@ from engine.contracts.events import NetworkRead
 from explorer.session.named_files import model_path
 from explorer.tui.screens.dialog import Dialog, line
 from explorer.tui.screens.form_widgets import (
-    NumberInput,
-    NumberRow,
     PathSuggester,
     PickList,
     SafeInput,
@@ -29,25 +27,6 @@ from explorer.views.safe_text import safe
 # CIFAR ResNets take images of about 32×32; the sample has one name in a list.
 _OFFERED = {n: d for n, d in KNOWN_DATA.items() if n not in ("stl10", "fashion-sample")}
 ANY_NETWORK = NetworkRead()
-
-
-class NumberDialog(Dialog[int]):
-    """A whole number from `low` to `high`."""
-
-    def __init__(self, title: str, label: str, initial: int, low: int, high: int) -> None:
-        super().__init__(title)
-        self.label = label
-        self.field = NumberInput(initial, low, high, id="number")
-
-    def body(self) -> ComposeResult:
-        yield line(self.label)
-        yield NumberRow("", self.field)
-
-    def on_mount(self) -> None:
-        self.field.focus()
-
-    def answer(self) -> int | None:
-        return self.field.number()
 
 
 class TextDialog(Dialog[str]):

@@ -9,7 +9,7 @@ column, hangs on the line between its parent and that sibling, and the kept path
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from operator import sub
 
@@ -98,11 +98,6 @@ class TreeLayout:
                 beside = (self.stub_at(parent, -1), number, self.stub_at(parent, 1))
                 order += [i for i in beside if i is not None]
         return order
-
-    def last_at(self, depth: int, column: int) -> int | None:
-        """The last node of a row at or left of a column."""
-        place = bisect_right(self._columns_of(depth), column) - 1
-        return self.rows[depth][place] if place >= 0 else None
 
     def _columns_of(self, depth: int) -> list[int]:
         columns = self._row_columns.get(depth)
