@@ -198,6 +198,6 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(tmp_path, grown):
         terminal.wait_for("Stopped", 30)
         terminal.type("fg")
         terminal.press("Enter")
-        terminal.wait_for(lambda screen: "Decide" in screen and "Stopped" not in screen, 30)
+        terminal.wait_for(lambda screen: "what next?" in screen and "Stopped" not in screen, 30)
         terminal.press("q")
         terminal.wait_for("shell> ", 60)

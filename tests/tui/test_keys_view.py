@@ -124,6 +124,7 @@ def test_a_screenshot_lands_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     async def play(seat):
+        await seat.sees("a approve F")
         await seat.press("w")
         await seat.told("saved")
         (picture,) = tmp_path.glob("*.svg")
