@@ -151,6 +151,7 @@ def test_a_hostile_run_harms_nothing(tmp_path):
         terminal.type("[bold red]")
         terminal.press("Enter")
         terminal.wait_for(lambda screen: "Tag" not in screen)
+        terminal.resize(120, 60)  # room for all that is known of a node
         terminal.press("3")
         screen = terminal.wait_for("[bold red]")
         assert "[/foo] [@click=app.quit]x" in screen and "Traceback" not in screen
