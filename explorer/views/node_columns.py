@@ -44,12 +44,15 @@ USUAL = (*_SHORT, *_WORDS)
 
 
 def columns_for(width: int, chosen: Sequence[str] = ()) -> list[Column]:
-    """The columns that a person chose; without a choice the usual ones, and further figures as
-    far as a table of this width has room."""
+    """The columns that a person chose; without a choice the usual ones as far as a table of
+    this width has room, and further figures where there is more."""
     if known := [key for key in chosen if key in CHOICES]:
         return [NODE, *(COLUMNS[key] for key in CHOICES if key in known)]
     wanted = list(USUAL)
-    for key in _FURTHER:
+    for key in _WORDS:  # which name and mark tell too
+        if _total([NODE, *map(COLUMNS.__getitem__, wanted)]) > width:
+            wanted.remove(key)
+    for key in _FURTHER if len(wanted) == len(USUAL) else ():
         if _total([NODE, *map(COLUMNS.__getitem__, (*wanted, key))]) > width:
             break
         wanted.append(key)
