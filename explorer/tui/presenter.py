@@ -12,13 +12,15 @@ from explorer.session.allowance import brief
 from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
-from explorer.views.counting import counted
+from explorer.views.counting import await_you, counted
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
 from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
-from explorer.views.network_structure import StageView, stages, staying, structure_of_root
+from explorer.views.network_structure import StageView, stages, structure_of_root
 from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.proposed_scores import newest_scores
+from explorer.views.protected_block import staying_at
+from explorer.views.removed import way_to
 from explorer.views.safe_text import safe
 from explorer.views.stored_nodes import with_details
 
@@ -162,11 +164,8 @@ def _idle(state: AppState) -> str:
         return f"idle: {about_the_past(state.config)}"
     keys = {key.id: shown(key.keys) for key in state.config.key_table}
     if awaiting := len(state.awaiting()):
-        await_ = "awaits" if awaiting == 1 else "await"
-        return (
-            f"idle: {counted(awaiting, 'decision')} {await_} you; {keys['decide.next']} goes to "
-            "the next one"
-        )
+        told = await_you(awaiting, "decision")
+        return f"idle: {told}; {keys['decide.next']} goes to the next one"
     return (
         f"idle: {keys['grow.on']} grows the selected node, {keys['decide.approve']} approves what "
         f"is suggested, {keys['grow.branch']} branches"
@@ -259,16 +258,15 @@ class BlocksView:
 def blocks(state: AppState) -> BlocksView:
     """The selected node's stages, and the newest ranking of what may go next."""
     session, parent = state.open_session, state.subject or "R"
-    left = stages_of(state, state.selected)
-    proposed = newest_scores(session.store, session.node(parent).id)
+    left, node = stages_of(state, state.selected), session.node(parent)
+    proposed = newest_scores(session.store, node.id)
     if proposed is None:
         return BlocksView(left)
     edits = _edits_below(state, parent)
     removed_in = {b: name for name, edit in edits.items() for b in edit.blocks}
     filters = next((dict(edit.units) for edit in edits.values() if edit.units), None)
-    way = list(edits_of(session.store.lineage(session.node(parent).id)).values())
-    root, min_blocks = structure_of_root(session.document), session.settings.scoring.min_blocks
-    stay = staying(root, way, min_blocks)
+    root = structure_of_root(session.document)
+    stay = staying_at(session.store, session.document, node)
     unit = "filter" if root is None else root.unit_word
     return BlocksView(left, proposed.scores, removed_in, filters, stay, unit)
 
@@ -276,5 +274,5 @@ def blocks(state: AppState) -> BlocksView:
 def stages_of(state: AppState, name: str) -> Sequence[StageView]:
     """The stages of a node's network."""
     session = state.open_session
-    way = session.store.lineage(session.node(name).id)
-    return stages(structure_of_root(session.document), list(edits_of(way).values()))
+    way = way_to(session.store, session.node(name))
+    return stages(structure_of_root(session.document), way)

@@ -16,6 +16,7 @@ from explorer.session.policy import Margin
 from explorer.views.counting import listed
 from explorer.views.decide_card import Card
 from explorer.views.job_view import JobView
+from explorer.views.measured_text import number
 from explorer.views.node_view import NodeView
 
 Tone = Literal["lead", "plain", "warning", "bad", "aside"]
@@ -63,7 +64,7 @@ class _Pair:
 
     def difference(self, key: str) -> float | None:
         """The first one's measure less the other's; None where one lacks it."""
-        first, second = (_number(node.measure(key)) for node in (self.best, self.other))
+        first, second = (number(node.measure(key)) for node in (self.best, self.other))
         return None if first is None or second is None else first - second
 
 
@@ -75,7 +76,7 @@ def _pair(card: Card, best_name: str | None) -> _Pair | None:
     if best is None or not others:
         return None
     elsewhere = [node for node in others if node.structure != best.structure] or others
-    return _Pair(best, max(elsewhere, key=lambda node: _number(node.similarity) or -math.inf))
+    return _Pair(best, max(elsewhere, key=lambda node: number(node.similarity) or -math.inf))
 
 
 def _suggestion(card: Card) -> list[Sentence]:
@@ -193,7 +194,7 @@ def _accuracy_noise(pair: _Pair, num_items: int) -> float | None:
     points. At most as many items differ as either of them gets wrong, so it is an upper bound."""
     if num_items < 1:
         return None
-    wrong = sum(1 - (_number(node.val_accuracy) or 0.0) / 100 for node in (pair.best, pair.other))
+    wrong = sum(1 - (number(node.val_accuracy) or 0.0) / 100 for node in (pair.best, pair.other))
     return 196 * math.sqrt(max(wrong, 0.0) / num_items)
 
 
@@ -217,7 +218,7 @@ def _savings(card: Card, pair: _Pair) -> list[Sentence]:
 
 def _saved(card: Card, node: NodeView) -> float | None:
     """How many percent of the root's multiply-accumulates a candidate saves against its parent."""
-    own, before, whole = (_number(each.measure("macs")) for each in (node, card.parent, card.root))
+    own, before, whole = (number(each.measure("macs")) for each in (node, card.parent, card.root))
     return None if own is None or before is None or not whole else 100 * (before - own) / whole
 
 
@@ -243,8 +244,8 @@ def _measured_already(card: Card) -> list[Sentence]:
         Sentence(f"{node.name} is measured: CKA {_points(value)}, val acc {accuracy:.2f} %.")
         for node in card.candidates
         if node.name not in card.awaited
-        and (value := _number(node.similarity)) is not None
-        and (accuracy := _number(node.val_accuracy)) is not None
+        and (value := number(node.similarity)) is not None
+        and (accuracy := number(node.val_accuracy)) is not None
     ]
 
 
@@ -308,10 +309,6 @@ _BY_KEYS = ("approved: ", "overrode ", "kept ", "chose ", "branched: ", "undid "
 
 
 # ------------------------------------------------------------ figures in prose
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _points(value: float) -> str:

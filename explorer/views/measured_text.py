@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from engine.contracts.metrics import measure
 from explorer.views.node_view import NodeView
+
+
+def number(value: float | None) -> float | None:
+    """The value where it is a number that can be shown, else None."""
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def figures_text(node: NodeView, keys: Sequence[str], between: str = "  ") -> str:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from explorer.session.documents import RunDocument
 from explorer.views.network_structure import staying, structure_of_root
 from explorer.views.proposed_scores import newest_scores
-from explorer.views.removed import stored_edit
+from explorer.views.removed import way_to
 from store import Node, TreeStore
 
 Protected = tuple[str, str]  # its path and why it stays
@@ -29,7 +29,11 @@ def _found(store: TreeStore, document: RunDocument, parent: Node) -> Protected |
     if proposed is None or not proposed.scores.blocks:
         return None
     lowest = min(proposed.scores.blocks, key=lambda path: proposed.scores.blocks[path])
-    edits = [stored_edit(node) for node in store.lineage(parent.id)]
-    root, min_blocks = structure_of_root(document), document.settings.scoring.min_blocks
-    stay = staying(root, [edit for edit in edits if edit is not None], min_blocks)
+    stay = staying_at(store, document, parent)
     return (lowest, stay[lowest]) if lowest in stay else None
+
+
+def staying_at(store: TreeStore, document: RunDocument, node: Node) -> dict[str, str]:
+    """Why blocks that are left in a node's network are never proposed, by their paths."""
+    min_blocks = document.settings.scoring.min_blocks
+    return staying(structure_of_root(document), way_to(store, node), min_blocks)

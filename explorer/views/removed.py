@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError
 from explorer.views.counting import counted
-from store import Node
+from store import Node, TreeStore
 
 
 def stored_edit(node: Node) -> Edit | None:
@@ -19,6 +19,11 @@ def stored_edit(node: Node) -> Edit | None:
         return Edit.from_json(node.edit)
     except EditError:
         return Edit(node.structure)
+
+
+def way_to(store: TreeStore, node: Node) -> list[Edit]:
+    """The edits from the root to a node, as far as this version can read them."""
+    return [edit for each in store.lineage(node.id) if (edit := stored_edit(each)) is not None]
 
 
 def removed(edit: Edit) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 
 from engine.contracts.message_text import plural
 from explorer.views.duration import UNKNOWN, duration
+from explorer.views.measured_text import number
 from explorer.views.safe_text import safe
 
 __all__ = ["NONE", "bar", "bytes_text", "count_text", "cut", "duration", "first_fitting", "number",
@@ -31,11 +31,6 @@ PROGRESS = BarMarks("━", "╸", "─")
 COARSE_PROGRESS = BarMarks("━", "", "─")
 LEFT = BarMarks("█", "", "░")  # what is left of a whole
 LOW = BarMarks("▇")
-
-
-def number(value: float | None) -> float | None:
-    """The value where it is a number that can be shown, else None."""
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def signed(value: float | None, digits: int = 2, leading_zero: bool = False) -> str:

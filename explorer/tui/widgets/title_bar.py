@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.widgets.lines_view import Line, LinesView
-from explorer.views.counting import counted
+from explorer.views.counting import await_you, counted
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
 from explorer.views.standing import GLYPHS
@@ -120,9 +120,7 @@ def _best_text(best: NodeView | None) -> str:
 
 def _awaiting_text(awaiting: int) -> str:
     """`◇ 3 await you`."""
-    if not awaiting:
-        return ""
-    return f"{GLYPHS['undecided']} {awaiting} {'awaits' if awaiting == 1 else 'await'} you"
+    return f"{GLYPHS['undecided']} {await_you(awaiting)}" if awaiting else ""
 
 
 def _doubts_text(num_doubts: int) -> str:

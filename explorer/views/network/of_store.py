@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.contracts.edits import Edit
 from engine.contracts.errors import UsageError
 from engine.contracts.structure import NetworkStructure
 from explorer.session.documents import RunDocument
@@ -14,7 +13,7 @@ from explorer.views.network.rankings import Ranked, Rankings, rankings
 from explorer.views.network_structure import structure_of_root
 from explorer.views.node_view import NodeView
 from explorer.views.proposed_scores import newest_scores
-from explorer.views.removed import stored_edit
+from explorer.views.removed import stored_edit, way_to
 from store import Node, TreeStore
 
 
@@ -28,11 +27,6 @@ def known_structure(document: RunDocument) -> NetworkStructure:
             "--new-run`) to see it"
         )
     return found
-
-
-def way_to(store: TreeStore, node: Node) -> list[Edit]:
-    """The edits from the root to a node."""
-    return [edit for each in store.lineage(node.id) if (edit := stored_edit(each)) is not None]
 
 
 def stored_diagram(
