@@ -48,7 +48,7 @@ def held_in_background(store_of: Callable[[], Path]) -> Iterator[None]:
         yield
     except StoreLockedError as error:
         store = store_of()
-        marker = in_background.works_on(store, spool_of(store))
+        marker = in_background.process_on(store, spool_of(store))
         if marker is None:
             raise
         raise StoreLockedError(

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,7 @@ from engine.contracts.working_folder import (
     remove_file,
 )
 from explorer.executors.worker_signals import signal_one
+from explorer.session.background_reports import Report, report_of, write_report
 
 HAND_OVER = signal.SIGUSR1  # writes what is to be done, leaves its jobs running, and ends
 STOP = signal.SIGINT  # ends its jobs too, and forgets what was left to the policy
@@ -67,7 +69,11 @@ def can_work_in_background() -> bool:
 
 def start(store: Path, spool: Path, options: Sequence[str] = ()) -> int:
     """Starts the process that goes on with a store's plan; its number. Raises
-    NotInBackgroundError. Only for who has let go of the store."""
+    NotInBackgroundError. Only for who has let go of the store.
+
+    It is reported from here on: it takes a second to say anything itself, and `jobs wait` may come
+    before that.
+    """
     if not can_work_in_background():
         raise NotInBackgroundError(
             "this system does not tell when a process began, so nobody could find it again"
@@ -86,7 +92,8 @@ def start(store: Path, spool: Path, options: Sequence[str] = ()) -> int:
             os.close(log)
     except OSError as error:
         raise NotInBackgroundError(f"no process can be started: {error}") from error
-    pid = child.pid
+    pid, path = child.pid, os.path.abspath(store)
+    write_report(Report(path, pid, start_of(pid), time.time()))
     child.returncode = 0  # nobody's child from here on: no warning that it was not waited for
     return pid
 
@@ -121,16 +128,31 @@ def works_on(store: Path, spool: Path) -> Marker | None:
     return marker if marker is not None and marker.works_for(store) else None
 
 
+def process_on(store: Path, spool: Path) -> Marker | None:
+    """The process that works on a store or has been started for that, and cannot be asked yet."""
+    if (marker := works_on(store, spool)) is not None:
+        return marker
+    report = report_of(store)
+    if report is None or not report.works:
+        return None
+    marker = Marker(report.pid, report.started, "background")
+    return marker if marker.works_for(store) else None
+
+
 # ------------------------------------------------------------ asking it
 
 
 async def ask(store: Path, spool: Path, what: signal.Signals, seconds: float) -> bool | None:
     """Asks the process to hand over or to stop; whether the store is free in time, None where
-    there is no such process."""
-    marker = works_on(store, spool)
+    there is no such process. One that has only been started is asked once it listens."""
+    marker = process_on(store, spool)
     if marker is None:
         return None
-    signal_one(marker, store, what)
+    await _comes(lambda: works_on(store, spool) == marker or not marker.works_for(store), seconds)
+    if works_on(store, spool) == marker:
+        signal_one(marker, store, what)
+    elif marker.works_for(store):
+        return False
     if not await _comes(lambda: works_on(store, spool) != marker, seconds):
         return False
     # It cleans up before it lets go. Where another one was quicker, that is told by opening it.

@@ -157,7 +157,7 @@ class Lifecycle:
     async def _is_handed_over(self, store: Path) -> bool:
         """Whether a process that worked on the store in the background has let go of it for us."""
         spool = spool_of(store)
-        if in_background.works_on(store, spool) is None:
+        if in_background.process_on(store, spool) is None:
             return False
         self._at.notify("it was worked on in the background; taking over")
         seconds = in_background.HAND_OVER_SECONDS

@@ -123,8 +123,7 @@ def test_killed_at_any_time_it_is_told_and_whoever_comes_next_goes_on(tmp_path, 
     (told,) = json.loads(command("jobs", "--json").stdout)["work"]
     assert told["failed"] and "ended from outside" in told["ended"]
     in_background.start(store, spool_of(store))
-    until(lambda: in_background.works_on(store, spool_of(store)), "the next one")
-    command("jobs", "wait", store)
+    command("jobs", "wait", store)  # at once: before it can have said anything itself
     with TreeStore.open(store, read_only=True) as opened:
         decisions = opened.decisions(opened.latest_run().id)
     assert [decision.actor for decision in decisions] == ["cka"] * 3
@@ -140,6 +139,19 @@ def test_of_two_that_are_started_at_once_one_works_and_the_other_leaves_it_alone
     assert in_background.works_on(store, spool_of(store)) is not None
     command("jobs", "wait", store)
     assert len(nodes(store)) == 7
+
+
+@pytest.mark.slow
+def test_one_that_was_only_just_started_can_be_stopped_and_taken_over(tmp_path, own_state):
+    store, marker = started(tmp_path)
+    command("jobs", "stop", store)
+    assert state_of(marker.pid) in ("", "Z") and reports() == []
+    for what in (in_background.HAND_OVER, in_background.STOP):
+        pid = in_background.start(store, spool_of(store))
+        assert [(told.pid, told.works) for told in reports()] == [(pid, True)]
+        assert asyncio.run(in_background.ask(store, spool_of(store), what, SECONDS)) is True
+        assert not Path(f"{store}.lock").exists()
+    until(lambda: state_of(pid) in ("", "Z"), "the end of what was stopped")
 
 
 # ------------------------------------------------------------ without any process

@@ -50,7 +50,7 @@ def _named(store: Path | None, *, everything: bool, action: str) -> list[Path]:
     """The stores that are meant. Raises UsageError."""
     if store is not None:
         path = store_path(store)
-        if action == "stop" and in_background.works_on(path, spool_of(path)) is None:
+        if action == "stop" and in_background.process_on(path, spool_of(path)) is None:
             raise UsageError(f"nothing works on {path} in the background; `pe-explore jobs` lists")
         return [path]
     working = [Path(report.store) for report in reports() if report.works]
@@ -69,7 +69,7 @@ async def _stop(stores: Sequence[Path]) -> list[Report]:
 
 async def _stop_one(store: Path) -> None:
     spool = spool_of(store)
-    marker = in_background.works_on(store, spool)
+    marker = in_background.process_on(store, spool)
     if marker is None:
         return
     await in_background.ask(store, spool, in_background.STOP, STOP_SECONDS)
@@ -79,7 +79,7 @@ async def _stop_one(store: Path) -> None:
 
 async def _wait(stores: Sequence[Path]) -> list[Report]:
     """Until all of these have ended, whoever ends them; Ctrl-C ends the waiting alone."""
-    markers = [in_background.works_on(store, spool_of(store)) for store in stores]
+    markers = [in_background.process_on(store, spool_of(store)) for store in stores]
     with ending_in_order():
         await asyncio.gather(*map(_end_of, filter(None, markers)))
     return _reports_on(stores)

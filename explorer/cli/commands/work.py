@@ -23,6 +23,7 @@ from explorer.session.background_reports import (
     JobReport,
     Report,
     forget_report,
+    report_of,
     write_report,
 )
 from explorer.session.errors import MENDABLE
@@ -98,6 +99,9 @@ class InBackground:
         except StoreLockedError as error:
             # Whoever was quicker goes on with the plan; what they report stays.
             self._reporter.say(str(error))
+            told = report_of(Path(self._report.store))
+            if told is not None and told.pid == self._report.pid:
+                forget_report(self._report.store)
             return replace(self._report, ended=HANDED_OVER)
         except MENDABLE as error:
             return self._say_last(f"cannot go on: {error}", failed=True)
@@ -198,8 +202,8 @@ class InBackground:
             left=words(steering.alone.grants),
             decided=self._decided[True],
         )
-        if report != self._report:
-            self._report = report
+        self._report = report
+        if report != report_of(Path(report.store)):  # also where another one's stood in between
             write_report(report)
 
     def _say_last(self, why: str, *, failed: bool = False) -> Report:
