@@ -73,7 +73,7 @@ class Lifecycle:
         self._keeper: PlanKeeper | None = None
         self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
-        self._detaching = False  # live jobs go on without the app
+        self._detaching: bool | None = None  # live jobs go on without the app; None: nobody was asked
         self._in_browser = False
         self._doubtful: str | None = None  # what was answered about a doubtful root
         self.told_at_the_end = ""  # for whoever is at the terminal again
@@ -321,8 +321,8 @@ class Lifecycle:
         if session is None:
             return
         steering = self._state.steering
-        if self._in_browser and steering is not None and steering.busy:
-            self._detaching = True  # a closed tab asks nothing, and ends no work
+        if self._detaching is None:  # a closed tab asks nothing, and ends no work
+            self._detaching = self._in_browser and steering is not None and steering.busy
         go_on = (
             self._detaching and self._keeper is not None and in_background.can_work_in_background()
         )
