@@ -132,16 +132,17 @@ async def browser(width: int = 1200, height: int = 800):
                 async with session.get(f"http://127.0.0.1:{port}/json") as pages:
                     (page,) = [each for each in await pages.json() if each["type"] == "page"]
                 address = page["webSocketDebuggerUrl"]
-                async with session.ws_connect(address, max_msg_size=0) as socket:
-                    async with _listening(Page(socket)) as opened:
-                        # A window is never as narrow as a page may be.
-                        await opened.call(
-                            "Emulation.setDeviceMetricsOverride", width=width, height=height,
-                            deviceScaleFactor=1, mobile=False,
-                        )  # fmt: skip
-                        # As the window that a person has in front.
-                        await opened.call("Emulation.setFocusEmulationEnabled", enabled=True)
-                        yield opened
+                async with (
+                    session.ws_connect(address, max_msg_size=0) as socket,
+                    _listening(Page(socket)) as opened,
+                ):
+                    # A window is never as narrow as a page may be, and this is the one in front.
+                    await opened.call(
+                        "Emulation.setDeviceMetricsOverride", width=width, height=height,
+                        deviceScaleFactor=1, mobile=False,
+                    )  # fmt: skip
+                    await opened.call("Emulation.setFocusEmulationEnabled", enabled=True)
+                    yield opened
         finally:
             process.terminate()
             process.wait()
@@ -164,4 +165,3 @@ async def _port(process: subprocess.Popen[bytes], told: Path) -> int:
             assert process.poll() is None, f"the browser ended with {process.returncode}"
             await asyncio.sleep(0.05)
         return int(lines[0])
-

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from explorer.cli.commands.serve import command_of
 from explorer.cli.main import app
+
 aiohttp = pytest.importorskip("aiohttp")
 pytest.importorskip("textual_serve")
 
@@ -55,7 +56,8 @@ async def shown(view, wanted, seen=""):
 @pytest.mark.slow  # it starts the app
 def test_only_who_has_the_token_is_let_in_and_nobody_from_another_page(store):
     async def visit(session, address):
-        for path in ("/", "/ws", "/static/js/textual.js", "/page.js", "/?token=wrong", "/download/x"):
+        for path in ("/", "/ws", "/static/js/textual.js", "/page.js", "/?token=wrong",
+                     "/download/x", "/static"):  # fmt: skip
             async with session.get(address + path) as refused:
                 assert refused.status == 403 and "token" in await refused.text()
         text, headers = await enter(session, address)
