@@ -73,7 +73,9 @@ class Lifecycle:
         self._keeper: PlanKeeper | None = None
         self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
-        self._detaching: bool | None = None  # live jobs go on without the app; None: nobody was asked
+        self._detaching: bool | None = (
+            None  # live jobs go on without the app; None: nobody was asked
+        )
         self._in_browser = False
         self._doubtful: str | None = None  # what was answered about a doubtful root
         self.told_at_the_end = ""  # for whoever is at the terminal again

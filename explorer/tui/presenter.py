@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Scores
 from explorer.session.allowance import brief
+from explorer.tui.drawing.title import TitleView
 from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
@@ -27,23 +28,6 @@ from explorer.views.stored_nodes import with_details
 MOST_CURVES = 5
 
 # ------------------------------------------------------------ around the tree
-
-
-@dataclass(frozen=True)
-class TitleView:
-    """The first line: what is open, and how things stand."""
-
-    model: str = ""
-    data: str = ""
-    policy: str = ""
-    best: NodeView | None = None
-    read_only: bool = False
-    alone: str = ""  # what is left to the policy
-    paused: bool = False
-    device: str = ""
-    past: bool = False
-    num_doubts: int = 0  # about the root, and so about every figure
-    awaiting: int = 0  # decisions that await a word
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
