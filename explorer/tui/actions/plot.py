@@ -18,7 +18,7 @@ def heed(at: Context, message: object) -> None:
         plot_state.choose(at.state.plot, message.choice)
         _paint(at)
     elif isinstance(message, ParetoPlot.Wanted):
-        {"full": _full, "save": _save, "leave": _leave}[message.what](at)
+        {"full": _full, "save": _save}[message.what](at)
 
 
 def _paint(at: Context) -> None:
@@ -36,15 +36,6 @@ def _full(at: Context) -> None:
         at.app.pop_screen()
     else:
         at.app.push_screen(PlotScreen(at.state))
-
-
-def _leave(at: Context) -> None:
-    from explorer.tui.screens.plot_screen import PlotScreen
-
-    if isinstance(at.app.screen, PlotScreen):
-        at.app.pop_screen()
-    else:
-        at.screen.view_in_front().focus()
 
 
 def _save(at: Context) -> None:

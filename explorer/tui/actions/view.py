@@ -7,6 +7,7 @@ from functools import partial
 
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
+from explorer.tui.actions.home import home
 from explorer.tui.context import Context
 from explorer.tui.keys import shown
 from explorer.tui.shell import to_shell
@@ -179,6 +180,7 @@ ACTIONS: dict[str, Action] = {
     "view.settings": show_settings,
     "view.network": show_network,
     "view.follow": follow,
+    "view.home": home,
     "view.narrower": partial(widen_right, percent=4),
     "view.wider": partial(widen_right, percent=-4),
     "view.screenshot": screenshot,

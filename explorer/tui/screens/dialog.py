@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
+from explorer.tui.key_bindings import bindings
 from explorer.tui.screens.form_widgets import PushButton
 from explorer.views.safe_text import safe
 
@@ -51,12 +52,17 @@ class Dialog(ModalScreen[T], Generic[T]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel"),
-        Binding("enter", "submit", "Yes", show=False),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
-        Binding("up", "scroll(-1)", show=False),
-        Binding("down", "scroll(1)", show=False),
+        *bindings(
+            "dialog",
+            {
+                "cancel": "cancel",
+                "submit": "submit",
+                "before": "app.focus_previous",
+                "after": "app.focus_next",
+                "up": "scroll(-1)",
+                "down": "scroll(1)",
+            },
+        ),
         Binding("pageup", "scroll(-5)", show=False),
         Binding("pagedown", "scroll(5)", show=False),
     ]

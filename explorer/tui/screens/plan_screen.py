@@ -24,6 +24,7 @@ from explorer.session.offer import Offer
 from explorer.session.speed import Speed
 from explorer.tui.drawing import plan as drawing
 from explorer.tui.drawing.cells import Line
+from explorer.tui.key_bindings import bindings
 from explorer.tui.plan_sheet import FIXED, PlanSheet, RunSheet
 from explorer.tui.screens.form_widgets import Choice, PushButton
 from explorer.tui.screens.input_dialogs import TextDialog
@@ -73,7 +74,7 @@ class _Sheet(ModalScreen[Settings | None]):
         &:ansi { background: ansi_default; #box { background: ansi_default; } }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("settings", {"leave": "leave"})
     sheet: PlanSheet | RunSheet
 
     def compose(self) -> ComposeResult:
@@ -157,11 +158,17 @@ class PlanScreen(_Sheet):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "begin", "Begin"),
-        Binding("left,h", "turn(-1)", show=False),
-        Binding("right,l", "turn(1)", show=False),
-        Binding("space,e", "edit", "Change"),
-        Binding("p", "preset", "Preset"),
-        Binding("r", "reset", "As before"),
+        *bindings(
+            "settings",
+            {
+                "less": "turn(-1)",
+                "more": "turn(1)",
+                "edit": "edit",
+                "preset": "preset",
+                "reset": "reset",
+                "copy": "copy",
+            },
+        ),
     ]
 
     def __init__(
@@ -323,7 +330,7 @@ class RunSheetScreen(_Sheet):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q,P", "leave", "Close"),
-        Binding("y", "copy", "Copy command"),
+        *bindings("settings", {"copy": "copy"}),
     ]
 
     def __init__(self, sheet: RunSheet) -> None:
