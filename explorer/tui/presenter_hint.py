@@ -20,13 +20,13 @@ def _situation(
     state: AppState, card: Card | None, filter_text: str, num_found: int
 ) -> Situation:  # fmt: skip
     steering, node = state.steering, state.briefs.get(state.selected)
-    if steering is None or node is None:
+    if steering is None or node is None or card is None:  # or not painted yet
         return Situation(is_open=False)
     past = None
     if state.moment is not None and state.replay is not None:
         past = state.moment + 1, len(state.replay.moments)
     awaiting = state.awaiting()
-    asks = state.subject in awaiting and card is not None and card.parent.name == state.subject
+    asks = state.subject in awaiting and card.parent.name == state.subject
     return Situation(
         read_only=presenter.is_read_only(state),
         past=past,
@@ -36,8 +36,7 @@ def _situation(
         paused=steering.paused,
         alone=bool(steering.alone.grants),
         asks=asks,
-        suggested=(card.suggested or "") if asks and card is not None else "",
-        num_candidates=sum(each.state == "ready" for each in card.candidates) if card else 0,
+        suggested=(card.suggested or "") if asks else "",
         awaiting=awaiting,
         num_jobs=len(state.live.jobs),
         node=node.name,
@@ -49,7 +48,7 @@ def _situation(
 
 
 def work_in_brief(state: AppState) -> str:
-    """`◐ R.F.L 38% · 1 waits`, for where the jobs have no pane."""
+    """`◐ L 38% +1`, for where the jobs have no pane."""
     jobs = presenter.jobs(state).jobs
     running = [job for job in jobs if job.state != "queued"]
     if not running:

@@ -30,7 +30,6 @@ class Situation:
     alone: bool = False  # whether decisions are left to the policy
     asks: bool = False
     suggested: str = ""
-    num_candidates: int = 2
     awaiting: Sequence[str] = ()
     num_jobs: int = 0
     node: str = "R"
@@ -103,16 +102,12 @@ def _of_the_past(at: Situation) -> str:
 
 
 def _of_a_decision(at: Situation) -> str:
-    first = ""
+    """The card says the rest of what can be decided."""
+    more = "{node.compare} compares first · {view.network} shows the network"
     if at.suggested:
-        first = f"{{decide.approve}} keeps {fitted_name(at.suggested, _NAME_CELLS)} · "
-    if at.num_candidates == 1:
-        return f"{first}{{grow.candidate}} makes another one"
-    other = "the other" if at.num_candidates == 2 else "another"
-    return (
-        f"{first}{{decide.override}} {other} · {{decide.both}} both · {{grow.candidate}} another "
-        "candidate · {node.compare} compares"
-    )
+        keeps = fitted_name(at.suggested, _NAME_CELLS)
+        return f"{{decide.approve}} keeps {keeps}, as suggested · {more}"
+    return f"{{grow.candidate}} makes another candidate · {more}"
 
 
 def _of_work(at: Situation) -> str:

@@ -29,6 +29,7 @@ from explorer.tui.plan_sheet import FIXED, PlanSheet, RunSheet
 from explorer.tui.screens.form_widgets import Choice, PushButton
 from explorer.tui.screens.input_dialogs import TextDialog
 from explorer.tui.widgets.settings_list import Lines, SettingsList
+from explorer.views.as_command import Command
 from explorer.views.plan import Prediction
 from explorer.views.safe_text import safe
 from explorer.views.setting_views import (
@@ -176,10 +177,11 @@ class PlanScreen(_Sheet):
         offer: Offer,
         emit: Callable[[SessionEvent], object],
         keep: Callable[[Prediction | None], object] = lambda prediction: None,
+        as_command: Callable[[PlanSheet], Command] | None = None,
     ) -> None:
         super().__init__()
         self.sheet: PlanSheet = PlanSheet.of(offer)
-        self._emit, self._keep = emit, keep
+        self._emit, self._keep, self._as_command = emit, keep, as_command
         self._progress = ""
 
     def heading(self) -> str:
@@ -196,6 +198,7 @@ class PlanScreen(_Sheet):
             PushButton("Change", "space ← →", id="edit"),
             PushButton("Preset", "p", id="preset"),
             PushButton("As before", "r", id="reset"),
+            PushButton("Copy", "$", id="copy"),
             PushButton("Leave", "Esc", id="leave"),
         )
 
@@ -319,6 +322,13 @@ class PlanScreen(_Sheet):
         self._emit(event)
 
     # ------------------------------------------------------------ the end
+
+    def action_copy(self) -> None:
+        """Copies the command that begins with these settings, without asking."""
+        if self._as_command is not None:
+            text = self._as_command(self.sheet).text
+            self.app.copy_to_clipboard(text)
+            self.app.notify(f"copied: {safe(text, 300)}", markup=False)
 
     def action_begin(self) -> None:
         self._keep(self.sheet.prediction)

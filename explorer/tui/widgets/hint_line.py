@@ -41,14 +41,15 @@ class HintLine(LinesView):
         place = f"at {fitted_name(self._name, _NAME_CELLS)}" if self._name else ""
         if not right and cell_len(self.hint.text) + _GAP + cell_len(place) <= width:
             right = place
-        room = width - cell_len(right) - (_GAP if right else 0)
+        room = spare = width - cell_len(right)
+        room -= _GAP if right else 0
         pieces: list[tuple[str, str]] = []
         for text, is_key in self.hint.pieces:
             if room > 0:
                 cut = fig.cut(text, room)
                 room -= cell_len(cut)
                 pieces.append((cut, "title" if is_key else "dim"))
-        gap = max(room, 0) + (_GAP if right else 0)
+        gap = spare - sum(cell_len(text) for text, _ in pieces)
         return [[*pieces, (" " * gap, ""), (right, "dim")]]
 
     async def on_click(self, event: events.Click) -> None:
