@@ -11,17 +11,10 @@ from explorer.tui.keys import KEYS
 _BY_ID = {key.id: key for key in KEYS}
 
 
-def bindings(
-    group: str, actions: Mapping[str, str], *, priority: frozenset[str] = frozenset()
-) -> list[BindingType]:
-    """A binding for each of these actions, by what follows the group in its key's id.
-
-    One with `priority` is heard before what has the focus, such as a line that is typed in.
-    """
-    found: list[BindingType] = []
-    for name, action in actions.items():
-        key = _BY_ID[f"{group}.{name}"]
-        first = name in priority
-        binding = Binding(key.keys, action, key.label, False, id=key.id, priority=first)
-        found.append(binding)
-    return found
+def bindings(group: str, actions: Mapping[str, str]) -> list[BindingType]:
+    """A binding for each of these actions, by what follows the group in its key's id."""
+    keys = {name: _BY_ID[f"{group}.{name}"] for name in actions}
+    return [
+        Binding(key.keys, actions[name], key.label, show=False, id=key.id)
+        for name, key in keys.items()
+    ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from engine.contracts.edits import Edit
+from engine.contracts.edits import LAYER, Edit
 from engine.contracts.networks import Scores
 from explorer.session.allowance import brief
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
@@ -186,10 +187,11 @@ def _edits_below(state: AppState, parent: str) -> Mapping[str, Edit]:
 
 @dataclass(frozen=True)
 class CurvesView:
-    """Loss and accuracy over the epochs, by node."""
+    """Loss and accuracy over the epochs, by node, and which of the two choices each is."""
 
     loss: Mapping[str, Sequence[Point]]
     accuracy: Mapping[str, Sequence[Point]]
+    sides: Mapping[str, Literal["layer", "units", "root"]] = field(default_factory=dict)
 
 
 def curves(state: AppState) -> CurvesView:
@@ -199,7 +201,13 @@ def curves(state: AppState) -> CurvesView:
     return CurvesView(
         {name: each.loss for name, each in found.items() if each.loss},
         {name: each.accuracy for name, each in found.items() if each.accuracy},
+        {name: _side(state.briefs[name].structure) for name in found if name in state.briefs},
     )
+
+
+def _side(structure: str) -> Literal["layer", "units", "root"]:
+    """Whose colour it has."""
+    return "layer" if structure == LAYER else "root" if structure == "root" else "units"
 
 
 def _names_of_curves(state: AppState) -> list[str]:

@@ -40,7 +40,7 @@ def paint(tabs: TabbedContent, state: AppState) -> None:
 
 def _paint_curves(tabs: TabbedContent, state: AppState) -> None:
     shown = presenter.curves(state)
-    tabs.query_one(LiveCurves).set_series(shown.loss, shown.accuracy)
+    tabs.query_one(LiveCurves).set_series(shown.loss, shown.accuracy, sides=shown.sides)
 
 
 def _paint_pareto(tabs: TabbedContent, state: AppState) -> None:

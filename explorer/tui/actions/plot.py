@@ -39,13 +39,18 @@ def _full(at: Context) -> None:
 
 
 def _save(at: Context) -> None:
-    """The plot as a picture for a paper; one that is there is not written over."""
+    """The plot as a picture for a paper."""
     from explorer.views.figures.pareto_svg import pareto_svg
 
-    name, number = f"{at.store_name}-pareto", 1
+    save_new(at, f"{at.store_name}-pareto", pareto_svg(presenter_pareto.pareto(at.state)))
+
+
+def save_new(at: Context, name: str, picture: str) -> None:
+    """Saves a picture; one that is there is not written over."""
+    number = 1
     while not at.app.is_web and (Path.cwd() / _numbered(name, number)).exists():
         number += 1
-    at.save(_numbered(name, number), pareto_svg(presenter_pareto.pareto(at.state)))
+    at.save(_numbered(name, number), picture)
 
 
 def _numbered(name: str, number: int) -> str:

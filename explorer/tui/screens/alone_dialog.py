@@ -13,7 +13,13 @@ from textual.widgets import Input, Static
 from engine.contracts.errors import UsageError
 from explorer.session.budget import MOST_DECISIONS, Budget, moment_in
 from explorer.tui.screens.dialog import COPIES, Dialog, line
-from explorer.tui.screens.form_widgets import Choice, NumberInput, NumberRow, PushButton, SafeInput
+from explorer.tui.screens.form_widgets import (
+    Choice,
+    FigureInput,
+    NumberInput,
+    NumberRow,
+    PushButton,
+)
 
 EVERYWHERE, DECIDE, LEAVE = "everywhere", "decide them too", "leave them to me"
 _LABEL = 12  # cells
@@ -43,9 +49,9 @@ class AloneDialog(Dialog[Left]):
         here = f"from {top[-24:]} on"
         self.where = Choice((here, EVERYWHERE), here, id="alone-where")
         self.count = NumberInput(3, 0, MOST_DECISIONS, optional=True, id="alone-count")
-        self.until = SafeInput(max_length=20, compact=True, id="alone-until")
+        self.until = FigureInput(max_length=20, compact=True, id="alone-until")
         self.macs = NumberInput(None, 1, 99, optional=True, id="alone-macs")
-        self.drop = SafeInput(max_length=8, compact=True, id="alone-drop")
+        self.drop = FigureInput(max_length=8, compact=True, id="alone-drop")
         self.close = Choice((DECIDE, LEAVE), DECIDE, id="alone-close")
 
     def body(self) -> ComposeResult:

@@ -28,8 +28,8 @@ def line(text: str, style: str = "") -> Static:
     return Static(Text(safe(text), style), markup=False)
 
 
-# For dialogs that can be copied as a command; heard before a line that is typed in.
-COPIES = bindings("dialog", {"command": "copy_command"}, priority=frozenset({"command"}))
+# For dialogs that can be copied as a command.
+COPIES = bindings("dialog", {"command": "copy_command"})
 
 
 class Dialog(ModalScreen[T], Generic[T]):

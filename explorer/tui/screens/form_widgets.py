@@ -201,6 +201,20 @@ class SafeInput(Input):
         self.value = text
 
 
+class FigureInput(SafeInput):
+    """A line for a time or a figure: `$` is no part of one, so that it is a key here too."""
+
+    DEFAULT_CSS = SafeInput.DEFAULT_CSS.replace("SafeInput", "FigureInput")
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """What is typed here, and so is no key."""
+        return character != "$" and super().check_consume_key(key, character)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character == "$":
+            event.prevent_default()
+
+
 def _harmless(text: str) -> str:
     """The text with one `�` for each character that `safe` would escape."""
     return "".join(each if safe(each) == each else "�" for each in text)
