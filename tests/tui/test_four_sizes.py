@@ -112,7 +112,7 @@ def test_the_glossary(tmp_path):
     async def play(seat, take):
         await seat.press("?")
         await seat.dialog(HelpScreen)
-        await seat.press("g")
+        await seat.press(*"kept")
         await in_every_size(seat, take, "glossary")
 
     album(tmp_path, play, model=grown(tmp_path))
