@@ -121,8 +121,7 @@ class PlanSheet:
     @property
     def _data(self) -> DataDescription:
         known, limit = self._looked_at, self.settings.data.train_limit
-        fewer = limit is not None and limit < known.num_train
-        return replace(known, num_train=limit) if fewer else known
+        return known if limit is None else replace(known, num_train=min(limit, known.num_train))
 
     @property
     def _looked_at(self) -> DataDescription:
