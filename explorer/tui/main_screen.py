@@ -108,7 +108,7 @@ class MainScreen(Screen[None]):
                 yield HintLine(id="hint")
             with Vertical(id="right"):
                 yield DecideCard(keymap=self.state.config.keymap, id="card")
-                yield from tabs.compose()
+                yield from tabs.compose(self.state.config.keymap)
         yield JobsPane(id="jobs")
         yield Footer(show_command_palette=False)
 
