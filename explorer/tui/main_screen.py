@@ -324,19 +324,7 @@ class MainScreen(Screen[None]):
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)
         self.query_one(NodeTable).show_marked(self.state.marked)
         shown = presenter.title(self.state, best)
-        self.query_one(TitleBar).show(
-            model=shown.model,
-            data=shown.data,
-            policy=shown.policy,
-            best=shown.best,
-            read_only=shown.read_only,
-            alone=shown.alone,
-            paused=shown.paused,
-            device=shown.device,
-            past=shown.past,
-            num_doubts=shown.num_doubts,
-            awaiting=shown.awaiting,
-        )
+        self.query_one(TitleBar).show(**vars(shown))
         self.paint_hint()
 
     def _best_node(self) -> NodeView | None:
