@@ -127,3 +127,27 @@ def test_where_there_is_little_room_names_stay_longer_than_axes(height):
     assert ("R.L 0.25" in text) == (height >= 3)
     assert ("epoch" in text) == (height >= 5)
     assert any("⠀" < character <= "⣿" for character in lines[-1 if height < 5 else 1].plain)
+
+
+def test_curves_have_the_colours_of_the_two_choices():
+    class Plots(PlainApp):
+        def compose(self):
+            yield LiveCurves()
+
+    async def run():
+        app = Plots()
+        async with app.run_test(size=(80, 20)) as pilot:
+            curves = app.query_one(LiveCurves)
+            points = [(1, 2.0), (2, 1.0)]
+            sides = {"R.L": "layer", "R.F": "units"}
+            curves.set_series({"R": points, "R.L": points, "R.F": points}, sides=sides)
+            await pilot.pause()
+            colours = {
+                part: segment.style.color.name
+                for segment in curves.render_line(0)
+                for part in segment.text.split()
+                if part.startswith("R.")
+            }
+            assert colours == {"R.L": "#5fb3ff", "R.F": "#ffa62b"}
+
+    asyncio.run(run())

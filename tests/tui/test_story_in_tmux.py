@@ -121,7 +121,7 @@ def test_planned_toured_left_for_the_night_and_found_done(tmp_path):
         terminal.wait_for("ended with 0")
     all_is_done(home)
     with home.terminal(home.store) as terminal:
-        screen = terminal.wait_for(lambda screen: "await you" in screen and "idle:" in screen, 60)
+        screen = terminal.wait_for(lambda screen: "await you" in screen and "idle" in screen, 60)
         assert "auto" not in screen.splitlines()[0]
         terminal.press("i")
         see_how_two_networks_differ(terminal)
