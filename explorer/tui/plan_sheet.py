@@ -105,7 +105,9 @@ class PlanSheet:
         looked_at = (self.described_with or self.offer.new.settings).data
         wanted, limit = self.settings.data, self.settings.data.train_limit
         fewer = limit is not None and limit <= self._looked_at.num_train
-        return looked_at != (replace(wanted, train_limit=looked_at.train_limit) if fewer else wanted)
+        return looked_at != (
+            replace(wanted, train_limit=looked_at.train_limit) if fewer else wanted
+        )
 
     @property
     def network(self) -> NetworkRecognised:

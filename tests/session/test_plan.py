@@ -156,7 +156,8 @@ def test_times_are_told_no_more_exactly_than_they_are_known(given_seconds, words
 
 
 @pytest.mark.parametrize(
-    ("a_second", "words"), [(0.0284, "0.0284"), (2.8371, "2.84"), (187.3, "187"), (18_673, "18,700")]
+    ("a_second", "words"),
+    [(0.0284, "0.0284"), (2.8371, "2.84"), (187.3, "187"), (18_673, "18,700")],
 )
 def test_rates_are_figures_that_one_reads(a_second, words):
     assert rate_of(a_second) == words

@@ -53,7 +53,6 @@ class Home:
         assert ended.returncode == 0, (line, ended.stdout, ended.stderr)
         return ended.stdout
 
-
     def kept(self, store: Path | None = None) -> set[str]:
         """The nodes of the newest run that are kept, but for the root."""
         with TreeStore.open(store or self.store, read_only=True) as opened:
