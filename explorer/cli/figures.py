@@ -50,13 +50,18 @@ def figure(
     published: Annotated[
         str, typer.Option(help="Published results on pareto: none, primary or all")
     ] = "primary",
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Of the tree: also what is below rejected nodes")
+    ] = False,
     run: RunName = None,
     json: Json = False,
 ) -> None:
     """Draw a run as for a paper: a light SVG of the Pareto plot or of the tree."""
     from explorer.cli.commands.figure import figure as figure_
 
-    figure_(store, what, output, x=x, y=y, published=published, wanted=run, as_json=json)
+    figure_(
+        store, what, output, x=x, y=y, published=published, whole=whole, wanted=run, as_json=json
+    )
 
 
 @published_app.callback()

@@ -16,6 +16,7 @@ from explorer.cli.options import (
     Filters,
     Json,
     NodeName,
+    StopAtCloseCalls,
     StoreFile,
 )
 from explorer.cli.settings_options import Given, takes_settings
@@ -34,6 +35,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("branch")(branch)
     app.command("candidate")(candidate)
     app.command("decide")(decide)
+    app.command("alone")(alone)
     app.command("undo")(undo)
     app.command("redo")(redo)
     app.command("tag")(tag)
@@ -143,6 +145,51 @@ def decide(
     from explorer.cli.commands.steer import decide as run
 
     run(store, parent, keep, here=_here(data, allow_factory), as_json=json)
+
+
+@guarded
+def alone(
+    store: StoreFile,
+    node: Annotated[
+        str, typer.Argument(metavar="NODE", help="From this node on", show_default=True)
+    ] = "R",
+    decisions: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--decisions", "-n", help="So many decisions at most", min=1),
+    ] = None,
+    until: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="TIME", help="Decide until then: 06:00, '8 h' or '90 min'"),
+    ] = None,
+    target_macs: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Until so many percent of the root's MACs are gone", min=0, max=100),
+    ] = None,
+    max_drop: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Until more points of accuracy are lost", min=0, max=100),
+    ] = None,
+    stop_at_close_calls: StopAtCloseCalls = False,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="In every open branch, not below NODE only")
+    ] = False,
+    data: DataPlace = None,
+    allow_factory: AllowFactory = None,
+    json: Json = False,
+) -> None:
+    """Let the policy decide alone in a tree that there is: from a node on, or everywhere."""
+    import time
+
+    from engine.contracts.errors import UsageError
+    from explorer.cli.commands.steer import alone as run
+    from explorer.session.budget import Budget, moment_in
+
+    moment = moment_in(until or "", time.time())
+    budget = Budget(decisions, moment, target_macs, max_drop, stop_at_close_calls)
+    if not budget.is_bounded:
+        raise UsageError("say at least one limit, such as --decisions 3 or --until 06:00")
+    here = _here(data, allow_factory)
+    run(store, node, budget, everywhere=everywhere, here=here, as_json=json)
 
 
 @guarded

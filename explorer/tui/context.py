@@ -37,6 +37,11 @@ class Context:
         return self.state.open_session.store.path.name.partition(".")[0]
 
     @property
+    def store_path(self) -> str:
+        """The store, for commands."""
+        return str(self.state.open_session.store.path)
+
+    @property
     def app(self) -> App[Any]:
         return self.screen.app
 

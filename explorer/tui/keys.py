@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", "Tree", "Table", "Plot")
 WIDGET_GROUPS = ("Tree", "Table", "Plot")  # whose keys are theirs while they have the focus
+SCREEN_GROUPS = ("Network", "Compare", "Settings", "Dialogs")  # whose keys are the only ones there
+GROUPS = ("Decide", "Grow", "Nodes", "Replay", "View", "App", *WIDGET_GROUPS, *SCREEN_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,9 @@ class Key:
 
     @property
     def action(self) -> str:
-        """What Textual runs when it is pressed, empty where a widget has the binding."""
-        return "" if self.group in WIDGET_GROUPS else f"app.press({self.id!r})"
+        """What Textual runs when it is pressed, empty where a widget or screen has the binding."""
+        is_own = self.group in (*WIDGET_GROUPS, *SCREEN_GROUPS)
+        return "" if is_own else f"app.press({self.id!r})"
 
 
 KEYS: tuple[Key, ...] = (
@@ -104,12 +106,14 @@ KEYS: tuple[Key, ...] = (
         "See the node's network: blocks and widths, rankings, how a marked one differs", "View"),
     Key("view.follow", "F", "Follow",
         "Go along with decisions that are made without you, or stay", "View"),
+    Key("view.home", "escape", "Home",
+        "Step back: out of a pane, the past, a search, the table; at last to the tree", "View"),
     Key("view.narrower", "<", "Wider right",
         "Move the border to the left: less tree", "View"),
     Key("view.wider", ">", "Wider left",
         "Move the border to the right: more tree", "View"),
-    Key("view.save_table", "ctrl+s", "Save table",
-        "Save all nodes with their figures as a CSV file in the current folder", "View"),
+    Key("view.save_table", "ctrl+s", "Save",
+        "Save the tree as a light SVG picture, or the table as CSV, in the current folder", "View"),
     Key("view.screenshot", "w", "Screenshot",
         "Save the screen as an SVG picture in the current folder", "View"),
     Key("app.help", "?", "Help", "Show every key, and what the words mean", "App", True),
@@ -162,7 +166,44 @@ KEYS: tuple[Key, ...] = (
     Key("plot.full", "Z", "Full screen", "Show the plot alone, or beside the tree again", "Plot"),
     Key("plot.save", "s", "Save",
         "Save the plot as a light SVG picture, as for a paper, in the current folder", "Plot"),
-    Key("plot.leave", "escape", "Back", "Go back to the tree", "Plot"),
+    Key("network.diagram", "d", "Diagram", "Show what is left, block by block", "Network"),
+    Key("network.ranking", "r", "Ranking",
+        "Show what mattered, step by step on the way to the node", "Network"),
+    Key("network.difference", "c", "Difference",
+        "Hold the parent beside it, or the marked nodes one after the other", "Network"),
+    Key("network.up", "up,k", "Up", "Go a line up", "Network"),
+    Key("network.down", "down,j", "Down", "Go a line down", "Network"),
+    Key("network.before", "left,h", "Steps before", "Show earlier steps of the ranking", "Network"),
+    Key("network.after", "right,l", "Steps after", "Show later steps of the ranking", "Network"),
+    Key("network.copy", "y", "Copy", "Copy what is shown as text", "Network"),
+    Key("network.leave", "escape,q,v", "Back", "Go back to where you came from", "Network"),
+    Key("compare.networks", "v", "Networks",
+        "See how the networks of the first two differ", "Compare"),
+    Key("compare.up", "up,k", "Up", "Go a line up", "Compare"),
+    Key("compare.down", "down,j", "Down", "Go a line down", "Compare"),
+    Key("compare.left", "left,h", "Left", "See the nodes more to the left", "Compare"),
+    Key("compare.right", "right,l", "Right", "See the nodes more to the right", "Compare"),
+    Key("compare.copy", "y", "Copy", "Copy the table as text", "Compare"),
+    Key("compare.leave", "escape,q,c,enter", "Back", "Go back to the tree", "Compare"),
+    Key("settings.up", "up,k", "Up", "Go to the setting above", "Settings"),
+    Key("settings.down", "down,j", "Down", "Go to the setting below", "Settings"),
+    Key("settings.less", "left,h", "Less", "Of a plan: the value before", "Settings"),
+    Key("settings.more", "right,l", "More", "Of a plan: the value after", "Settings"),
+    Key("settings.edit", "space,e", "Change", "Of a plan: write another value", "Settings"),
+    Key("settings.preset", "p", "Preset", "Of a plan: take the next preset", "Settings"),
+    Key("settings.reset", "r", "As before", "Of a plan: take a change back", "Settings"),
+    Key("settings.copy", "y,$", "Copy as command",
+        "Copy the command that begins a run with these settings", "Settings"),
+    Key("settings.leave", "escape", "Leave",
+        "Go back; of a plan: begin nothing, enter begins", "Settings"),
+    Key("dialog.before", "left,h", "Before", "Go to the choice or button before", "Dialogs"),
+    Key("dialog.after", "right,l", "After", "Go to the choice or button after", "Dialogs"),
+    Key("dialog.up", "up,k", "Up", "Go a line up, or to a larger number", "Dialogs"),
+    Key("dialog.down", "down,j", "Down", "Go a line down, or to a smaller number", "Dialogs"),
+    Key("dialog.command", "$", "Copy as command",
+        "Copy what enter would do as a command for the shell, and stay", "Dialogs"),
+    Key("dialog.submit", "enter", "Accept", "Do it", "Dialogs"),
+    Key("dialog.cancel", "escape", "Cancel", "Go back, changing nothing", "Dialogs"),
 )  # fmt: skip
 
 # ------------------------------------------------------------ names of keys
@@ -219,12 +260,12 @@ def rebound(keymap: Mapping[str, str], keys: Sequence[Key] = KEYS) -> tuple[Key,
 
 
 def clashes(keys: Iterable[Key]) -> list[tuple[str, Key, Key]]:
-    """Each key that two actions have within one focus: the tree's or the table's, and the app's."""
+    """Each key that two actions have within one focus: a widget's and the app's, or a screen's."""
     found = []
-    for focus in WIDGET_GROUPS:
+    for focus in (*WIDGET_GROUPS, *SCREEN_GROUPS):
         owners: dict[str, Key] = {}
         for key in keys:
-            if not key.action and key.group != focus:
+            if key.group != focus and (not key.action or focus in SCREEN_GROUPS):
                 continue
             for name in key.names:
                 other = owners.setdefault(name, key)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.contracts.doubts import Doubt
 from engine.contracts.settings import Settings
@@ -50,6 +51,10 @@ DATA_TITLES = {
     "data-not-found": "Where are its images now?",
     "other-data": "Other data are there",
 }
+
+if TYPE_CHECKING:
+    from explorer.tui.plan_sheet import PlanSheet
+    from explorer.views.as_command import Command
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
 GoOn = Callable[[Path, Path, Sequence[str]], int]  # from store, spool and options, a process
@@ -230,11 +235,21 @@ class Lifecycle:
         def keep(prediction: Prediction | None) -> None:
             self._state.predicted = prediction
 
-        dialog = PlanScreen(offer, self._state.live.on_event, keep)
+        dialog = PlanScreen(offer, self._state.live.on_event, keep, self._as_command)
         settings: Settings | None = await self._at.ask(dialog)
         if settings is None:
             raise NotBegunError("nothing was begun, nor stored")
         return settings
+
+    def _as_command(self, sheet: PlanSheet) -> Command:
+        """What begins a run as a plan has it, in a shell."""
+        from explorer.views.dialog_commands import begin_command
+
+        request = self._state.request
+        assert request is not None
+        given = [*dict.fromkeys((*sheet.offer.given, *sheet.edits))]
+        store = str(store_of(request))
+        return begin_command(request, store, sheet.settings, given, sheet.preset)
 
     async def _allow(self, question: str) -> bool:
         """Asks whether code is called that the store names; without, it can only be looked at."""

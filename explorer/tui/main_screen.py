@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import ClassVar, Concatenate, ParamSpec
 
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
@@ -17,26 +16,27 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Footer, Static, TabbedContent
+from textual.widgets import ContentSwitcher, Footer, TabbedContent
 
 from explorer.session.errors import MENDABLE
 from explorer.session.events import SessionEvent
-from explorer.tui import presenter, recents, tabs
+from explorer.tui import presenter, presenter_hint, recents, tabs
 from explorer.tui.filter_told import filter_told
 from explorer.tui.keys import KEYS
 from explorer.tui.state import AppState
 from explorer.tui.timers import never_left_out
 from explorer.tui.widgets.banner import Banner
 from explorer.tui.widgets.decide_card import DecideCard
+from explorer.tui.widgets.hint_line import HintLine
 from explorer.tui.widgets.jobs_pane import JobsPane
 from explorer.tui.widgets.log_pane import LogPane
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
 from explorer.tui.widgets.tree_canvas import TreeCanvas
+from explorer.views.decide_card import Card
 from explorer.views.live_run import Changes
 from explorer.views.node_view import NodeView
-from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 from explorer.views.tree.model import TreeModel
 
@@ -94,6 +94,7 @@ class MainScreen(Screen[None]):
         self._best: NodeView | None = None
         self._best_at = 0.0
         self._told: set[str] = set()
+        self._card: Card | None = None  # as it is shown
 
     def compose(self) -> ComposeResult:
         yield TitleBar(id="title")
@@ -104,10 +105,10 @@ class MainScreen(Screen[None]):
                     yield TreeCanvas(id="tree")
                     yield NodeTable(self.state.figure, recents.columns(), id="table")
                 yield Timeline(id="timeline")
-                yield Static(id="where", markup=False)
+                yield HintLine(id="hint")
             with Vertical(id="right"):
                 yield DecideCard(keymap=self.state.config.keymap, id="card")
-                yield from tabs.compose()
+                yield from tabs.compose(self.state.config.keymap)
         yield JobsPane(id="jobs")
         yield Footer(show_command_palette=False)
 
@@ -139,6 +140,7 @@ class MainScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         self.fit(event.size)
+        self.paint_title()
 
     def fit(self, size: Size) -> None:
         """Lays the panes out for a terminal of this size: wide, stacked or tiny."""
@@ -211,6 +213,8 @@ class MainScreen(Screen[None]):
         self.query_one(NodeTable).set_filter(text)
         found = len(canvas.model.matches or ())
         self.query_one("#left").border_subtitle = filter_told(text, found)
+        self.set_class(bool(text), "-filtered")
+        self.paint_hint()
         return found
 
     def select(self, name: str) -> None:
@@ -218,8 +222,7 @@ class MainScreen(Screen[None]):
         if name not in self.state.shown:
             return
         self.state.selected = name
-        where = Text(f"at {fitted_name(name, 60)} ", no_wrap=True)
-        self.query_one("#where", Static).update(where, layout=False)
+        self.query_one(HintLine).show_place(name)
         view = self.view_in_front()
         if view.selected != name and view.model.find(name) is not None:
             view.select(name)
@@ -302,15 +305,26 @@ class MainScreen(Screen[None]):
     def paint_jobs(self) -> None:
         shown = presenter.jobs(self.state)
         self.query_one(JobsPane).show(shown.jobs, shown.paused, shown.warming, shown.idle)
+        self.paint_hint()
+
+    def paint_hint(self) -> None:
+        """What makes sense now, and where one is."""
+        found = len(self.query_one(TreeCanvas).model.matches or ())
+        hint = presenter_hint.hint(self.state, self._card, self.filter_text, found)
+        work = "" if self.query_one(JobsPane).display else presenter_hint.work_in_brief(self.state)
+        self.query_one(HintLine).show(hint, self.state.selected, work)
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
         self.query_one(Banner).show(presenter.banner(self.state))
-        self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
+        title = presenter.tree_title(self.state, depth)
+        is_framed = not (self.has_class("-stacked") and self.has_class("-short"))
+        self.query_one("#left").border_title = title if is_framed else f" {title} "
         best = self._best_node()
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)
         self.query_one(NodeTable).show_marked(self.state.marked)
         self.query_one(TitleBar).show(presenter.title(self.state, best))
+        self.paint_hint()
 
     def _best_node(self) -> NodeView | None:
         """The best node; looked for anew at most every second or so of a large tree."""
@@ -351,7 +365,9 @@ class MainScreen(Screen[None]):
             self._details_timer.stop()
             self._details_timer = None
         shown = presenter.card(self.state)
+        self._card = shown.card
         self.query_one(DecideCard).show(shown.card, shown.selected, shown.now_what)
+        self.paint_hint()
         if shown.card is not None:
             self.paint_tab()
 

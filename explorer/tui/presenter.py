@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from engine.contracts.edits import Edit
+from engine.contracts.edits import LAYER, Edit
 from engine.contracts.networks import Scores
 from explorer.session.allowance import brief
 from explorer.tui.drawing.title import TitleView
-from explorer.tui.keys import shown
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
-from explorer.views.counting import await_you, counted
+from explorer.views.counting import counted
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
 from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
@@ -130,30 +130,12 @@ def jobs(state: AppState) -> JobsView:
         sorted(found, key=lambda job: job.state == "queued"),
         paused,
         "the engine is warming up" if cold else None,
-        _idle(state),
+        "idle",
     )
 
 
 def is_read_only(state: AppState) -> bool:
     return state.steering is not None and state.steering.store.read_only
-
-
-def _idle(state: AppState) -> str:
-    """What the keys can do while no work is done here: only what they would not refuse."""
-    if state.steering is None:
-        return "idle"
-    if is_read_only(state):
-        return f"idle: {READ_ONLY}"
-    if state.moment is not None:
-        return f"idle: {about_the_past(state.config)}"
-    keys = {key.id: shown(key.keys) for key in state.config.key_table}
-    if awaiting := len(state.awaiting()):
-        told = await_you(awaiting, "decision")
-        return f"idle: {told}; {keys['decide.next']} goes to the next one"
-    return (
-        f"idle: {keys['grow.on']} grows the selected node, {keys['decide.approve']} approves what "
-        f"is suggested, {keys['grow.branch']} branches"
-    )
 
 
 # ------------------------------------------------------------ about the selected node
@@ -189,10 +171,11 @@ def _edits_below(state: AppState, parent: str) -> Mapping[str, Edit]:
 
 @dataclass(frozen=True)
 class CurvesView:
-    """Loss and accuracy over the epochs, by node."""
+    """Loss and accuracy over the epochs, by node, and which of the two choices each is."""
 
     loss: Mapping[str, Sequence[Point]]
     accuracy: Mapping[str, Sequence[Point]]
+    sides: Mapping[str, Literal["layer", "units", "root"]] = field(default_factory=dict)
 
 
 def curves(state: AppState) -> CurvesView:
@@ -202,7 +185,13 @@ def curves(state: AppState) -> CurvesView:
     return CurvesView(
         {name: each.loss for name, each in found.items() if each.loss},
         {name: each.accuracy for name, each in found.items() if each.accuracy},
+        {name: _side(state.briefs[name].structure) for name in found if name in state.briefs},
     )
+
+
+def _side(structure: str) -> Literal["layer", "units", "root"]:
+    """Whose colour it has."""
+    return "layer" if structure == LAYER else "root" if structure == "root" else "units"
 
 
 def _names_of_curves(state: AppState) -> list[str]:

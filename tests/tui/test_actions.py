@@ -10,7 +10,7 @@ from driver import COVERED
 
 from explorer.tui import actions
 from explorer.tui.actions import ACTIONS
-from explorer.tui.keys import KEYS, WIDGET_GROUPS
+from explorer.tui.keys import KEYS
 from explorer.tui.main_screen import MainScreen
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.tree_canvas import TreeCanvas
@@ -22,7 +22,7 @@ def test_every_key_has_one_action_or_is_a_widgets_own_and_no_action_lacks_a_key(
     named = [key_id for group in GROUPS for key_id in group.ACTIONS]
     assert len(named) == len(set(named)), "two groups have an action of one id"
     assert set(named) == set(ACTIONS)
-    assert set(ACTIONS) == {key.id for key in KEYS if key.group not in WIDGET_GROUPS}
+    assert set(ACTIONS) == {key.id for key in KEYS if key.action}
     assert len({key.id for key in KEYS}) == len(KEYS)
 
 

@@ -298,7 +298,7 @@ def test_a_store_that_another_process_writes_is_followed_read_only(tmp_path, mon
             await seat.idle()
             await seat.sees("read-only", "◇F .9733")
             assert any("being written by process" in told for told in seat.app.told)
-            await seat.sees("idle: open for reading only")
+            await seat.sees("for reading · enter tells all of a node")
 
             def dimmed() -> set[str]:
                 return {key.description for key in seat.app.screen.query("FooterKey.-disabled")}

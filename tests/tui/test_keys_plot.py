@@ -105,7 +105,7 @@ def test_axes_and_published_results_are_chosen_and_remembered(tmp_path):
     start(tmp_path, later, *STEPS)
 
 
-@covers("plot.full", "plot.leave")
+@covers("plot.full")
 def test_full_screen_has_the_frontier_beside_and_the_same_selection(tmp_path):
     async def play(seat):
         await opened(seat)

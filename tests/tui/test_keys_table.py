@@ -88,12 +88,17 @@ def test_marks_are_seen_in_the_table(tmp_path):
 
 
 @covers("view.save_table")
-def test_the_nodes_that_a_search_finds_are_saved_as_csv(tmp_path, monkeypatch):
+def test_the_tree_is_saved_as_a_picture_and_the_table_as_csv(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     async def play(seat):
         await seat.press("ctrl+s")
-        await seat.told("saved ")
+        await seat.told("resnet56-tree.svg")
+        assert ">F</text>" in (tmp_path / "resnet56-tree.svg").read_text()
+        await seat.press("ctrl+s")
+        await seat.told("resnet56-tree-2.svg")
+        await seat.press("t", "ctrl+s")
+        await seat.told("resnet56-nodes.csv")
         every = list(csv.DictReader((tmp_path / "resnet56-nodes.csv").open()))
         assert [row["name"] for row in every] == ["R", "R.L", "R.F"]
         assert every[1]["removes"] == "layer3.4" and every[1]["kept"] == ""

@@ -116,3 +116,38 @@ def test_the_curves_draw_and_follow_their_data():
             assert {curves.render_line(y).cell_length for y in range(curves.size.height)} == {80}
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("height", range(1, 8))
+def test_where_there_is_little_room_names_stay_longer_than_axes(height):
+    series = {"R.L": [(1.0, 0.5), (2.0, 0.25)]}
+    lines = braille_lines(series, 40, height, x_label="epoch", y_label="loss")
+    text = "\n".join(line.plain for line in lines)
+    assert len(lines) == height and all(line.cell_len == 40 for line in lines)
+    assert ("R.L 0.25" in text) == (height >= 3)
+    assert ("epoch" in text) == (height >= 5)
+    assert any("⠀" < character <= "⣿" for character in lines[-1 if height < 5 else 1].plain)
+
+
+def test_curves_have_the_colours_of_the_two_choices():
+    class Plots(PlainApp):
+        def compose(self):
+            yield LiveCurves()
+
+    async def run():
+        app = Plots()
+        async with app.run_test(size=(80, 20)) as pilot:
+            curves = app.query_one(LiveCurves)
+            points = [(1, 2.0), (2, 1.0)]
+            sides = {"R.L": "layer", "R.F": "units"}
+            curves.set_series({"R": points, "R.L": points, "R.F": points}, sides=sides)
+            await pilot.pause()
+            colours = {
+                part: segment.style.color.name
+                for segment in curves.render_line(0)
+                for part in segment.text.split()
+                if part.startswith("R.")
+            }
+            assert colours == {"R.L": "#5fb3ff", "R.F": "#ffa62b"}
+
+    asyncio.run(run())

@@ -62,23 +62,6 @@ def test_until_a_run_is_open_the_panes_say_what_is_awaited_and_no_more(tmp_path)
     assert presenter.title(AppState(None, Config()), None).model == ""
 
 
-def test_an_idle_session_offers_only_the_keys_that_would_not_be_refused(tmp_path):
-    with opened(tmp_path) as state:
-        assert presenter.jobs(state).idle == (
-            "idle: open for reading only: nothing can be decided here"
-        )
-        state.steering.store = _Writable(state.steering.store)
-        offered = "idle: g grows the selected node, a approves what is suggested, B branches"
-        assert presenter.jobs(state).idle == ("idle: 1 decision awaits you; i goes to the next one")
-        state.steering.waiting = list
-        state._awaiting = None
-        assert presenter.jobs(state).idle == offered
-        state.config = Config(keymap={"grow.on": "w"})
-        assert presenter.jobs(state).idle == offered.replace("g grows", "w grows")
-        state.moment = 0
-        assert "you are looking at the past" in presenter.jobs(state).idle
-
-
 # ------------------------------------------------------------ who may change the tree
 
 

@@ -31,6 +31,7 @@ def figure(
     x: str,
     y: str,
     published: str,
+    whole: bool = False,
     wanted: str | None = None,
     as_json: bool,
 ) -> None:
@@ -51,7 +52,7 @@ def figure(
         nodes = live.nodes if live.complete else live.read_all()
         best_name = best(nodes.values(), run.settings).name
         if what == "tree":
-            drawn = tree_svg(nodes.values(), best_name, run.run.name)
+            drawn = tree_svg(nodes.values(), best_name, run.run.name, whole=whole)
         else:
             view = _pareto(store, run, nodes, best_name, choice)
             notes = tuple(view.notes)

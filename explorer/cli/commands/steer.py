@@ -16,6 +16,7 @@ from explorer.cli.console import print_tree
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
+from explorer.session.budget import Budget
 from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import RunBegun, SessionEvent, WorkFailed
 from explorer.session.named_files import store_path
@@ -103,6 +104,17 @@ def candidate(
 ) -> None:
     """Makes one further candidate of a parent."""
     steer(store, lambda s: s.candidate(s.session.node(parent), request), here=here, as_json=as_json)
+
+
+def alone(
+    store: Path, node: str, budget: Budget, *, everywhere: bool, here: Here, as_json: bool
+) -> None:
+    """Lets the policy decide within a budget: from a node on, or everywhere."""
+
+    def play(steering: Steering) -> None:
+        steering.let_decide(budget, steering.session.node(node), everywhere=everywhere)
+
+    steer(store, play, here=here, as_json=as_json)
 
 
 def undo(store: Path, *, redo: bool, as_json: bool) -> None:

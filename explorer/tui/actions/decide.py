@@ -9,6 +9,7 @@ from explorer.session.allowance import Grant, words
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.views.counting import listed
+from explorer.views.dialog_commands import alone_command, choose_command
 from store import Decision, Node
 
 
@@ -34,7 +35,10 @@ async def override(at: Context) -> None:
     suggestion = steering.suggestion(parent)
     objects = at.state.live.objects
     values = [objects[n.name] for n in ready if n.name in objects]
-    names = await at.ask(ChooseDialog(values, suggestion.node.name if suggestion else None))
+    dialog = ChooseDialog(values, suggestion.node.name if suggestion else None)
+    names = await at.ask(
+        dialog.copied_as(lambda asked: choose_command(at.store_path, parent.name, asked))
+    )
     if names:
         at.run_or_notify(lambda: steering.choose(parent, names))
         _decided(at, [n for n in ready if n.name in names])
@@ -86,7 +90,12 @@ async def let_decide(at: Context) -> None:
     steering, top = there
     policy = steering.session.settings.search.policy
     already = words(steering.alone.grants)
-    left = await at.ask(AloneDialog(top.name, policy, now=time.time(), left=already))
+    dialog = AloneDialog(top.name, policy, now=time.time(), left=already).copied_as(
+        lambda asked: alone_command(
+            at.store_path, top.name, asked.budget, everywhere=asked.everywhere, until=asked.until
+        )
+    )
+    left = await at.ask(dialog)
     if left is None:
         return
     budget, everywhere = left.budget, left.everywhere

@@ -12,6 +12,7 @@ from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.state import AppState
 from explorer.views.decide_card import edits_of
+from explorer.views.dialog_commands import branch_command, candidate_command
 from explorer.views.network_structure import fixed_blocks, structure_of_root
 from explorer.views.proposed_scores import ProposedScores, newest_scores, scores_by
 from store import Node
@@ -40,7 +41,10 @@ async def branch(at: Context) -> None:
     steering, node = there
     taken = [c.structure for c in steering.store.children(node.id) if c.kept]
     unit = _unit_word(at.state)
-    request = await at.ask(BranchDialog(at.state.live.objects[node.name], taken, unit))
+    dialog = BranchDialog(at.state.live.objects[node.name], taken, unit)
+    request = await at.ask(
+        dialog.copied_as(lambda asked: branch_command(at.store_path, node.name, asked))
+    )
     if request is not None:
         at.run_or_notify(lambda: steering.branch(node, request))
 
@@ -54,7 +58,10 @@ async def ask_for_candidate(at: Context, block: str | None = None) -> None:
     if proposed is None:
         at.notify(f"{parent.name} has no scores yet; g makes its candidates", "warning")
         return
-    request = await at.ask(_candidate_dialog(at.state, parent, proposed, block))
+    dialog = _candidate_dialog(at.state, parent, proposed, block)
+    request = await at.ask(
+        dialog.copied_as(lambda asked: candidate_command(at.store_path, parent.name, asked))
+    )
     if request is not None:
         at.run_or_notify(lambda: steering.candidate(parent, request))
 

@@ -18,7 +18,7 @@ def heed(at: Context, message: object) -> None:
         plot_state.choose(at.state.plot, message.choice)
         _paint(at)
     elif isinstance(message, ParetoPlot.Wanted):
-        {"full": _full, "save": _save, "leave": _leave}[message.what](at)
+        {"full": _full, "save": _save}[message.what](at)
 
 
 def _paint(at: Context) -> None:
@@ -38,23 +38,19 @@ def _full(at: Context) -> None:
         at.app.push_screen(PlotScreen(at.state))
 
 
-def _leave(at: Context) -> None:
-    from explorer.tui.screens.plot_screen import PlotScreen
-
-    if isinstance(at.app.screen, PlotScreen):
-        at.app.pop_screen()
-    else:
-        at.screen.view_in_front().focus()
-
-
 def _save(at: Context) -> None:
-    """The plot as a picture for a paper; one that is there is not written over."""
+    """The plot as a picture for a paper."""
     from explorer.views.figures.pareto_svg import pareto_svg
 
-    name, number = f"{at.store_name}-pareto", 1
+    save_new(at, f"{at.store_name}-pareto", pareto_svg(presenter_pareto.pareto(at.state)))
+
+
+def save_new(at: Context, name: str, picture: str) -> None:
+    """Saves a picture; one that is there is not written over."""
+    number = 1
     while not at.app.is_web and (Path.cwd() / _numbered(name, number)).exists():
         number += 1
-    at.save(_numbered(name, number), pareto_svg(presenter_pareto.pareto(at.state)))
+    at.save(_numbered(name, number), picture)
 
 
 def _numbered(name: str, number: int) -> str:

@@ -7,8 +7,11 @@ from functools import partial
 
 from explorer.tui import recents
 from explorer.tui.actions.action import Action
+from explorer.tui.actions.home import home
+from explorer.tui.actions.plot import save_new
 from explorer.tui.context import Context
 from explorer.tui.keys import shown
+from explorer.tui.presenter import best_of_shown
 from explorer.tui.shell import to_shell
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
@@ -61,12 +64,23 @@ async def choose_columns(at: Context) -> None:
         at.screen.swap_views()
 
 
-def save_table(at: Context) -> None:
-    """Those that the search finds, where there is one."""
-    state = at.state
-    if state.session is None:
+def save(at: Context) -> None:
+    """Saves what is in front: the tree as a picture for a paper, or the table."""
+    if at.state.session is None:
         at.notify("no tree is open yet")
-        return
+    elif at.screen.view_in_front().id == "table":
+        save_table(at)
+    else:
+        from explorer.views.figures.tree_svg import tree_svg
+
+        nodes = at.state.briefs.values()
+        picture = tree_svg(nodes, best_of_shown(at.state), at.state.open_session.run.name)
+        save_new(at, f"{at.store_name}-tree", picture)
+
+
+def save_table(at: Context) -> None:
+    """Those nodes that the search finds, where there is one."""
+    state = at.state
     model = at.screen.query_one(NodeTable).model
     numbers = range(len(model)) if model.matches is None else sorted(model.matches)
     nodes = [state.shown[model.nodes[number].name] for number in numbers]
@@ -170,7 +184,7 @@ ACTIONS: dict[str, Action] = {
     "view.table": swap_views,
     "view.search": search,
     "view.columns": choose_columns,
-    "view.save_table": save_table,
+    "view.save_table": save,
     "view.tab1": partial(show_tab, name="live"),
     "view.tab2": partial(show_tab, name="pareto"),
     "view.tab3": partial(show_tab, name="node"),
@@ -179,6 +193,7 @@ ACTIONS: dict[str, Action] = {
     "view.settings": show_settings,
     "view.network": show_network,
     "view.follow": follow,
+    "view.home": home,
     "view.narrower": partial(widen_right, percent=4),
     "view.wider": partial(widen_right, percent=-4),
     "view.screenshot": screenshot,

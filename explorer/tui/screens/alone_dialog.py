@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from engine.contracts.errors import UsageError
 from explorer.session.budget import MOST_DECISIONS, Budget, moment_in
-from explorer.tui.screens.dialog import Dialog, line
-from explorer.tui.screens.form_widgets import Choice, NumberInput, NumberRow, PushButton, SafeInput
+from explorer.tui.screens.dialog import COPIES, Dialog, line
+from explorer.tui.screens.form_widgets import (
+    Choice,
+    FigureInput,
+    NumberInput,
+    NumberRow,
+    PushButton,
+)
 
 EVERYWHERE, DECIDE, LEAVE = "everywhere", "decide them too", "leave them to me"
 _LABEL = 12  # cells
@@ -23,11 +31,13 @@ class Left:
 
     budget: Budget | None
     everywhere: bool = False
+    until: str = field(default="", compare=False)  # as it was written
 
 
 class AloneDialog(Dialog[Left]):
     """Which decisions the policy makes alone: the first limit that is reached ends it."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*COPIES]
     DEFAULT_CSS = """
     AloneDialog { #body > Horizontal { height: 1; } #alone-until, #alone-drop { width: 12; } }
     """
@@ -39,9 +49,9 @@ class AloneDialog(Dialog[Left]):
         here = f"from {top[-24:]} on"
         self.where = Choice((here, EVERYWHERE), here, id="alone-where")
         self.count = NumberInput(3, 0, MOST_DECISIONS, optional=True, id="alone-count")
-        self.until = SafeInput(max_length=20, compact=True, id="alone-until")
+        self.until = FigureInput(max_length=20, compact=True, id="alone-until")
         self.macs = NumberInput(None, 1, 99, optional=True, id="alone-macs")
-        self.drop = SafeInput(max_length=8, compact=True, id="alone-drop")
+        self.drop = FigureInput(max_length=8, compact=True, id="alone-drop")
         self.close = Choice((DECIDE, LEAVE), DECIDE, id="alone-close")
 
     def body(self) -> ComposeResult:
@@ -78,7 +88,7 @@ class AloneDialog(Dialog[Left]):
             raise ValueError(str(error)) from None
         if not budget.is_bounded:
             raise ValueError("say at least one limit, or it decides until nothing can go")
-        return Left(budget, self.where.chosen == EVERYWHERE)
+        return Left(budget, self.where.chosen == EVERYWHERE, self.until.given)
 
 
 def _number(field: Input) -> float | None:

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import DataTable
 
 from engine.contracts.metrics import Measure
 from explorer.tui.drawing.cells import short_name
+from explorer.tui.key_bindings import bindings
 from explorer.views.network_structure import StageView
 from explorer.views.node_diff import Figure, FigureRow, figure_row, figure_rows, word_rows
 from explorer.views.node_view import NodeView
@@ -38,9 +39,18 @@ class CompareScreen(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,c,enter", "dismiss(None)", "Close"),
-        Binding("y", "copy", "Copy"),
-        Binding("v", "networks", "Networks"),
+        *bindings(
+            "compare",
+            {
+                "leave": "dismiss(None)",
+                "copy": "copy",
+                "networks": "networks",
+                "up": "scroll('up')",
+                "down": "scroll('down')",
+                "left": "scroll('left')",
+                "right": "scroll('right')",
+            },
+        ),
     ]
 
     def __init__(
@@ -69,6 +79,9 @@ class CompareScreen(ModalScreen[None]):
         for title, values in self.rows:
             table.add_row(Text(title, "bold"), *values)
         table.focus()
+
+    def action_scroll(self, way: str) -> None:
+        getattr(self.query_one(DataTable), f"scroll_{way}")(animate=False)
 
     def action_networks(self) -> None:
         """How the networks of the first two differ."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable
+from typing import ClassVar, Generic, Self, TypeVar
 
 from rich.text import Text
 from textual import events
@@ -13,7 +14,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
+from explorer.tui.key_bindings import bindings
 from explorer.tui.screens.form_widgets import PushButton
+from explorer.views.as_command import Command
 from explorer.views.safe_text import safe
 
 T = TypeVar("T")
@@ -23,6 +26,10 @@ _LINES_AROUND = 4  # the box's border, the line for what is wrong, the buttons
 def line(text: str, style: str = "") -> Static:
     """A paragraph of plain text."""
     return Static(Text(safe(text), style), markup=False)
+
+
+# For dialogs that can be copied as a command.
+COPIES = bindings("dialog", {"command": "copy_command"})
 
 
 class Dialog(ModalScreen[T], Generic[T]):
@@ -51,21 +58,33 @@ class Dialog(ModalScreen[T], Generic[T]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel"),
-        Binding("enter", "submit", "Yes", show=False),
-        Binding("left", "app.focus_previous", show=False),
-        Binding("right", "app.focus_next", show=False),
-        Binding("up", "scroll(-1)", show=False),
-        Binding("down", "scroll(1)", show=False),
+        *bindings(
+            "dialog",
+            {
+                "cancel": "cancel",
+                "submit": "submit",
+                "before": "app.focus_previous",
+                "after": "app.focus_next",
+                "up": "scroll(-1)",
+                "down": "scroll(1)",
+            },
+        ),
         Binding("pageup", "scroll(-5)", show=False),
         Binding("pagedown", "scroll(5)", show=False),
     ]
     nothing: T | None = None
     cancel_label = "Cancel"
+    as_command: Callable[[T], Command] | None = None  # what it is about to do, for the shell
 
     def __init__(self, title: str) -> None:
         super().__init__()
         self.dialog_title = title
+
+    def copied_as(self, as_command: Callable[[T], Command]) -> Self:
+        """Offers to copy what it is about to do as a command. `as_command` raises ValueError where
+        there is none."""
+        self.as_command = as_command
+        return self
 
     # ------------------------------------------------------------ what a dialog fills in
 
@@ -92,6 +111,8 @@ class Dialog(ModalScreen[T], Generic[T]):
             yield Static(id="wrong", markup=False)
             with Horizontal(id="buttons"):
                 yield from self.buttons()
+                if self.as_command is not None:
+                    yield PushButton("Copy as command", "$", id="command")
                 yield PushButton(self.cancel_label, "Esc", id="cancel")
 
     # Textual calls a base's handlers as well as a child's, so children fill in these instead.
@@ -106,6 +127,8 @@ class Dialog(ModalScreen[T], Generic[T]):
             self.action_cancel()
         elif id == "submit":
             self.action_submit()
+        elif id == "command":
+            self.action_copy_command()
 
     def typed(self, text: str) -> None:
         """What is in a line has changed."""
@@ -133,6 +156,23 @@ class Dialog(ModalScreen[T], Generic[T]):
             self.app.bell()
             return
         self.dismiss(answer)
+
+    def action_copy_command(self) -> None:
+        """Copies what it is about to do; the dialog stays."""
+        if self.as_command is None:
+            return
+        try:
+            answer = self.answer()
+            if answer is None:
+                return
+            text = self.as_command(answer).text
+        except ValueError as error:
+            self.complain(str(error))
+            self.app.bell()
+            return
+        self.complain("")
+        self.app.copy_to_clipboard(text)
+        self.app.notify(f"copied: {safe(text, 300)}", markup=False)
 
     # ------------------------------------------------------------ messages
 

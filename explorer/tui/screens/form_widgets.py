@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from explorer.tui.key_bindings import bindings
 from explorer.views.safe_text import safe
 
 
@@ -72,8 +73,8 @@ class Choice(Widget, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", "Before", show=False),
-        Binding("right,space", "turn(1)", "Next", show=False),
+        *bindings("dialog", {"before": "turn(-1)", "after": "turn(1)"}),
+        Binding("space", "turn(1)", "Next", show=False),
     ]
 
     class Changed(Message):
@@ -131,6 +132,9 @@ class Choice(Widget, can_focus=True):
 class PickList(OptionList):
     """A list of options whose cursor shows without colours too."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("dialog", {"up": "cursor_up", "down": "cursor_down"}),
+    ]
     DEFAULT_CSS = """
     PickList:ansi {
         background: ansi_default;
@@ -197,6 +201,20 @@ class SafeInput(Input):
         self.value = text
 
 
+class FigureInput(SafeInput):
+    """A line for a time or a figure: `$` is no part of one, so that it is a key here too."""
+
+    DEFAULT_CSS = SafeInput.DEFAULT_CSS.replace("SafeInput", "FigureInput")
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """What is typed here, and so is no key."""
+        return character != "$" and super().check_consume_key(key, character)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character == "$":
+            event.prevent_default()
+
+
 def _harmless(text: str) -> str:
     """The text with one `�` for each character that `safe` would escape."""
     return "".join(each if safe(each) == each else "�" for each in text)
@@ -208,8 +226,7 @@ class NumberInput(Input):
     DEFAULT_CSS = SafeInput.DEFAULT_CSS.replace("SafeInput", "NumberInput")
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "step(1)", "More", show=False),
-        Binding("down", "step(-1)", "Less", show=False),
+        *bindings("dialog", {"up": "step(1)", "down": "step(-1)"}),
         Binding("pageup", "step(10)", "Many more", show=False),
         Binding("pagedown", "step(-10)", "Many less", show=False),
     ]
@@ -234,6 +251,14 @@ class NumberInput(Input):
             given = repr(text) if text else "nothing"
             raise ValueError(f"{given} is not a whole number from {self.low:,} to {self.high:,}")
         return int(text)
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Only what a number is written with is typed; other characters are keys, as elsewhere."""
+        return character is not None and character in "0123456789-"
+
+    def on_key(self, event: events.Key) -> None:
+        if event.is_printable and not self.check_consume_key(event.key, event.character):
+            event.prevent_default()
 
     def action_step(self, step: int) -> None:
         digits = self.value.lstrip("-")

@@ -27,10 +27,14 @@ _IN_GROUP = {
     "Tree": "with the tree in focus",
     "Table": "with the table in focus",
     "Plot": "with the Pareto plot in focus",
+    "Network": "while a node's network is shown",
+    "Compare": "while nodes are compared",
+    "Settings": "while a run's settings, or a plan, are shown",
+    "Dialogs": "while something is asked",
 }
 FURTHER = (
-    ("Tab", "Go on to the next pane; Shift+Tab back"),
-    ("Esc", "Close a dialog, changing nothing"),
+    ("Tab", "Go on to the next pane, or view of a network; Shift+Tab back"),
+    ("Esc", "A step back, at last to the tree; of a dialog: close it, changing nothing"),
 )
 
 

@@ -16,6 +16,7 @@ from explorer.tui.drawing.cells import short_name
 from explorer.tui.drawing.network import diagram_lines
 from explorer.tui.drawing.network_diff import diff_lines
 from explorer.tui.drawing.network_heat import heat_lines
+from explorer.tui.key_bindings import bindings
 from explorer.tui.state import AppState
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.network.rankings import Rankings
@@ -39,8 +40,7 @@ class NetworkPane(LinesView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Up", show=False),
-        Binding("down,j", "scroll_down", "Down", show=False),
+        *bindings("network", {"up": "scroll_up", "down": "scroll_down"}),
         Binding("pageup", "page_up", "Up", show=False),
         Binding("pagedown,space", "page_down", "Down", show=False),
         Binding("home", "scroll_home", "First", show=False),
@@ -72,22 +72,28 @@ class NetworkScreen(ModalScreen[None]):
     NetworkScreen {
         #box {
             width: 100%; height: 100%; background: $surface; padding: 0 1;
-            border: round $foreground 40%; border-title-color: $foreground;
+            border: heavy $foreground 80%; border-title-color: $foreground;
             border-title-style: bold; border-subtitle-color: $foreground 70%;
         }
         #beside { border-left: vkey $foreground 40%; padding-left: 1; }
+        #beside:focus { border-left: heavy $foreground 80%; }
         &:ansi { background: ansi_default; #box { background: ansi_default; } }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,v", "dismiss(None)", "Back"),
-        Binding("d", "see('diagram')", "Diagram"),
-        Binding("r", "see('ranking')", "Ranking"),
-        Binding("c", "difference", "Difference"),
-        Binding("tab", "next", "Next"),
-        Binding("left,h", "steps(-1)", "Steps before", show=False),
-        Binding("right,l", "steps(1)", "Steps after", show=False),
-        Binding("y", "copy", "Copy"),
+        Binding("tab", "next", "Next", show=False),
+        *bindings(
+            "network",
+            {
+                "leave": "dismiss(None)",
+                "diagram": "see('diagram')",
+                "ranking": "see('ranking')",
+                "difference": "difference",
+                "before": "steps(-1)",
+                "after": "steps(1)",
+                "copy": "copy",
+            },
+        ),
     ]
 
     def __init__(self, state: AppState, name: str, other: str | None = None) -> None:

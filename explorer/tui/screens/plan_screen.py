@@ -24,10 +24,12 @@ from explorer.session.offer import Offer
 from explorer.session.speed import Speed
 from explorer.tui.drawing import plan as drawing
 from explorer.tui.drawing.cells import Line
+from explorer.tui.key_bindings import bindings
 from explorer.tui.plan_sheet import FIXED, PlanSheet, RunSheet
 from explorer.tui.screens.form_widgets import Choice, PushButton
 from explorer.tui.screens.input_dialogs import TextDialog
 from explorer.tui.widgets.settings_list import Lines, SettingsList
+from explorer.views.as_command import Command
 from explorer.views.plan import Prediction
 from explorer.views.safe_text import safe
 from explorer.views.setting_views import (
@@ -73,7 +75,7 @@ class _Sheet(ModalScreen[Settings | None]):
         &:ansi { background: ansi_default; #box { background: ansi_default; } }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("settings", {"leave": "leave"})
     sheet: PlanSheet | RunSheet
 
     def compose(self) -> ComposeResult:
@@ -157,11 +159,17 @@ class PlanScreen(_Sheet):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "begin", "Begin"),
-        Binding("left,h", "turn(-1)", show=False),
-        Binding("right,l", "turn(1)", show=False),
-        Binding("space,e", "edit", "Change"),
-        Binding("p", "preset", "Preset"),
-        Binding("r", "reset", "As before"),
+        *bindings(
+            "settings",
+            {
+                "less": "turn(-1)",
+                "more": "turn(1)",
+                "edit": "edit",
+                "preset": "preset",
+                "reset": "reset",
+                "copy": "copy",
+            },
+        ),
     ]
 
     def __init__(
@@ -169,10 +177,11 @@ class PlanScreen(_Sheet):
         offer: Offer,
         emit: Callable[[SessionEvent], object],
         keep: Callable[[Prediction | None], object] = lambda prediction: None,
+        as_command: Callable[[PlanSheet], Command] | None = None,
     ) -> None:
         super().__init__()
         self.sheet: PlanSheet = PlanSheet.of(offer)
-        self._emit, self._keep = emit, keep
+        self._emit, self._keep, self._as_command = emit, keep, as_command
         self._progress = ""
 
     def heading(self) -> str:
@@ -189,6 +198,7 @@ class PlanScreen(_Sheet):
             PushButton("Change", "space ← →", id="edit"),
             PushButton("Preset", "p", id="preset"),
             PushButton("As before", "r", id="reset"),
+            PushButton("Copy", "$", id="copy"),
             PushButton("Leave", "Esc", id="leave"),
         )
 
@@ -306,12 +316,21 @@ class PlanScreen(_Sheet):
 
     def _heard(self, event: SessionEvent) -> None:
         if isinstance(event, JobTold) and isinstance(event.event, Progress):
-            self._progress = f"measuring: {event.event.phase}…"
+            told = event.event
+            share = f" {100 * told.done / told.total:.0f} %" if 0 < told.done <= told.total else ""
+            self._progress = f"measuring: {told.phase}{share}…"
             for times in self.query("#times").results(Lines):
                 times.repaint()
         self._emit(event)
 
     # ------------------------------------------------------------ the end
+
+    def action_copy(self) -> None:
+        """Copies the command that begins with these settings, without asking."""
+        if self._as_command is not None:
+            text = self._as_command(self.sheet).text
+            self.app.copy_to_clipboard(text)
+            self.app.notify(f"copied: {safe(text, 300)}", markup=False)
 
     def action_begin(self) -> None:
         self._keep(self.sheet.prediction)
@@ -323,7 +342,7 @@ class RunSheetScreen(_Sheet):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q,P", "leave", "Close"),
-        Binding("y", "copy", "Copy command"),
+        *bindings("settings", {"copy": "copy"}),
     ]
 
     def __init__(self, sheet: RunSheet) -> None:

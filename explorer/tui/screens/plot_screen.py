@@ -23,14 +23,14 @@ class PlotScreen(Screen[None]):
     DEFAULT_CSS = """
     PlotScreen {
         #box {
-            border: round $foreground 40%; border-title-color: $foreground;
+            border: heavy $foreground 80%; border-title-color: $foreground;
             border-title-style: bold; border-subtitle-color: $foreground 70%;
             background: $surface; padding: 0 1;
         }
         &:ansi, &:ansi #box { background: ansi_default; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "dismiss(None)", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Close")]
 
     def __init__(self, state: AppState) -> None:
         super().__init__()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, OptionList, Static
 from textual.widgets.option_list import Option
@@ -24,7 +26,7 @@ from engine.contracts.settings import ALLOCATIONS, CRITERIA
 from explorer.session.errors import MENDABLE
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import short_name
-from explorer.tui.screens.dialog import Dialog, line
+from explorer.tui.screens.dialog import COPIES, Dialog, line
 from explorer.tui.screens.form_widgets import (
     Choice,
     MarkList,
@@ -48,6 +50,8 @@ _CHOSEN_BY = ("similarity", "val_accuracy", "macs_reduction")  # measures of a c
 
 class CandidateDialog(Dialog[CandidateRequest]):
     """A request: the block that goes, or how many units, in place of the usual candidates."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*COPIES]
 
     DEFAULT_CSS = """
     CandidateDialog {
@@ -210,6 +214,8 @@ class CandidateDialog(Dialog[CandidateRequest]):
 class BranchDialog(Dialog[BranchRequest]):
     """How a node is grown on from: which structure, and how many steps without asking."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*COPIES]
+
     def __init__(self, node: NodeView, taken: Sequence[str] = (), unit: str = "filter") -> None:
         """`taken` are the structures whose candidates are kept, `unit` what units are called."""
         super().__init__(f"Branch from {node.name}")
@@ -245,6 +251,8 @@ class BranchDialog(Dialog[BranchRequest]):
 
 class ChooseDialog(Dialog[list[str]]):
     """Which candidates are kept: one or more names."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*COPIES]
 
     def __init__(self, candidates: Sequence[NodeView], suggested: str | None = None) -> None:
         super().__init__("Which are kept?")

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual.strip import Strip
 from textual.widget import Widget
 
 from explorer.tui.drawing.plot import Point, braille_lines
 
+Side = Literal["layer", "units", "root"]  # whose colour a curve has (docs/design.md)
+SIDES: tuple[Side, ...] = ("layer", "units", "root")
+
 
 class LiveCurves(Widget):
     """Loss above accuracy, a line each for every series that was set."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"curves--axis"} | {f"curves--{i}" for i in range(5)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"curves--{side}" for side in ("axis", *SIDES)}
     DEFAULT_CSS = """
     LiveCurves {
         .curves--axis { color: $foreground 60%; }
-        .curves--0 { color: $text-success; text-style: bold; }
-        .curves--1 { color: $text-warning; }
-        .curves--2 { color: $text-primary; }
-        .curves--3 { color: $text-error; }
-        .curves--4 { color: $foreground; }
+        .curves--layer { color: $layer; text-style: bold; }
+        .curves--units { color: $units; text-style: bold; }
+        .curves--root { color: $foreground; }
         &:ansi {
             .curves--axis { color: ansi_default; text-style: dim; }
-            .curves--0 { color: ansi_green; }
-            .curves--1 { color: ansi_yellow; }
-            .curves--2 { color: ansi_cyan; }
-            .curves--3 { color: ansi_red; }
-            .curves--4 { color: ansi_default; }
+            .curves--root { color: ansi_default; }
         }
     }
     """
@@ -39,6 +36,7 @@ class LiveCurves(Widget):
         self._loss: Mapping[str, Sequence[Point]] = {}
         self._accuracy: Mapping[str, Sequence[Point]] = {}
         self._x_label = "epoch"
+        self._sides: Mapping[str, Side] = {}
         self._strips: list[Strip] | None = None
         self._strips_of = (0, 0)
 
@@ -48,10 +46,14 @@ class LiveCurves(Widget):
         accuracy: Mapping[str, Sequence[Point]] | None = None,
         *,
         x_label: str = "epoch",
+        sides: Mapping[str, Side] | None = None,
     ) -> None:
-        """Replaces the curves: by name, points of (epoch, loss) and of (epoch, percent)."""
-        if (loss, accuracy or {}, x_label) == (self._loss, self._accuracy, self._x_label):
+        """Replaces the curves: by name, points of (epoch, loss) and of (epoch, percent), and which
+        of the two choices it is; those of one side differ by how their line is dotted."""
+        given = (loss, accuracy or {}, x_label, sides or {})
+        if given == (self._loss, self._accuracy, self._x_label, self._sides):
             return
+        self._sides = dict(sides or {})
         # Copies: the caller's lists grow, and would always equal themselves.
         self._loss = {name: list(points) for name, points in loss.items()}
         self._accuracy = {name: list(points) for name, points in (accuracy or {}).items()}
@@ -71,7 +73,7 @@ class LiveCurves(Widget):
     def _build(self) -> list[Strip]:
         width, height = self.size
         base = self.rich_style
-        styles = [self.get_component_rich_style(f"curves--{i}") for i in range(5)]
+        styles = {side: self.get_component_rich_style(f"curves--{side}") for side in SIDES}
         axis = self.get_component_rich_style("curves--axis")
         parts = [("loss", self._loss)]
         if self._accuracy:
@@ -83,7 +85,7 @@ class LiveCurves(Widget):
             rows = height // len(parts) + (height % len(parts) if not place else 0)
             lines = braille_lines(
                 series, width, rows, x_label=self._x_label, y_label=label,
-                styles=styles, axis_style=axis,
+                styles=[styles[self._sides.get(name, "root")] for name in series], axis_style=axis,
             )  # fmt: skip
             for line in lines:
                 segments = line.render(self.app.console)

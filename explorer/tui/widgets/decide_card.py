@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from textual import events
 from textual.content import Content
 
 from explorer.tui.drawing.card import card_lines
@@ -19,12 +20,16 @@ def asks(card: Card) -> bool:
 
 def heading(card: Card) -> str:
     """Which question the card answers."""
-    name = fitted_name(card.parent.name, 24)
+    name = _name(card)
     if not card.candidates:
         return f"{name} · what next?"
     if card.kept is not None:
         return f"{name} · what was kept?"
-    return f"{name} · which to keep?" if asks(card) else f"{name} · not measured yet"
+    return f"{name} · which to keep?" if asks(card) else f"{name} · being measured"
+
+
+def _name(card: Card) -> str:
+    return fitted_name(card.parent.name, 24)
 
 
 class DecideCard(LinesView):
@@ -47,11 +52,22 @@ class DecideCard(LinesView):
         if (card, selected, now_what) == self._shown:
             return
         self._shown = card, selected, now_what
-        self.border_title = Content("Decide" if card is None else heading(card))
-        name = "" if card is None else fitted_name(card.parent.name, 24)
-        self.border_subtitle = Content("" if card is None else f"step {card.step} · Δ from {name}")
         self.set_class(card is not None and asks(card), "-asks")
+        self._title()
         self.repaint()
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._title()
+
+    def _title(self) -> None:
+        """The heading, with what stands in the lower frame where there is none."""
+        card = self._shown[0]
+        told = "Decide" if card is None else heading(card)
+        below = "" if card is None else f"step {card.step} · Δ from {_name(card)}"
+        is_framed = bool(self.styles.border_bottom[0])
+        self.border_title = Content(told if is_framed else f" {told}{below and f' · {below}'} ")
+        self.border_subtitle = Content(below)
 
     def lines(self, width: int, height: int) -> Sequence[Line]:
         card, selected, now_what = self._shown

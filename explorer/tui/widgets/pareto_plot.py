@@ -80,7 +80,6 @@ class ParetoPlot(Widget, can_focus=True):
         Binding("r", "published", "Published", id="plot.published", show=False),
         Binding("Z", "full", "Full screen", id="plot.full", show=False),
         Binding("s", "save", "Save", id="plot.save", show=False),
-        Binding("escape", "leave", "Back", id="plot.leave", show=False),
     ]
 
     class Chosen(Message):
@@ -98,7 +97,7 @@ class ParetoPlot(Widget, can_focus=True):
             self.choice = choice
 
     class Wanted(Message):
-        """Something that the app does: `full`, `save` or `leave`."""
+        """Something that the app does: `full` or `save`."""
 
         def __init__(self, what: str) -> None:
             super().__init__()
@@ -350,9 +349,6 @@ class ParetoPlot(Widget, can_focus=True):
 
     def action_save(self) -> None:
         self.post_message(self.Wanted("save"))
-
-    def action_leave(self) -> None:
-        self.post_message(self.Wanted("leave"))
 
 
 def _number_of(view: ParetoView, node: str) -> int | None:

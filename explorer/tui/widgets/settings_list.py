@@ -11,6 +11,7 @@ from textual.message import Message
 
 from explorer.tui.drawing import plan as drawing
 from explorer.tui.drawing.cells import Line
+from explorer.tui.key_bindings import bindings
 from explorer.tui.widgets.lines_view import LinesView
 from explorer.views.setting_views import SettingView
 
@@ -31,8 +32,7 @@ class SettingsList(LinesView, can_focus=True):
 
     DEFAULT_CSS = "SettingsList { overflow-y: auto; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
+        *bindings("settings", {"up": "move(-1)", "down": "move(1)"}),
         Binding("pageup", "move(-10)", show=False),
         Binding("pagedown", "move(10)", show=False),
         Binding("home", "move(-1000)", show=False),

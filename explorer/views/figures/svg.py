@@ -45,12 +45,14 @@ def polyline(places: Iterable[tuple[float, float]], /, **attributes: object) -> 
     return element("polyline", points=points, fill="none", **attributes)
 
 
-def document(width: float, height: float, title: str, inside: Iterable[str]) -> str:
-    """A whole picture on white."""
+def document(
+    width: float, height: float, title: str, inside: Iterable[str], *, scale: float = 1.0
+) -> str:
+    """A whole picture on white, shown at a scale."""
     body = "\n".join(inside)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {number(width)} {number(height)}" '
-        f'width="{number(width)}" height="{number(height)}" font-family="{FONT}" '
+        f'width="{number(width * scale)}" height="{number(height * scale)}" font-family="{FONT}" '
         f'font-size="11" fill="#222">\n<title>{escape(safe(title, 300))}</title>\n'
         f'<rect width="100%" height="100%" fill="#fff"/>\n{body}\n</svg>\n'
     )
