@@ -37,6 +37,7 @@ class Page:
         self.statuses: list[int] = []  # of the answers, in their order
         self.complaints: list[str] = []  # errors of scripts and of the page's policy
         self.terminal = ""  # all that the terminal was sent
+        self.is_closed = False  # what sent it has gone
 
     async def listen(self) -> None:
         """Takes what the browser tells, until it has ended."""
@@ -59,6 +60,8 @@ class Page:
             frame = told["response"]
             if frame["opcode"] == 2:
                 self.terminal += base64.b64decode(frame["payloadData"]).decode("utf-8", "replace")
+        elif method == "Network.webSocketClosed":
+            self.is_closed = True
         elif method == "Runtime.exceptionThrown":
             self.complaints.append(str(told["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled" and told["type"] == "error":

@@ -66,6 +66,28 @@ def test_leaving_lets_the_jobs_go_on_without_the_app(tmp_path):
     assert "goes on in the background" in app.lifecycle.told_at_the_end
 
 
+def in_a_browser():
+    return mock.patch("textual.drivers.headless_driver.HeadlessDriver.is_web", True, create=True)
+
+
+def test_a_closed_tab_asks_nothing_and_ends_no_work(tmp_path):
+    async def play(seat):
+        await seat.until(lambda: "recover R.L" in seat.worker.running, "the job")
+        assert seat.app.is_web
+        seat.app.exit()
+
+    with in_a_browser():
+        app = explore(tmp_path, play, script=lambda worker: worker.hold("recover"))
+    assert app.handed_on == [tmp_path / "resnet56.pex.db"]
+
+
+@pytest.mark.parametrize("key", ["w", "s"])
+def test_in_a_browser_too_who_waited_or_stopped_is_heard(tmp_path, key):
+    with in_a_browser():
+        app = leave(tmp_path, key)
+    assert app.worker.ended == "closed" and app.handed_on == []
+
+
 @pytest.mark.parametrize("key", ["w", "s"])
 def test_nothing_goes_on_where_it_was_waited_for_or_stopped(tmp_path, key):
     app = leave(tmp_path, key)
