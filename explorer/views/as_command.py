@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.contracts.edits import Edit
 from explorer.views.decide_card import Card
@@ -26,10 +26,20 @@ class Command:
 
 def commands_for(
     store: str, node: NodeView, card: Card | None, marked: Sequence[str] = (),
-    moment: int | None = None,
+    moment: int | None = None, run: str | None = None,
 ) -> list[Command]:  # fmt: skip
     """The commands for a node; `card` is that of its parent or its own, `marked` are nodes to be
-    compared, `moment` is the event that is looked back at."""
+    compared, `moment` is the event that is looked back at, `run` names the run where it is not the
+    newest of the store, which commands mean by themselves."""
+    found = _of_the_newest(store, node, card, marked, moment)
+    if run is None:
+        return found
+    return [replace(each, words=(*each.words, "--run", run)) for each in found]
+
+
+def _of_the_newest(
+    store: str, node: NodeView, card: Card | None, marked: Sequence[str], moment: int | None
+) -> list[Command]:
 
     def command(does: str, name: str, *words: str) -> Command:
         return Command(does, (name, store, *words))
