@@ -103,7 +103,11 @@ def branch(
     check_name("take", take, ("layer", "filter", "both"))
     asked = _request(block, filters, allocation) or cast(Take, take)
     branch_(
-        store, node, BranchRequest(asked, iterations), here=_here(data, allow_factory, run), as_json=json
+        store,
+        node,
+        BranchRequest(asked, iterations),
+        here=_here(data, allow_factory, run),
+        as_json=json,
     )
 
 
@@ -178,7 +182,9 @@ def tag(
     """Give a node a tag."""
     from explorer.cli.commands.steer import annotate
 
-    annotate(store, node, lambda steering, found: steering.tag(found, text, not off), here=_here(run=run))
+    annotate(
+        store, node, lambda steering, found: steering.tag(found, text, not off), here=_here(run=run)
+    )
 
 
 @guarded
@@ -204,4 +210,6 @@ def drop(
     """Mark a node and what is below it as dropped; `gc` frees their weights."""
     from explorer.cli.commands.steer import annotate
 
-    annotate(store, node, lambda steering, found: steering.drop(found, not off), here=_here(run=run))
+    annotate(
+        store, node, lambda steering, found: steering.drop(found, not off), here=_here(run=run)
+    )

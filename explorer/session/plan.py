@@ -93,8 +93,7 @@ def waiting_path(spool: Path, run_id: int) -> Path:
 
 
 def set_aside(spool: Path, owner: int) -> None:
-    """Has the plan of a folder, which is of the run of this number, wait for it. Raises UserError.
-    """
+    """Has the plan of a folder, which is of the run of this number, wait. Raises UserError."""
     write_own(waiting_path(spool, owner), lambda path: os.replace(plan_path(spool), path))
 
 

@@ -25,7 +25,7 @@ from explorer.session.data_places import DATA_CODES
 from explorer.session.documents import RunDocument
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.in_background import NotInBackgroundError
-from explorer.session.known_run import AnotherRunError
+from explorer.session.known_run import AnotherRunError, find_run
 from explorer.session.model_source import NoWeightsError
 from explorer.session.named_files import is_store
 from explorer.session.offer import NotBegunError, Offer, as_asked
@@ -48,7 +48,7 @@ from explorer.views.live_run import LiveRun
 from explorer.views.plan import Prediction
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
-from store import StoreLockedError, StoreNotWritableError
+from store import StoreLockedError, StoreNotWritableError, TreeStore
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
@@ -158,13 +158,9 @@ class Lifecycle:
             path = _store_named(request)
             if not path.exists():  # who makes it has not stored its first run yet
                 raise
-            session = open_read_only(path, self._state.live.on_event, request.run)
             working = run_in_background(path)
-            if request.run is not None and working not in ("", session.run.uuid):
-                self._at.notify("another run is worked on in the background; shown for reading")
-                return session
-            session.store.close()
-            if isinstance(error, StoreLockedError) and await self._is_handed_over(path):
+            may_ask = isinstance(error, StoreLockedError) and not _is_another(request, working)
+            if may_ask and await self._is_handed_over(path):
                 left = request.run or run_left(spool_of(path)) or working or None
                 return await self._open(replace(request, run=left))
             session = open_read_only(path, self._state.live.on_event, request.run)
@@ -334,7 +330,8 @@ class Lifecycle:
             self._remember(self._state.session)
         self._keep_what_is_left()
         self._detaching = leave
-        await self.release()
+        self._ending, self._state.steering = self._state.steering, None
+        await self._release()
         self._forget()
         self._detaching = False
         if told := self.told_at_the_end:
@@ -381,16 +378,17 @@ class Lifecycle:
         self._at.app.exit()
 
     async def release(self) -> None:
-        """Ends work, worker and store in good order; also after a crash of the app.
-
-        Jobs are left before their tasks end: a task that is cancelled ends its job.
-        """
-        session = await self._opened()
-        if session is None:
-            return
+        """Ends work, worker and store in good order; also after a crash of the app."""
         steering = self._state.steering
         if self._in_browser and steering is not None and steering.busy:
             self._detaching = True  # a closed tab asks nothing, and ends no work
+        await self._release()
+
+    async def _release(self) -> None:
+        """Jobs are left before their tasks end: a task that is cancelled ends its job."""
+        session = await self._opened()
+        if session is None:
+            return
         go_on = (
             self._detaching and self._keeper is not None and in_background.can_work_in_background()
         )
@@ -439,6 +437,15 @@ class Lifecycle:
 def _read_and_build(live: LiveRun) -> tuple[dict[str, TreeNode], TreeModel]:
     nodes = live.read_all()
     return nodes, TreeModel(nodes.values())
+
+
+def _is_another(request: Request, working: str) -> bool:
+    """Whether another run was asked for than the one that is worked on in the background: that
+    goes on there."""
+    if request.run is None or not working:
+        return False
+    with TreeStore.open(_store_named(request), read_only=True) as store:
+        return find_run(store, request.run).uuid != working
 
 
 def _store_named(request: Request) -> Path:

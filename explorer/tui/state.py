@@ -48,8 +48,8 @@ class AppState:
     runs: Sequence[int] = ()  # the numbers of the store's runs
 
     def forget_run(self, live: LiveRun | None = None) -> None:
-        """Stands at no run any more, but for what is chosen for whichever is open; `live` is the one
-        that comes next."""
+        """Stands at no run any more, but for what is chosen for whichever is open; `live` is the
+        one that comes next."""
         fresh = AppState(self.request, self.config, live or LiveRun(), follow=self.follow)
         fresh.plot = Plot(self.plot.choice)
         vars(self).update(vars(fresh))

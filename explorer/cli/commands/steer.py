@@ -112,9 +112,7 @@ def undo(store: Path, *, redo: bool, here: Here, as_json: bool) -> None:
     steer(store, play, here=here, as_json=as_json, work=False)
 
 
-def annotate(
-    store: Path, node: str, play: Callable[[Steering, Node], Any], *, here: Here
-) -> None:
+def annotate(store: Path, node: str, play: Callable[[Steering, Node], Any], *, here: Here) -> None:
     """A tag, a note, or a drop."""
     steer(store, lambda s: play(s, s.session.node(node)), here=here, work=False, quiet=True)
 

@@ -115,8 +115,11 @@ async def copy_command(at: Context) -> None:
     moment = None
     if state.moment is not None and state.replay is not None:
         moment = state.replay.moments[state.moment].event_id
-    card, store = presenter.card(state).card, str(state.session.store.path)
-    text = await at.ask(CommandsDialog(commands_for(store, node, card, state.marked, moment)))
+    card, store, run = presenter.card(state).card, state.session.store, state.session.run.id
+    newest = store.latest_run()
+    named = None if newest is None or newest.id == run else str(run)
+    found = commands_for(str(store.path), node, card, state.marked, moment, named)
+    text = await at.ask(CommandsDialog(found))
     if text:
         at.app.copy_to_clipboard(text)
         at.notify(f"copied: {text}")
