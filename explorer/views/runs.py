@@ -68,6 +68,7 @@ class SeedView:
 
     runs: tuple[int, ...] = told("their numbers")
     seeds: tuple[int, ...] = told("their seeds, in the same order")
+    ways: tuple[tuple[str, ...], ...] = told("what each of them kept, step by step")
     steps: tuple[StepView, ...] = told("step by step, as far as two of them went")
     forked_at: str | None = told_if_known(
         "the node of the first of them at which the others were forked, and from which steps are "
@@ -180,7 +181,8 @@ def _compared(
         measures = {key: spread for key in MEASURES if (spread := _spread(reached, key))}
         steps.append(StepView(step + 1, kept, agree, measures))
     ids, seeds = tuple(r.id for r in runs), tuple(r.seed for r in runs)
-    return SeedView(ids, seeds, tuple(steps), forked_at)
+    kept_by = tuple(tuple(node.structure for node in way) for way in ways)
+    return SeedView(ids, seeds, kept_by, tuple(steps), forked_at)
 
 
 def _from(name: str | None, nodes: Sequence[NodeView]) -> Sequence[NodeView]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from engine.contracts.metrics import measure
-from explorer.views.counting import counted, listed
+from explorer.views.counting import listed
 from explorer.views.run_names import by_runs
 from explorer.views.runs import RunView, SeedView, Spread
 
@@ -31,7 +31,9 @@ def begun(run: RunView) -> str:
 
 def group_line(group: SeedView) -> str:
     """Which runs are compared, and on how much they agree."""
-    agreed = f"{group.num_agreed} of {counted(len(group.steps), 'decision')} agree"
+    agreed = f"{group.num_agreed} of {len(group.steps)} decisions agree"
+    if not group.steps:
+        agreed = "fewer than two of them have decided anything yet"
     numbers = listed([str(run) for run in group.runs])
     if group.forked_at is None:
         return f"runs {numbers} differ in their seeds only: {agreed}"
@@ -42,11 +44,19 @@ def group_line(group: SeedView) -> str:
 
 def parting_line(group: SeedView) -> str:
     """Where the runs part first."""
-    if not group.steps:
-        return "fewer than two of them have decided anything yet"
     if (step := group.parts_at) is None:
         return "they have not parted yet"
-    return f"they part at decision {step.step}: {kept_words(step.kept)}"
+    by: dict[str, list[int]] = {}
+    for run, way in zip(group.runs, group.ways, strict=True):
+        if len(way) >= step.step:
+            by.setdefault(way[step.step - 1], []).append(run)
+    kept = ", ".join(f"{_runs(runs)} kept the {structure}" for structure, runs in by.items())
+    return f"they part at decision {step.step}: {kept}"
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """`run 3`, `runs 1, 2 and 4`."""
+    return ("run " if len(numbers) == 1 else "runs ") + listed([str(each) for each in numbers])
 
 
 def kept_words(kept: Mapping[str, int]) -> str:

@@ -255,7 +255,7 @@ def test_a_run_that_there_is_is_not_begun_again_and_the_images_stay(tmp_path):
         for _ in range(60):
             if screen.list.marked.name == "train-limit":
                 break
-            await seat.press("down")
+            await seat.press("up")
         await seat.press("space")
         await seat.sees("other images are another root")
         await seat.press("p")

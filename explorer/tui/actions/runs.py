@@ -9,6 +9,7 @@ from explorer.session.errors import MENDABLE
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.switching import OtherWanted
+from explorer.views.network_structure import structure_of_root
 
 
 async def see_runs(at: Context) -> None:
@@ -37,7 +38,7 @@ async def another_run(at: Context) -> None:
     try:
         offer = await offer_another(session)
         screen = AnotherRunScreen(
-            offer, session.run.name, next_seed(session),
+            offer, session.run.name, next_seed(session), structure_of_root(session.document),
             lambda settings: check_another(session, settings), at.state.live.on_event,
         )  # fmt: skip
         settings = await at.ask(screen)

@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import Line, Piece
-from explorer.views.counting import listed
 from explorer.views.run_names import fitted_name
 from explorer.views.runs import MEASURES, RunsListed, RunView, SeedView, StepView
 from explorer.views.runs_text import (
@@ -23,8 +22,9 @@ from explorer.views.runs_text import (
 )
 from explorer.views.safe_text import safe
 
-_LEAST_REST = 12  # cells that a text at the end of a row is worth
-_SPREAD = 15
+_LEAST_REST = 11  # cells that a text at the end of a row is worth
+_SPREAD = 16  # cells of a mean with its deviation
+_PART = "  ← they part"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class _Column:
 def _agreement(run: RunView, found: RunsListed) -> str:
     """`2 of 3`: decisions in which all runs of its group agree; the first group counts."""
     groups = found.groups_of(run.run)
-    return f"{groups[0].num_agreed} of {len(groups[0].steps)}" if groups else "–"
+    if not groups or not groups[0].steps:
+        return "–"
+    return f"{groups[0].num_agreed} of {len(groups[0].steps)}"
 
 
 _COLUMNS = (
@@ -134,36 +136,47 @@ def _the(others: int) -> str:
 def _group_lines(group: SeedView, width: int) -> Iterator[Line]:
     for text in fig.wrapped(_first_up(group_line(group)), width):
         yield [(text, "title")]
+    if not group.steps:
+        return
     parting = group.parts_at
     for text in fig.wrapped(_first_up(parting_line(group)), width):
         yield [(text, "warning" if parting is not None else "")]
-    if not group.steps:
-        return
-    seeds = listed([str(seed) for seed in group.seeds])
-    yield [(fig.cut(f"seeds {seeds}; mean ± standard deviation of what was kept", width), "dim")]
+    for run, seed, way in zip(group.runs, group.seeds, group.ways, strict=True):
+        yield _way_line(run, seed, way, width)
+    yield []
+    yield [(fig.cut("What was kept: mean ± standard deviation over the runs", width), "dim")]
     measures = [key for n, key in enumerate(MEASURES) if 26 + (n + 1) * _SPREAD <= width]
     titles = "".join(f"{measure(key).title:>{_SPREAD}}" for key in measures)
     yield [(fig.cut(f"{'step':>4}  {'runs':>4}  {'kept':<14}{titles}", width), "dim")]
     for step in group.steps:
-        yield _step_line(step, measures, first=step is parting)
+        line = _step_line(step, measures)
+        has_room = 28 + len(measures) * _SPREAD + len(_PART) <= width
+        yield [*line, (_PART, "warning")] if step is parting and has_room else line
 
 
-def _step_line(step: StepView, measures: Sequence[str], *, first: bool) -> Line:
+def _way_line(run: int, seed: int, way: Sequence[str], width: int) -> Line:
+    """What a run kept, step by step, with the marks of both choices."""
+    pieces: list[Piece] = [(f"{run:>4}  {fig.pad(f'seed {seed}', 12)}", "")]
+    room = max((width - 18) // 2, 1)
+    pieces += [_choice(structure) for structure in way[:room]]
+    return [*pieces, ("…" if len(way) > room else "", "dim")]
+
+
+def _choice(structure: str) -> Piece:
+    return ("▬ ", "layer") if structure == "layer" else ("▮ ", "units")
+
+
+def _step_line(step: StepView, measures: Sequence[str]) -> list[Piece]:
     pieces: list[Piece] = [(f"{step.step:>4}  {sum(step.kept.values()):>4}  ", "")]
     room = 14
     for structure, count in step.kept.items():
-        text = f"{_MARKS.get(structure, '▮')} {count}  "
-        pieces.append((text, "layer" if structure == "layer" else "units"))
+        mark, tone = _choice(structure)
+        text = f"{mark}{count}  "
+        pieces.append((text, tone))
         room -= cell_len(text)
     pieces.append((" " * max(room, 0), ""))
     told = "".join(f"{spread_text(key, step.measures.get(key)):>{_SPREAD}}" for key in measures)
-    pieces.append((told, ""))
-    if first:
-        pieces.append(("  ← part", "warning"))
-    return pieces
-
-
-_MARKS = {"layer": "▬"}
+    return [*pieces, (told, "")]
 
 
 def _first_up(text: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from engine.contracts.settings import Settings
+from engine.contracts.structure import NetworkStructure
 from explorer.session.another_run import FIXED
 from explorer.session.errors import MENDABLE
 from explorer.session.events import SessionEvent
 from explorer.session.offer import Offer
 from explorer.tui.plan_sheet import PlanSheet
 from explorer.tui.screens.plan_screen import PlanScreen
+from explorer.views.plan_view import NetworkRecognised, network_recognised
 from explorer.views.safe_text import safe
 from explorer.views.setting_views import SettingView, setting_views, shown_value
 
@@ -26,11 +29,15 @@ class AnotherRunScreen(PlanScreen):
         offer: Offer,
         run: str,
         seed: int,
+        structure: NetworkStructure | None,
         check: Callable[[Settings], object],
         emit: Callable[[SessionEvent], object],
     ) -> None:
+        """`structure` is the root's, also where an older run did not store it."""
         super().__init__(offer, emit)
-        self.sheet = PlanSheet(offer, edits={"seed": seed}, fixed=FIXED, unchanged="as this run")
+        self.sheet = _Sheet(
+            offer, edits={"seed": seed}, fixed=FIXED, unchanged="as this run", structure=structure
+        )
         self._run, self._check = run, check
         self._usual = setting_views(offer.new.settings)
 
@@ -38,6 +45,7 @@ class AnotherRunScreen(PlanScreen):
         return f"Another run of {self._run}'s root · begin with these settings?"
 
     def on_mount(self) -> None:
+        self.call_after_refresh(self.list.mark, "seed")
         self._tell_difference()
 
     def changed(self) -> None:
@@ -56,6 +64,24 @@ class AnotherRunScreen(PlanScreen):
             self.app.bell()
             return
         super().action_begin()
+
+
+@dataclass
+class _Sheet(PlanSheet):
+    """The sheet of another run; why an open one has its settings nobody knows."""
+
+    structure: NetworkStructure | None = None
+
+    @property
+    def network(self) -> NetworkRecognised:
+        root = self.offer.new.root
+        return network_recognised(
+            root.architecture, self.structure, root.metrics, root.notes, root.doubts, self.settings
+        )
+
+    @property
+    def views(self) -> tuple[SettingView, ...]:
+        return setting_views(self.settings)
 
 
 def differences(usual: Sequence[SettingView], now: Sequence[SettingView]) -> str:
