@@ -28,9 +28,10 @@ from explorer.tui.main_screen import MainScreen
 from explorer.tui.notifications import Notifications
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
-from explorer.tui.switching import OtherWanted, Switching
+from explorer.tui.switching import Switching
 from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
 from explorer.tui.timers import never_left_out
+from explorer.tui.wanted import OtherWanted
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.tui.widgets.ranking_pane import RankingPane
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.message import Message
-
 from explorer.session import in_background
 from explorer.session.allowance import words
 from explorer.session.background_reports import run_in_background
@@ -22,16 +20,8 @@ from explorer.session.open_run import Request, spool_of
 from explorer.tui import presenter
 from explorer.tui.context import Context
 from explorer.tui.lifecycle import Lifecycle
+from explorer.tui.wanted import OtherWanted
 from store import TreeStore
-
-
-class OtherWanted(Message):
-    """A person wants another run of the store that is open (by its number or uuid), or another
-    store."""
-
-    def __init__(self, *, run: str | None = None, store: str | None = None) -> None:
-        super().__init__()
-        self.run, self.store = run, store
 
 
 class Switching:

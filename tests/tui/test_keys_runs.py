@@ -316,7 +316,7 @@ def test_the_palette_opens_runs_and_stores(tmp_path):
 
 @pytest.mark.parametrize("content", [None, b"no store"])
 def test_a_store_that_cannot_be_opened_leaves_the_open_one_as_it_is(tmp_path, content):
-    from explorer.tui.switching import OtherWanted
+    from explorer.tui.wanted import OtherWanted
 
     path = tmp_path / "gone.pex.db"
     if content is not None:

@@ -8,7 +8,7 @@ from explorer.session.another_run import begin_another, check_another, next_seed
 from explorer.session.errors import MENDABLE
 from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
-from explorer.tui.switching import OtherWanted
+from explorer.tui.wanted import OtherWanted
 from explorer.views.network_structure import structure_of_root
 
 

@@ -14,7 +14,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from explorer.tui import recents
 from explorer.tui.keys import KEYS, Key, shown
 from explorer.tui.main_screen import MainScreen
-from explorer.tui.switching import OtherWanted
+from explorer.tui.wanted import OtherWanted
 from explorer.views.counting import counted
 from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
