@@ -103,10 +103,11 @@ def auto(
     hours: Hours = None,
     stop_at_close_calls: StopAtCloseCalls = False,
     background: Background = False,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
-    from explorer.cli.commands.auto import auto as run
+    from explorer.cli.commands.auto import auto as grow
     from explorer.cli.commands.auto_background import auto_background
     from explorer.session.budget import Budget, deadline
     from explorer.session.open_run import Request
@@ -114,9 +115,9 @@ def auto(
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model, *given, *of_network, preset)
+    request = Request(model, *given, *of_network, preset, run=run)
     budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
-    (auto_background if background else run)(request, as_json=json, yes=yes, budget=budget)
+    (auto_background if background else grow)(request, as_json=json, yes=yes, budget=budget)
 
 
 @app.command("train")
@@ -298,6 +299,7 @@ def open_(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Only look at a tree that there is")
     ] = False,
+    run: RunName = None,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
     from explorer.cli.commands.explore import explore
@@ -306,7 +308,7 @@ def open_(
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model or "", *given, *of_network, preset, read_only)
+    request = Request(model or "", *given, *of_network, preset, read_only, run)
     raise typer.Exit(explore(request if model else None, yes=yes))
 
 

@@ -19,7 +19,7 @@ from engine.contracts.settings import Settings, all_settings, value_of, with_val
 from explorer.session.data_places import DataPlaces, Describe, find, is_path
 from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
 from explorer.session.network_defaults import with_network_defaults
-from store import TreeStore
+from store import Run, TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
 STOPPING = tuple(each.option.name for each in all_settings() if each.option.stops)
@@ -118,6 +118,34 @@ async def _with_the_images(
     return None
 
 
+def find_run(store: TreeStore, wanted: str | None = None) -> Run:
+    """A run of a store by its number or uuid, or the newest of that name; without any the newest of
+    all.
+
+    Raises UsageError where there is none.
+    """
+    run = store.latest_run()
+    if run is None:
+        raise UsageError(f"{store.path.name} holds no run yet; `pe-explore auto MODEL` grows one")
+    if wanted is None:
+        return run
+    runs = store.runs()
+    for run in runs:
+        if wanted == run.uuid:
+            return run
+    for run in reversed(runs):
+        if wanted in (str(run.id), run.name):
+            return run
+    known = ", ".join(f"{run.id} ({run.name})" for run in runs[-10:])
+    raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
+
+
+def run_meant(store: TreeStore, wanted: str | None) -> RunDocument:
+    """The run that a store is opened on: the one that was named, else the newest. Raises
+    UsageError where there is none."""
+    return newest_run(store) if wanted is None else RunDocument.of(find_run(store, wanted))
+
+
 def newest_run(store: TreeStore) -> RunDocument:
     """The run that a store is resumed with. Raises UsageError where it holds none."""
     run = store.latest_run()
@@ -182,6 +210,28 @@ def _readable(store: TreeStore, tell: Callable[[str], object]) -> list[RunDocume
         except UnreadableRowError as error:
             tell(f"run {run.id} is passed over: {error}")
     return found
+
+
+# ------------------------------------------------------------ runs that are grown alike
+
+
+def is_of_the_same_root(one: RunDocument, other: RunDocument) -> bool:
+    """Whether two runs began with the same network and images."""
+    return (
+        one.run.architecture == other.run.architecture
+        and one.data.digest == other.data.digest
+        and one.reading == other.reading
+        and one.origin.checkpoint == other.origin.checkpoint
+        and one.origin.forked_from == other.origin.forked_from
+    )
+
+
+def grown_alike(
+    runs: Sequence[RunDocument], root: RunDocument, settings: Settings
+) -> RunDocument | None:
+    """The newest run of the root of one that has these settings, but for when it stops."""
+    same = [d for d in runs if is_of_the_same_root(d, root)]
+    return next((d for d in reversed(same) if not _differing(settings, d.settings)), None)
 
 
 # ------------------------------------------------------------ what differs, in words

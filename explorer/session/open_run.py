@@ -38,6 +38,7 @@ from explorer.session.known_run import (
     choose_run,
     newest_run,
     resumed,
+    run_meant,
     settings_with,
 )
 from explorer.session.model_source import ModelSource, is_network, source_of
@@ -62,7 +63,8 @@ class Request:
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
     model that is a network by reference, and `allow_factory` the functions that may be called;
     `task` is the one that makes the data's task; `protocol` and `preset` say what holds where a
-    setting was not given. `read_only`: the tree is looked at only, by who shows one."""
+    setting was not given. `read_only`: the tree is looked at only, by who shows one; `run`: which
+    of a store, by its number, name or uuid, the newest where nobody says."""
 
     model: str
     store: Path | None = None
@@ -79,6 +81,7 @@ class Request:
     task: str | None = None
     preset: str | None = None
     read_only: bool = False
+    run: str | None = None
 
     @property
     def data(self) -> str | None:
@@ -193,6 +196,8 @@ async def open_session(
         check_resumable(path, request.overrides, request.of_new_runs(path))
         opening = _Opening(request, StoreClaim(path), emit, accept, allow, plan)
         return await opening.with_executor(make_executor, opening.resume)
+    if request.run is not None:
+        raise UsageError(f"--run is about a run of a store, and {request.model} is none")
     settings = settings_of(request)
     check_new_store(store_of(request), source.num_bytes)
     opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow, plan)
@@ -252,9 +257,9 @@ class _Opening:
         self.claim.release()
 
     async def resume(self, executor: Executor) -> Session:
-        """A session on the newest run of a store."""
+        """A session on a store's run: the one that was named, else the newest."""
         store = self.store = self.claim.open()
-        known = newest_run(store)
+        known = run_meant(store, self.request.run)
         self.places.given = self.request.data
         return await self._resumed(
             store, known, settings_with(known, self.request.overrides), executor
@@ -357,11 +362,12 @@ class _Opening:
         return session
 
 
-def open_read_only(path: Path, emit: Emit) -> Session:
-    """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
+def open_read_only(path: Path, emit: Emit, run: str | None = None) -> Session:
+    """A session that only looks at a store's run, the newest where none is named. Raises
+    UsageError, StoreError."""
     store = TreeStore.open(expanded(path), read_only=True)
     try:
-        document = newest_run(store)
+        document = run_meant(store, run)
     except BaseException:
         store.close()
         raise

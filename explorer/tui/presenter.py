@@ -44,6 +44,7 @@ class TitleView:
     past: bool = False
     num_doubts: int = 0  # about the root, and so about every figure
     awaiting: int = 0  # decisions that await a word
+    run: str = ""  # which of the store's runs, where it has several
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:
@@ -64,7 +65,16 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         past=state.moment is not None,
         num_doubts=len(session.document.origin.doubts),
         awaiting=len(state.awaiting()),
+        run=_which_run(state),
     )
+
+
+def _which_run(state: AppState) -> str:
+    """`run 2 of 3`; nothing where there is one."""
+    run = state.open_session.run.id
+    if len(state.runs) < 2 or run not in state.runs:
+        return ""
+    return f"run {state.runs.index(run) + 1} of {len(state.runs)}"
 
 
 def banner(state: AppState) -> Sequence[str]:

@@ -45,6 +45,14 @@ class AppState:
     _figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by measure and name
     _awaiting: tuple[int, Sequence[str]] | None = None  # as of which event of the store
     plot: Plot = field(default_factory=Plot)
+    runs: Sequence[int] = ()  # the numbers of the store's runs
+
+    def forget_run(self, live: LiveRun | None = None) -> None:
+        """Stands at no run any more, but for what is chosen for whichever is open; `live` is the
+        one that comes next."""
+        fresh = AppState(self.request, self.config, live or LiveRun(), follow=self.follow)
+        fresh.plot = Plot(self.plot.choice)
+        vars(self).update(vars(fresh))
 
     @property
     def open_session(self) -> Session:

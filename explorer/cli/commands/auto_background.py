@@ -15,8 +15,9 @@ from explorer.session import in_background
 from explorer.session.allowance import Grant, words
 from explorer.session.budget import Budget
 from explorer.session.open_run import Request
-from explorer.session.plan import Plan, write_plan
+from explorer.session.plan import Plan, PlanError, remove_plan, write_plan
 from explorer.session.session import Session
+from explorer.session.taking_up import make_way
 
 
 def auto_background(
@@ -43,9 +44,14 @@ async def _start(request: Request, asking: Asking, budget: Budget) -> Background
         if stopped is not None:
             return BackgroundStarted(str(store), session.run.name, None, "", stopped)
         plan = _plan(session, tip.name, tip.depth, budget)
+        try:
+            make_way(session.store, spool, session.run)
+        except PlanError:  # it says nothing, and another one takes its place
+            remove_plan(spool)
         write_plan(spool, plan)
     # Only now: the store is free.
     options = [f"--allow-factory={each}" for each in request.given_factories]
+    options.append(f"--run={session.run.uuid}")
     pid = in_background.start(store, spool, options)
     return BackgroundStarted(str(store), session.run.name, pid, words(plan.grants), None)
 

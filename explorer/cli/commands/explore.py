@@ -24,10 +24,12 @@ def explore(request: Request | None, *, yes: bool = False) -> int:
         # A misspelled name is told before the screen changes.
         path = source_of(request).path
         request.check_data()
+        if request.run is not None and (path is None or not is_store(path)):
+            raise UsageError(f"--run is about a run of a store, and {request.model} is none")
         if path is not None and not (IN_BROWSER or sys.stdout.isatty()) and is_store(path):
             from explorer.cli.commands.log_show import log
 
-            log(path, as_json=False)
+            log(path, wanted=request.run, as_json=False)
             return 0
     if not (IN_BROWSER or (sys.stdin.isatty() and sys.stdout.isatty())):
         name = request.model if request else "sample"

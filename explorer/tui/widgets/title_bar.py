@@ -53,12 +53,14 @@ class TitleBar(LinesView):
         past: bool = False,
         num_doubts: int = 0,
         awaiting: int = 0,
+        run: str = "",
     ) -> None:
         """Shows these parts. `alone` says what is left to the policy, `awaiting` how many decisions
-        await a person."""
+        await a person, `run` which of several runs is open."""
         left = [
             _Part(1, "pe-explore", "title"),
             _Part(10, safe(model, 60)),
+            _Part(6, f"· {run}" if run else ""),
             _Part(3, f"· {safe(data, 40)}" if data else ""),
             _Part(2, f"· policy {safe(policy, 20)}" if policy else ""),
         ]
