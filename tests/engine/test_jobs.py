@@ -144,6 +144,7 @@ TEXTS = {
     "NameWeights.weights",
     "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
     "Export.format", "Reading.loader", "Reading.validation_from", "DataDescription.loader",
+    "OwnValidation.name", "OwnValidation.digest",
     "Factory.reference",
     "Factory.sha256",
 }  # fmt: skip
