@@ -42,7 +42,8 @@ class OpenRoot:
     """Read a checkpoint and measure it: the root of a tree. Gives Opened.
 
     `untrained`: there is no file; the network that `arch` names has random weights. `output` says
-    which of several outputs are the class scores.
+    which of several outputs are the class scores, `normalisation` how images are scaled (a name, or
+    MEAN:STD).
     """
 
     KIND: ClassVar = "open"
@@ -53,6 +54,7 @@ class OpenRoot:
     reading: Reading = spread(Reading)
     untrained: bool = False
     output: str | None = None
+    normalisation: str | None = None
 
 
 @dataclass(frozen=True)

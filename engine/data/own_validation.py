@@ -5,11 +5,13 @@ Shape legend: N images, H height, W width, C channels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from engine.contracts.errors import DataError
+from engine.contracts.errors import DataError, OwnValidationError
 from engine.contracts.loaders import FROM_FILE
 from engine.contracts.message_text import plain
 from engine.contracts.networks import OwnValidation, Reading
@@ -44,11 +46,22 @@ def opened(
     if reading.validation_from != FROM_FILE:
         return None
     if not place:
-        raise DataError(
+        raise OwnValidationError(
             "the validation images of this run are a file or folder of its own, and nothing says "
             "where that lies; give it with --validation-from FILE"
         )
-    return open_validation(place, classes, on_progress, size=size)
+    with _told_as_own():
+        return open_validation(place, classes, on_progress, size=size)
+
+
+@contextmanager
+def _told_as_own() -> Iterator[None]:
+    """What is wrong with these images is no fault of the data: others end it."""
+    try:
+        yield
+    except DataError as error:
+        words, said = str(error), "--validation-from: "
+        raise OwnValidationError(words if words.startswith(said) else said + words) from error
 
 
 def arrays_of(
@@ -58,7 +71,8 @@ def arrays_of(
     size: Target | None,
 ) -> ArraysThatDecide:
     """The images decoded, checked and of the shape of the data's. Raises DataError."""
-    own = checked(decoded_of(source, on_progress, size=size), data.classes)
+    with _told_as_own():
+        own = checked(decoded_of(source, on_progress, size=size), data.classes)
     pixels_NHWC, notes = _as_in(data, own)
     labels_N = own.arrays["y_val"]
     own = Decoded(own.name, own.classes, own.flips, {"x_val": pixels_NHWC, "y_val": labels_N})
@@ -82,7 +96,7 @@ def _as_in(data: Decoded, own: Decoded) -> tuple[np.ndarray, tuple[str, ...]]:
         notes = (*notes, "--validation-from: saved in colour but grey, read as grey")
     if pixels_NHWC.shape[1:] != shape_HWC:
         here, there = ("×".join(map(str, shape)) for shape in (pixels_NHWC.shape[1:], shape_HWC))
-        raise DataError(
+        raise OwnValidationError(
             f"--validation-from: the images of {plain(own.name)} are {here}, those of "
             f"{plain(data.name)} {there} (height, width, channels); save them as those are, or "
             "give --image-size, which brings both to one"
@@ -93,7 +107,7 @@ def _as_in(data: Decoded, own: Decoded) -> tuple[np.ndarray, tuple[str, ...]]:
 def encoded_of(source: Source, data_name: str) -> EncodedImages:
     """The images, to be streamed as those of the data are. Raises DataError for arrays."""
     if source.images is None:
-        raise DataError(
+        raise OwnValidationError(
             f"--validation-from: the images of {plain(data_name)} are decoded when they are needed "
             "(streaming), and so must those be that decide; give them as a folder, a .zip or tar "
             "shards, or read all into memory (--loader memory)"

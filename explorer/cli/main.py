@@ -29,6 +29,7 @@ from explorer.cli.options import (
     Model,
     NewRun,
     NodeName,
+    Normalisation,
     Output,
     Preset,
     Protocol,
@@ -91,6 +92,7 @@ def auto(
     random_weights: RandomWeights = False,
     task: Task = None,
     output: Output = None,
+    normalisation: Normalisation = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
@@ -114,7 +116,7 @@ def auto(
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model, *given, *of_network, preset)
+    request = Request(model, *given, *of_network, preset, normalisation=normalisation)
     budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
     (auto_background if background else run)(request, as_json=json, yes=yes, budget=budget)
 
@@ -285,6 +287,7 @@ def open_(
     random_weights: RandomWeights = False,
     task: Task = None,
     output: Output = None,
+    normalisation: Normalisation = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
@@ -306,7 +309,7 @@ def open_(
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model or "", *given, *of_network, preset, read_only)
+    request = Request(model or "", *given, *of_network, preset, read_only, normalisation)
     raise typer.Exit(explore(request if model else None, yes=yes))
 
 

@@ -17,7 +17,7 @@ from explorer.executors.kinds import workers
 from explorer.session import in_background
 from explorer.session.accepting import DoubtfulRootError
 from explorer.session.allowance import words
-from explorer.session.data_places import DATA_CODES
+from explorer.session.data_places import DATA_CODES, VALIDATION_CODES
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.in_background import NotInBackgroundError
 from explorer.session.known_run import AnotherRunError
@@ -49,6 +49,8 @@ POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 DATA_TITLES = {
     "data-not-found": "Where are its images now?",
     "other-data": "Other data are there",
+    "validation-not-found": "Where are the images that decide now?",
+    "other-validation": "Other images are there",
 }
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
@@ -100,7 +102,7 @@ class Lifecycle:
                 if self._doubtful != "data":
                     at.app.exit()
                     return
-                await self._ask_for_data("The data that it was trained on:", state.request)
+                await self._ask_for_data("The data that it was trained on:", state.request, "data")
             except NotBegunError:
                 if not self._from_start:
                     at.app.exit()
@@ -174,8 +176,8 @@ class Lifecycle:
         from explorer.tui.screens.dialogs import ConfirmDialog
 
         code = error.error if isinstance(error, JobFailedError) else code_of(error)
-        if code in DATA_CODES:
-            await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
+        if code in (*DATA_CODES, *VALIDATION_CODES):
+            await self._ask_for_data(str(error), request, code)
             return True
         if isinstance(error, NoWeightsError):
             await self._ask_for_weights(str(error), request)
@@ -189,14 +191,16 @@ class Lifecycle:
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
 
-    async def _ask_for_data(self, why: str, request: Request, title: str | None = None) -> None:
-        """Other data for the next try; without an answer, where something else can be opened."""
+    async def _ask_for_data(self, why: str, request: Request, code: str) -> None:
+        """Other data, or other images that decide, for the next try; without an answer, something
+        else can be opened."""
         from explorer.tui.screens.dialogs import DataDialog
 
         network = self._state.live.network
-        asked = DataDialog(why, _named(request), title=title, network=network)
-        data = await self._at.ask(asked)
-        overrides = {**request.overrides, "data": data}
+        named, title = _named(request), DATA_TITLES.get(code)
+        setting = "validation_from" if code in VALIDATION_CODES else "data"
+        data = await self._at.ask(DataDialog(why, named, title=title, network=network))
+        overrides = {**request.overrides, setting: data}
         self._state.request = None if data is None else replace(request, overrides=overrides)
 
     async def _ask_for_weights(self, why: str, request: Request) -> None:

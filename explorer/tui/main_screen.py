@@ -305,7 +305,7 @@ class MainScreen(Screen[None]):
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
-        self.query_one(Banner).show(presenter.banner(self.state))
+        self.query_one(Banner).show(presenter.banner(self.state), presenter.deciding(self.state))
         self.query_one("#left").border_title = presenter.tree_title(self.state, depth)
         best = self._best_node()
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)

@@ -14,6 +14,7 @@ from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
 from explorer.views.counting import await_you, counted
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
+from explorer.views.deciding import deciding_words
 from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
 from explorer.views.network_structure import StageView, stages, structure_of_root
@@ -71,6 +72,14 @@ def banner(state: AppState) -> Sequence[str]:
     """What speaks against every figure of the run."""
     session = state.session
     return () if session is None else [doubt.words for doubt in session.document.origin.doubts]
+
+
+def deciding(state: AppState) -> str:
+    """Which images decide, where these are not the data's own."""
+    session = state.session
+    if session is None:
+        return ""
+    return deciding_words(session.document.data, session.settings.data.validation_from)
 
 
 def model_name(state: AppState) -> str:

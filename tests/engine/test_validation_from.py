@@ -205,4 +205,6 @@ def test_images_of_another_size_are_brought_to_that_of_the_data(folder, tmp_path
 def test_images_that_are_trained_on_too_raise_a_doubt(folder, reading):
     data = open_data(str(folder), reading, validation=str(folder / "train"))
     (doubt,) = doubts_on_splits(data)
-    assert doubt.code == "validation-in-training" and "14 of the 14 images that decide" in doubt.words
+    assert (
+        doubt.code == "validation-in-training" and "14 of the 14 images that decide" in doubt.words
+    )

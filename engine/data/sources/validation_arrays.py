@@ -23,7 +23,6 @@ from engine.data.sources.npz_labels import as_labels, shifted_to_zero
 from engine.data.sources.npz_layouts import MOST_NAMED, pairs_in
 from engine.data.sources.npz_members import open_members
 from engine.data.sources.one_split import NEEDED, other_splits, the_one_split
-from engine.data.sources.split_names import SPELLINGS
 
 WHERE = "save those that are as x_val and y_val"
 
@@ -65,7 +64,8 @@ def _renumbered(
         )
     if labels_N.min() < 0 or labels_N.max() >= len(names):
         return labels_N  # whoever checks the labels says so
-    return np.array([classes.index(name) for name in names], np.int64)[labels_N]
+    renumbered_N: np.ndarray = np.array([classes.index(name) for name in names])[labels_N]
+    return renumbered_N
 
 
 def read_validation_idx(folder: Path, classes: Sequence[str]) -> Decoded:

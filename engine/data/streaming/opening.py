@@ -142,8 +142,7 @@ def _split(
     if own is not None:
         (deciding,) = own.collected.splits.values()
         validation = [_Member(entry, label) for entry, label in deciding]
-        check_one_of_each("validation", plain(own.collected.name), len(validation),
-                          len(collected.classes))  # fmt: skip
+        check_one_of_each("val", plain(own.collected.name), len(validation), len(collected.classes))
     elif reading.validation_from == FROM_TEST:
         decide, report = halves_of_test(collected.name, _labels(test).numpy())
         validation = [test[number] for number in decide.tolist()]

@@ -55,6 +55,7 @@ def node_lines(details: NodeDetails | None, width: int) -> list[Line]:
         return [[(fig.cut("no node is selected", width), "dim")]]
     node = details.node
     pairs = [*_standing(details), *_figures(node), *_edit(details.edit), *_marginal(node)]
+    pairs += [("deciding", details.deciding, "")] if details.deciding else []
     pairs += [("doubt", doubt.words, "warning") for doubt in details.doubts]
     lines: list[Line] = [[(fig.cut(safe(node.name), width), "title")]]
     for label, text, tone in pairs:
