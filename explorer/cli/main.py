@@ -17,7 +17,8 @@ from explorer.cli import plan as cli_plan
 from explorer.cli import serve as cli_serve
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
-from explorer.cli.group import DefaultCommandGroup, guarded
+from explorer.cli.group import DefaultCommandGroup
+from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     AllowFactory,
     Arch,
@@ -303,6 +304,9 @@ def open_(
     ] = False,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
+    from explorer.cli.starting import hurry
+
+    hurry()
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 

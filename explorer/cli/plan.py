@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from explorer.cli.group import guarded
+from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     AllowFactory,
     Arch,

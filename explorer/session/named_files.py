@@ -144,9 +144,9 @@ def check_validation(place: str) -> None:
     except UnusableFileError as error:
         near = None if os.path.lexists(path) else _near(path)
         beside = "" if near is None else f"did you mean {near!r}?"
-        hint = did_you_mean(place, VALIDATION_FROM).rstrip() or beside
+        hint = did_you_mean(place, VALIDATION_FROM) or f"{beside} "
         ways = f"give {', '.join(VALIDATION_FROM)} or a file or folder of images"
-        raise NoSuchDataError(f"--validation-from: {error}; {hint or ways}") from error
+        raise NoSuchDataError(f"--validation-from: {error}; {hint.lstrip()}{ways}") from error
 
 
 def check_task(reference: str) -> Factory:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.contracts.doubts import Doubt
 from engine.contracts.settings import Settings
@@ -38,10 +39,12 @@ from explorer.tui import presenter, recents
 from explorer.tui.context import Context
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
-from explorer.views.plan import Prediction
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError
+
+if TYPE_CHECKING:
+    from explorer.views.plan import Prediction
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
@@ -84,12 +87,12 @@ class Lifecycle:
 
     async def open_run(self) -> None:
         """Opens what was asked for, asking for what is missing. To be awaited in a worker."""
-        from explorer.tui.screens.start_screen import StartScreen  # after the first paint
-
         at, state = self._at, self._state
         self._in_browser = at.app.is_web
         while state.session is None:
             if state.request is None:
+                from explorer.tui.screens.start_screen import StartScreen  # not where it is named
+
                 model = await at.ask(StartScreen(recents.recents()))
                 if model is None:
                     at.app.exit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from explorer.session.errors import NotNowError
 from explorer.session.open_run import Request
@@ -15,10 +16,12 @@ from explorer.tui.plot_state import Plot
 from explorer.views.decide_card import subject_of
 from explorer.views.live_run import MOST, LiveRun
 from explorer.views.node_view import NodeView
-from explorer.views.plan import Prediction
 from explorer.views.replay import Replay
 from explorer.views.tree.node import TreeNode
 from store import Node
+
+if TYPE_CHECKING:
+    from explorer.views.plan import Prediction
 
 
 @dataclass

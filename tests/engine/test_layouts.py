@@ -16,8 +16,8 @@ from engine.checkpoints import load
 from engine.checkpoints import write as checkpoint
 from engine.checkpoints.layouts import plausible
 from engine.contracts.codec import content_hash
-from engine.contracts.events import Progress
 from engine.contracts.errors import SettingsError
+from engine.contracts.events import Progress
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, DataDescription, FileRef
 from engine.models import build
