@@ -29,7 +29,6 @@ from explorer.session.open_run import (
     Request,
     open_read_only,
     open_session,
-    spool_of,
     store_of,
 )
 from explorer.session.session import Session
@@ -37,6 +36,7 @@ from explorer.session.steering import Steering
 from explorer.session.taking_up import PlanKeeper, take_up
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
+from explorer.tui.handing_over import is_handed_over
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
 from explorer.views.tree.model import TreeModel
@@ -153,26 +153,11 @@ class Lifecycle:
             path = _store_named(request)
             if not path.exists():  # who makes it has not stored its first run yet
                 raise
-            if isinstance(error, StoreLockedError) and await self._is_handed_over(path):
+            if isinstance(error, StoreLockedError) and await is_handed_over(self._at, path):
                 return await self._open(request)
             session = open_read_only(path, self._state.live.on_event)
             self._at.notify(f"{error}. Shown for reading; what is stored there appears", "warning")
             return session
-
-    async def _is_handed_over(self, store: Path) -> bool:
-        """Whether a process that worked on the store in the background has let go of it for us."""
-        spool = spool_of(store)
-        if in_background.process_on(store, spool) is None:
-            return False
-        self._at.notify("it was worked on in the background; taking over")
-        seconds = in_background.HAND_OVER_SECONDS
-        if await in_background.ask(store, spool, in_background.HAND_OVER, seconds) is not False:
-            return True
-        self._at.notify(
-            f"what works on it in the background did not answer within {seconds:.0f} s; "
-            "pe-explore jobs stop ends it", "warning",
-        )  # fmt: skip
-        return False
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""

@@ -19,6 +19,7 @@ from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
 from explorer.views.network_structure import StageView, stages, structure_of_root
 from explorer.views.node_view import NodeDetails, NodeView
+from explorer.views.opening_words import opening_words
 from explorer.views.proposed_scores import newest_scores
 from explorer.views.protected_block import staying_at
 from explorer.views.removed import way_to
@@ -166,7 +167,7 @@ def is_read_only(state: AppState) -> bool:
 def _idle(state: AppState) -> str:
     """What the keys can do while no work is done here: only what they would not refuse."""
     if state.steering is None:
-        return "idle"
+        return state.waits_for or "idle"
     if is_read_only(state):
         return f"idle: {READ_ONLY}"
     if state.moment is not None:
@@ -197,13 +198,24 @@ def card(state: AppState) -> CardView:
     """The card of the parent that the selected node is about; empty until a tree is open."""
     subject = state.subject
     if subject is None or state.steering is None:
-        return CardView()
+        return CardView(now_what=being_opened(state))
     if state.moment is None:
         live = live_card(state.live, state.steering, subject)
         return CardView(live, state.selected, READ_ONLY if state.steering.store.read_only else "")
     session = state.open_session
     past = past_card(state.shown, subject, session.store, session.document)
     return CardView(past, state.selected, about_the_past(state.config))
+
+
+def being_opened(state: AppState) -> str:
+    """What is done until a tree is open; empty where none is asked for yet, or one is open."""
+    if state.session is not None:
+        return ""
+    if state.waits_for:
+        return state.waits_for
+    if state.request is None:
+        return ""
+    return opening_words(model_name(state), state.live.jobs.values())
 
 
 def _edits_below(state: AppState, parent: str) -> Mapping[str, Edit]:

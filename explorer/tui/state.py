@@ -39,6 +39,7 @@ class AppState:
     replay: Replay | None = None
     moment: int | None = None  # the place in the replay that is shown, None for now
     predicted: Prediction | None = None  # by the plan with which the run was begun here
+    waits_for: str = ""  # before a tree is open: what somebody else is to do first
     playing: bool = False  # whether the replay goes on by itself
     shown: Mapping[str, NodeView] = field(default_factory=dict)  # nodes on the screen, by name
     briefs: Mapping[str, TreeNode] = field(default_factory=dict)  # the same in brief
@@ -127,10 +128,15 @@ class AppState:
 READ_ONLY = "open for reading only: nothing can be decided here"
 
 
+def none_is_open(state: AppState) -> str:
+    """What is said where a tree is needed and none is open."""
+    return "no tree is open yet" if state.request is None else "its tree is still being opened"
+
+
 def steering_or_refuse(state: AppState) -> Steering:
     """The steering, where this tree can be changed now; else NotNowError says why not."""
     if state.steering is None:
-        raise NotNowError("no tree is open yet")
+        raise NotNowError(none_is_open(state))
     if state.steering.store.read_only:
         raise NotNowError(READ_ONLY)
     if state.moment is not None:

@@ -10,6 +10,7 @@ from explorer.tui.actions.action import Action
 from explorer.tui.context import Context
 from explorer.tui.keys import shown
 from explorer.tui.shell import to_shell
+from explorer.tui.state import none_is_open
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.node_csv import nodes_as_csv
@@ -65,7 +66,7 @@ def save_table(at: Context) -> None:
     """Those that the search finds, where there is one."""
     state = at.state
     if state.session is None:
-        at.notify("no tree is open yet")
+        at.notify(none_is_open(at.state))
         return
     model = at.screen.query_one(NodeTable).model
     numbers = range(len(model)) if model.matches is None else sorted(model.matches)
@@ -92,7 +93,7 @@ def show_settings(at: Context) -> None:
     from explorer.tui.screens.plan_screen import RunSheetScreen
 
     if at.state.session is None:
-        at.notify("no tree is open yet")
+        at.notify(none_is_open(at.state))
         return
     at.app.push_screen(RunSheetScreen(run_sheet(at.state)))
 
@@ -101,7 +102,7 @@ def show_network(at: Context) -> None:
     from explorer.tui.screens.network_screen import NetworkScreen
 
     if at.state.session is None or at.state.selected not in at.state.shown:
-        at.notify("no tree is open yet")
+        at.notify(none_is_open(at.state))
         return
     screen = at.run_or_notify(lambda: NetworkScreen(at.state, at.state.selected))
     if screen is not None:
