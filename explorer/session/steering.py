@@ -62,8 +62,14 @@ class Steering:
         return self.session.suggest(parent, ready) if ready else None
 
     def waiting(self) -> list[Node]:
-        """The parents whose candidates are done and undecided, in the order they came."""
-        return self.alone.waiting()
+        """The parents whose candidates are done and await a word, in the order they came: a
+        further candidate of a decided one waits for nobody."""
+        children = self.store.children
+        return [
+            parent
+            for parent in self.alone.waiting()
+            if all(child.kept is None for child in children(parent.id))
+        ]
 
     def awaited(self, parent: Node) -> list[Node]:
         """A parent's candidates that are still to be measured before it can be decided."""

@@ -107,7 +107,7 @@ class MainScreen(Screen[None]):
                 yield Static(id="where", markup=False)
             with Vertical(id="right"):
                 yield DecideCard(keymap=self.state.config.keymap, id="card")
-                yield from tabs.compose()
+                yield from tabs.compose(self.state.config.keymap)
         yield JobsPane(id="jobs")
         yield Footer(show_command_palette=False)
 

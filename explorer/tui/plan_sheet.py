@@ -4,7 +4,7 @@ Textual."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.contracts.networks import DataDescription
 from engine.contracts.options import SettingValue
@@ -100,9 +100,12 @@ class PlanSheet:
 
     @property
     def wants_describing(self) -> bool:
-        """Whether other images would be read than were looked at."""
-        looked_at = self.described_with or self.offer.new.settings
-        return looked_at.data != self.settings.data
+        """Whether other images would be read than were looked at. Of images that are known, how
+        many so many are is known too."""
+        looked_at = (self.described_with or self.offer.new.settings).data
+        wanted, limit = self.settings.data, self.settings.data.train_limit
+        fewer = limit is not None and limit <= self._looked_at.num_train
+        return looked_at != (replace(wanted, train_limit=looked_at.train_limit) if fewer else wanted)
 
     @property
     def network(self) -> NetworkRecognised:
@@ -117,6 +120,11 @@ class PlanSheet:
 
     @property
     def _data(self) -> DataDescription:
+        known, limit = self._looked_at, self.settings.data.train_limit
+        return known if limit is None else replace(known, num_train=min(limit, known.num_train))
+
+    @property
+    def _looked_at(self) -> DataDescription:
         return self.described or self.offer.new.root.data
 
     @property

@@ -99,13 +99,8 @@ class AppState:
             return ()
         newest = steering.store.last_event_id(steering.session.run.id)
         if self._awaiting is None or self._awaiting[0] != newest:
-            names = [parent.name for parent in steering.waiting()]
-            self._awaiting = newest, [name for name in names if self._is_open(name)]
+            self._awaiting = newest, [parent.name for parent in steering.waiting()]
         return self._awaiting[1]
-
-    def _is_open(self, parent: str) -> bool:
-        """Whether nothing was decided of a parent's candidates."""
-        return all(self.live.nodes[name].kept is None for name in self.live.children(parent))
 
     # ------------------------------------------------------------ which moment is shown
 

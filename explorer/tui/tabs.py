@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.widgets import TabbedContent, TabPane
 
 from explorer.tui import presenter, presenter_pareto
+from explorer.tui.keys import rebound, shown
 from explorer.tui.state import AppState
 from explorer.tui.widgets.curves import LiveCurves
 from explorer.tui.widgets.log_pane import LogPane
@@ -17,18 +19,24 @@ from explorer.tui.widgets.ranking_pane import RankingPane
 from explorer.tui.widgets.stages_pane import StagesPane
 
 
-def compose() -> ComposeResult:
+def compose(keymap: Mapping[str, str]) -> ComposeResult:
+    """The tabs, each with the key that leads there before its name."""
+    keys = {key.id: shown(key.keys) for key in rebound(keymap)}
+    titles = (
+        Content.assemble((keys[f"view.tab{n}"], "dim"), f" {name}")
+        for n, name in enumerate(("Live", "Pareto", "Node", "Blocks", "Log"), start=1)
+    )
     with TabbedContent(id="tabs", initial="live"):
-        with TabPane("Live", id="live"):
+        with TabPane(next(titles), id="live"):
             yield LiveCurves()
-        with TabPane("Pareto", id="pareto"):
+        with TabPane(next(titles), id="pareto"):
             yield ParetoPlot()
-        with TabPane("Node", id="node"):
+        with TabPane(next(titles), id="node"):
             yield NodePane()
-        with TabPane("Blocks", id="blocks"):
+        with TabPane(next(titles), id="blocks"):
             yield StagesPane()
             yield RankingPane()
-        with TabPane("Log", id="log"):
+        with TabPane(next(titles), id="log"):
             yield LogPane()
 
 

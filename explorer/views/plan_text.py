@@ -39,6 +39,11 @@ def _two_digits(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{float(f'{value:.2g}'):,.0f}"
 
 
+def rate_of(a_second: float) -> str:
+    """How many a second, in figures that one reads: `2.84`, `187`, `18,700`."""
+    return f"{a_second:.3g}" if a_second < 100 else f"{float(f'{a_second:.3g}'):,.0f}"
+
+
 def interval_words(time: Interval) -> str:
     """`about 40 s (33 s to 48 s)`."""
     return f"about {about(time.seconds)} ({about(time.low)} to {about(time.high)})"
@@ -79,7 +84,7 @@ def speed_line(speed: SpeedTold) -> str:
     beside = ""
     if speed.training_beside != speed.training:
         beside = f" (each of two at once: {speed.training_beside:,.0f})"
-    ranked = "" if speed.ranking is None else f", {speed.ranking:,.3g} ranked"
+    ranked = "" if speed.ranking is None else f", {rate_of(speed.ranking)} ranked"
     threads = f", {counted(speed.threads, 'thread')}" if speed.device == "cpu" else ""
     return (
         f"measured here on {speed.device}{threads}, images a second: {speed.training:,.0f} "

@@ -14,7 +14,7 @@ from engine.contracts.settings import Settings, with_values
 from engine.contracts.speed import CandidateCost, SpeedMeasured
 from explorer.session.speed import Speed, by_which_speed_differs
 from explorer.views.plan import QUICKER, SLOWER, predict
-from explorer.views.plan_text import about
+from explorer.views.plan_text import about, rate_of
 
 DATA = DataDescription(num_train=1_000, num_validation=100, num_test=200, classes=("a", "b"))
 ALONE = SpeedMeasured(
@@ -153,3 +153,10 @@ def test_epochs_and_counts_change_no_speed_but_criterion_and_optimiser_do():
 ])  # fmt: skip
 def test_times_are_told_no_more_exactly_than_they_are_known(given_seconds, words):
     assert about(given_seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("a_second", "words"), [(0.0284, "0.0284"), (2.8371, "2.84"), (187.3, "187"), (18_673, "18,700")]
+)
+def test_rates_are_figures_that_one_reads(a_second, words):
+    assert rate_of(a_second) == words

@@ -131,6 +131,30 @@ def test_presets_and_settings_change_the_times_and_are_what_the_run_begins_with(
     planned(tmp_path, play)
 
 
+def test_fewer_of_the_images_that_are_known_are_counted_at_once(tmp_path):
+    async def play(seat):
+        sheet = seat.app.screen.sheet
+        await measured(seat)
+        usual = {part.phase: part.seconds for part in sheet.prediction.phases}
+        await to(seat, "train-limit")
+        await seat.press("space")
+        await seat.dialog(TextDialog)
+        await seat.press(*"3000", "enter")
+        await seat.until(lambda: isinstance(seat.app.screen, PlanScreen), "the sheet")
+        assert not sheet.wants_describing and sheet.data.train == 3_000
+        found = {part.phase: part.seconds for part in sheet.prediction.phases}
+        assert found["recover"] == pytest.approx(usual["recover"] / 15)
+        assert found["measure"] == usual["measure"], "validation and test stay whole"
+        await seat.press("space")
+        await seat.dialog(TextDialog)
+        await seat.press("ctrl+u", *"50000", "enter")  # how many there are is not known
+        await seat.until(lambda: isinstance(seat.app.screen, PlanScreen), "the sheet")
+        assert sheet.settings.data.train_limit == 50_000 and sheet.wants_describing
+        await measured(seat)
+
+    planned(tmp_path, play)
+
+
 def test_another_criterion_is_measured_anew_and_told_until_then(tmp_path):
     async def play(seat):
         await measured(seat)

@@ -80,11 +80,11 @@ Waiting for R.L (recovery, epoch 3/10) and R.F
 
           ▬ LAYER  R.L         ▮ FILTER  R.F
 removes   layer3.5             24 filters/8 convs
-CKA       ◐ recovery           ◌ waiting
-val acc   ━━━━━━━╸──────  55%
-MACs      epoch 3/10
-params    eta 1:40
-latency
+          ◐ recovery           ◌ waiting
+          ━━━━━━━╸──────  55%
+          epoch 3/10
+          eta 1:40
+
 space pause   x cancel   e another
 """
 FAILED = """

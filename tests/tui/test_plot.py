@@ -116,3 +116,14 @@ def test_the_curves_draw_and_follow_their_data():
             assert {curves.render_line(y).cell_length for y in range(curves.size.height)} == {80}
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("height", range(1, 8))
+def test_where_there_is_little_room_names_stay_longer_than_axes(height):
+    series = {"R.L": [(1.0, 0.5), (2.0, 0.25)]}
+    lines = braille_lines(series, 40, height, x_label="epoch", y_label="loss")
+    text = "\n".join(line.plain for line in lines)
+    assert len(lines) == height and all(line.cell_len == 40 for line in lines)
+    assert ("R.L 0.25" in text) == (height >= 3)
+    assert ("epoch" in text) == (height >= 5)
+    assert any("⠀" < character <= "⣿" for character in lines[-1 if height < 5 else 1].plain)

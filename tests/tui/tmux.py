@@ -44,6 +44,7 @@ class Terminal:
         self._tmux("-f", os.devnull, "new-session", "-d", "-x", str(width), "-y", str(height),
                    "-c", str(cwd), "sh", "-c", shell)  # fmt: skip
         self._tmux("set-option", "-g", "default-terminal", term)
+        self._tmux("set-option", "-s", "set-clipboard", "on")
 
     @property
     def pid(self) -> int:
@@ -78,6 +79,10 @@ class Terminal:
     def screen(self, *, colours: bool = False) -> str:
         """What is on the screen now."""
         return self._tmux("capture-pane", "-p", *(["-e"] if colours else []))
+
+    def clipboard(self) -> str:
+        """What the app copied (by OSC 52), as tmux keeps it."""
+        return self._tmux("show-buffer")
 
     def wait_for(self, wanted: str | Callable[[str], bool], seconds: float = 60.0) -> str:
         """The screen once it holds the text (or meets the test). Fails with the last screen."""

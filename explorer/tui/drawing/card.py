@@ -165,8 +165,11 @@ class _Table:
         room = sum(figure.part is not Part.REMOVES for figure in rows)
         standing = {n.name: iter(self._standing(n, room)) for n in self.shown}
         bars_below = bool(parts.get(Part.BARS))
+        measured = any(node.state == "ready" for node in self.shown)
         for figure in rows:
             label = figure.label.partition(" ├")[0] if bars_below else figure.label
+            if not (measured or figure.part is Part.REMOVES):
+                label = ""  # what stands beside it is no such figure
             pieces: list[Piece] = [(fig.pad(label, self.label), "dim")]
             for node in self.shown:
                 text, tone = figure.cell(node, self.column - 2)

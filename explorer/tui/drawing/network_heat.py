@@ -12,10 +12,12 @@ from explorer.tui.drawing.cells import Line, Piece, fit, short_name
 from explorer.tui.drawing.network import LAYER, STAYS, UNITS, flowing
 from explorer.views.counting import counted
 from explorer.views.network.rankings import Cell, Rankings, Row
+from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
 
 SHADES = "░▒▓█"  # from the first to go to the last
-UNRANKED, _CELL, _MOST_NAME, _TREND = "·", 3, 32, 14
+UNRANKED, _MOST_NAME, _TREND = "·", 32, 14
+_LEAST_CELL, _MOST_CELL = 3, 9  # cells of a step's column, with the gap behind it
 
 
 def heat_lines(found: Rankings, width: int, first: int = 0) -> list[Line]:
@@ -32,14 +34,15 @@ def heat_lines(found: Rankings, width: int, first: int = 0) -> list[Line]:
     )  # fmt: skip
     trend = _TREND if width >= 60 else 0
     start, end = columns_in(found, width, first, name, trend)
-    lines: list[Line] = [*_about(found, width), *_heads(found, start, end, name)]
+    cell = _width_of_cell(width - name - 3 - trend, end - start)
+    lines: list[Line] = [*_about(found, width), *_heads(found, start, end, name, cell)]
     title = None
     for row in found.rows:
         of = "blocks" if row.kind in ("block", "part") else f"groups of {row.kind}s, mean score"
         if of != title:
             title = of
             lines.append([(of, "title")])
-        lines.append(_row(row, start, end, name))
+        lines.append(_row(row, start, end, name, cell))
     if (start, end) != (0, len(found.steps)):
         shown = f"steps {start + 1} to {end} of {len(found.steps)} are shown"
         lines.insert(1, [(shown, "dim")])
@@ -50,9 +53,14 @@ def columns_in(
     found: Rankings, width: int, first: int, name: int = _MOST_NAME, trend: int = _TREND
 ) -> tuple[int, int]:
     """Which steps fit: from `first` on, or as many before as the width still takes."""
-    fits = max((width - name - 3 - trend) // _CELL, 1)
+    fits = max((width - name - 3 - trend) // _LEAST_CELL, 1)
     start = min(max(first, 0), max(len(found.steps) - fits, 0))
     return start, min(start + fits, len(found.steps))
+
+
+def _width_of_cell(room: int, count: int) -> int:
+    """Few steps have wide columns: their shades are compared the better."""
+    return min(max(room // max(count, 1), _LEAST_CELL), _MOST_CELL)
 
 
 def _about(found: Rankings, width: int) -> list[Line]:
@@ -73,42 +81,47 @@ def _about(found: Rankings, width: int) -> list[Line]:
     return [*said, *flowing(entries, width), []]
 
 
-def _heads(found: Rankings, start: int, end: int, name: int) -> list[Line]:
-    """The numbers of the steps, and what the way took from each."""
+def _heads(found: Rankings, start: int, end: int, name: int, cell: int) -> list[Line]:
+    """The steps, by number and, where there is room, by their nodes, and what the way took."""
     pad = " " * (name + 3)
     steps = found.steps[start:end]
-    numbers = "".join(str(start + n + 1).ljust(_CELL)[:_CELL] for n in range(len(steps)))
+    numbers = "".join(str(start + n + 1).ljust(cell)[:cell] for n in range(len(steps)))
+    heads: list[Line] = [[(fig.pad("  step", name + 3), "dim"), (numbers, "dim")]]
+    names = [fitted_name(step.node, cell - 1) for step in steps]
+    if cell == _MOST_CELL:
+        heads.append([(pad, ""), ("".join(fig.pad(each, cell) for each in names), "dim")])
     taken: list[Piece] = []
     for step in steps:
         if step.went is None:
-            taken.append((" " * _CELL, ""))
+            taken.append((" " * cell, ""))
         elif step.went == LAYER_STRUCTURE:
-            taken.append((LAYER.ljust(_CELL), "layer"))
+            taken.append((LAYER.ljust(cell), "layer"))
         else:
-            taken.append((UNITS.ljust(_CELL), "units"))
-    label = fig.pad("  step", name + 3)
-    return [[(label, "dim"), (numbers, "dim")], [(pad, ""), *taken]]
+            taken.append((UNITS.ljust(cell), "units"))
+    return [*heads, [(pad, ""), *taken]]
 
 
-def _row(row: Row, start: int, end: int, name: int) -> Line:
+def _row(row: Row, start: int, end: int, name: int, cell: int) -> Line:
     pieces: list[Piece] = [("  " + fig.pad(short_name(row.path, name), name) + " ", "")]
     is_block = row.kind in ("block", "part")
-    for cell in row.cells[start:end]:
-        pieces += _cell(cell, is_block)
+    for each in row.cells[start:end]:
+        pieces += _cell(each, is_block, cell)
     return [*pieces, (row.trend, "dim" if row.trend == "always low" else "title")]
 
 
-def _cell(cell: Cell, is_block: bool) -> Sequence[Piece]:
-    """A shade, and beside it what else is known: protected, or taken there."""
+def _cell(cell: Cell, is_block: bool, width: int) -> Sequence[Piece]:
+    """A shade, and behind it what else is known: protected, or taken there."""
     if cell.state == "gone":
-        return [(" " * _CELL, "")]
+        return [(" " * width, "")]
     shade = UNRANKED if cell.share is None else shade_of(cell.share)
     tone = "dim" if cell.share is None or cell.protected else "bar"
+    shades = shade * (width - 2)
     if cell.goes:
         mark = (LAYER, "layer") if is_block else (UNITS, "units")
-        return [(shade, tone), mark, (" ", "")]
-    second = STAYS if cell.protected else " " if cell.share is None else shade
-    return [(shade + second + " ", tone)]
+        return [(shades, tone), mark, (" ", "")]
+    if cell.share is None:
+        return [(UNRANKED.ljust(width), tone)]
+    return [(shades + (STAYS if cell.protected else shade) + " ", tone)]
 
 
 def shade_of(share: float) -> str:

@@ -10,7 +10,7 @@ from explorer.tui.drawing.cells import Line
 from explorer.tui.plan_sheet import FIXED, PlanSheet, RunSheet
 from explorer.views.counting import counted
 from explorer.views.plan import Prediction
-from explorer.views.plan_text import about, interval_words, phase_words
+from explorer.views.plan_text import about, interval_words, phase_words, rate_of
 from explorer.views.plan_view import DataPlanned, NetworkRecognised, SpeedTold
 from explorer.views.safe_text import safe
 from explorer.views.setting_views import (
@@ -147,7 +147,7 @@ def times(sheet: PlanSheet, progress: str, width: int, height: int) -> list[Line
     measured: list[Line] = [[(text, "dim")] for text in fig.wrapped(speed_words(speed), width)]
     roomy = len(tree) + len(parts) + len(measured) <= height
     lines += [*tree, *parts, *measured] if roomy else [*tree, *measured]
-    if sheet.wants_measuring and sheet.measured_with is not None:
+    if sheet.measured_with is not None and (sheet.wants_measuring or sheet.wants_describing):
         lines.insert(0, [("as measured with other settings, before:", "warning")])
     if progress or sheet.problem:
         lines.append([(fig.cut(progress or sheet.problem, width), "info")])
@@ -189,7 +189,7 @@ def speed_words(speed: SpeedTold) -> str:
     beside = ""
     if speed.training_beside != speed.training:
         beside = f" ({speed.training_beside:,.0f} each of two at once)"
-    ranked = "" if speed.ranking is None else f", {speed.ranking:,.3g} ranked"
+    ranked = "" if speed.ranking is None else f", {rate_of(speed.ranking)} ranked"
     on = speed.device if speed.device != "cpu" else f"CPU, {counted(speed.threads, 'thread')}"
     return (
         f"Measured here ({on}), a second: {speed.training:,.0f} trained{beside}, "

@@ -63,22 +63,23 @@ def braille_lines(
     """A line a series in `height` texts of `width` cells: a legend, the curves, the x axis.
 
     Series differ by style and by how their line is dotted. Points that are not finite leave a
-    gap; points outside `y_range` are drawn at its edge. Where there is too little room for the
-    axes, only the curves are drawn.
+    gap; points outside `y_range` are drawn at its edge. Where there is too little room the axes
+    go first, then the legend.
     """
     if width < 1 or height < 1:
         return [Text(" " * max(width, 0)) for _ in range(max(height, 0))]
     with_axes = width >= 24 and height >= 5
+    with_legend = with_axes or (width >= 24 and height >= 3)
     tick_width = 7 if with_axes else 0
-    rows = height - 3 if with_axes else height
+    rows = height - 3 if with_axes else height - with_legend
     columns = width - tick_width - 1 if with_axes else width
     frame = _frame(series, columns, rows, y_range)
     if frame is None:
         return _message("no values yet", width, height, axis_style)
     graph = _curves(series, frame, styles)
+    lines = [_legend(series, width, y_label, styles, axis_style)] if with_legend else []
     if not with_axes:
-        return graph
-    lines = [_legend(series, width, y_label, styles, axis_style)]
+        return [*lines, *graph]
     for row, curve in enumerate(graph):
         tick = _tick(row, rows, frame)
         edge = "┤" if tick else "│"

@@ -310,7 +310,9 @@ class PlanScreen(_Sheet):
 
     def _heard(self, event: SessionEvent) -> None:
         if isinstance(event, JobTold) and isinstance(event.event, Progress):
-            self._progress = f"measuring: {event.event.phase}…"
+            told = event.event
+            share = f" {100 * told.done / told.total:.0f} %" if 0 < told.done <= told.total else ""
+            self._progress = f"measuring: {told.phase}{share}…"
             for times in self.query("#times").results(Lines):
                 times.repaint()
         self._emit(event)

@@ -24,7 +24,7 @@ def heading(card: Card) -> str:
         return f"{name} · what next?"
     if card.kept is not None:
         return f"{name} · what was kept?"
-    return f"{name} · which to keep?" if asks(card) else f"{name} · not measured yet"
+    return f"{name} · which to keep?" if asks(card) else f"{name} · being measured"
 
 
 class DecideCard(LinesView):
