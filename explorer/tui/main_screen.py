@@ -128,6 +128,7 @@ class MainScreen(Screen[None]):
         self.query_one(TreeCanvas).at_length = lambda name: self.state.shown.get(name)
         self.query_one(Timeline).display = False
         self.paint_title()
+        self.paint_details()
         self.query_one(TreeCanvas).focus()
         self.call_after_refresh(self._begin)
 
