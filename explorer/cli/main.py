@@ -17,7 +17,8 @@ from explorer.cli import plan as cli_plan
 from explorer.cli import serve as cli_serve
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
-from explorer.cli.group import DefaultCommandGroup, guarded
+from explorer.cli.group import DefaultCommandGroup
+from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     AllowFactory,
     Arch,
@@ -29,6 +30,7 @@ from explorer.cli.options import (
     Model,
     NewRun,
     NodeName,
+    Normalisation,
     Output,
     Preset,
     Protocol,
@@ -91,6 +93,7 @@ def auto(
     random_weights: RandomWeights = False,
     task: Task = None,
     output: Output = None,
+    normalisation: Normalisation = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
@@ -115,7 +118,7 @@ def auto(
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model, *given, *of_network, preset, run=run)
+    request = Request(model, *given, *of_network, preset, run=run, normalisation=normalisation)
     budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
     (auto_background if background else grow)(request, as_json=json, yes=yes, budget=budget)
 
@@ -286,6 +289,7 @@ def open_(
     random_weights: RandomWeights = False,
     task: Task = None,
     output: Output = None,
+    normalisation: Normalisation = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     store: Store = None,
@@ -302,13 +306,16 @@ def open_(
     run: RunName = None,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
+    from explorer.cli.starting import hurry
+
+    hurry()
     from explorer.cli.commands.explore import explore
     from explorer.session.open_run import Request
 
     check_one_place(settings.get("data"), task)
     given = (store, device, arch, trust_pickle, protocol, settings, new_run)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model or "", *given, *of_network, preset, read_only, run)
+    request = Request(model or "", *given, *of_network, preset, read_only, run, normalisation)
     raise typer.Exit(explore(request if model else None, yes=yes))
 
 

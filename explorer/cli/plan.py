@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from explorer.cli.group import guarded
+from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     AllowFactory,
     Arch,
@@ -12,6 +12,7 @@ from explorer.cli.options import (
     Json,
     LoaderWorkers,
     Model,
+    Normalisation,
     Output,
     Preset,
     Protocol,
@@ -41,6 +42,7 @@ def plan(
     random_weights: RandomWeights = False,
     task: Task = None,
     output: Output = None,
+    normalisation: Normalisation = None,
     allow_factory: AllowFactory = None,
     trust_pickle: TrustPickle = False,
     device: Device = "auto",
@@ -55,4 +57,5 @@ def plan(
     check_one_place(settings.get("data"), task)
     given = (None, device, arch, trust_pickle, protocol, settings)
     of_network = (weights, random_weights, allow_factory or (), output, task)
-    plan_of(Request(model, *given, False, *of_network, preset), run=run, as_json=json)
+    request = Request(model, *given, False, *of_network, preset, normalisation=normalisation)
+    plan_of(request, run=run, as_json=json)

@@ -141,17 +141,36 @@ def _plan_left(steering: Steering) -> Plan | None:
     return None if plan is None else _as_of_now(steering, plan)
 
 
-def take_up(steering: Steering) -> PlanKeeper:
-    """Goes on with what is unfinished, and with what the folder's plan says; keeps it from now on.
+def plan_now(steering: Steering) -> Plan | None:
+    """What the folder's plan says, with all that came after it put in; None where there is none.
 
     A plan that cannot be followed is told, and then there is none; that of another run of the store
     waits for it.
     """
     try:
-        plan = _plan_left(steering)
+        return _plan_left(steering)
     except PlanError as error:
         steering.session.emit(Noted(str(error)))
-        plan = None
+        return None
+
+
+def with_grant(steering: Steering, plan: Plan | None, grant: Grant) -> Plan:
+    """A plan to which a grant is added, and growing from its top; all else that was still to be
+    done stays so. Another grant from the same node gives way."""
+    session = steering.session
+    before = plan or Plan(session.run.uuid, 0)
+    return replace(
+        before,
+        event=session.store.last_event_id(session.run.id),
+        grants=(*(each for each in before.grants if each.top != grant.top), grant),
+        growing=tuple(dict.fromkeys((*before.growing, grant.top))),
+    )
+
+
+def take_up(steering: Steering) -> PlanKeeper:
+    """Goes on with what is unfinished, and with what the folder's plan says; from now on it is
+    kept."""
+    plan = plan_now(steering)
     keeper = PlanKeeper(steering)
     for grant in plan.grants if plan else ():
         steering.alone.grant(grant)

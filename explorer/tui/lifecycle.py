@@ -22,7 +22,7 @@ from explorer.session.accepting import DoubtfulRootError
 from explorer.session.allowance import words
 from explorer.session.another_run import on_another_run
 from explorer.session.background_reports import run_in_background
-from explorer.session.data_places import DATA_CODES
+from explorer.session.data_places import DATA_CODES, VALIDATION_CODES
 from explorer.session.documents import RunDocument
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.in_background import NotInBackgroundError
@@ -43,13 +43,16 @@ from explorer.session.steering import Steering
 from explorer.session.taking_up import PlanKeeper, take_up
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
+from explorer.tui.handing_over import is_handed_over
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
 from explorer.views.live_run import LiveRun
-from explorer.views.plan import Prediction
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError, TreeStore
+
+if TYPE_CHECKING:
+    from explorer.views.plan import Prediction
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
@@ -57,6 +60,8 @@ POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 DATA_TITLES = {
     "data-not-found": "Where are its images now?",
     "other-data": "Other data are there",
+    "validation-not-found": "Where are the images that decide now?",
+    "other-validation": "Other images are there",
 }
 
 if TYPE_CHECKING:
@@ -97,12 +102,12 @@ class Lifecycle:
 
     async def open_run(self) -> None:
         """Opens what was asked for, asking for what is missing. To be awaited in a worker."""
-        from explorer.tui.screens.start_screen import StartScreen  # after the first paint
-
         at, state = self._at, self._state
         self._in_browser = at.app.is_web
         while state.session is None:
             if state.request is None:
+                from explorer.tui.screens.start_screen import StartScreen  # not where it is named
+
                 model = await at.ask(StartScreen(recents.recents()))
                 if model is None:
                     at.app.exit()
@@ -115,7 +120,7 @@ class Lifecycle:
                 if self._doubtful != "data":
                     at.app.exit()
                     return
-                await self._ask_for_data("The data that it was trained on:", state.request)
+                await self._ask_for_data("The data that it was trained on:", state.request, "data")
             except NotBegunError:
                 if not self._from_start:
                     at.app.exit()
@@ -165,35 +170,20 @@ class Lifecycle:
                 raise
             working = run_in_background(path)
             may_ask = isinstance(error, StoreLockedError) and not _is_another(request, working)
-            if may_ask and await self._is_handed_over(path):
+            if may_ask and await is_handed_over(self._at, path):
                 left = request.run or run_left(spool_of(path)) or working or None
                 return await self._open(replace(request, run=left))
             session = open_read_only(path, self._state.live.on_event, request.run)
             self._at.notify(f"{error}. Shown for reading; what is stored there appears", "warning")
             return session
 
-    async def _is_handed_over(self, store: Path) -> bool:
-        """Whether a process that worked on the store in the background has let go of it for us."""
-        spool = spool_of(store)
-        if in_background.process_on(store, spool) is None:
-            return False
-        self._at.notify("it was worked on in the background; taking over")
-        seconds = in_background.HAND_OVER_SECONDS
-        if await in_background.ask(store, spool, in_background.HAND_OVER, seconds) is not False:
-            return True
-        self._at.notify(
-            f"what works on it in the background did not answer within {seconds:.0f} s; "
-            "pe-explore jobs stop ends it", "warning",
-        )  # fmt: skip
-        return False
-
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
         from explorer.tui.screens.dialogs import ConfirmDialog
 
         code = error.error if isinstance(error, JobFailedError) else code_of(error)
-        if code in DATA_CODES:
-            await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
+        if code in (*DATA_CODES, *VALIDATION_CODES):
+            await self._ask_for_data(str(error), request, code)
             return True
         if isinstance(error, NoWeightsError):
             await self._ask_for_weights(str(error), request)
@@ -207,14 +197,16 @@ class Lifecycle:
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
 
-    async def _ask_for_data(self, why: str, request: Request, title: str | None = None) -> None:
-        """Other data for the next try; without an answer, where something else can be opened."""
+    async def _ask_for_data(self, why: str, request: Request, code: str) -> None:
+        """Other data, or other images that decide, for the next try; without an answer, something
+        else can be opened."""
         from explorer.tui.screens.dialogs import DataDialog
 
         network = self._state.live.network
-        asked = DataDialog(why, _named(request), title=title, network=network)
-        data = await self._at.ask(asked)
-        overrides = {**request.overrides, "data": data}
+        named, title = _named(request), DATA_TITLES.get(code)
+        setting = "validation_from" if code in VALIDATION_CODES else "data"
+        data = await self._at.ask(DataDialog(why, named, title=title, network=network))
+        overrides = {**request.overrides, setting: data}
         self._state.request = None if data is None else replace(request, overrides=overrides)
 
     async def _ask_for_weights(self, why: str, request: Request) -> None:

@@ -129,6 +129,7 @@ class MainScreen(Screen[None]):
         self.query_one(TreeCanvas).at_length = lambda name: self.state.shown.get(name)
         self.query_one(Timeline).display = False
         self.paint_title()
+        self.paint_details()
         self.query_one(TreeCanvas).focus()
         self.call_after_refresh(self._begin)
 
@@ -323,7 +324,7 @@ class MainScreen(Screen[None]):
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
-        self.query_one(Banner).show(presenter.banner(self.state))
+        self.query_one(Banner).show(presenter.banner(self.state), presenter.deciding(self.state))
         title = presenter.tree_title(self.state, depth)
         is_framed = not (self.has_class("-stacked") and self.has_class("-short"))
         self.query_one("#left").border_title = title if is_framed else f" {title} "

@@ -121,7 +121,7 @@ class PlanSheet:
 
     @property
     def data(self) -> DataPlanned:
-        return data_planned(self._data, self.offer.new.place)
+        return data_planned(self._data, self.offer.new.place, self.settings.data.validation_from)
 
     @property
     def _data(self) -> DataDescription:
@@ -189,7 +189,11 @@ def run_sheet(state: AppState) -> RunSheet:
             document.origin.doubts,
             document.settings,
         ),
-        data_planned(document.data, document.settings.data.source),
+        data_planned(
+            document.data,
+            document.settings.data.source,
+            document.settings.data.validation_from,
+        ),
         took,
         kept_depth(session.store, root),
         one_decision(took, 2, environment.candidates_at_once),

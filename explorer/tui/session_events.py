@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.events import Noted
+from explorer.session.data_places import VALIDATION_CODES
 from explorer.session.errors import MENDABLE, code_of, remedy_of
 from explorer.session.events import (
     CandidatesMeasured,
@@ -95,7 +96,10 @@ async def _ask_for_the_data(at: Context, failed: WorkFailed) -> None:
         if place is None or steering is not at.state.steering:
             return
         jobs = steering.session.jobs
-        jobs.artifacts.data.given = place
+        if code in VALIDATION_CODES:
+            jobs.artifacts.data.given_validation = place
+        else:
+            jobs.artifacts.data.given = place
         try:
             await jobs.places()
         except MENDABLE as error:

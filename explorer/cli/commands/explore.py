@@ -7,6 +7,7 @@ import os
 import sys
 
 from engine.contracts.errors import UsageError
+from explorer.cli.starting import settle
 from explorer.session.model_source import source_of
 from explorer.session.named_files import is_store
 from explorer.session.open_run import Request
@@ -42,9 +43,11 @@ def explore(request: Request | None, *, yes: bool = False) -> int:
 
 
 async def _run(app: ExplorerApp) -> int:
+    settling = asyncio.ensure_future(settle())
     try:
         await app.run_async()
     finally:
+        settling.cancel()
         await app.release()
         if told := app.lifecycle.told_at_the_end:
             from explorer.cli.console import say

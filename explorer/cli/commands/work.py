@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.contracts.marker import start_of
+from engine.contracts.niceness import step_back
 from explorer.cli.progress import Reporter
 from explorer.executors.base import Executor
 from explorer.executors.kinds import workers
@@ -60,6 +61,7 @@ def work(
         run=wanted,
     )
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal that began this may go
+    step_back()
     with Reporter() as reporter:
         ended = asyncio.run(InBackground(request, reporter).run())
         reporter.say(f"ended: {ended.ended}")

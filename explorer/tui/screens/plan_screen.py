@@ -14,12 +14,13 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from engine.contracts.errors import SettingsError
+from engine.contracts.errors import SettingsError, UserError
 from engine.contracts.events import Progress
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import Settings
 from explorer.session.errors import MENDABLE
 from explorer.session.events import JobTold, SessionEvent
+from explorer.session.named_files import check_validation
 from explorer.session.offer import Offer
 from explorer.session.speed import Speed
 from explorer.tui.drawing import plan as drawing
@@ -231,8 +232,10 @@ class PlanScreen(_Sheet):
 
         def wrong(text: str) -> str | None:
             try:
-                with_value(self.sheet.settings, name, read_value(name, text))
-            except (ValueError, SettingsError) as error:
+                settings = with_value(self.sheet.settings, name, read_value(name, text))
+                if file := settings.data.validation_file:
+                    check_validation(file)
+            except (ValueError, UserError) as error:
                 return str(error)
             return None
 
@@ -240,7 +243,8 @@ class PlanScreen(_Sheet):
             if text is not None:
                 self._change(name, read_value(name, text))
 
-        value = "" if view.value is None else shown_value(view.value).replace(",", "")
+        value = "" if view.value is None else shown_value(view.value)
+        value = value if isinstance(view.value, str) else value.replace(",", "")
         self.app.push_screen(TextDialog(view.name, view.about, value, check=wrong), entered)
 
     def action_preset(self) -> None:
