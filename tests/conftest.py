@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,12 @@ import pytest
 # Tiny tensors: a second thread only waits, the more so on a busy machine.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-# The commands that the tests start import PyTorch: compiled once, not each time, also where the
-# environment forbids to write beside the sources.
+# All processes of all runs share what was compiled, also where the environment forbids to write
+# beside the sources: PyTorch takes seconds, in every command that a test starts.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-os.environ.setdefault("PYTHONPYCACHEPREFIX", tempfile.mkdtemp(prefix="pe-explore-pyc-"))
+compiled = str(Path(__file__).parents[1] / ".pytest_cache" / "compiled")
+sys.pycache_prefix = os.environ.setdefault("PYTHONPYCACHEPREFIX", compiled)
+sys.dont_write_bytecode = False
 
 for folder in ("engine", "session", "store", "cli", "docs", "tui", "fuzz", "zoo"):
     sys.path.insert(0, str(Path(__file__).parent / folder))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -28,22 +29,20 @@ from explorer.cli.options import (
     Json,
     LoaderWorkers,
     Model,
-    NewRun,
     NodeName,
-    Normalisation,
     Output,
-    Preset,
-    Protocol,
-    RandomWeights,
     RunName,
     StopAtCloseCalls,
-    Store,
     StoreFile,
     Task,
     TrustPickle,
     Weights,
 )
+from explorer.cli.request_options import takes_request
 from explorer.cli.settings_options import Given, check_one_place, takes_settings
+
+if TYPE_CHECKING:
+    from explorer.session.open_run import Request
 
 # The settings of a run that a training from scratch has too.
 OF_TRAINING = ("seed", "train_limit", "image_size", "resize", "loader", "transforms",
@@ -82,24 +81,9 @@ def root(
 
 @app.command("auto")
 @guarded
-@takes_settings()
+@takes_request()
 def auto(
-    model: Model,
-    settings: Given,
-    preset: Preset = None,
-    protocol: Protocol = "default",
-    arch: Arch = None,
-    weights: Weights = None,
-    random_weights: RandomWeights = False,
-    task: Task = None,
-    output: Output = None,
-    normalisation: Normalisation = None,
-    allow_factory: AllowFactory = None,
-    trust_pickle: TrustPickle = False,
-    store: Store = None,
-    device: Device = "auto",
-    loader_workers: LoaderWorkers = None,
-    new_run: NewRun = False,
+    request: Request,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Grow a root too whose accuracy is doubtful")
     ] = False,
@@ -113,12 +97,8 @@ def auto(
     from explorer.cli.commands.auto import auto as grow
     from explorer.cli.commands.auto_background import auto_background
     from explorer.session.budget import Budget, deadline
-    from explorer.session.open_run import Request
 
-    check_one_place(settings.get("data"), task)
-    given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model, *given, *of_network, preset, run=run, normalisation=normalisation)
+    request = replace(request, run=run)
     budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
     (auto_background if background else grow)(request, as_json=json, yes=yes, budget=budget)
 
@@ -273,29 +253,9 @@ def doctor(device: Device = "auto", json: Json = False) -> None:
 
 @app.command("open")
 @guarded
-@takes_settings()
+@takes_request(needs_model=False)
 def open_(
-    settings: Given,
-    model: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads it at run time
-        typer.Argument(
-            help="A checkpoint, a store (.db), 'sample', or a network's name", show_default=False
-        ),
-    ] = None,
-    preset: Preset = None,
-    protocol: Protocol = "default",
-    arch: Arch = None,
-    weights: Weights = None,
-    random_weights: RandomWeights = False,
-    task: Task = None,
-    output: Output = None,
-    normalisation: Normalisation = None,
-    allow_factory: AllowFactory = None,
-    trust_pickle: TrustPickle = False,
-    store: Store = None,
-    device: Device = "auto",
-    loader_workers: LoaderWorkers = None,
-    new_run: NewRun = False,
+    request: Request | None,
     yes: Annotated[
         bool,
         typer.Option("--yes", "-y", help="Begin a new tree without showing first what it takes"),
@@ -310,13 +270,10 @@ def open_(
 
     hurry()
     from explorer.cli.commands.explore import explore
-    from explorer.session.open_run import Request
 
-    check_one_place(settings.get("data"), task)
-    given = (store, device, arch, trust_pickle, protocol, settings, new_run)
-    of_network = (weights, random_weights, allow_factory or (), output, task)
-    request = Request(model or "", *given, *of_network, preset, read_only, run, normalisation)
-    raise typer.Exit(explore(request if model else None, yes=yes))
+    if request is not None:
+        request = replace(request, read_only=read_only, run=run)
+    raise typer.Exit(explore(request, yes=yes))
 
 
 cli_steer.add_commands(app)

@@ -21,6 +21,15 @@ Model = Annotated[
 ]
 
 
+AnyModel = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads it at run time
+    typer.Argument(
+        metavar="MODEL",
+        help="A checkpoint, a store (.db), 'sample', or a network's name", show_default=False,
+    ),
+]  # fmt: skip
+
+
 StoreFile = Annotated[Path, typer.Argument(metavar="STORE", help="A store (.db)")]
 
 

@@ -52,6 +52,7 @@ class TreeServer(Server):
             return await self._guard(request, handler)
 
         app = await super()._make_app()
+        app.add_routes([web.get("/page.js", _page_script)])
         app.middlewares.append(guard)
         app.on_response_prepare.append(_with_headers)
         return app
@@ -77,7 +78,7 @@ class TreeServer(Server):
             found.set_cookie(_COOKIE, self.token, httponly=True, samesite="Strict", path="/")
             raise found
         if not self._is_token(request.cookies.get(_COOKIE, "")):
-            raise web.HTTPUnauthorized(text=_NO_TOKEN)
+            raise web.HTTPForbidden(text=_NO_TOKEN)
         return await handler(request)
 
     def _is_token(self, given: str) -> bool:
@@ -90,9 +91,14 @@ class TreeServer(Server):
         values: dict[str, Any] = {
             "application": {"name": self.title},
             "app_websocket_url": f"{scheme}://{request.host}/ws",
-            "font_size": int(size) if size.isascii() and size.isdecimal() and len(size) < 3 else 16,
+            # Without one the page takes what fits.
+            "font_size": size if size.isascii() and size.isdecimal() and len(size) < 3 else "",
         }
         return aiohttp_jinja2.render_template("app_index.html", request, values)
+
+
+async def _page_script(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(TEMPLATES / "page.js")
 
 
 async def _with_headers(request: web.Request, response: web.StreamResponse) -> None:

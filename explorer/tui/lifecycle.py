@@ -90,7 +90,8 @@ class Lifecycle:
         self._keeper: PlanKeeper | None = None
         self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
-        self._detaching = False  # live jobs go on without the app
+        # Whether live jobs go on without the app; None: nobody was asked.
+        self._detaching: bool | None = None
         self.only_looks = False  # what else is open of this store goes on in the background
         self._ending: Steering | None = None  # of a run that is being left for another one
         self._polling: Timer | None = None
@@ -340,7 +341,7 @@ class Lifecycle:
         self._ending, self._state.steering = self._state.steering, None
         await self._release()
         self._forget()
-        self._detaching = False
+        self._detaching = None
         if told := self.told_at_the_end:
             self._at.notify(told)
         self.told_at_the_end = ""
@@ -387,8 +388,8 @@ class Lifecycle:
     async def release(self) -> None:
         """Ends work, worker and store in good order; also after a crash of the app."""
         steering = self._state.steering
-        if self._in_browser and steering is not None and steering.busy:
-            self._detaching = True  # a closed tab asks nothing, and ends no work
+        if self._detaching is None:  # a closed tab asks nothing, and ends no work
+            self._detaching = self._in_browser and steering is not None and steering.busy
         await self._release()
 
     async def _release(self) -> None:

@@ -331,8 +331,7 @@ class MainScreen(Screen[None]):
         best = self._best_node()
         self.query_one(TreeCanvas).set_signs(best.name if best else None, self.state.marked)
         self.query_one(NodeTable).show_marked(self.state.marked)
-        shown = presenter.title(self.state, best)
-        self.query_one(TitleBar).show(**vars(shown))
+        self.query_one(TitleBar).show(presenter.title(self.state, best))
         self.paint_hint()
 
     def _best_node(self) -> NodeView | None:

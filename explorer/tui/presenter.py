@@ -10,6 +10,7 @@ from typing import Literal
 from engine.contracts.edits import LAYER, Edit
 from engine.contracts.networks import Scores
 from explorer.session.allowance import brief
+from explorer.tui.drawing.title import TitleView
 from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
 from explorer.views.counting import counted
@@ -29,24 +30,6 @@ from explorer.views.stored_nodes import with_details
 MOST_CURVES = 5
 
 # ------------------------------------------------------------ around the tree
-
-
-@dataclass(frozen=True)
-class TitleView:
-    """The first line: what is open, and how things stand."""
-
-    model: str = ""
-    data: str = ""
-    policy: str = ""
-    best: NodeView | None = None
-    read_only: bool = False
-    alone: str = ""  # what is left to the policy
-    paused: bool = False
-    device: str = ""
-    past: bool = False
-    num_doubts: int = 0  # about the root, and so about every figure
-    awaiting: int = 0  # decisions that await a word
-    run: str = ""  # which of the store's runs, where it has several
 
 
 def title(state: AppState, best: NodeView | None) -> TitleView:

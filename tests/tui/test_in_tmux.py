@@ -71,11 +71,7 @@ def test_a_person_steers_the_sample_quits_and_finds_everything_again(tmp_path):
         terminal.press("}")
         before = terminal.wait_for(lambda screen: "2/" not in screen)
         assert "○" in before or "◌" in before
-        terminal.press("q")
-        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
-        if "ended with 0" not in terminal.screen():
-            terminal.press("s")
-            terminal.wait_for("ended with 0")
+        terminal.quit()
     before_quitting = kept(store)
     assert len(before_quitting) == 3 and overridden in before_quitting
     with Terminal(explorer(store), cwd=tmp_path) as terminal:
@@ -101,8 +97,7 @@ def test_it_is_usable_at_any_size_and_without_colour(grown, width, height, envir
                 r"\x1b\[[\d;]*[34][0-7]m|\x1b\[[34]8;", terminal.screen(colours=True)
             )
             assert coloured == []
-        terminal.press("q")
-        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
+        terminal.quit()
 
 
 HOSTILE = "[/foo] [@click=app.quit]x[/] \x1b[31m\x9b31m \u202eevil\u2066 a\nb"
@@ -156,8 +151,7 @@ def test_a_hostile_run_harms_nothing(tmp_path):
         told = "[/foo] [@click=app.quit]x", "[bold red]"
         screen = terminal.wait_for(lambda screen: all(each in screen for each in told))
         assert "Traceback" not in screen
-        terminal.press("q")
-        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
+        terminal.quit()
     with TreeStore.open(store) as opened:
         node = opened.node(opened.latest_run().id, "R")
         opened.note(node.id, HOSTILE)
@@ -169,8 +163,7 @@ def test_a_hostile_run_harms_nothing(tmp_path):
         raw = terminal.screen(colours=True)
         assert "\x9b" not in raw and "\u202e" not in raw
         assert not re.search(r"\x1b(?!\[[\d;]*m)", raw)  # colours, and no other escape
-        terminal.press("q")
-        terminal.wait_for("ended with 0")
+        terminal.quit()
 
 
 @pytest.mark.slow

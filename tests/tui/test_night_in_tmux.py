@@ -78,8 +78,7 @@ def test_what_was_left_is_done_in_the_morning_and_a_program_was_told(tmp_path, o
     with Terminal(explorer(store), cwd=tmp_path, environment=own) as terminal:
         terminal.wait_for(lambda screen: "a approve" in screen or "idle" in screen, 60)
         assert "auto" not in terminal.screen().splitlines()[0]
-        terminal.press("q")
-        terminal.wait_for("ended with 0")
+        terminal.quit()
     assert told.read_text().startswith("tree.pex.db: R.")
     assert not spool_of(store).exists(), "nothing is left behind"
 
@@ -95,11 +94,7 @@ def test_opening_it_before_the_morning_takes_it_over_and_goes_on(tmp_path, own):
         assert jobs(own) == []
         terminal.wait_for(lambda _: actors(store) == ["cka"] * 3, 240)
         assert len(ready(store)) >= 7
-        terminal.press("q")
-        terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop:" in screen)
-        if "Stop:" in terminal.screen():
-            terminal.press("s")
-        terminal.wait_for("ended with 0")
+        terminal.quit()
 
 
 def test_one_that_does_not_answer_leaves_the_tree_to_be_read(tmp_path, own):
@@ -115,8 +110,7 @@ def test_one_that_does_not_answer_leaves_the_tree_to_be_read(tmp_path, own):
     try:
         with Terminal(explorer(store), cwd=tmp_path, environment=own) as terminal:
             terminal.wait_for("read-only", 90)
-            terminal.press("q")
-            terminal.wait_for("ended with 0")
+            terminal.quit()
     finally:
         os.kill(marker.pid, signal.SIGCONT)
     # It hears only now that the store was asked for; nobody takes it, and it goes on.

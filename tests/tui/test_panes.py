@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from engine.contracts.networks import Scores
 from explorer.session.policy import Margin
 from explorer.tui.drawing import numbers as figures
+from explorer.tui.drawing.title import TitleView
 from explorer.tui.widgets.decide_card import DecideCard
 from explorer.tui.widgets.jobs_pane import JobsPane, job_table, title
 from explorer.tui.widgets.log_pane import LogPane
@@ -373,8 +374,10 @@ def test_a_click_and_a_drag_ask_for_moments():
 def test_the_title_drops_its_parts_by_importance():
     async def play(pilot, app):
         bar = app.query_one(TitleBar)
-        bar.show(model="resnet56.pt", data="cifar10", policy="cka", device="GPU0", paused=True,
-                 best=measured(LAYER, macs_reduction=86.4), alone="auto 3")  # fmt: skip
+        bar.show(TitleView(
+            model="resnet56.pt", data="cifar10", policy="cka", device="GPU0", paused=True,
+            best=measured(LAYER, macs_reduction=86.4), alone="auto 3",
+        ))  # fmt: skip
         for width, expected in (
             (96, "pe-explore resnet56.pt · cifar10 · policy cka"
                  "         best −86.4% @ 92.80  auto 3  ‖ paused GPU0"),
@@ -386,7 +389,8 @@ def test_the_title_drops_its_parts_by_importance():
             await pilot.pause()
             assert frame(bar) == expected + "\n"
         await pilot.resize_terminal(50, 24)
-        bar.show(model=HOSTILE, best=replace(LAYER, parent=None), read_only=True, past=True)
+        root = replace(LAYER, parent=None)
+        bar.show(TitleView(model=HOSTILE, best=root, read_only=True, past=True))
         await pilot.pause()
         assert frame(bar) == "[/foo]\\x1b[2J\\u202e日本          ◀ past  read-only\n"
 
@@ -424,7 +428,7 @@ SIZES = [(1, 1), (2, 30), (7, 2), (20, 5), (38, 10), (56, 13), (80, 24), (120, 3
         (NodePane, lambda w: w.show(full_node(name=HOSTILE))),
         (LogPane, lambda w: w.add([(0, HOSTILE)] * 50)),
         (Timeline, lambda w: w.show(3, 9, HOSTILE, live=True)),
-        (TitleBar, lambda w: w.show(model=HOSTILE, data=HOSTILE, policy=HOSTILE, device=HOSTILE)),
+        (TitleBar, lambda w: w.show(TitleView(HOSTILE, HOSTILE, HOSTILE, device=HOSTILE))),
     ],
 )
 def test_every_pane_lives_at_every_size_and_shows_no_control_characters(make, show):

@@ -15,6 +15,7 @@ from explorer.session.open_run import Request, open_read_only
 from explorer.session.steering import Steering
 from explorer.tui import presenter
 from explorer.tui.config import Config
+from explorer.tui.drawing.title import TitleView
 from explorer.tui.state import AppState, steering_or_refuse
 from explorer.views import protected_block as protected_block_module
 from explorer.views.job_view import JobView
@@ -53,7 +54,7 @@ def unopened(folder) -> AppState:
 
 def test_until_a_run_is_open_the_panes_say_what_is_awaited_and_no_more(tmp_path):
     state = unopened(tmp_path)
-    assert presenter.title(state, None) == presenter.TitleView(model="resnet56.pt")
+    assert presenter.title(state, None) == TitleView(model="resnet56.pt")
     assert presenter.tree_title(state, 0) == "Tree"
     assert presenter.card(state) == presenter.CardView(now_what="opening resnet56.pt …")
     assert presenter.card(AppState(None, Config())) == presenter.CardView()

@@ -97,6 +97,14 @@ class Terminal:
                 raise AssertionError(f"never saw {wanted!r}; the last screen, {size}:\n{screen}")
             time.sleep(0.05)
 
+    def quit(self) -> None:
+        """Leaves the app, and stops what it still does."""
+        self.press("q")
+        ended = "ended with 0"
+        if ended not in self.wait_for(lambda screen: ended in screen or "s Stop:" in screen):
+            self.press("s")
+            self.wait_for(ended)
+
 
 def explorer(*arguments: str | Path) -> list[str]:
     """The command that opens the app."""
