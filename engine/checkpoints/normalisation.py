@@ -9,6 +9,7 @@ from torch import nn
 
 from engine.checkpoints import LoadedNetwork, preset_normalisations
 from engine.checkpoints.layouts import OTHER_EPS, plausible
+from engine.checkpoints.normalisation_presets import said_normalisation
 from engine.checkpoints.trials import (
     NOISE,
     AnyLayout,
@@ -32,6 +33,7 @@ from engine.models.resnet_layout import USUAL, Layout
 from engine.runtime.progress import Monitor
 
 MOST_TIED = 3
+SETTLES = "--normalisation NAME or MEAN:STD"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +55,27 @@ def choose(
     data: ImageSet,
     execution: Execution,
     monitor: Monitor,
+    *,
+    said: str | None = None,
 ) -> Choice:
-    """What the checkpoint says; else the layout and the usual normalisation with which most
-    training images are right."""
-    if loaded.data is not None and loaded.data.mean:
+    """What a person says, else what the checkpoint says; else the layout and the usual
+    normalisation with which most training images are right.
+
+    Raises SettingsError for a normalisation that is none.
+    """
+    said_scaling = None
+    if said is not None:
+        channels = data.image_shape_HWC[2]
+        said_scaling = said_normalisation(said, channels, (data.mean, data.std))
+    if said_scaling is not None and said is not None and not loaded.inferred:
+        return Choice(loaded.model, architecture, said, *said_scaling, (_said_note(said),))
+    if said is None and loaded.data is not None and loaded.data.mean:
         given = loaded.data
         return Choice(loaded.model, architecture, "checkpoint", given.mean, given.std)
-    scalings, own = _scalings(loaded, architecture, data)
+    if said is not None and said_scaling is not None:
+        scalings, own = {said: said_scaling}, None
+    else:
+        scalings, own = _scalings(loaded, architecture, data)
     trials = Trials(loaded.model, architecture, scalings, data, execution, monitor)
     layouts = _layouts(architecture) if loaded.inferred else (USUAL,)
     if len(layouts) == 1 and architecture.factory != "cifar_resnet":
@@ -70,7 +86,8 @@ def choose(
     if loaded.inferred:
         chosen = _with_best_eps(chosen, trials)
     best = chosen.best
-    notes = (*_layout_notes(chosen, loaded), *_scaling_notes(chosen, own, loaded))
+    told = (_said_note(said),) if said is not None else _scaling_notes(chosen, own, loaded)
+    notes = (*_layout_notes(chosen, loaded), *told)
     for note in notes:
         monitor.note(note)
     if best.layout.arguments():
@@ -78,6 +95,8 @@ def choose(
         architecture = replace(architecture, arguments=read)
     mean, std = scalings[best.scaling]
     doubts = (*_doubts(chosen, data), *_doubts_on_channels(best, trials))
+    if said is None:
+        doubts = (*doubts, *_doubts_on_scaling(chosen))
     model = trials.model(best.layout)
     return Choice(model, architecture, best.scaling, tuple(mean), tuple(std), notes, doubts)
 
@@ -161,6 +180,16 @@ def _layout_notes(chosen: Chosen, loaded: LoadedNetwork) -> tuple[str, ...]:
     )
 
 
+def _said_note(said: str) -> str:
+    return f"images are scaled as {said} (--normalisation)"
+
+
+def _tied(chosen: Chosen) -> list[Trial]:
+    """The other normalisations that cannot be told from the one that is taken."""
+    best = chosen.best
+    return [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
+
+
 def _scaling_notes(chosen: Chosen, own: str | None, loaded: LoadedNetwork) -> tuple[str, ...]:
     best = chosen.best
     table = ", ".join(f"{each.scaling} {each.as_given:.1f} %" for each in chosen.table)
@@ -169,15 +198,25 @@ def _scaling_notes(chosen: Chosen, own: str | None, loaded: LoadedNetwork) -> tu
         named = "its folder names" if loaded.folder.scaling else "its library names for its weights"
         why = f"which {named}, none being clearly better"
     taken = f"the checkpoint names no normalisation; took {best.scaling}, {why} of: {table}"
-    tied = [t for t in chosen.table if t.scaling != best.scaling and p_value(best, t) >= NOISE]
+    settled = f"{taken}. If it was trained with another, say so: {SETTLES}"
+    return (settled,) if best.scaling != own else (taken,)
+
+
+def _doubts_on_scaling(chosen: Chosen) -> tuple[Doubt, ...]:
+    """A tie: figures hardly depend on which it is here, but its training may have."""
+    best, tied = chosen.best, _tied(chosen)
     if not tied:
-        return (taken,)
-    names = ", ".join(trial.scaling for trial in tied)
-    return (
-        taken,
-        f"a tie: on {len(best.right_N):,} training images {names} cannot be told from "
-        f"{best.scaling}: the differences are within the noise",
+        return ()
+    closest = sorted(tied, key=lambda trial: -trial.as_given)
+    others = " or ".join(f"{t.scaling} ({t.as_given:.1f} %)" for t in closest[:MOST_TIED])
+    more = f" or {len(tied) - MOST_TIED} more" if len(tied) > MOST_TIED else ""
+    words = (
+        f"nothing says how its images were scaled in training: took {best.scaling}, with which "
+        f"{best.as_given:.1f} % of {len(best.right_N):,} training images are right, but {others}"
+        f"{more} could as well be meant: the difference is within the noise. What it was trained "
+        f"with settles it: {SETTLES}"
     )
+    return (Doubt("normalisation", words),)
 
 
 def _doubts(chosen: Chosen, data: ImageSet) -> tuple[Doubt, ...]:
@@ -194,7 +233,8 @@ def _doubts(chosen: Chosen, data: ImageSet) -> tuple[Doubt, ...]:
         words = (
             f"its tensors do not show its layout: took {best.layout.describe()}, but it could as "
             f"well be {others}; on {len(best.right_N):,} training images the difference "
-            f"({best.accuracy:.1f} % and {tied[0].accuracy:.1f} %) is within the noise"
+            f"({best.accuracy:.1f} % and {tied[0].accuracy:.1f} %) is within the noise. Your code "
+            "of it settles that: --arch package.module:function"
         )
         found.append(Doubt("layout", words))
     return tuple(found)

@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.checkpoints.claims import claimed_accuracy
 from engine.checkpoints.class_order import find_order
 from engine.contracts.doubts import Doubt
-from engine.contracts.message_text import shown
+from engine.contracts.message_text import plain, shown
 from engine.contracts.networks import DataDescription
 from engine.data import ImageSet
 from engine.measures.accuracy import Evaluation
@@ -42,15 +42,24 @@ def doubts_of(
 
 
 def doubts_on_splits(data: ImageSet) -> tuple[Doubt, ...]:
-    """A doubt where test images are training or validation images too."""
-    shared = data.num_shared()
-    if shared == 0:
-        return ()
-    words = (
-        f"{shared:,} of the {len(data.test):,} test images of {data.name} are among its training "
-        "images: test accuracy will be too high"
-    )
-    return (Doubt("test-in-training", words),)
+    """Doubts where test images are training or validation images too, and where images of a
+    person's own that are to decide are training images."""
+    found = []
+    if shared := data.num_shared():
+        words = (
+            f"{shared:,} of the {len(data.test):,} test images of {data.name} are among its "
+            "training images: test accuracy will be too high"
+        )
+        found.append(Doubt("test-in-training", words))
+    if data.own_validation is not None and (shared := data.num_deciding_shared()):
+        words = (
+            f"{shared:,} of the {len(data.validation):,} images that decide "
+            f"(--validation-from, {plain(data.own_validation.name)}) are among the training images "
+            f"of {data.name}: validation accuracy will be too high. Give images that it never "
+            "trains on"
+        )
+        found.append(Doubt("validation-in-training", words))
+    return tuple(found)
 
 
 def _chance(targets_M: Tensor) -> float:
@@ -112,7 +121,8 @@ def _trained_on_validation(row: str, validation: Evaluation, test: Evaluation) -
         f"of the test {row}s {test.accuracy:.1f} %. Validation accuracies of this tree are too "
         "high: compare test accuracies"
         + (
-            ", or decide by half of the test images (--validation-from test-half)"
+            ", or decide by images that it has not seen: half of the test images "
+            "(--validation-from test-half) or your own (--validation-from FILE)"
             if row == "image"
             else ""
         )

@@ -72,6 +72,12 @@ class SizesDifferError(DataError):
     """Images of several sizes, where nobody said which one they are to have."""
 
 
+class OwnValidationError(DataError):
+    """A person's own images that are to decide, which cannot be read or do not fit the data."""
+
+    code = "own-validation"
+
+
 class DataNotNamedError(DataError):
     """A checkpoint that does not say where its data are; a person has to."""
 

@@ -42,7 +42,8 @@ class OpenRoot:
     """Read a checkpoint and measure it: the root of a tree. Gives Opened.
 
     `untrained`: there is no file; the network that `arch` names has random weights. `output` says
-    which of several outputs are the class scores.
+    which of several outputs are the class scores, `normalisation` how images are scaled (a name, or
+    MEAN:STD).
     """
 
     KIND: ClassVar = "open"
@@ -53,6 +54,7 @@ class OpenRoot:
     reading: Reading = spread(Reading)
     untrained: bool = False
     output: str | None = None
+    normalisation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -372,6 +374,7 @@ class Places:
     factory: Factory | None = None  # of a person's, which may be called as it is now
     task: Factory | None = None  # the same of what makes the data's task, where `data` names that
     transforms: Factory | None = None  # likewise
+    validation: str = ""  # a person's own validation images, where these decide
 
 
 @dataclass(frozen=True)

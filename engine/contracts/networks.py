@@ -50,6 +50,15 @@ class NetworkRef:
 
 
 @dataclass(frozen=True)
+class OwnValidation:
+    """A person's own images that decide: what their file is called (no folder), and the SHA-256 of
+    these images and labels."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class DataDescription:
     """A data set as a run or a checkpoint remembers it; `digest` names its images and labels.
 
@@ -72,6 +81,7 @@ class DataDescription:
     num_classes: int = 0
     loader: str = MEMORY  # that was chosen for it
     transforms: Factory | None = None  # a person's code that prepares the images
+    own_validation: OwnValidation | None = None
 
     @property
     def items(self) -> str:
@@ -84,8 +94,8 @@ class Reading:
     """How the images of a data set are read: how many of the training images, and what size they
     are brought to. The shorter side becomes `resize` pixels (`image_size` where that is None), then
     the middle square of `image_size` is cut out; None leaves them as they are. `loader` and
-    `validation_from` are of engine.contracts.loaders; `transforms` is a person's code that prepares
-    streamed images."""
+    `validation_from` are of engine.contracts.loaders (no path: where a person's own validation
+    images lie is no part of it); `transforms` is a person's code that prepares streamed images."""
 
     train_limit: int | None = None
     image_size: int | None = None

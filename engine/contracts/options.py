@@ -19,7 +19,8 @@ SettingValue = int | float | str | None
 class Option:
     """One setting as a person gives it. `name` is unique among all settings; `short` is its letter
     on the command line; `stops` says that it tells when to stop, not what a node is; `unset` is
-    what holds where it is not given, unless that is the default itself."""
+    what holds where it is not given, unless that is the default itself; `beside` is what may be
+    given beside its choices."""
 
     name: str
     help: str
@@ -29,6 +30,7 @@ class Option:
     short: str | None = None
     stops: bool = False
     unset: str = ""
+    beside: str = ""
 
     @property
     def flag(self) -> str:
@@ -80,7 +82,11 @@ def check_settings(value: Any) -> None:
         given, option = getattr(value, each.attribute), each.option
         if given is None and each.optional:
             continue
-        if option.choices:
+        if option.beside and not given:
+            raise SettingsError(
+                f"{option.flag} is empty; give {', '.join(option.choices)} or {option.beside}"
+            )
+        if option.choices and not option.beside:
             check_name(option.name, given, option.choices)
         if option.low is not None and option.high is not None:
             check_range(option.name, given, option.low, option.high)

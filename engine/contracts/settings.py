@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from engine.contracts.codec import decode
-from engine.contracts.loaders import AUTO, FROM_DATA, LOADERS, VALIDATION_FROM
+from engine.contracts.loaders import (
+    AUTO,
+    FROM_DATA,
+    FROM_FILE,
+    LOADERS,
+    VALIDATION_FROM,
+    validation_file,
+)
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -90,8 +97,9 @@ class DataSettings(Checked):
     )  # fmt: skip
     validation_from: str = setting(
         FROM_DATA,
-        Option("validation_from", "The images that decide: the data's own, or half of the test "
-               "images where the network has seen all others", choices=VALIDATION_FROM),
+        Option("validation_from", "The images that decide: the data's own, or, where the network "
+               "has seen these, half of the test images or a file or folder of yours",
+               choices=VALIDATION_FROM, beside="FILE"),
     )  # fmt: skip
 
     @property
@@ -99,8 +107,13 @@ class DataSettings(Checked):
         """How the images are read, where nobody has looked at them yet."""
         return Reading(
             self.train_limit, self.image_size, self.resize, self.loader,
-            validation_from=self.validation_from,
+            validation_from=FROM_FILE if self.validation_file else self.validation_from,
         )  # fmt: skip
+
+    @property
+    def validation_file(self) -> str:
+        """Where a person's own validation images lie; empty where there are none."""
+        return validation_file(self.validation_from)
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ _SIGN_TEXT = (
 )
 LOG = "worker.log"
 PLAN = "plan.json"  # what is still to be done, beside what the store says
+_PLAN_OF_ANOTHER = r"plan-[0-9]{1,18}\.json"  # of a run that waits, by its number in the store
 IN_BACKGROUND = "background.running"  # which process works on the store in the background
 BACKGROUND_LOG = "background.log"
-_NAMED = "|".join(map(re.escape, (LOG, PLAN, IN_BACKGROUND, BACKGROUND_LOG)))
+_NAMED = "|".join((*map(re.escape, (LOG, PLAN, IN_BACKGROUND, BACKGROUND_LOG)), _PLAN_OF_ANOTHER))
 _OURS = r"(?:[0-9a-f]{64}\.safetensors|[0-9a-f]{32}\.(?:json|running|events))"
 # The last three: of older versions.
 _UNIQUE = r"\.\d+-[0-9a-f]{8}|\.\d+|\.[0-9a-f]{32}|"

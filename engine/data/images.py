@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.contracts.networks import DataDescription
+from engine.contracts.networks import DataDescription, OwnValidation
 from engine.data.splits import num_shared
 
 
@@ -56,6 +56,7 @@ class DataSet(ABC, Generic[SplitT]):
     test: SplitT
     digest: str
     notes: tuple[str, ...] = ()
+    own_validation: OwnValidation | None = None
 
     @property
     @abstractmethod
@@ -79,6 +80,7 @@ class DataSet(ABC, Generic[SplitT]):
             num_train=len(self.train),
             num_validation=len(self.validation),
             num_test=len(self.test),
+            own_validation=self.own_validation,
         )
 
 
@@ -94,6 +96,11 @@ class ImageData(DataSet[Images]):
     def holding(self, images: Images) -> ImageData:
         """These images alone, in every split."""
         return replace(self, train=images, validation=images, test=images)
+
+    def num_deciding_shared(self) -> int:
+        """How many validation images are, pixel for pixel, training images too."""
+        ours, theirs = (each.pixels_NHWC.cpu().numpy() for each in (self.validation, self.train))
+        return num_shared(ours, theirs)
 
     def num_shared(self) -> int:
         """How many test images are, pixel for pixel, training or validation images too."""

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from engine.contracts.errors import SettingsError
-from engine.contracts.loaders import FROM_DATA, FROM_TEST, MEMORY, STREAMING
+from engine.contracts.loaders import FROM_DATA, FROM_FILE, FROM_TEST, MEMORY, STREAMING
 from engine.contracts.networks import Reading
+from engine.data import own_validation
 from engine.data.cache import decoded, decoded_of
 from engine.data.checks import check
 from engine.data.images import Decoded, ImageData, Images
@@ -59,10 +60,12 @@ def open_data(
     *,
     on_progress: Progress | None = None,
     transforms: Transforms | None = None,
+    validation: str = "",
 ) -> ImageSet:
     """The data set that `source` names, in memory or streamed, as it is to be read; `auto` chooses.
 
-    `transforms` is what the reading names, where that may be called. Raises DataError, and
+    `transforms` is what the reading names, where that may be called; `validation` is where a
+    person's own validation images lie, where it says that these decide. Raises DataError, and
     SettingsError for settings that do not fit each other.
     """
     size, loader = target_of(reading.image_size, reading.resize), reading.loader
@@ -77,21 +80,36 @@ def open_data(
     chosen = chosen_loader(loader, opened, size)
     if chosen.loader == MEMORY or opened.images is None:
         raw = decoded_of(opened, on_progress, size=size)
-        return _in_memory(raw, reading.train_limit, reading.validation_from)
+        source_of_own = own_validation.opened(validation, reading, raw.classes, on_progress, size)
+        own = None
+        if source_of_own is not None:
+            check(raw)
+            own = own_validation.arrays_of(source_of_own, raw, on_progress, size)
+        return _in_memory(raw, reading.train_limit, reading.validation_from, own)
     way = Way(size, reading.transforms, transforms)
+    collected = opened.images.collected
+    deciding = own_validation.opened(validation, reading, collected.classes, on_progress, size)
+    if deciding is not None:
+        way = replace(way, deciding=own_validation.encoded_of(deciding, collected.name))
     data = open_streamed(opened.images, way, reading, on_progress)
     told = () if chosen.note is None else (chosen.note,)
     return replace(data, notes=(*told, *data.notes))
 
 
 def _in_memory(
-    raw: Decoded, train_limit: int | None, validation_from: str = FROM_DATA
+    raw: Decoded,
+    train_limit: int | None,
+    validation_from: str = FROM_DATA,
+    own: own_validation.ArraysThatDecide | None = None,
 ) -> ImageData:
     check(raw)
     x_train, y_train = raw.arrays["x_train"], raw.arrays["y_train"]
     x_test, y_test = raw.arrays["x_test"], raw.arrays["y_test"]
     notes, how = raw.notes, ""
-    if validation_from == FROM_TEST:
+    if own is not None:
+        x_val, y_val = own.pixels_NHWC, own.labels_N
+        notes, how = (*notes, *own.notes), f" {FROM_FILE} {own.told.digest}"
+    elif validation_from == FROM_TEST:
         decide, report = halves_of_test(raw.name, y_test)
         x_val, y_val = x_test[decide], y_test[decide]
         x_test, y_test = x_test[report], y_test[report]
@@ -119,6 +137,7 @@ def _in_memory(
         test=_images(x_test, y_test),
         digest=digest.hexdigest(),
         notes=notes,
+        own_validation=None if own is None else own.told,
     )
 
 

@@ -99,6 +99,16 @@ def halves_in_words(num_deciding: int, num_reporting: int) -> str:
     )
 
 
+def decided_by(name: str, count: int, num_passed_over: int = 0) -> str:
+    """What is told wherever the data are."""
+    passed_over = (
+        f"; the {num_passed_over:,} validation images of the data are not used"
+        if num_passed_over
+        else ""
+    )
+    return f"decided by {count:,} images of {plain(name)} (--validation-from){passed_over}"
+
+
 def num_shared(pixels_NHWC: np.ndarray, others_NHWC: np.ndarray) -> int:
     """How many of the images are, pixel for pixel, among the others too."""
     known = {_digest(image) for image in others_NHWC}

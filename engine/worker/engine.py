@@ -61,6 +61,7 @@ class Engine:
         """The result of a job. Raises EngineError and its children, and Cancelled."""
         started = time.perf_counter()
         self.bench.allowed_transforms = request.places.transforms
+        self.bench.validation = request.places.validation
         handler = HANDLERS[type(request.job)]
         found = handler(request.job, self.bench, request.places, monitor)
         result = replace(found, seconds=round(time.perf_counter() - started, 3))

@@ -60,7 +60,9 @@ def _loaded(
         for note in fitting:
             monitor.note(note)
         loaded = replace(loaded, notes=(*loaded.notes, *fitting))
-    choice = normalisation.choose(loaded, architecture, data, execution, monitor)
+    choice = normalisation.choose(
+        loaded, architecture, data, execution, monitor, said=job.normalisation
+    )
     root = _with_choice(loaded, choice, data, execution)
     return replace(root, data_name=named, doubts=(*root.doubts, *choice.doubts))
 

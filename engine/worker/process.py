@@ -38,13 +38,13 @@ from engine.contracts.messages import (
     RunJob,
     Told,
 )
+from engine.contracts.niceness import step_back
 from engine.contracts.working_folder import make_folder, open_own
 from engine.worker import orphan
 
 if TYPE_CHECKING:
     from engine.worker.engine import Engine
 
-NICENESS = 10  # keeps the terminal's keys quick while all cores compute
 DETACHED_PROGRESS_INTERVAL = 1.0  # seconds between two progress events that nobody may ever read
 
 
@@ -227,7 +227,7 @@ def _named(error: Exception) -> tuple[str, str]:
 
 def main() -> None:
     """Serves the session that started this process."""
-    os.nice(NICENESS)
+    step_back()
     # Ctrl-C reaches the whole terminal; the session decides what it means for the work.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with_parent.end_with_parent()

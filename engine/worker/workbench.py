@@ -15,7 +15,7 @@ from torch import nn
 from engine.contracts.errors import DataError, WeightsChangedError
 from engine.contracts.files import write_bytes_atomically
 from engine.contracts.jobs import Places
-from engine.contracts.loaders import MEMORY, STREAMING
+from engine.contracts.loaders import FROM_FILE, MEMORY, STREAMING
 from engine.contracts.message_text import LONGEST_MESSAGE, plain
 from engine.contracts.networks import (
     DataDescription,
@@ -56,7 +56,8 @@ class Workbench:
     def __init__(self, spool: Path) -> None:
         self.spool = spool
         self.allowed_transforms: Factory | None = None  # of the request under way
-        self._data: tuple[tuple[str, Reading, bool], ImageSet] | None = None
+        self.validation = ""  # likewise: where a person's own validation images lie
+        self._data: tuple[tuple[str, Reading, bool, str], ImageSet] | None = None
         self._task: tuple[Factory, CheckedTask] | None = None
         self._features: tuple[_FeaturesOf, Evaluation] | None = None
 
@@ -64,16 +65,20 @@ class Workbench:
         self, source: str, reading: Reading, monitor: Monitor, *, as_before: bool = False
     ) -> ImageSet:
         """The data set of a source, or as earlier versions read it. Raises DataError."""
-        key = (source, reading, as_before)
+        validation = self.validation if reading.validation_from == FROM_FILE else ""
+        key = (source, reading, as_before, validation)
         if self._data is None or self._data[0] != key:
             self._data = None  # room for the next one
-            self._data = (key, self._opened(*key, monitor))
+            self._data = (key, self._opened(source, reading, as_before, monitor))
         return self._data[1]
 
     def _opened(self, source: str, reading: Reading, as_before: bool, monitor: Monitor) -> ImageSet:
         if not as_before:
             transforms = transforms_of(reading.transforms, self.allowed_transforms)
-            return open_data(source, reading, on_progress=monitor.step, transforms=transforms)
+            return open_data(
+                source, reading, on_progress=monitor.step, transforms=transforms,
+                validation=self.validation,
+            )  # fmt: skip
         size = {"image_size": reading.image_size, "resize": reading.resize}
         limit = reading.train_limit
         return load(source, train_limit=limit, **size, on_progress=monitor.step, as_before=True)
@@ -87,7 +92,8 @@ class Workbench:
         """
         data = self.images(source, reading, monitor)
         as_text = tuple(sorted(data.classes))
-        if known is not None and known.classes == as_text != data.classes:
+        is_older = known is not None and known.classes == as_text != data.classes
+        if is_older and reading.validation_from != FROM_FILE:  # which no earlier version read
             # Trained when earlier versions sorted class folders named by numbers as text.
             data = self.images(source, reading, monitor, as_before=True)
         for note in data.notes:
@@ -129,12 +135,13 @@ class Workbench:
     def images_of(self, ref: DataRef, source: str, monitor: Monitor) -> ImageSet:
         """The very images that a job is about. Raises DataError where the source has others."""
         # The reading that was right for the last job is, for the same run, right again.
-        as_before = self._data is not None and self._data[0] == (source, ref.reading, True)
+        as_before = self._data is not None and self._data[0][:3] == (source, ref.reading, True)
         data = self.images(source, ref.reading, monitor, as_before=as_before)
         if data.digest != ref.digest and as_before:
             data = self.images(source, ref.reading, monitor)
         if data.digest != ref.digest:
-            if ref.reading.loader == STREAMING:  # which earlier versions did not have
+            new = ref.reading.loader == STREAMING or ref.reading.validation_from == FROM_FILE
+            if new:  # which earlier versions did not have
                 raise _other_data(source)
             data = self._images_as_before(ref, source, monitor)
         return data.with_normalisation(ref.mean, ref.std)

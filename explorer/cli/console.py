@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from engine.contracts.errors import UsageError
 from engine.contracts.metrics import measure
+from explorer.session.known_run import find_run as find_run
 from explorer.views.doubts import DoubtView
 from explorer.views.measured_text import interval_text
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
 from explorer.views.tree_text import tree_lines
-from store import Run, TreeStore
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,24 +42,6 @@ def cell(text: str, style: str = "", *, longest: int = _LONGEST_CELL) -> Text:
     from rich.text import Text
 
     return Text(safe(text, longest), style)
-
-
-def find_run(store: TreeStore, wanted: str | None = None) -> Run:
-    """A run of a store by its number, or the newest of that name; without either the newest of all.
-
-    Raises UsageError where there is none.
-    """
-    run = store.latest_run()
-    if run is None:
-        raise UsageError(f"{store.path.name} holds no run yet; `pe-explore auto MODEL` grows one")
-    if wanted is None:
-        return run
-    runs = store.runs()
-    for run in reversed(runs):
-        if wanted in (str(run.id), run.name):
-            return run
-    known = ", ".join(f"{run.id} ({run.name})" for run in runs[-10:])
-    raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
 
 
 def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:

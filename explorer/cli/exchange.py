@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from explorer.cli.group import guarded
+from explorer.cli.guarding import guarded
 from explorer.cli.options import Json, RunName, StoreFile
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from explorer.cli.group import guarded
-from explorer.cli.options import AllowFactory, DataPlace, Json, StoreFile
+from explorer.cli.guarding import guarded
+from explorer.cli.options import AllowFactory, DataPlace, Json, RunName, StoreFile
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -38,10 +38,15 @@ def jobs(
 
 
 @guarded
-def work(store: StoreFile, data: DataPlace = None, allow_factory: AllowFactory = None) -> None:
+def work(
+    store: StoreFile,
+    data: DataPlace = None,
+    allow_factory: AllowFactory = None,
+    run: RunName = None,
+) -> None:
     """Go on with what was left to be done in STORE, until it is done; started by the others."""
-    from explorer.cli.commands.work import work as run
+    from explorer.cli.commands.work import work as go_on
     from explorer.tui.config import load_config
 
     allowed, notify = tuple(allow_factory or ()), load_config().notify_command
-    raise typer.Exit(run(store, data=data, allow_factory=allowed, notify=notify))
+    raise typer.Exit(go_on(store, data=data, allow_factory=allowed, wanted=run, notify=notify))

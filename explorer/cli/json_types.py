@@ -72,6 +72,7 @@ class TreeLog:
     nodes: tuple[NodeView, ...] = told("its nodes, or the newest ones with `--limit`")
     doubts: tuple[DoubtView, ...] = told(_DOUBTS)
     settings: JsonObject = told("the run's settings, in the sections of settings.md")
+    deciding: str = told("which images decide, in words; empty where they are the data's own")
 
 
 @dataclass(frozen=True)

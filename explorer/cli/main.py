@@ -18,7 +18,8 @@ from explorer.cli import plan as cli_plan
 from explorer.cli import serve as cli_serve
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
-from explorer.cli.group import DefaultCommandGroup, guarded
+from explorer.cli.group import DefaultCommandGroup
+from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     AllowFactory,
     Arch,
@@ -89,15 +90,17 @@ def auto(
     hours: Hours = None,
     stop_at_close_calls: StopAtCloseCalls = False,
     background: Background = False,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Grow a tree without asking; resumes where it stopped."""
-    from explorer.cli.commands.auto import auto as run
+    from explorer.cli.commands.auto import auto as grow
     from explorer.cli.commands.auto_background import auto_background
     from explorer.session.budget import Budget, deadline
 
+    request = replace(request, run=run)
     budget = Budget(until=deadline(hours), stop_at_close_calls=stop_at_close_calls)
-    (auto_background if background else run)(request, as_json=json, yes=yes, budget=budget)
+    (auto_background if background else grow)(request, as_json=json, yes=yes, budget=budget)
 
 
 @app.command("train")
@@ -260,12 +263,16 @@ def open_(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Only look at a tree that there is")
     ] = False,
+    run: RunName = None,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
+    from explorer.cli.starting import hurry
+
+    hurry()
     from explorer.cli.commands.explore import explore
 
     if request is not None:
-        request = replace(request, read_only=read_only)
+        request = replace(request, read_only=read_only, run=run)
     raise typer.Exit(explore(request, yes=yes))
 
 

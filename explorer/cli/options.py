@@ -84,6 +84,16 @@ Output = Annotated[
 ]
 
 
+Normalisation = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="NAME|MEAN:STD",
+        help="How images are scaled for the network: imagenet, cifar10, data, … "
+        "(docs/networks.md), or numbers  [default: what its file says, else tried]",
+    ),
+]
+
+
 Task = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(

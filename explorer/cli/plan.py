@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from explorer.cli.group import guarded
+from explorer.cli.guarding import guarded
 from explorer.cli.options import Json, RunName
 from explorer.cli.request_options import takes_request
 

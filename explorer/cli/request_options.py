@@ -21,6 +21,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "random_weights": (options.RandomWeights, False),
     "task": (options.Task, None),
     "output": (options.Output, None),
+    "normalisation": (options.Normalisation, None),
     "allow_factory": (options.AllowFactory, None),
     "trust_pickle": (options.TrustPickle, False),
     "store": (options.Store, None),

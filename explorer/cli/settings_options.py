@@ -67,7 +67,8 @@ def _parameter(each: SettingField, of: str) -> inspect.Parameter:
 
 def help_of(each: SettingField, unset: str = "") -> str:
     """What a setting is, what it may be, and what it is unless it is given."""
-    *others, last = each.option.choices or ("",)
+    also = (each.option.beside,) if each.option.beside else ()
+    *others, last = (*each.option.choices, *also) or ("",)
     words = f": {', '.join(others)} or {last}" if others else f": {last}" if last else ""
     holds = unset or each.option.unset or each.default
     default = "" if holds is None else f"  [default: {holds}]"

@@ -92,7 +92,8 @@ def _value(value: SettingValue) -> str:
 def _may_be(each: SettingField) -> str:
     option = each.option
     if option.choices:
-        return ", ".join(f"`{choice}`" for choice in option.choices)
+        also = [f"a {option.beside}"] if option.beside else []
+        return ", ".join([*(f"`{choice}`" for choice in option.choices), *also])
     if option.low is None or option.high is None:
         return "text"
     kind = "whole number" if each.type is int else "number"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 import typer
 
 from engine.contracts.settings import CRITERIA
-from explorer.cli.group import guarded
+from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     Allocation,
     AllowFactory,
@@ -16,6 +16,7 @@ from explorer.cli.options import (
     Filters,
     Json,
     NodeName,
+    RunName,
     StopAtCloseCalls,
     StoreFile,
 )
@@ -43,10 +44,12 @@ def add_commands(app: typer.Typer) -> None:
     app.command("drop")(drop)
 
 
-def _here(data: str | None, allow_factory: list[str] | None) -> Here:
+def _here(
+    data: str | None = None, allow_factory: list[str] | None = None, run: str | None = None
+) -> Here:
     from explorer.cli.commands.steer import Here
 
-    return Here(data, tuple(allow_factory or ()))
+    return Here(data, tuple(allow_factory or ()), run)
 
 
 def _request(
@@ -82,26 +85,31 @@ def branch(
     ] = False,
     data: DataPlace = None,
     allow_factory: AllowFactory = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Grow on from any earlier node, beside what is kept there; or fork the run there."""
     from engine.contracts.errors import UsageError
     from engine.contracts.options import check_name, flag
     from engine.contracts.requests import BranchRequest, Take
-    from explorer.cli.commands.steer import branch as run
-    from explorer.cli.commands.steer import fork as run_fork
+    from explorer.cli.commands.steer import branch as branch_
+    from explorer.cli.commands.steer import fork as fork_
 
     if fork:
         given = settings if allocation is None else {**settings, "allocation": allocation}
-        run_fork(store, node, given, iterations, here=_here(data, allow_factory), as_json=json)
+        fork_(store, node, given, iterations, here=_here(data, allow_factory, run), as_json=json)
         return
     if settings:
         fixed = flag(next(iter(settings)))
         raise UsageError(f"{fixed} is fixed for a run that exists; with --fork another one begins")
     check_name("take", take, ("layer", "filter", "both"))
     asked = _request(block, filters, allocation) or cast(Take, take)
-    run(
-        store, node, BranchRequest(asked, iterations), here=_here(data, allow_factory), as_json=json
+    branch_(
+        store,
+        node,
+        BranchRequest(asked, iterations),
+        here=_here(data, allow_factory, run),
+        as_json=json,
     )
 
 
@@ -118,16 +126,17 @@ def candidate(
     ] = None,
     data: DataPlace = None,
     allow_factory: AllowFactory = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Make one further candidate of a node, as you want it."""
     from engine.contracts.errors import UsageError
-    from explorer.cli.commands.steer import candidate as run
+    from explorer.cli.commands.steer import candidate as candidate_
 
     request = _request(block, filters, allocation, criterion)
     if request is None:
         raise UsageError("say what goes instead: --block PATH, or --filters N")
-    run(store, parent, request, here=_here(data, allow_factory), as_json=json)
+    candidate_(store, parent, request, here=_here(data, allow_factory, run), as_json=json)
 
 
 @guarded
@@ -139,12 +148,13 @@ def decide(
     ],
     data: DataPlace = None,
     allow_factory: AllowFactory = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Decide which candidates of a node are kept; `auto STORE` grows on from there."""
-    from explorer.cli.commands.steer import decide as run
+    from explorer.cli.commands.steer import decide as decide_
 
-    run(store, parent, keep, here=_here(data, allow_factory), as_json=json)
+    decide_(store, parent, keep, here=_here(data, allow_factory, run), as_json=json)
 
 
 @guarded
@@ -175,37 +185,38 @@ def alone(
     ] = False,
     data: DataPlace = None,
     allow_factory: AllowFactory = None,
+    run: RunName = None,
     json: Json = False,
 ) -> None:
     """Let the policy decide alone in a tree that there is: from a node on, or everywhere."""
     import time
 
     from engine.contracts.errors import UsageError
-    from explorer.cli.commands.steer import alone as run
+    from explorer.cli.commands.steer import alone as alone_
     from explorer.session.budget import Budget, moment_in
 
     moment = moment_in(until or "", time.time())
     budget = Budget(decisions, moment, target_macs, max_drop, stop_at_close_calls)
     if not budget.is_bounded:
         raise UsageError("say at least one limit, such as --decisions 3 or --until 06:00")
-    here = _here(data, allow_factory)
-    run(store, node, budget, everywhere=everywhere, here=here, as_json=json)
+    here = _here(data, allow_factory, run)
+    alone_(store, node, budget, everywhere=everywhere, here=here, as_json=json)
 
 
 @guarded
-def undo(store: StoreFile, json: Json = False) -> None:
+def undo(store: StoreFile, run: RunName = None, json: Json = False) -> None:
     """Take back the newest decision; finished weights stay."""
-    from explorer.cli.commands.steer import undo as run
+    from explorer.cli.commands.steer import undo as undo_
 
-    run(store, redo=False, as_json=json)
+    undo_(store, redo=False, here=_here(run=run), as_json=json)
 
 
 @guarded
-def redo(store: StoreFile, json: Json = False) -> None:
+def redo(store: StoreFile, run: RunName = None, json: Json = False) -> None:
     """Make the decision again that was undone last."""
-    from explorer.cli.commands.steer import undo as run
+    from explorer.cli.commands.steer import undo as undo_
 
-    run(store, redo=True, as_json=json)
+    undo_(store, redo=True, here=_here(run=run), as_json=json)
 
 
 @guarded
@@ -214,11 +225,14 @@ def tag(
     node: NodeName,
     text: Annotated[str, typer.Argument(metavar="TAG", help="A word or a few")],
     off: Annotated[bool, typer.Option("--off", help="Take it away")] = False,
+    run: RunName = None,
 ) -> None:
     """Give a node a tag."""
     from explorer.cli.commands.steer import annotate
 
-    annotate(store, node, lambda steering, found: steering.tag(found, text, not off))
+    annotate(
+        store, node, lambda steering, found: steering.tag(found, text, not off), here=_here(run=run)
+    )
 
 
 @guarded
@@ -226,11 +240,12 @@ def note(
     store: StoreFile,
     node: NodeName,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="'' removes the note")],
+    run: RunName = None,
 ) -> None:
     """Write a note on a node."""
     from explorer.cli.commands.steer import annotate
 
-    annotate(store, node, lambda steering, found: steering.note(found, text))
+    annotate(store, node, lambda steering, found: steering.note(found, text), here=_here(run=run))
 
 
 @guarded
@@ -238,8 +253,11 @@ def drop(
     store: StoreFile,
     node: NodeName,
     off: Annotated[bool, typer.Option("--off", help="Bring it back")] = False,
+    run: RunName = None,
 ) -> None:
     """Mark a node and what is below it as dropped; `gc` frees their weights."""
     from explorer.cli.commands.steer import annotate
 
-    annotate(store, node, lambda steering, found: steering.drop(found, not off))
+    annotate(
+        store, node, lambda steering, found: steering.drop(found, not off), here=_here(run=run)
+    )

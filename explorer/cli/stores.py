@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from explorer.cli.group import guarded
+from explorer.cli.guarding import guarded
 from explorer.cli.options import AllowFactory, DataPlace, Json, RunName, StoreFile
 
 

@@ -57,6 +57,7 @@ class Report:
     ended: str | None = None
     ended_at: float | None = None
     failed: bool = False
+    run_uuid: str = ""
 
     @property
     def works(self) -> bool:
@@ -103,6 +104,12 @@ def report_of(store: Path) -> Report | None:
     """What is known of a store."""
     path = _path_of(os.path.abspath(store))
     return None if path is None else _report_in(path)
+
+
+def run_in_background(store: Path) -> str:
+    """The uuid of the run that is worked on in the background, empty where none is known to be."""
+    report = report_of(store)
+    return report.run_uuid if report is not None and report.works else ""
 
 
 def _path_of(store: str) -> Path | None:

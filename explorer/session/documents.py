@@ -63,6 +63,7 @@ class Origin:
     doubts: tuple[Doubt, ...] = ()
     factory: Factory | None = None
     task: Factory | None = None
+    normalisation: str | None = None  # as the person said
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from engine.contracts.requests import EditRequest
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError, WorkerDiedError
 from explorer.session.artifacts import Artifacts
-from explorer.session.data_places import describer, find, moved
+from explorer.session.data_places import ImagesAt, describer, find, moved
 from explorer.session.documents import (
     RunDocument,
     edit_of,
@@ -90,7 +90,7 @@ class JobRunner:
         self._running: set[int] = set()
         self._preparing = asyncio.Lock()
         self._finding = asyncio.Lock()
-        self._data: str | None = None
+        self._data: ImagesAt | None = None
 
     # ------------------------------------------------------------ the jobs
 
@@ -178,13 +178,17 @@ class JobRunner:
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
         task = self.artifacts.factories.task_of(self.document)
-        return Places(data=self._data, factory=factory, task=task, transforms=transforms)
+        at = self._data
+        return Places(
+            data=at.data, factory=factory, task=task, transforms=transforms,
+            validation=at.validation,
+        )  # fmt: skip
 
-    def _remember(self, place: str) -> None:
+    def _remember(self, at: ImagesAt) -> None:
         settings = self.document.settings
-        if place == settings.data.source:
+        there = at.put_in(settings)
+        if there == settings:
             return
-        there = replace(settings, data=replace(settings.data, source=place))
         if self.store.read_only:
             self.document = replace(self.document, settings=there)
         else:

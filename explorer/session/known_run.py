@@ -12,14 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.contracts.errors import UsageError
+from engine.contracts.loaders import FROM_DATA, validation_file
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
 from engine.contracts.references import is_task
-from engine.contracts.settings import Settings, all_settings, value_of, with_values
-from explorer.session.data_places import DataPlaces, Describe, find, is_path
+from engine.contracts.settings import (
+    DataSettings,
+    Settings,
+    all_settings,
+    value_of,
+    with_values,
+)
+from explorer.session.data_places import DataPlaces, Describe, ImagesAt, find, is_path
 from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
 from explorer.session.network_defaults import with_network_defaults
-from store import TreeStore
+from store import Run, TreeStore
 
 # Settings that may change on a resume: they say when to stop, not what a node is.
 STOPPING = tuple(each.option.name for each in all_settings() if each.option.stops)
@@ -103,19 +110,51 @@ async def _with_the_images(
     The same place is believed to hold the same images (before it works, a session looks), unless
     that would leave a choice.
     """
-    source = wanted.data.source
-    if not source:
+    data = wanted.data
+    if not runs or not (data.source or data.validation_file):
         return runs[0] if runs else None
-    if len(runs) == 1 and runs[0].settings.data.source == source and not look:
+    if len(runs) == 1 and _at(data, runs[0]) == _at(runs[0].settings.data, runs[0]) and not look:
         return runs[0]
-    if not runs:
-        return None
     for known in runs:
-        found = await describe(source, known.data.digest, known.reading)
-        places.found[found.digest] = source
+        at = _at(data, known)
+        found = await describe(at, known.data.digest, known.reading)
+        places.found[found.digest] = at
         if found.digest == known.data.digest:
             return known
     return None
+
+
+def _at(data: DataSettings, known: RunDocument) -> ImagesAt:
+    """Where the images would lie; those of the run, where no place is named."""
+    return ImagesAt(data.source or known.settings.data.source, data.validation_file)
+
+
+def find_run(store: TreeStore, wanted: str | None = None) -> Run:
+    """A run of a store by its number or uuid, or the newest of that name; without any the newest of
+    all.
+
+    Raises UsageError where there is none.
+    """
+    run = store.latest_run()
+    if run is None:
+        raise UsageError(f"{store.path.name} holds no run yet; `pe-explore auto MODEL` grows one")
+    if wanted is None:
+        return run
+    runs = store.runs()
+    for run in runs:
+        if wanted == run.uuid:
+            return run
+    for run in reversed(runs):
+        if wanted in (str(run.id), run.name):
+            return run
+    known = ", ".join(f"{run.id} ({run.name})" for run in runs[-10:])
+    raise UsageError(f"{store.path.name} has no run {wanted!r}; it has {known}")
+
+
+def run_meant(store: TreeStore, wanted: str | None) -> RunDocument:
+    """The run that a store is opened on: the one that was named, else the newest. Raises
+    UsageError where there is none."""
+    return newest_run(store) if wanted is None else RunDocument.of(find_run(store, wanted))
 
 
 def newest_run(store: TreeStore) -> RunDocument:
@@ -131,7 +170,7 @@ def check_resumable(
 ) -> None:
     """Raises UsageError where a store is resumed with settings that its run has fixed, or with
     options that only say how a run of a checkpoint begins: passed over, they would seem heeded."""
-    fixed = [flag(name) for name in sorted(set(overrides) - {*STOPPING, "data"})]
+    fixed = [flag(name) for name in sorted(set(overrides) - {*STOPPING, *_of_places(overrides)})]
     if not fixed and not of_new_runs:
         return
     why = (
@@ -145,6 +184,22 @@ def check_resumable(
     )
 
 
+def _of_places(given: Mapping[str, SettingValue]) -> tuple[str, ...]:
+    """The settings of these that only say where images lie."""
+    file = validation_file(str(given.get("validation_from", FROM_DATA)))
+    return ("data", "validation_from") if file else ("data",)
+
+
+def check_has_own(known: RunDocument, validation: str | None) -> None:
+    """Raises UsageError where a file is given for images that decide, and the run has none such."""
+    if validation is not None and known.data.own_validation is None:
+        raise UsageError(
+            f"run {known.run.name} decides by {known.settings.data.validation_from}, not by a "
+            "file: --validation-from is fixed for a run that exists. Leave it out, or give the "
+            "checkpoint instead of the store, with --new-run, to begin another run"
+        )
+
+
 async def resumed(
     store: TreeStore, known: RunDocument, wanted: Settings, places: DataPlaces, describe: Describe
 ) -> RunDocument:
@@ -156,12 +211,11 @@ async def resumed(
     stopping = {name: getattr(wanted.search, name) for name in STOPPING}
     settings = replace(known.settings, search=replace(known.settings.search, **stopping))
     was_found = known.data.digest in places.found
-    if settings == known.settings and places.given is None and not was_found:
+    nothing_given = places.given is None and places.given_validation is None
+    if settings == known.settings and nothing_given and not was_found:
         return known
-    source = await find(known, places, describe)
-    return with_settings(
-        store, known, replace(settings, data=replace(settings.data, source=source))
-    )
+    at = await find(known, places, describe)
+    return with_settings(store, known, at.put_in(settings))
 
 
 def with_settings(store: TreeStore, known: RunDocument, settings: Settings) -> RunDocument:
@@ -182,6 +236,28 @@ def _readable(store: TreeStore, tell: Callable[[str], object]) -> list[RunDocume
         except UnreadableRowError as error:
             tell(f"run {run.id} is passed over: {error}")
     return found
+
+
+# ------------------------------------------------------------ runs that are grown alike
+
+
+def is_of_the_same_root(one: RunDocument, other: RunDocument) -> bool:
+    """Whether two runs began with the same network and images."""
+    return (
+        one.run.architecture == other.run.architecture
+        and one.data.digest == other.data.digest
+        and one.reading == other.reading
+        and one.origin.checkpoint == other.origin.checkpoint
+        and one.origin.forked_from == other.origin.forked_from
+    )
+
+
+def grown_alike(
+    runs: Sequence[RunDocument], root: RunDocument, settings: Settings
+) -> RunDocument | None:
+    """The newest run of the root of one that has these settings, but for when it stops."""
+    same = [d for d in runs if is_of_the_same_root(d, root)]
+    return next((d for d in reversed(same) if not _differing(settings, d.settings)), None)
 
 
 # ------------------------------------------------------------ what differs, in words
@@ -207,7 +283,9 @@ def _named(known: RunDocument) -> str:
 
 def _differing(wanted: Settings, known: Settings) -> list[_Difference]:
     """The settings, but for the images' place, by which nodes would be others."""
-    pairs = ((name, value_of(wanted, name), value_of(known, name)) for name in _FIXED)
+    pairs = [(name, value_of(wanted, name), value_of(known, name)) for name in _FIXED]
+    if wanted.data.validation_file and known.data.validation_file:  # looked at: not by its name
+        pairs = [pair for pair in pairs if pair[0] != "validation_from"]
     return [_Difference(*pair) for pair in pairs if pair[0] != "data" and pair[1] != pair[2]]
 
 
@@ -218,6 +296,9 @@ def _differences(wanted: Settings, known: RunDocument) -> list[_Difference]:
     source, theirs = wanted.data.source, known.settings.data.source
     if source and (not found or (source != theirs and _is_there(theirs))):
         found.append(_Difference("data", source, theirs))
+    file, their_file = wanted.data.validation_file, known.settings.data.validation_file
+    if file and their_file and (not found or (file != their_file and os.path.exists(their_file))):
+        found.append(_Difference("validation_from", file, their_file))
     return found
 
 
@@ -232,8 +313,9 @@ def _instead(changes: Sequence[_Difference]) -> str:
 
 
 def _one_instead(each: _Difference) -> str:
-    if each.name == "data" and each.wanted == each.known:
-        return f"{each.wanted} holds other data than before"
+    if each.name in ("data", "validation_from") and each.wanted == each.known:
+        what = "data" if each.name == "data" else "images"
+        return f"{each.wanted} holds other {what} than before"
     wanted, known = ("none" if v is None else v for v in (each.wanted, each.known))
     return f"{_option(each.name, each.wanted)} {wanted} instead of {known}"
 
@@ -265,5 +347,6 @@ def _can_be_said(each: _Difference) -> bool:
 
 def settings_with(known: RunDocument, overrides: Mapping[str, SettingValue]) -> Settings:
     """A run's settings with what is given on a resume; the images are looked for apart."""
-    given = {name: value for name, value in overrides.items() if name != "data"}
+    places = _of_places(overrides)
+    given = {name: value for name, value in overrides.items() if name not in places}
     return with_values(known.settings, given)

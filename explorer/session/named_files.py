@@ -14,6 +14,7 @@ from pathlib import Path
 
 from engine.contracts.data_names import KNOWN_DATA
 from engine.contracts.errors import UnusableFileError, UsageError
+from engine.contracts.loaders import VALIDATION_FROM
 from engine.contracts.near import did_you_mean, nearest
 from engine.contracts.outside import beginning_of, check_regular
 from engine.contracts.references import Factory, factory_here, is_task
@@ -130,6 +131,22 @@ def check_data(source: str) -> None:
         near = None if os.path.lexists(path) else _near(path)
         hint = "" if near is None else f"; did you mean {near!r}?"
         raise NoSuchDataError(f"--data: {error}{hint}") from error
+
+
+def check_validation(place: str) -> None:
+    """Raises NoSuchDataError where `--validation-from` names neither a way nor a file that is
+    there."""
+    path = expanded(place)
+    if os.path.isdir(path):
+        return
+    try:
+        check_regular(path)
+    except UnusableFileError as error:
+        near = None if os.path.lexists(path) else _near(path)
+        beside = "" if near is None else f"did you mean {near!r}?"
+        hint = did_you_mean(place, VALIDATION_FROM) or f"{beside} "
+        ways = f"give {', '.join(VALIDATION_FROM)} or a file or folder of images"
+        raise NoSuchDataError(f"--validation-from: {error}; {hint.lstrip()}{ways}") from error
 
 
 def check_task(reference: str) -> Factory:

@@ -31,6 +31,8 @@ class Asked(Protocol):
     def device(self) -> str: ...
     @property
     def output(self) -> str | None: ...
+    @property
+    def normalisation(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class NewRun:
     trusted_pickle: bool
     settings: Settings
     root: Opened
+    normalisation: str | None = None  # as a person says
 
     @property
     def place(self) -> str:
@@ -65,7 +68,13 @@ class NewRun:
         root = self.root
         chosen = root.data.loader, root.data.transforms
         reading = replace(self.settings.data.reading, loader=chosen[0], transforms=chosen[1])
-        places = Places(data=self.place, factory=self.factory, task=self.task, transforms=chosen[1])
+        places = Places(
+            data=self.place,
+            factory=self.factory,
+            task=self.task,
+            transforms=chosen[1],
+            validation=self.settings.data.validation_file,
+        )
         return Subject(
             NetworkRef(root.architecture, root.snapshot),
             DataRef(root.data.digest, root.data.mean, root.data.std, reading),
@@ -85,6 +94,7 @@ class NewRun:
             doubts=self.root.doubts,
             factory=self.factory,
             task=self.task,
+            normalisation=self.normalisation,
         )
         return store.create_run(
             name=f"{Path(self.checkpoint.name).stem}-{len(store.runs()) + 1}",
@@ -119,11 +129,18 @@ async def look_at(
         reading=replace(settings.data.reading, transforms=transforms),
         untrained=source.untrained,
         output=asked.output,
+        normalisation=asked.normalisation,
     )
     path = "" if source.path is None else str(source.path)
     place = settings.data.source
     task = factory_here(place) if is_task(place) else None  # it has been named
-    places = Places(data=place, checkpoint=path, task=task, transforms=transforms)
+    places = Places(
+        data=place,
+        checkpoint=path,
+        task=task,
+        transforms=transforms,
+        validation=settings.data.validation_file,
+    )
     root = cast(Opened, await run_for_root(job, places, executor, emit))
     settings = with_network_defaults(settings, given, root.structure, len(root.data.classes))
-    return NewRun(checkpoint, asked.trust_pickle, settings, root)
+    return NewRun(checkpoint, asked.trust_pickle, settings, root, asked.normalisation)

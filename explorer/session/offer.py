@@ -12,6 +12,7 @@ from engine.contracts.networks import DataDescription
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import Settings
 from explorer.executors.base import Executor
+from explorer.session.data_places import at_full_paths
 from explorer.session.events import Emit
 from explorer.session.network_defaults import with_network_defaults
 from explorer.session.new_run import NewRun
@@ -57,7 +58,9 @@ class Offer:
         subject = self.new.subject
         reading = replace(settings.data.reading, transforms=subject.places.transforms)
         job = DescribeData("", reading)
-        found = await run_for_root(job, subject.places, self.executor, emit)
+        deciding = at_full_paths(settings).data.validation_file
+        places = replace(subject.places, validation=deciding)
+        found = await run_for_root(job, places, self.executor, emit)
         return cast(DataDescribed, found).data
 
 

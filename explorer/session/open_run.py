@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
+from engine.contracts.loaders import FROM_DATA, validation_file
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue
 from engine.contracts.presets import preset_of, values_of_preset
@@ -26,7 +27,15 @@ from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.accepting import Accept, check_accepted, whatever_it_is
 from explorer.session.artifacts import Artifacts, made_in
-from explorer.session.data_places import DataPlaces, describer, folders_of, full_path, moved
+from explorer.session.data_places import (
+    DataPlaces,
+    ImagesAt,
+    at_full_paths,
+    describer,
+    folders_of,
+    full_path,
+    moved,
+)
 from explorer.session.documents import (
     RunDocument,
 )
@@ -34,10 +43,12 @@ from explorer.session.events import Emit, RunBegun, RunResumed
 from explorer.session.factories import Allow, Factories, nobody
 from explorer.session.known_run import (
     Choice,
+    check_has_own,
     check_resumable,
     choose_run,
     newest_run,
     resumed,
+    run_meant,
     settings_with,
 )
 from explorer.session.model_source import ModelSource, is_network, source_of
@@ -45,6 +56,7 @@ from explorer.session.named_files import (
     check_data,
     check_new_store,
     check_task,
+    check_validation,
     default_store,
     expanded,
     is_store,
@@ -62,7 +74,9 @@ class Request:
     `new_run` may begin where the store has others of the checkpoint; `weights` are those of a
     model that is a network by reference, and `allow_factory` the functions that may be called;
     `task` is the one that makes the data's task; `protocol` and `preset` say what holds where a
-    setting was not given. `read_only`: the tree is looked at only, by who shows one."""
+    setting was not given. `read_only`: the tree is looked at only, by who shows one; `run`: which
+    of a store, by its number, name or uuid, the newest where nobody says; `normalisation` is how
+    images are scaled for the network, where a person says it."""
 
     model: str
     store: Path | None = None
@@ -79,6 +93,8 @@ class Request:
     task: str | None = None
     preset: str | None = None
     read_only: bool = False
+    run: str | None = None
+    normalisation: str | None = None
 
     @property
     def data(self) -> str | None:
@@ -86,8 +102,15 @@ class Request:
         given = self.overrides.get("data") if self.task is None else self.task
         return None if given is None else str(given)
 
+    @property
+    def validation(self) -> str | None:
+        """The place of a person's own images that are to decide, where one was given."""
+        return validation_file(str(self.overrides.get("validation_from") or FROM_DATA)) or None
+
     def check_data(self) -> None:
         """Raises UsageError or ForeignFactoryError where nothing can be there."""
+        if self.validation is not None:
+            check_validation(self.validation)
         if self.task is None:
             check_data(self.data or "")
         else:
@@ -113,6 +136,7 @@ class Request:
             "--output": self.output is not None,
             "--protocol": self.protocol != Request.protocol,
             "--preset": self.preset is not None,
+            "--normalisation": self.normalisation is not None,
         }
         return [option for option, is_given in given.items() if is_given]
 
@@ -166,7 +190,7 @@ def settings_of(request: Request) -> Settings:
     data = _data_of(request)
     settings = with_values(Settings(), _values_of(request))
     place = data if request.task is not None else full_path(data)
-    return replace(settings, data=replace(settings.data, source=place))
+    return at_full_paths(replace(settings, data=replace(settings.data, source=place)))
 
 
 async def open_session(
@@ -193,6 +217,8 @@ async def open_session(
         check_resumable(path, request.overrides, request.of_new_runs(path))
         opening = _Opening(request, StoreClaim(path), emit, accept, allow, plan)
         return await opening.with_executor(make_executor, opening.resume)
+    if request.run is not None:
+        raise UsageError(f"--run is about a run of a store, and {request.model} is none")
     settings = settings_of(request)
     check_new_store(store_of(request), source.num_bytes)
     opening = _Opening(request, StoreClaim(store_of(request)), emit, accept, allow, plan)
@@ -252,10 +278,12 @@ class _Opening:
         self.claim.release()
 
     async def resume(self, executor: Executor) -> Session:
-        """A session on the newest run of a store."""
+        """A session on a store's run: the one that was named, else the newest."""
         store = self.store = self.claim.open()
-        known = newest_run(store)
+        known = run_meant(store, self.request.run)
         self.places.given = self.request.data
+        self.places.given_validation = self.request.validation
+        check_has_own(known, self.request.validation)
         return await self._resumed(
             store, known, settings_with(known, self.request.overrides), executor
         )
@@ -295,7 +323,8 @@ class _Opening:
             # behind, nor does a crash leave one without a run.
             store = self.store = self.claim.create(lambda made: new.create(made, weights))
             document = newest_run(store)
-        self.places.found[document.data.digest] = document.settings.data.source
+        data = document.settings.data
+        self.places.found[document.data.digest] = ImagesAt(data.source, data.validation_file)
         self.emit(RunBegun(document.run.name, choice.why))
         return self._session(store, document, executor)
 
@@ -333,7 +362,7 @@ class _Opening:
             executor,
             time.monotonic() - started,
         )
-        chosen = await self.plan(offer)
+        chosen = at_full_paths(await self.plan(offer))
         if chosen.data == new.settings.data:
             return replace(new, settings=chosen), chosen != new.settings
         given = [each.option.name for each in all_settings()]  # other images: looked at again
@@ -357,11 +386,12 @@ class _Opening:
         return session
 
 
-def open_read_only(path: Path, emit: Emit) -> Session:
-    """A session that only looks at a store's newest run. Raises UsageError, StoreError."""
+def open_read_only(path: Path, emit: Emit, run: str | None = None) -> Session:
+    """A session that only looks at a store's run, the newest where none is named. Raises
+    UsageError, StoreError."""
     store = TreeStore.open(expanded(path), read_only=True)
     try:
-        document = newest_run(store)
+        document = run_meant(store, run)
     except BaseException:
         store.close()
         raise
@@ -375,8 +405,11 @@ def _tell_resuming(
     runs = store.runs()
     is_newest = runs[-1].id == document.run.id
     emit(RunResumed(document.run.name, str(store.path), len(runs), is_newest))
-    if document.settings.data.source != known.settings.data.source:
+    if document.settings.data != known.settings.data:
         emit(moved(document))
+    scaled = document.data.normalisation
+    if request.normalisation not in (None, scaled):
+        emit(Noted(f"the run keeps its normalisation, {scaled}; --new-run begins one with another"))
     device = document.environment.device
     if request.device not in ("auto", device):
         emit(Noted(f"the run keeps its device, {device}: bits depend on it"))

@@ -4,11 +4,15 @@ It lies as `plan.json` in the working folder beside the store, so that whoever w
 process in the background, the app again, one after a crash) goes on with it. It may come from
 anywhere, as a store does: it is read as input from outside, bounded and checked, and names nodes of
 a tree, never code or files.
+
+A store may hold several runs, and one is worked on at a time: `plan.json` is of that one, and those
+of others wait beside it as `plan-NUMBER.json` until their runs are worked on again.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +85,32 @@ class Plan:
 def plan_path(spool: Path) -> Path:
     """Where the plan of a working folder lies."""
     return spool / PLAN
+
+
+def waiting_path(spool: Path, run_id: int) -> Path:
+    """Where the plan of a run waits while another one is worked on."""
+    return spool / PLAN.replace(".", f"-{run_id}.")
+
+
+def set_aside(spool: Path, owner: int) -> None:
+    """Has the plan of a folder, which is of the run of this number, wait. Raises UserError."""
+    write_own(waiting_path(spool, owner), lambda path: os.replace(plan_path(spool), path))
+
+
+def fetch(spool: Path, run_id: int) -> None:
+    """Puts the plan of a run, where one waits, in the folder's empty place. Raises UserError."""
+    waits = waiting_path(spool, run_id)
+    if os.path.lexists(waits) and not os.path.lexists(plan_path(spool)):
+        write_own(plan_path(spool), lambda path: os.replace(waits, path))
+
+
+def run_left(spool: Path) -> str | None:
+    """The uuid of the run that a folder's plan is of; None without one that can be read."""
+    try:
+        plan = read_plan(spool)
+    except PlanError:
+        return None
+    return None if plan is None else plan.run
 
 
 def write_plan(spool: Path, plan: Plan) -> None:

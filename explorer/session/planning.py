@@ -13,7 +13,7 @@ from explorer.session.documents import RunDocument, structure_of
 from explorer.session.events import Emit
 from explorer.session.factories import Allow, Factories
 from explorer.session.job_runner import JobRunner
-from explorer.session.known_run import settings_with
+from explorer.session.known_run import check_has_own, settings_with
 from explorer.session.model_source import source_of
 from explorer.session.new_run import NewRun, look_at
 from explorer.session.open_run import Request, settings_of
@@ -76,7 +76,9 @@ async def look_at_store(
         factories = Factories(request.given_factories)
         await factories.ask(document, allow)
         artifacts = Artifacts(store, spool, factories=factories)
+        check_has_own(known, request.validation)
         artifacts.data.given = request.data
+        artifacts.data.given_validation = request.validation
         jobs = JobRunner(store, document, executor, artifacts, emit)
         root = store.node(document.run.id, "R")
         subject = await subject_of(jobs, root)

@@ -24,11 +24,14 @@ from explorer.session.plan import (
     AskedCandidate,
     Plan,
     PlanError,
+    fetch,
     read_plan,
+    remove_plan,
+    set_aside,
     write_plan,
 )
 from explorer.session.steering import BRANCHED, USER, Steering
-from store import Event, Node, UnknownNodeError
+from store import Event, Node, Run, TreeStore, UnknownNodeError
 
 _MOST_EVENTS = 200_000  # after a plan that are read
 
@@ -107,18 +110,67 @@ class PlanKeeper:
 # ------------------------------------------------------------ taking it up
 
 
-def take_up(steering: Steering) -> PlanKeeper:
-    """Goes on with what is unfinished, and with what the folder's plan says; keeps it from now on.
+def make_way(store: TreeStore, spool: Path, run: Run) -> Run | None:
+    """Makes a run the one whose plan is the folder's: another run's waits from here on, and that
+    run is given. Raises PlanError where the folder's cannot be read, UserError."""
+    plan = read_plan(spool)
+    owner = None
+    if plan is not None and plan.run != run.uuid:
+        owner = next((each for each in store.runs() if each.uuid == plan.run), None)
+    if owner is not None:
+        set_aside(spool, owner.id)
+    fetch(spool, run.id)
+    return owner
 
-    A plan that cannot be followed is told, and then there is none.
+
+def _plan_left(steering: Steering) -> Plan | None:
+    """What the folder says is still to be done in this run. Raises PlanError."""
+    session = steering.session
+    spool, run = session.artifacts.spool, session.run
+    try:
+        owner = make_way(session.store, spool, run)
+    except PlanError:
+        remove_plan(spool)  # it says nothing; what waits for this run is told the next time
+        raise
+    except UserError as error:
+        raise PlanError(f"what is still to be done in another run is not kept: {error}") from error
+    if owner is not None:
+        words = f"what is still to be done in run {owner.name} waits until that run is opened"
+        session.emit(Noted(words))
+    plan = read_plan(spool)
+    return None if plan is None else _as_of_now(steering, plan)
+
+
+def plan_now(steering: Steering) -> Plan | None:
+    """What the folder's plan says, with all that came after it put in; None where there is none.
+
+    A plan that cannot be followed is told, and then there is none; that of another run of the store
+    waits for it.
     """
     try:
-        plan = read_plan(steering.session.artifacts.spool)
-        if plan is not None:
-            plan = _as_of_now(steering, plan)
+        return _plan_left(steering)
     except PlanError as error:
         steering.session.emit(Noted(str(error)))
-        plan = None
+        return None
+
+
+def with_grant(steering: Steering, plan: Plan | None, grant: Grant) -> Plan:
+    """A plan to which a grant is added, and growing from its top; all else that was still to be
+    done stays so. Another grant from the same node gives way."""
+    session = steering.session
+    before = plan or Plan(session.run.uuid, 0)
+    return replace(
+        before,
+        event=session.store.last_event_id(session.run.id),
+        grants=(*(each for each in before.grants if each.top != grant.top), grant),
+        growing=tuple(dict.fromkeys((*before.growing, grant.top))),
+    )
+
+
+def take_up(steering: Steering) -> PlanKeeper:
+    """Goes on with what is unfinished, and with what the folder's plan says; from now on it is
+    kept."""
+    plan = plan_now(steering)
     keeper = PlanKeeper(steering)
     for grant in plan.grants if plan else ():
         steering.alone.grant(grant)
@@ -150,8 +202,7 @@ def _as_of_now(steering: Steering, plan: Plan) -> Plan:
     run, store = steering.session.run, steering.store
     if plan.run != run.uuid or plan.event > store.last_event_id(run.id):
         raise PlanError(
-            "what was still to be done here was of another run than the newest of this store; it "
-            "is passed over"
+            "what was still to be done here was of another run than this one; it is passed over"
         )
     _check_nodes(steering, plan)
     events = store.events(run.id, after=plan.event, limit=_MOST_EVENTS)

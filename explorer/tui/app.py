@@ -28,8 +28,10 @@ from explorer.tui.main_screen import MainScreen
 from explorer.tui.notifications import Notifications
 from explorer.tui.session_events import on_event
 from explorer.tui.state import AppState
+from explorer.tui.switching import Switching
 from explorer.tui.themes import ACCENTS, THEMES, line_filters, pick_theme
 from explorer.tui.timers import never_left_out
+from explorer.tui.wanted import OtherWanted
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.tui.widgets.ranking_pane import RankingPane
 
@@ -52,7 +54,7 @@ class ExplorerApp(App[None]):
     TITLE = "pe-explore"
     CSS_PATH = Path(__file__).with_name("app.tcss")  # a subclass elsewhere has it too
     COMMANDS: ClassVar[set[Any]] = {
-        _commands(f"{of}Commands") for of in ("Key", "Node", "Setting", "Theme")
+        _commands(f"{of}Commands") for of in ("Key", "Node", "Run", "Setting", "Store", "Theme")
     }
     # The key table binds the palette; here Textual would bind a key of its own to it.
     ENABLE_COMMAND_PALETTE = False
@@ -75,6 +77,7 @@ class ExplorerApp(App[None]):
         self.context = Context(self.state, self.main)
         self.notifications = Notifications(self.context)
         self.lifecycle = Lifecycle(self.context, make_executor, go_on, plans=plans)
+        self.switching = Switching(self.context, self.lifecycle)
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = pick_theme(config, os.environ)
@@ -122,7 +125,12 @@ class ExplorerApp(App[None]):
 
     @on(MainScreen.Happened)
     def session_event(self, message: MainScreen.Happened) -> None:
-        on_event(self.context, message.event, self.notifications)
+        if message.live is self.state.live:  # else of a run that was left meanwhile
+            on_event(self.context, message.event, self.notifications)
+
+    @on(OtherWanted)
+    def other_wanted(self, message: OtherWanted) -> None:
+        self.context.start(self.switching.open(message), group="switching")
 
     # ------------------------------------------------------------ leaving
 

@@ -42,6 +42,13 @@ class Context:
         return str(self.state.open_session.store.path)
 
     @property
+    def run_meant(self) -> str | None:
+        """The open run, for commands; None where it is the newest, which they mean."""
+        session = self.state.open_session
+        newest, run = session.store.latest_run(), session.run.id
+        return None if newest is None or newest.id == run else str(run)
+
+    @property
     def app(self) -> App[Any]:
         return self.screen.app
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual.timer import Timer
+
 from engine.contracts.doubts import Doubt
 from engine.contracts.settings import Settings
 from engine.contracts.working_folder import remove_file
@@ -18,10 +20,13 @@ from explorer.executors.kinds import workers
 from explorer.session import in_background
 from explorer.session.accepting import DoubtfulRootError
 from explorer.session.allowance import words
-from explorer.session.data_places import DATA_CODES
+from explorer.session.another_run import on_another_run
+from explorer.session.background_reports import run_in_background
+from explorer.session.data_places import DATA_CODES, VALIDATION_CODES
+from explorer.session.documents import RunDocument
 from explorer.session.errors import MENDABLE, code_of
 from explorer.session.in_background import NotInBackgroundError
-from explorer.session.known_run import AnotherRunError
+from explorer.session.known_run import AnotherRunError, find_run
 from explorer.session.model_source import NoWeightsError
 from explorer.session.named_files import is_store
 from explorer.session.offer import NotBegunError, Offer, as_asked
@@ -32,17 +37,22 @@ from explorer.session.open_run import (
     spool_of,
     store_of,
 )
+from explorer.session.plan import run_left
 from explorer.session.session import Session
 from explorer.session.steering import Steering
 from explorer.session.taking_up import PlanKeeper, take_up
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
+from explorer.tui.handing_over import is_handed_over
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
-from explorer.views.plan import Prediction
+from explorer.views.live_run import LiveRun
 from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
-from store import StoreLockedError, StoreNotWritableError
+from store import StoreLockedError, StoreNotWritableError, TreeStore
+
+if TYPE_CHECKING:
+    from explorer.views.plan import Prediction
 
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 
@@ -50,6 +60,8 @@ POLL_SECONDS = 1.0  # between two looks at a store that another process writes
 DATA_TITLES = {
     "data-not-found": "Where are its images now?",
     "other-data": "Other data are there",
+    "validation-not-found": "Where are the images that decide now?",
+    "other-validation": "Other images are there",
 }
 
 if TYPE_CHECKING:
@@ -78,9 +90,11 @@ class Lifecycle:
         self._keeper: PlanKeeper | None = None
         self._from_start = False  # what is open was named on the start screen
         self._opening: asyncio.Task[Session] | None = None
-        self._detaching: bool | None = (
-            None  # live jobs go on without the app; None: nobody was asked
-        )
+        # Whether live jobs go on without the app; None: nobody was asked.
+        self._detaching: bool | None = None
+        self.only_looks = False  # what else is open of this store goes on in the background
+        self._ending: Steering | None = None  # of a run that is being left for another one
+        self._polling: Timer | None = None
         self._in_browser = False
         self._doubtful: str | None = None  # what was answered about a doubtful root
         self.told_at_the_end = ""  # for whoever is at the terminal again
@@ -89,12 +103,12 @@ class Lifecycle:
 
     async def open_run(self) -> None:
         """Opens what was asked for, asking for what is missing. To be awaited in a worker."""
-        from explorer.tui.screens.start_screen import StartScreen  # after the first paint
-
         at, state = self._at, self._state
         self._in_browser = at.app.is_web
         while state.session is None:
             if state.request is None:
+                from explorer.tui.screens.start_screen import StartScreen  # not where it is named
+
                 model = await at.ask(StartScreen(recents.recents()))
                 if model is None:
                     at.app.exit()
@@ -107,7 +121,7 @@ class Lifecycle:
                 if self._doubtful != "data":
                     at.app.exit()
                     return
-                await self._ask_for_data("The data that it was trained on:", state.request)
+                await self._ask_for_data("The data that it was trained on:", state.request, "data")
             except NotBegunError:
                 if not self._from_start:
                     at.app.exit()
@@ -143,8 +157,8 @@ class Lifecycle:
 
     async def _open(self, request: Request) -> Session:
         emit = self._state.live.on_event
-        if request.read_only:
-            return open_read_only(_store_named(request), emit)
+        if request.read_only or self.only_looks:
+            return open_read_only(_store_named(request), emit, request.run)
         plan = self._plan if self._plans else as_asked
         answers = (self._accept, self._allow, plan)
         opening = open_session(request, self._make_executor, emit, *answers)
@@ -155,34 +169,22 @@ class Lifecycle:
             path = _store_named(request)
             if not path.exists():  # who makes it has not stored its first run yet
                 raise
-            if isinstance(error, StoreLockedError) and await self._is_handed_over(path):
-                return await self._open(request)
-            session = open_read_only(path, self._state.live.on_event)
+            working = run_in_background(path)
+            may_ask = isinstance(error, StoreLockedError) and not _is_another(request, working)
+            if may_ask and await is_handed_over(self._at, path):
+                left = request.run or run_left(spool_of(path)) or working or None
+                return await self._open(replace(request, run=left))
+            session = open_read_only(path, self._state.live.on_event, request.run)
             self._at.notify(f"{error}. Shown for reading; what is stored there appears", "warning")
             return session
-
-    async def _is_handed_over(self, store: Path) -> bool:
-        """Whether a process that worked on the store in the background has let go of it for us."""
-        spool = spool_of(store)
-        if in_background.process_on(store, spool) is None:
-            return False
-        self._at.notify("it was worked on in the background; taking over")
-        seconds = in_background.HAND_OVER_SECONDS
-        if await in_background.ask(store, spool, in_background.HAND_OVER, seconds) is not False:
-            return True
-        self._at.notify(
-            f"what works on it in the background did not answer within {seconds:.0f} s; "
-            "pe-explore jobs stop ends it", "warning",
-        )  # fmt: skip
-        return False
 
     async def _opening_failed(self, request: Request, error: Exception) -> bool:
         """Asks what to do; True to try again."""
         from explorer.tui.screens.dialogs import ConfirmDialog
 
         code = error.error if isinstance(error, JobFailedError) else code_of(error)
-        if code in DATA_CODES:
-            await self._ask_for_data(str(error), request, DATA_TITLES.get(code))
+        if code in (*DATA_CODES, *VALIDATION_CODES):
+            await self._ask_for_data(str(error), request, code)
             return True
         if isinstance(error, NoWeightsError):
             await self._ask_for_weights(str(error), request)
@@ -196,14 +198,16 @@ class Lifecycle:
             f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
         )
 
-    async def _ask_for_data(self, why: str, request: Request, title: str | None = None) -> None:
-        """Other data for the next try; without an answer, where something else can be opened."""
+    async def _ask_for_data(self, why: str, request: Request, code: str) -> None:
+        """Other data, or other images that decide, for the next try; without an answer, something
+        else can be opened."""
         from explorer.tui.screens.dialogs import DataDialog
 
         network = self._state.live.network
-        asked = DataDialog(why, _named(request), title=title, network=network)
-        data = await self._at.ask(asked)
-        overrides = {**request.overrides, "data": data}
+        named, title = _named(request), DATA_TITLES.get(code)
+        setting = "validation_from" if code in VALIDATION_CODES else "data"
+        data = await self._at.ask(DataDialog(why, named, title=title, network=network))
+        overrides = {**request.overrides, setting: data}
         self._state.request = None if data is None else replace(request, overrides=overrides)
 
     async def _ask_for_weights(self, why: str, request: Request) -> None:
@@ -262,6 +266,7 @@ class Lifecycle:
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""
         state, screen = self._state, self._at.screen
+        state.runs = [run.id for run in session.store.runs()]
         state.show_live()
         screen.show_tree()
         screen.paint_title()
@@ -271,7 +276,7 @@ class Lifecycle:
             self._at.start(self._read_the_rest(), group="reading", exclusive=True)
         if session.store.read_only:
             screen.refresh_bindings()  # the footer offers no key that would be refused
-            screen.set_interval(POLL_SECONDS, self._poll)
+            self._polling = screen.set_interval(POLL_SECONDS, self._poll)
         elif state.steering is not None:
             self._keeper = take_up(state.steering)
             remove_file(in_background.background_log(session.artifacts.spool))  # it is here now
@@ -285,7 +290,9 @@ class Lifecycle:
     async def _read_the_rest(self) -> None:
         """The nodes of a large tree behind its first screen."""
         live, screen = self._state.live, self._at.screen
-        nodes, model = await asyncio.to_thread(self._read_and_build)
+        nodes, model = await asyncio.to_thread(_read_and_build, live)
+        if live is not self._state.live:  # another run was opened meanwhile
+            return
         newer = list(live.nodes.values())
         live.adopt(nodes)
         if self._state.moment is None:
@@ -294,16 +301,65 @@ class Lifecycle:
             screen.query_one(TreeCanvas).update_nodes(newer)
         screen.paint_title()
 
-    def _read_and_build(self) -> tuple[dict[str, TreeNode], TreeModel]:
-        nodes = self._state.live.read_all()
-        return nodes, TreeModel(nodes.values())
-
     def _remember(self, session: Session) -> None:
         """Puts the store among those that the start screen offers."""
         count = session.store.num_nodes(session.run.id)
         best = self._state.shown.get(presenter.best_of_shown(self._state))
         if warning := recents.remember(session.store.path, session.run.name, count, best):
             self._at.notify(warning, "warning")
+
+    # ------------------------------------------------------------ another run, another store
+
+    async def on_run(self, document: RunDocument) -> None:
+        """Goes on with another run of the store, by the same workers. What is under way ends first;
+        what is left to be done of it waits until its run is opened again."""
+        state, old = self._state, self._state.open_session
+        await old.artifacts.factories.ask(document, self._allow)
+        live = LiveRun(state.live.device)
+        live.engine_ready = state.live.engine_ready
+        session = on_another_run(old, document, live.on_event)
+        steering = Steering(session)
+        live.attach(session.store, session.run)
+        self._keep_what_is_left()
+        self._ending, state.steering = state.steering, None  # no key steers it any more
+        if self._ending is not None:
+            await self._ending.stop()
+        if old.executor.paused:
+            old.executor.resume()
+        self._forget(live)
+        state.session, state.steering = session, steering
+        state.selected = steering.tip().name
+        self._begin(session)
+
+    async def part(self, *, leave: bool = False) -> None:
+        """Lets go of what is open, for something else: `leave`s its work to the background, or ends
+        it, and what is left to be done waits until its run is opened again."""
+        if self._state.session is not None:
+            self._remember(self._state.session)
+        self._keep_what_is_left()
+        self._detaching = leave
+        self._ending, self._state.steering = self._state.steering, None
+        await self._release()
+        self._forget()
+        self._detaching = None
+        if told := self.told_at_the_end:
+            self._at.notify(told)
+        self.told_at_the_end = ""
+
+    def _keep_what_is_left(self) -> None:
+        if self._keeper is not None:
+            self._keeper.let_go()
+
+    def _forget(self, live: LiveRun | None = None) -> None:
+        """Nothing is open, nor shown any more."""
+        for group in ("reading", "quitting"):
+            self._at.app.workers.cancel_group(self._at.app, group)
+        if self._polling is not None:
+            self._polling.stop()
+        self._keeper = self._ending = self._opening = self._polling = None
+        self._from_start = False
+        self._at.screen.forget_run()
+        self._state.forget_run(live)
 
     # ------------------------------------------------------------ leaving
 
@@ -330,16 +386,17 @@ class Lifecycle:
         self._at.app.exit()
 
     async def release(self) -> None:
-        """Ends work, worker and store in good order; also after a crash of the app.
-
-        Jobs are left before their tasks end: a task that is cancelled ends its job.
-        """
-        session = await self._opened()
-        if session is None:
-            return
+        """Ends work, worker and store in good order; also after a crash of the app."""
         steering = self._state.steering
         if self._detaching is None:  # a closed tab asks nothing, and ends no work
             self._detaching = self._in_browser and steering is not None and steering.busy
+        await self._release()
+
+    async def _release(self) -> None:
+        """Jobs are left before their tasks end: a task that is cancelled ends its job."""
+        session = await self._opened()
+        if session is None:
+            return
         go_on = (
             self._detaching and self._keeper is not None and in_background.can_work_in_background()
         )
@@ -348,8 +405,8 @@ class Lifecycle:
                 self._keeper.let_go()
             if self._detaching:
                 self.told_at_the_end = _left_running(await session.executor.detach())
-            if self._state.steering is not None:
-                await self._state.steering.stop()
+            if (steering := self._state.steering or self._ending) is not None:
+                await steering.stop()
             if self._keeper is not None:
                 self._keeper.let_go()
         finally:
@@ -363,6 +420,7 @@ class Lifecycle:
         options = []
         if request is not None:
             options = [f"--allow-factory={each}" for each in request.given_factories]
+        options.append(f"--run={session.run.uuid}")
         try:
             pid = self._go_on(store, session.artifacts.spool, options)
         except NotInBackgroundError as error:
@@ -382,6 +440,20 @@ class Lifecycle:
         with contextlib.suppress(asyncio.CancelledError, *MENDABLE):
             return await self._opening
         return None
+
+
+def _read_and_build(live: LiveRun) -> tuple[dict[str, TreeNode], TreeModel]:
+    nodes = live.read_all()
+    return nodes, TreeModel(nodes.values())
+
+
+def _is_another(request: Request, working: str) -> bool:
+    """Whether another run was asked for than the one that is worked on in the background: that
+    goes on there."""
+    if request.run is None or not working:
+        return False
+    with TreeStore.open(_store_named(request), read_only=True) as store:
+        return find_run(store, request.run).uuid != working
 
 
 def _store_named(request: Request) -> Path:

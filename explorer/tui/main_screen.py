@@ -35,7 +35,7 @@ from explorer.tui.widgets.timeline import Timeline
 from explorer.tui.widgets.title_bar import TitleBar
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.decide_card import Card
-from explorer.views.live_run import Changes
+from explorer.views.live_run import Changes, LiveRun
 from explorer.views.node_view import NodeView
 from explorer.views.safe_text import safe
 from explorer.views.tree.model import TreeModel
@@ -78,11 +78,11 @@ class MainScreen(Screen[None]):
         """The screen was painted for the first time."""
 
     class Happened(Message):
-        """An event of the session; what it changed is on the screen."""
+        """An event of the run that is followed as `live`; what it changed is on the screen."""
 
-        def __init__(self, event: SessionEvent) -> None:
+        def __init__(self, event: SessionEvent, live: LiveRun) -> None:
             super().__init__()
-            self.event = event
+            self.event, self.live = event, live
 
     def __init__(self, state: AppState) -> None:
         super().__init__()
@@ -129,6 +129,7 @@ class MainScreen(Screen[None]):
         self.query_one(TreeCanvas).at_length = lambda name: self.state.shown.get(name)
         self.query_one(Timeline).display = False
         self.paint_title()
+        self.paint_details()
         self.query_one(TreeCanvas).focus()
         self.call_after_refresh(self._begin)
 
@@ -265,6 +266,13 @@ class MainScreen(Screen[None]):
         self._player = self.set_interval(seconds, step)
         self.state.playing = True
 
+    def forget_run(self) -> None:
+        """Shows nothing of the run that was open: another one comes."""
+        self.stop_playing()
+        self._best, self._best_at = None, 0.0
+        self.set_filter("")
+        self.query_one(LogPane).clear()
+
     def stop_playing(self) -> None:
         if self._player is not None:
             self._player.stop()
@@ -300,7 +308,7 @@ class MainScreen(Screen[None]):
             self.paint_title()
             self.paint_timeline()
         for event in changes.events:
-            self.post_message(self.Happened(event))
+            self.post_message(self.Happened(event, self.state.live))
 
     def paint_jobs(self) -> None:
         shown = presenter.jobs(self.state)
@@ -316,7 +324,7 @@ class MainScreen(Screen[None]):
 
     def paint_title(self) -> None:
         depth = self.query_one(TreeCanvas).depth
-        self.query_one(Banner).show(presenter.banner(self.state))
+        self.query_one(Banner).show(presenter.banner(self.state), presenter.deciding(self.state))
         title = presenter.tree_title(self.state, depth)
         is_framed = not (self.has_class("-stacked") and self.has_class("-short"))
         self.query_one("#left").border_title = title if is_framed else f" {title} "

@@ -33,7 +33,8 @@ AS_ASKED = "as asked"
 
 @dataclass
 class PlanSheet:
-    """The sheet of a run that may begin. `edits` are the settings that were changed in it."""
+    """The sheet of a run that may begin. `edits` are the settings that were changed in it, `fixed`
+    those that cannot be; `unchanged` is the word for no preset."""
 
     offer: Offer
     preset: str | None = None
@@ -43,6 +44,8 @@ class PlanSheet:
     described: DataDescription | None = None
     described_with: Settings | None = None
     problem: str = ""  # why no speed could be measured
+    fixed: Sequence[str] = FIXED
+    unchanged: str = AS_ASKED
 
     @staticmethod
     def of(offer: Offer) -> PlanSheet:
@@ -60,7 +63,7 @@ class PlanSheet:
 
     @property
     def presets(self) -> tuple[str, ...]:
-        return (AS_ASKED if self.offer.preset is None else "none", *PRESETS)
+        return (self.unchanged if self.offer.preset is None else "none", *PRESETS)
 
     @property
     def preset_word(self) -> str:
@@ -118,7 +121,7 @@ class PlanSheet:
 
     @property
     def data(self) -> DataPlanned:
-        return data_planned(self._data, self.offer.new.place)
+        return data_planned(self._data, self.offer.new.place, self.settings.data.validation_from)
 
     @property
     def _data(self) -> DataDescription:
@@ -186,7 +189,11 @@ def run_sheet(state: AppState) -> RunSheet:
             document.origin.doubts,
             document.settings,
         ),
-        data_planned(document.data, document.settings.data.source),
+        data_planned(
+            document.data,
+            document.settings.data.source,
+            document.settings.data.validation_from,
+        ),
         took,
         kept_depth(session.store, root),
         one_decision(took, 2, environment.candidates_at_once),

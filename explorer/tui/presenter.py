@@ -15,10 +15,12 @@ from explorer.tui.state import READ_ONLY, AppState, about_the_past
 from explorer.views.best_node import best
 from explorer.views.counting import counted
 from explorer.views.decide_card import Card, edits_of, live_card, past_card
+from explorer.views.deciding import deciding_words
 from explorer.views.job_view import JobView
 from explorer.views.live_run import Point
 from explorer.views.network_structure import StageView, stages, structure_of_root
 from explorer.views.node_view import NodeDetails, NodeView
+from explorer.views.opening_words import opening_words
 from explorer.views.proposed_scores import newest_scores
 from explorer.views.protected_block import staying_at
 from explorer.views.removed import way_to
@@ -48,13 +50,30 @@ def title(state: AppState, best: NodeView | None) -> TitleView:
         past=state.moment is not None,
         num_doubts=len(session.document.origin.doubts),
         awaiting=len(state.awaiting()),
+        run=_which_run(state),
     )
+
+
+def _which_run(state: AppState) -> str:
+    """`run 2 of 3`; nothing where there is one."""
+    run = state.open_session.run.id
+    if len(state.runs) < 2 or run not in state.runs:
+        return ""
+    return f"run {state.runs.index(run) + 1} of {len(state.runs)}"
 
 
 def banner(state: AppState) -> Sequence[str]:
     """What speaks against every figure of the run."""
     session = state.session
     return () if session is None else [doubt.words for doubt in session.document.origin.doubts]
+
+
+def deciding(state: AppState) -> str:
+    """Which images decide, where these are not the data's own."""
+    session = state.session
+    if session is None:
+        return ""
+    return deciding_words(session.document.data, session.settings.data.validation_from)
 
 
 def model_name(state: AppState) -> str:
@@ -130,7 +149,7 @@ def jobs(state: AppState) -> JobsView:
         sorted(found, key=lambda job: job.state == "queued"),
         paused,
         "the engine is warming up" if cold else None,
-        "idle",
+        (state.waits_for or "idle") if state.steering is None else "idle",
     )
 
 
@@ -154,13 +173,24 @@ def card(state: AppState) -> CardView:
     """The card of the parent that the selected node is about; empty until a tree is open."""
     subject = state.subject
     if subject is None or state.steering is None:
-        return CardView()
+        return CardView(now_what=being_opened(state))
     if state.moment is None:
         live = live_card(state.live, state.steering, subject)
         return CardView(live, state.selected, READ_ONLY if state.steering.store.read_only else "")
     session = state.open_session
     past = past_card(state.shown, subject, session.store, session.document)
     return CardView(past, state.selected, about_the_past(state.config))
+
+
+def being_opened(state: AppState) -> str:
+    """What is done until a tree is open; empty where none is asked for yet, or one is open."""
+    if state.session is not None:
+        return ""
+    if state.waits_for:
+        return state.waits_for
+    if state.request is None:
+        return ""
+    return opening_words(model_name(state), state.live.jobs.values())
 
 
 def _edits_below(state: AppState, parent: str) -> Mapping[str, Edit]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from explorer.tui.presenter import best_of_shown
 from explorer.tui.state import AppState
 from explorer.views.pareto.figures import Measured, ShownFigures, StoredFigures
 from explorer.views.pareto.view import ParetoView, pareto_view, training_in_words
-from explorer.views.published.fitting import Fitting, fitting
+
+if TYPE_CHECKING:
+    from explorer.views.published.fitting import Fitting
 
 
 def pareto(state: AppState) -> ParetoView:
@@ -40,5 +44,7 @@ def _measured(state: AppState) -> Measured:
 
 def published_of(state: AppState) -> Fitting:
     """What is published of the run's root."""
+    from explorer.views.published.fitting import fitting  # read after the first paint
+
     session = state.open_session
     return fitting(session.run.architecture, session.document.data.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.contracts.events import Noted
+from explorer.session.data_places import VALIDATION_CODES
 from explorer.session.errors import MENDABLE, code_of, remedy_of
 from explorer.session.events import (
     CandidatesMeasured,
@@ -79,8 +80,9 @@ async def _show_problem(at: Context, failed: WorkFailed) -> None:
     remedy = remedy_of(failed.error, "g on the node tries again; the log has the details")
     if failed.detail:
         remedy = "this is a bug of ours: please report it with the details below"
-    title = f"{failed.node}: the work failed"
-    if await at.show_error(title, failed.cause, remedy, retry=True, detail=failed.detail):
+    title, live = f"{failed.node}: the work failed", at.state.live
+    again = await at.show_error(title, failed.cause, remedy, retry=True, detail=failed.detail)
+    if again and live is at.state.live:  # else another run was opened meanwhile
         _retry(at, failed.node)
 
 
@@ -91,10 +93,13 @@ async def _ask_for_the_data(at: Context, failed: WorkFailed) -> None:
     steering, cause, code = at.steering(), failed.cause, failed.error
     while steering is not None:
         place = await at.ask(DataDialog(cause, title=DATA_TITLES.get(code)))
-        if place is None:
+        if place is None or steering is not at.state.steering:
             return
         jobs = steering.session.jobs
-        jobs.artifacts.data.given = place
+        if code in VALIDATION_CODES:
+            jobs.artifacts.data.given_validation = place
+        else:
+            jobs.artifacts.data.given = place
         try:
             await jobs.places()
         except MENDABLE as error:

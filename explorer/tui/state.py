@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from explorer.session.errors import NotNowError
 from explorer.session.open_run import Request
@@ -15,10 +16,12 @@ from explorer.tui.plot_state import Plot
 from explorer.views.decide_card import subject_of
 from explorer.views.live_run import MOST, LiveRun
 from explorer.views.node_view import NodeView
-from explorer.views.plan import Prediction
 from explorer.views.replay import Replay
 from explorer.views.tree.node import TreeNode
 from store import Node
+
+if TYPE_CHECKING:
+    from explorer.views.plan import Prediction
 
 
 @dataclass
@@ -36,6 +39,7 @@ class AppState:
     replay: Replay | None = None
     moment: int | None = None  # the place in the replay that is shown, None for now
     predicted: Prediction | None = None  # by the plan with which the run was begun here
+    waits_for: str = ""  # before a tree is open: what somebody else is to do first
     playing: bool = False  # whether the replay goes on by itself
     shown: Mapping[str, NodeView] = field(default_factory=dict)  # nodes on the screen, by name
     briefs: Mapping[str, TreeNode] = field(default_factory=dict)  # the same in brief
@@ -45,6 +49,14 @@ class AppState:
     _figures: dict[str, dict[str, float]] = field(default_factory=dict)  # by measure and name
     _awaiting: tuple[int, Sequence[str]] | None = None  # as of which event of the store
     plot: Plot = field(default_factory=Plot)
+    runs: Sequence[int] = ()  # the numbers of the store's runs
+
+    def forget_run(self, live: LiveRun | None = None) -> None:
+        """Stands at no run any more, but for what is chosen for whichever is open; `live` is the
+        one that comes next."""
+        fresh = AppState(self.request, self.config, live or LiveRun(), follow=self.follow)
+        fresh.plot = Plot(self.plot.choice)
+        vars(self).update(vars(fresh))
 
     @property
     def open_session(self) -> Session:
@@ -119,10 +131,15 @@ class AppState:
 READ_ONLY = "open for reading only: nothing can be decided here"
 
 
+def none_is_open(state: AppState) -> str:
+    """What is said where a tree is needed and none is open."""
+    return "no tree is open yet" if state.request is None else "its tree is still being opened"
+
+
 def steering_or_refuse(state: AppState) -> Steering:
     """The steering, where this tree can be changed now; else NotNowError says why not."""
     if state.steering is None:
-        raise NotNowError("no tree is open yet")
+        raise NotNowError(none_is_open(state))
     if state.steering.store.read_only:
         raise NotNowError(READ_ONLY)
     if state.moment is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.contracts.edits import Edit
 from explorer.views.decide_card import Card
@@ -23,13 +23,23 @@ class Command:
         """As a shell takes it."""
         return shlex.join(("pe-explore", *self.words))
 
+    def of_run(self, run: str | None) -> Command:
+        """The same of a run that is not the store's newest, which commands mean by themselves."""
+        return self if run is None else replace(self, words=(*self.words, "--run", run))
+
 
 def commands_for(
     store: str, node: NodeView, card: Card | None, marked: Sequence[str] = (),
-    moment: int | None = None,
+    moment: int | None = None, run: str | None = None,
 ) -> list[Command]:  # fmt: skip
     """The commands for a node; `card` is that of its parent or its own, `marked` are nodes to be
-    compared, `moment` is the event that is looked back at."""
+    compared, `moment` is the event that is looked back at, `run` as `Command.of_run` takes it."""
+    return [each.of_run(run) for each in _of_the_newest(store, node, card, marked, moment)]
+
+
+def _of_the_newest(
+    store: str, node: NodeView, card: Card | None, marked: Sequence[str], moment: int | None
+) -> list[Command]:
 
     def command(does: str, name: str, *words: str) -> Command:
         return Command(does, (name, store, *words))

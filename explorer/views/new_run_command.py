@@ -24,4 +24,6 @@ def new_run_command(document: RunDocument, store: Path) -> str:
             continue
         option = "--task" if name == "data" and is_task(str(value)) else flag(name)
         words += [option, str(value)]
+    if document.origin.normalisation is not None:
+        words += ["--normalisation", document.origin.normalisation]
     return shlex.join(words)

@@ -232,6 +232,7 @@ class NodeDetails:
     doubts: tuple[DoubtView, ...] = ()  # about the run's root
     row: str = "image"  # what rates are of
     settings: Settings | None = None  # its run's, where they were asked for
+    deciding: str = ""  # which images decide, in words, where they are not the data's own
 
     def as_json(self) -> dict[str, JsonValue]:
         """The NODE, and below it what else is known."""
@@ -243,6 +244,7 @@ class NodeDetails:
             "created_at": self.created_at,
             "doubts": [encode(doubt) for doubt in self.doubts],
             "settings": encode(self.settings),
+            "deciding": self.deciding,
         }
 
     @staticmethod
@@ -259,5 +261,10 @@ class NodeDetails:
                 "settings",
                 Mapping[str, object],
                 "its run's settings, in the sections of settings.md",
+            ),
+            ShapeField(
+                "deciding",
+                str,
+                "which images decide, in words; empty where they are the data's own",
             ),
         ]

@@ -15,6 +15,7 @@ from engine.contracts.structure import NetworkStructure
 from explorer.session.documents import RunDocument
 from explorer.session.new_run import NewRun
 from explorer.session.speed import Speed
+from explorer.views.deciding import deciding_words
 from explorer.views.doubts import DoubtView
 from explorer.views.network_structure import structure_of_root
 from explorer.views.plan import Prediction, predict
@@ -52,6 +53,7 @@ class DataPlanned:
     image_shape: tuple[int, ...] = told("height, width, channels; empty for other data")
     in_memory: bool = told("whether it is held in memory; else it is streamed")
     normalisation: str | None = told("by which known preset images are scaled")
+    deciding: str = told("which images decide, in words; empty where they are the data's own")
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _how_found(structure: NetworkStructure | None) -> str:
     return "found by running it, and checked on it"
 
 
-def data_planned(data: DataDescription, place: str) -> DataPlanned:
+def data_planned(data: DataDescription, place: str, validation_from: str) -> DataPlanned:
     """The data of a run."""
     return DataPlanned(
         data.name,
@@ -130,6 +132,7 @@ def data_planned(data: DataDescription, place: str) -> DataPlanned:
         data.image_shape,
         data.loader != STREAMING,
         data.normalisation,
+        deciding_words(data, validation_from),
     )
 
 
@@ -166,7 +169,7 @@ def plan_of_new_run(
         network=network_recognised(
             root.architecture, root.structure, root.metrics, root.notes, root.doubts, new.settings
         ),
-        data=data_planned(root.data, new.place),
+        data=data_planned(root.data, new.place, new.settings.data.validation_from),
         settings=setting_views(
             new.settings, given=given, preset=preset, data=new.settings.data.source
         ),
@@ -207,7 +210,7 @@ def plan_of_run(
             origin.doubts,
             settings,
         ),
-        data=data_planned(document.data, settings.data.source),
+        data=data_planned(document.data, settings.data.source, settings.data.validation_from),
         settings=setting_views(settings),
         speed=speed_told(speed, document.environment),
         prediction=prediction,

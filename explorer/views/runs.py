@@ -1,13 +1,15 @@
-"""The runs of a store side by side, and what runs that differ in their seeds agree on.
+"""The runs of a store side by side, and what runs that began alike agree on.
 
-A run's way is that of its kept path: at each step, which structure was kept. Means and standard
-deviations are over runs that reached the step; a standard deviation needs two of them.
+A run's way is that of its kept path: at each step, which structure was kept. Runs are compared that
+differ in nothing but their seeds, and forks with the run that they were forked from, from that node
+on. Means and standard deviations are over runs that reached the step; a standard deviation needs
+two of them. What is removed is of the network that they have in common at first.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.contracts.codec import encode_object
@@ -17,8 +19,8 @@ from explorer.session.documents import RunDocument
 from explorer.views.best_node import best
 from explorer.views.kept_path import kept_path
 from explorer.views.node_view import NodeView
-from explorer.views.shape_fields import told
-from explorer.views.stored_nodes import node_views
+from explorer.views.shape_fields import told, told_if_known
+from explorer.views.stored_nodes import macs_reduction, node_views
 from store import Run, TreeStore
 
 MEASURES = ("similarity", "val_accuracy", "test_accuracy", "macs_reduction")
@@ -52,7 +54,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class StepView:
-    """What runs that differ in their seeds did at one step of their kept paths."""
+    """What runs that began alike did at one step of their kept paths."""
 
     step: int = told("the step, from 1 on")
     kept: Mapping[str, int] = told("by what was kept, in how many runs")
@@ -62,11 +64,26 @@ class StepView:
 
 @dataclass(frozen=True)
 class SeedView:
-    """Runs that differ in nothing but their seeds."""
+    """Runs that differ in nothing but their seeds, or a run and its forks at one of its nodes."""
 
     runs: tuple[int, ...] = told("their numbers")
     seeds: tuple[int, ...] = told("their seeds, in the same order")
+    ways: tuple[tuple[str, ...], ...] = told("what each of them kept, step by step")
     steps: tuple[StepView, ...] = told("step by step, as far as two of them went")
+    forked_at: str | None = told_if_known(
+        "the node of the first of them at which the others were forked, and from which steps are "
+        "counted; null for runs that differ in their seeds only"
+    )
+
+    @property
+    def num_agreed(self) -> int:
+        """How many steps they have in common, from the first on."""
+        return sum(step.agree for step in self.steps)
+
+    @property
+    def parts_at(self) -> StepView | None:
+        """The first step at which not all kept the same."""
+        return next((step for step in self.steps if not step.agree), None)
 
 
 @dataclass(frozen=True)
@@ -75,10 +92,15 @@ class RunsListed:
 
     runs: tuple[RunView, ...] = told("the runs, in the order in which they were begun")
     seeds: tuple[SeedView, ...] = told("groups of runs that differ in their seeds only")
+    forks: tuple[SeedView, ...] = told("groups of a run and its forks at one of its nodes")
+
+    def groups_of(self, run: int) -> tuple[SeedView, ...]:
+        """Those that a run belongs to."""
+        return tuple(group for group in (*self.seeds, *self.forks) if run in group.runs)
 
 
 def runs_listed(store: TreeStore) -> RunsListed:
-    """All runs of a store."""
+    """All runs of a store. Raises UnreadableRowError."""
     documents = [RunDocument.of(run) for run in store.runs()]
     trees = {document.run.id: node_views(store, document.run.id) for document in documents}
     newest = documents[-1] if documents else None
@@ -86,8 +108,8 @@ def runs_listed(store: TreeStore) -> RunsListed:
     groups: dict[str, list[Run]] = {}
     for document in documents:
         groups.setdefault(_but_for_the_seed(document), []).append(document.run)
-    seeds = tuple(_seeds(runs, trees) for runs in groups.values() if len(runs) > 1)
-    return RunsListed(views, seeds)
+    seeds = [_compared(runs, trees) for runs in groups.values() if len(runs) > 1]
+    return RunsListed(views, tuple(seeds), tuple(_forks(documents, trees)))
 
 
 def _view(document: RunDocument, nodes: Sequence[NodeView], newest: RunDocument | None) -> RunView:
@@ -125,25 +147,60 @@ def _but_for_the_seed(document: RunDocument) -> str:
     return repr((settings, document.run.architecture, document.data.digest, checkpoint, fork))
 
 
-def _seeds(runs: Sequence[Run], trees: Mapping[int, Sequence[NodeView]]) -> SeedView:
-    ways = [kept_path(trees[run.id])[1:] for run in runs]
+def _forks(
+    documents: Sequence[RunDocument], trees: Mapping[int, Sequence[NodeView]]
+) -> Iterator[SeedView]:
+    """A run of the store with its forks at each of its nodes that has some."""
+    by_uuid = {document.run.uuid: document.run for document in documents}
+    forked: dict[tuple[str, str], list[Run]] = {}
+    for document in documents:
+        if (fork := document.origin.forked_from) is not None:
+            forked.setdefault((fork.run, fork.node), []).append(document.run)
+    for (uuid, node), runs in forked.items():
+        origin = by_uuid.get(uuid)
+        if origin is not None and any(each.name == node for each in trees[origin.id]):
+            yield _compared([origin, *runs], trees, node)
+
+
+def _compared(
+    runs: Sequence[Run], trees: Mapping[int, Sequence[NodeView]], forked_at: str | None = None
+) -> SeedView:
+    """What runs did step by step: the first one from the node on at which the others begin."""
+    first, *others = (trees[run.id] for run in runs)
+    whole = [kept_path(_from(forked_at, first)), *map(kept_path, others)]
+    tops, ways = [way[0] for way in whole], [way[1:] for way in whole]
     steps, agree = [], True
     for step in range(max(map(len, ways), default=0)):
-        reached = [way[step] for way in ways if len(way) > step]
+        reached = [(way[step], top) for way, top in zip(ways, tops, strict=True) if step < len(way)]
         if len(reached) < 2:
             break
         kept: dict[str, int] = {}
-        for node in reached:
+        for node, _ in reached:
             kept[node.structure] = kept.get(node.structure, 0) + 1
         agree = agree and len(kept) == 1
         measures = {key: spread for key in MEASURES if (spread := _spread(reached, key))}
         steps.append(StepView(step + 1, kept, agree, measures))
-    return SeedView(tuple(r.id for r in runs), tuple(r.seed for r in runs), tuple(steps))
+    ids, seeds = tuple(r.id for r in runs), tuple(r.seed for r in runs)
+    kept_by = tuple(tuple(node.structure for node in way) for way in ways)
+    return SeedView(ids, seeds, kept_by, tuple(steps), forked_at)
 
 
-def _spread(nodes: Sequence[NodeView], key: str) -> Spread | None:
-    values = [value for node in nodes if (value := node.measure(key)) is not None]
+def _from(name: str | None, nodes: Sequence[NodeView]) -> Sequence[NodeView]:
+    """The nodes with this one in front, the root where none is named."""
+    return nodes if name is None else [*(n for n in nodes if n.name == name), *nodes]
+
+
+def _spread(reached: Sequence[tuple[NodeView, NodeView]], key: str) -> Spread | None:
+    """Of nodes, each with the one that its run is compared from."""
+    found = (_measure(node, top, key) for node, top in reached)
+    values = [value for value in found if value is not None]
     if not values:
         return None
     deviation = statistics.stdev(values) if len(values) > 1 else None
     return Spread(statistics.fmean(values), deviation, len(values))
+
+
+def _measure(node: NodeView, top: NodeView, key: str) -> float | None:
+    if key != "macs_reduction" or top.parent is None:
+        return node.measure(key)
+    return macs_reduction(node.metrics.get("macs"), top.metrics.get("macs"))

@@ -98,7 +98,7 @@ def may_be(each: SettingField) -> str:
     """What a setting may be, in words."""
     option = each.option
     if option.choices:
-        return ", ".join(option.choices)
+        return ", ".join([*option.choices, *([option.beside] if option.beside else [])])
     if option.low is None or option.high is None:
         return "text"
     kind = "a whole number" if each.type is int else "a number"
@@ -152,13 +152,13 @@ def with_value(settings: Settings, name: str, value: SettingValue) -> Settings:
 def read_value(name: str, text: str) -> SettingValue:
     """What was typed for a setting; nothing is its default. Raises ValueError saying what it may
     be."""
-    found, text = setting_named(name), text.strip().replace("_", "")
+    found, text = setting_named(name), text.strip()
     if text in ("", "–"):
         return found.default
     if found.type is str:
         return text
     try:
-        return found.type(text.replace(",", ""))
+        return found.type(text.replace(",", "").replace("_", ""))
     except ValueError:
         raise ValueError(f"{text!r} is not {may_be(found)}") from None
 

@@ -11,6 +11,7 @@ from engine.contracts.settings import read_settings
 from explorer.session.deciding import margin_between
 from explorer.session.documents import RunDocument, row_of
 from explorer.session.policy import Margin
+from explorer.views.deciding import deciding_in
 from explorer.views.doubts import doubts_about
 from explorer.views.node_view import DecisionView, EpochView, NodeDetails, NodeView
 from explorer.views.removed import removed, stored_edit
@@ -87,6 +88,7 @@ def with_details(store: TreeStore, node: Node, view: NodeView) -> NodeDetails:
         created_at=node.created_at,
         doubts=doubts_about(run),
         row=row_of(run),
+        deciding=deciding_in(run),
     )
 
 

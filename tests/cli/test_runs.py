@@ -49,6 +49,25 @@ def test_seeds_are_counted_where_nothing_else_differs(store):
     assert "0 of 2 decisions agree" in run("runs", store)
 
 
+def test_it_is_told_where_seeds_part_and_what_each_of_them_kept(store):
+    (group,) = json.loads(run("runs", store, "--json"))["seeds"]
+    assert group["ways"] == [["layer", "filter"], ["filter", "filter"]]
+    told = run("runs", store)
+    assert "they part at decision 1: run 1 kept the layer, run 2 kept the filter" in told
+
+
+def test_a_run_that_is_steered_is_named_by_its_number(store):
+    run("tag", store, "R.F.F", "mine", "--run", 2)
+    assert '"mine"' in run("show", store, "R.F.F", "--run", 2, "--json")
+    missing = CliRunner().invoke(app, ["tag", str(store), "R.F.F", "mine"])
+    assert missing.exit_code != 0, "the newest has no such node"
+
+
+def test_a_run_of_what_is_no_store_is_refused(tmp_path):
+    refused = CliRunner().invoke(app, ["auto", "sample", "--run", "1"])
+    assert refused.exit_code == 2 and "--run is about a run of a store" in refused.output
+
+
 def test_a_step_that_agrees_below_one_that_did_not_is_no_agreement(store):
     (group,) = json.loads(run("runs", store, "--json"))["seeds"]
     second = group["steps"][1]

@@ -14,6 +14,8 @@ CONTRACTS = [
     ("explorer.executors.worker_pool", ("torch", "textual", "typer", "numpy")),
     ("explorer.cli.commands.log_show", ("torch", "textual")),
     ("explorer.cli.commands.auto", ("torch", "textual")),
+    ("explorer.cli.entry", ("torch", "textual", "store", "typer")),
+    ("explorer.cli.commands.explore", ("torch", "numpy", "typer", "plotext", "sqlite_utils")),
     ("store", ("torch", "numpy", "engine", "explorer", "textual", "sqlite_utils")),
     ("engine", ("torch",)),
     ("engine.contracts.settings", ("torch", "numpy")),

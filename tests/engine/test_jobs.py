@@ -142,8 +142,11 @@ TEXTS = {
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
     "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "NameWeights.weights",
-    "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output", "Export.metrics",
+    "DescribeStructure.arch", "DescribeStructure.output", "OpenRoot.output",
+    "OpenRoot.normalisation",
+    "Export.metrics",
     "Export.format", "Reading.loader", "Reading.validation_from", "DataDescription.loader",
+    "OwnValidation.name", "OwnValidation.digest",
     "Factory.reference",
     "Factory.sha256",
 }  # fmt: skip

@@ -16,6 +16,7 @@ from engine.checkpoints import load
 from engine.checkpoints import write as checkpoint
 from engine.checkpoints.layouts import plausible
 from engine.contracts.codec import content_hash
+from engine.contracts.errors import SettingsError
 from engine.contracts.events import Progress
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places
 from engine.contracts.networks import Architecture, DataDescription, FileRef
@@ -27,9 +28,11 @@ from engine.worker.engine import Engine
 torch.set_num_threads(1)
 
 
-def opened(folder: Path, content: Any, data: str, monitor: Monitor = SILENT) -> Opened:
+def opened(
+    folder: Path, content: Any, data: str, monitor: Monitor = SILENT, said: str | None = None
+) -> Opened:
     torch.save(content, folder / "net.pth")
-    job = OpenRoot(FileRef("net.pth", "0" * 64), device="cpu")
+    job = OpenRoot(FileRef("net.pth", "0" * 64), device="cpu", normalisation=said)
     places = Places(data=data, checkpoint=str(folder / "net.pth"))
     root = Engine(folder / "spool").run(JobRequest("open", job, places=places), monitor)
     assert isinstance(root, Opened)
@@ -64,6 +67,25 @@ def test_the_usual_layout_is_kept_with_the_notes_it_always_had(tmp_path):
         "the checkpoint names no normalisation; took half, the best of: imagenet "
     )
     assert root.doubts == ()
+
+
+def test_a_person_settles_how_images_are_scaled(tmp_path):
+    """By a name, by numbers, or by those of the training images: the layout is still found."""
+    model = teacher(padding="behind")
+    data = write_lesson(tmp_path, model)
+    root = opened(tmp_path, model.state_dict(), data, said="half")
+    assert root.data.normalisation == "half" and root.data.mean == (0.5,) * 3
+    assert root.architecture.arguments["padding"] == "behind"
+    assert "images are scaled as half (--normalisation)" in root.notes
+    assert not any("names no normalisation" in note for note in root.notes)
+    numbers = opened(tmp_path, model.state_dict(), data, said="0.5:0.5,0.5,0.5")
+    assert (numbers.data.mean, numbers.data.std) == (root.data.mean, root.data.std)
+    assert numbers.metrics["val_accuracy"] == root.metrics["val_accuracy"]
+    of_the_data = opened(tmp_path, model.state_dict(), data, said="data")
+    assert of_the_data.data.mean != root.data.mean
+    for wrong in ("hafl", "0.5,0.5:0.5", "0.5:0", "nan:1", "mnist"):
+        with pytest.raises(SettingsError, match=r"--normalisation .*imagenet, cifar10"):
+            opened(tmp_path, model.state_dict(), data, said=wrong)
 
 
 def test_all_trials_are_one_way_whose_end_only_comes_nearer(tmp_path, monkeypatch):

@@ -144,8 +144,10 @@ def test_confusions_of_a_network_that_guesses_or_is_good_are_no_order():
 
 def test_normalisations_that_do_equally_well_are_a_tie(tmp_path):
     root = opened(tmp_path, colour_network(), write_data(tmp_path))
-    (note,) = (note for note in root.notes if note.startswith("a tie: "))
-    assert "cifar10" in note and "within the noise" in note
+    (doubt,) = (doubt for doubt in root.doubts if doubt.code == "normalisation")
+    assert doubt.words.startswith("nothing says how its images were scaled in training: took ")
+    assert "could as well be meant" in doubt.words and "--normalisation NAME" in doubt.words
+    assert not doubt.asks
 
 
 def test_the_sign_test_is_exact():

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,21 @@ from engine.contracts.events import Noted
 from engine.contracts.requests import BranchRequest, CandidateRequest, RemoveBlocks
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.allowance import Grant
+from explorer.session.another_run import begin_another
 from explorer.session.budget import Budget
 from explorer.session.events import CandidatesProposed, Decided, PhaseFinished, Stopped
 from explorer.session.open_run import Request, open_session, spool_of
-from explorer.session.plan import Plan, PlanError, plan_path, read_plan, write_plan
+from explorer.session.plan import (
+    Plan,
+    PlanError,
+    plan_path,
+    read_plan,
+    waiting_path,
+    write_plan,
+)
 from explorer.session.steering import Steering
-from explorer.session.taking_up import plan_of, take_up
-from store import TreeStore
+from explorer.session.taking_up import make_way, plan_of, take_up
+from store import Run, TreeStore
 
 QUICK = {**OPTIONS, "recovery_epochs": 0, "tune_epochs": 1, "criterion": "l1"}
 RUN, TOP = "0" * 32, Grant("R", Budget(decisions=2))
@@ -37,8 +46,8 @@ def files(tmp_path_factory):
 class Watch:
     """One who works on a tree until it is done, or until the event after which it leaves."""
 
-    def __init__(self, files, store: Path) -> None:
-        self.files, self.store = files, store
+    def __init__(self, files, store: Path, run: str | None = None) -> None:
+        self.files, self.store, self.run = files, store, run
         self.heard: list[object] = []
         self.at_event = lambda event: None
         self.steering: Steering
@@ -49,7 +58,7 @@ class Watch:
         named = self.store if self.store.exists() else model
         overrides = {} if self.store.exists() else {**QUICK, "data": str(data)}
         place = None if self.store.exists() else self.store
-        request = Request(str(named), store=place, overrides=overrides)
+        request = Request(str(named), store=place, overrides=overrides, run=self.run)
         asyncio.run(self._work(request, begin, until))
         return self.heard
 
@@ -300,6 +309,60 @@ def test_a_plan_that_fits_nothing_is_told_and_the_tree_grows_as_ever(files, tmp_
     told = [event.text for event in heard if isinstance(event, Noted)]
     assert any("still to be done here" in text for text in told)
     assert tree(store) == before and read_plan(spool) is None
+
+
+def second_run(store: Path) -> tuple[Run, Run]:
+    """The run of a store, and another one of the same root."""
+
+    async def begin() -> None:
+        session = await open_session(Request(str(store)), InProcessExecutor, lambda event: None)
+        begin_another(session, replace(session.settings, seed=77))
+        await session.close()
+
+    asyncio.run(begin())
+    with TreeStore.open(store, read_only=True) as opened:
+        first, second = opened.runs()
+    return first, second
+
+
+def test_the_plan_of_one_run_waits_while_another_is_worked_on(files, tmp_path):
+    store = tmp_path / "tree.pex.db"
+    Watch(files, store).work()
+    first, second = second_run(store)
+    spool = spool_of(store)
+    spool.mkdir(mode=0o700, exist_ok=True)
+    plan = Plan(first.uuid, 10**6, (TOP,))  # of the future, so that nothing comes of it here
+    write_plan(spool, plan)
+    with TreeStore.open(store, read_only=True) as opened:
+        owner = make_way(opened, spool, second)
+        assert owner is not None and owner.id == first.id and read_plan(spool) is None
+        write_plan(spool, Plan(second.uuid, 1, (TOP,)))
+        owner = make_way(opened, spool, first)
+        assert owner is not None and owner.id == second.id and read_plan(spool) == plan
+        assert make_way(opened, spool, first) is None, "it is in its place"
+        assert read_plan(spool) == plan and waiting_path(spool, second.id).exists()
+
+
+def test_what_is_left_in_one_run_is_told_and_done_when_that_run_is_opened_again(files, tmp_path):
+    store = tmp_path / "tree.pex.db"
+    Watch(files, store).work()
+    first, second = second_run(store)
+    with TreeStore.open(store, read_only=True) as opened:
+        newest = opened.last_event_id(first.id)
+    spool = spool_of(store)
+    spool.mkdir(mode=0o700, exist_ok=True)
+    write_plan(spool, Plan(first.uuid, newest, (TOP,)))
+    heard = Watch(files, store).work()  # the newest run
+    assert any("waits until that run" in e.text for e in heard if isinstance(e, Noted))
+    assert actors_of(store, second.id) == [] == actors_of(store, first.id)
+    Watch(files, store, run=str(first.id)).work()
+    assert actors_of(store, first.id) == ["cka"] * 2 and actors_of(store, second.id) == []
+    assert read_plan(spool) is None and not waiting_path(spool, first.id).exists()
+
+
+def actors_of(store: Path, run: int) -> list[str]:
+    with TreeStore.open(store, read_only=True) as opened:
+        return [decision.actor for decision in opened.decisions(run)]
 
 
 def test_the_plan_follows_what_a_person_says(files, tmp_path):

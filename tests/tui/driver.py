@@ -38,6 +38,7 @@ class ScriptedApp(ExplorerApp):
         )
         self.worker = worker
         self.handed_on: list[Path] = []  # stores whose work went on in the background
+        self.handed_on_options: list[list[str]] = []
         self.told: list[str] = []
         self.animation_level = "none"
 
@@ -47,6 +48,7 @@ class ScriptedApp(ExplorerApp):
 
     def _go_on(self, store: Path, spool: Path, options) -> int:
         self.handed_on.append(store)
+        self.handed_on_options.append(list(options))
         return 4321
 
     def notify(self, message, **options) -> None:
@@ -185,23 +187,24 @@ def checkpoint(folder: Path) -> Path:
 
 def explore(folder, play, *, model="", size=(120, 36), overrides=None, figures=None, environ=None,
             script=lambda worker: None, make_worker=ScriptedExecutor, plans=False,
-            zoom=1):  # fmt: skip
+            zoom=1, request=None):  # fmt: skip
     """Runs `play(seat)` at the app that opened `model` (a checkpoint where none is named; None:
     nothing). `script(worker)` may prepare what the jobs do; `plans`: a new run's plan is shown.
+    `request` takes the place of what opening the model means.
     The tree is drawn as chips, whatever room there is, unless `zoom` or the configuration says
     otherwise."""
 
     async def run():
         worker = make_worker(figures)
         script(worker)
-        request = None
-        if model is not None:
+        asked = request
+        if model is not None and request is None:
             named = str(model or checkpoint(folder))
             settings = {"data": "cifar10", **(overrides or {})}
-            request = Request(named, overrides={} if named.endswith(".db") else settings)
+            asked = Request(named, overrides={} if named.endswith(".db") else settings)
         config = load_config()
         config = config if config.zoom is not None else replace(config, zoom=zoom)
-        app = ScriptedApp(worker, request, config, plans=plans)
+        app = ScriptedApp(worker, asked, config, plans=plans)
         try:
             async with app.run_test(size=size, notifications=True) as pilot:
                 await play(Seat(pilot, app, worker))

@@ -141,7 +141,8 @@ def test_fewer_of_the_images_that_are_known_are_counted_at_once(tmp_path):
         await seat.dialog(TextDialog)
         await seat.press(*"3000", "enter")
         await seat.until(lambda: isinstance(seat.app.screen, PlanScreen), "the sheet")
-        assert not sheet.wants_describing and sheet.data.train == 3_000
+        assert sheet.described is None and not sheet.wants_describing
+        assert sheet.data.train == 3_000
         found = {part.phase: part.seconds for part in sheet.prediction.phases}
         assert found["recover"] == pytest.approx(usual["recover"] / 15)
         assert found["measure"] == usual["measure"], "validation and test stay whole"
@@ -149,8 +150,10 @@ def test_fewer_of_the_images_that_are_known_are_counted_at_once(tmp_path):
         await seat.dialog(TextDialog)
         await seat.press("ctrl+u", *"50000", "enter")  # how many there are is not known
         await seat.until(lambda: isinstance(seat.app.screen, PlanScreen), "the sheet")
-        assert sheet.settings.data.train_limit == 50_000 and sheet.wants_describing
-        await measured(seat)
+        await seat.until(
+            lambda: sheet.described_with and sheet.described_with.data.train_limit == 50_000,
+            "the images, counted",
+        )
 
     planned(tmp_path, play)
 

@@ -339,3 +339,12 @@ def test_every_theme_has_a_style_for_every_tone(theme):
         assert MARGIN and all(style is not None for style in styles)
 
     drive(DecideCard(), play, (52, 13))
+
+
+def test_where_the_machine_was_busy_the_card_says_that_and_no_ratio():
+    busy = {"latency_ratio": 1.2, "latency_ratio_low": 0.4, "latency_ratio_high": 2.0}
+    layer = replace(LAYER, metrics={**LAYER.metrics, **busy})
+    lines = shown(card(candidates=(layer, FILTER)), 52, 20).splitlines()
+    (latency,) = (line for line in lines if line.startswith("latency"))
+    assert "busy" in latency and "×1.20" not in latency
+    assert "×0.99 [.97, 1.02]" in latency, "the other one was measured well"

@@ -56,18 +56,34 @@ def test_until_a_run_is_open_the_panes_say_what_is_awaited_and_no_more(tmp_path)
     state = unopened(tmp_path)
     assert presenter.title(state, None) == TitleView(model="resnet56.pt")
     assert presenter.tree_title(state, 0) == "Tree"
-    assert presenter.card(state) == presenter.CardView()
+    assert presenter.card(state) == presenter.CardView(now_what="opening resnet56.pt …")
+    assert presenter.card(AppState(None, Config())) == presenter.CardView()
     assert presenter.jobs(state) == presenter.JobsView([], False, None, "idle")
     assert presenter.timeline(state) is None
     assert presenter.title(AppState(None, Config()), None).model == ""
+
+
+def test_while_a_root_is_measured_the_card_says_so_with_progress_and_time_left(tmp_path):
+    state = unopened(tmp_path)
+    state.live.jobs[("R", "open")] = JobView(
+        "R", "open", "running", phase="validation", done=4, total=10, eta_seconds=20.0
+    )
+    assert presenter.card(state).now_what == (
+        "opening resnet56.pt: measuring the network from which the tree grows: validation, 40%, "
+        "about 0:20 left"
+    )
+    state.waits_for = "t.pex.db is worked on in the background: it hands the tree over"
+    assert presenter.card(state).now_what == presenter.jobs(state).idle == state.waits_for
 
 
 # ------------------------------------------------------------ who may change the tree
 
 
 def test_the_steering_is_given_only_where_the_tree_can_be_changed_now(tmp_path):
-    with pytest.raises(NotNowError, match="no tree is open yet"):
+    with pytest.raises(NotNowError, match="its tree is still being opened"):
         steering_or_refuse(unopened(tmp_path))
+    with pytest.raises(NotNowError, match="no tree is open yet"):
+        steering_or_refuse(AppState(None, Config()))
     with opened(tmp_path) as state, pytest.raises(NotNowError, match="open for reading only"):
         steering_or_refuse(state)
     with opened(tmp_path) as state:

@@ -58,7 +58,7 @@ class _Place:
 def collect(name: str, listing: Listing) -> Collected:
     """The data set in a listing of files. Raises DataError, saying what is there instead."""
     left_out = deepcopy(listing.left_out)
-    visible = _visible(listing.entries, left_out)
+    visible = visible_of(listing.entries, left_out)
     places = _places({(_folder(e.path), _folder(e.raw)) for e in visible})
     members: dict[str, list[tuple[Entry, str]]] = defaultdict(list)
     for entry in visible:
@@ -71,7 +71,7 @@ def collect(name: str, listing: Listing) -> Collected:
     _refuse_two_spellings(name, found_at)
     _refuse_missing_splits(name, members, visible, left_out)
     classes = _classes(name, members)
-    _refuse_faults(name, members)
+    refuse_faults(name, members)
     number = {class_name: i for i, class_name in enumerate(classes)}
     splits = {
         split: tuple((entry, number[class_name]) for entry, class_name in members[split])
@@ -93,7 +93,7 @@ def _folder(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _visible(entries: Iterable[Entry], left_out: LeftOut) -> list[Entry]:
+def visible_of(entries: Iterable[Entry], left_out: LeftOut) -> list[Entry]:
     """The entries that are neither hidden nor in a hidden folder."""
     hidden: dict[str, bool] = {}
     visible = []
@@ -220,7 +220,8 @@ def _classes(name: str, splits: Mapping[str, list[tuple[Entry, str]]]) -> tuple[
     return classes
 
 
-def _refuse_faults(name: str, splits: Mapping[str, list[tuple[Entry, str]]]) -> None:
+def refuse_faults(name: str, splits: Mapping[str, Sequence[tuple[Entry, object]]]) -> None:
+    """Raises DataError where one of the files cannot be read, as is known without reading it."""
     faulty = [entry for members in splits.values() for entry, _ in members if entry.fault]
     if faulty:
         first = faulty[0]

@@ -38,6 +38,23 @@ def is_idx_folder(folder: Path) -> bool:
     return _file(folder, "x_train") is not None
 
 
+def has_idx(folder: Path) -> bool:
+    """Whether a folder holds images of either part of an IDX data set."""
+    return any(_file(folder, f"x_{split}") is not None for split in ("train", "test"))
+
+
+def pair_of(folder: Path, split: str) -> dict[str, np.ndarray]:
+    """The images (N, H, W, 1) as `x` and labels (N,) as `y` of one part, `train` or `test`; empty
+    where it is not there. Raises DataError."""
+    paths = {key: _file(folder, f"{key}_{split}") for key in DIMENSIONS}
+    if paths["x"] is None:
+        return {}
+    if paths["y"] is None:
+        raise DataError(f"{shown(str(folder))} lacks {FILES[f'y_{split}'][0]} (or .gz)")
+    x, y = (_read(path, DIMENSIONS[key]) for key, path in paths.items() if path is not None)
+    return {"x": x[..., None], "y": y.astype(np.int64)}
+
+
 def read_idx(folder: Path) -> Decoded:
     """The data set of a folder with the four files. Raises DataError."""
     arrays = {}

@@ -29,7 +29,7 @@ def read_npz(path: Path, flips: bool = True) -> Decoded:
         file = members.file
     labels, label_notes = as_labels(file, {n: found[n] for n in found if n.startswith("y_")})
     images, image_notes = as_images(file, {n: found[n] for n in found if n.startswith("x_")})
-    names = _class_names(file, extras.get("classes"))
+    names = class_names(file, extras.get("classes"))
     if names is not None:
         labels, shift_notes = shifted_to_zero(file, labels, len(names))
     else:
@@ -45,7 +45,8 @@ def read_npz(path: Path, flips: bool = True) -> Decoded:
     )
 
 
-def _class_names(file: str, names: np.ndarray | None) -> tuple[str, ...] | None:
+def class_names(file: str, names: np.ndarray | None) -> tuple[str, ...] | None:
+    """The names of the classes that an .npz holds, if any. Raises DataError."""
     if names is None:
         return None
     if names.ndim != 1 or len(names) > MOST_CLASSES:

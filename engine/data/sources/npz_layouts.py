@@ -18,6 +18,8 @@ LAYOUTS = (
     ("{}_data", "{}_labels"),
     ("images_{}", "labels_{}"),
 )
+# Of one split alone, which need not be named.
+BARE = (("x", "y"), ("images", "labels"), ("data", "labels"))
 EXTRAS = ("classes", "flips")
 NEEDED = "it needs x_train, y_train, x_test, y_test"
 MOST_NAMED = 12
@@ -54,6 +56,22 @@ def layout_of(file: str, keys: Iterable[str]) -> Layout:
             )
     extras = {name: by_name[name] for name in EXTRAS if name in by_name}
     return Layout(best, extras, tuple(_notes(best, extras, keys)))
+
+
+def pairs_in(keys: Iterable[str]) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """The keys of images and labels by their split, empty where none is named, and of further
+    arrays: for a file that need not be a whole data set."""
+    by_name = {key.casefold(): key for key in sorted(keys, key=str.islower)}
+    pairs: dict[str, tuple[str, str]] = {}
+    for layout in LAYOUTS:
+        found = _found(by_name, *layout)
+        for split in SPELLINGS:
+            if f"x_{split}" in found and f"y_{split}" in found:
+                pairs.setdefault(split, (found[f"x_{split}"], found[f"y_{split}"]))
+    for images, labels in BARE:
+        if not pairs and images in by_name and labels in by_name:
+            pairs[""] = by_name[images], by_name[labels]
+    return pairs, {name: by_name[name] for name in EXTRAS if name in by_name}
 
 
 def _found(by_name: Mapping[str, str], images: str, labels: str) -> dict[str, str]:

@@ -52,8 +52,8 @@ def open_source(
     """
     if source in SAMPLE_NAMES:
         return Source(None, lambda _: read_npz(sample_file("fashion-sample.npz")))
-    path = _path(source)
-    found = _stat(path)
+    path = path_of(source)
+    found = stat_of(path)
     if found is None:
         name = source.lower()
         if name in TORCHVISION:
@@ -78,7 +78,8 @@ def open_source(
     raise DataError(f"{shown(path.name)} is neither an .npz nor a .zip of images; {WHAT_IS_READ}")
 
 
-def _path(source: str) -> Path:
+def path_of(source: str) -> Path:
+    """What a source's name says, with the home folder put in. Raises DataError."""
     if not source:
         raise DataError(f"no data are named; {WHAT_IS_READ}")
     try:
@@ -89,7 +90,7 @@ def _path(source: str) -> Path:
         ) from error
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def stat_of(path: Path) -> os.stat_result | None:
     """What a path leads to; None where nothing is called so. Raises DataError."""
     try:
         return os.stat(path)
@@ -117,8 +118,8 @@ def _folder_source(
 
         return decode(collected, read, on_progress, size=size, as_before=as_before)
 
-    key = _key("folder", collected, size, as_before)
-    images = None if as_before else EncodedImages(collected, FolderPlace(path), _where(path))
+    key = key_of("folder", collected, size, as_before)
+    images = None if as_before else EncodedImages(collected, FolderPlace(path), where_of(path))
     return Source(key, decode_folder, collected.notes, collected.name, True, images)
 
 
@@ -131,8 +132,8 @@ def _shards_source(
     def decode_shards(on_progress: Progress | None) -> Decoded:
         return decode(collected, lambda entry: place.read(entry.raw), on_progress, size=size)
 
-    images = EncodedImages(collected, place, _where(path))
-    key = _key("shards", collected, size, False)
+    images = EncodedImages(collected, place, where_of(path))
+    key = key_of("shards", collected, size, False)
     return Source(key, decode_shards, collected.notes, collected.name, True, images)
 
 
@@ -149,12 +150,13 @@ def _zip_source(path: Path, size: Target | None, as_before: bool) -> Source:
 
             return decode(collected, read, on_progress, size=size, as_before=as_before)
 
-    key = _key("zip", collected, size, as_before)
-    images = None if as_before else EncodedImages(collected, ZipPlace(path), _where(path))
+    key = key_of("zip", collected, size, as_before)
+    images = None if as_before else EncodedImages(collected, ZipPlace(path), where_of(path))
     return Source(key, decode_zip, collected.notes, collected.name, True, images)
 
 
-def _where(path: Path) -> str:
+def where_of(path: Path) -> str:
+    """What is kept on disk of a place's images is kept by this name of it."""
     return os.path.realpath(path)
 
 
@@ -162,7 +164,7 @@ def _collected(name: str, listing: Listing, as_before: bool) -> Collected:
     return collect_as_before(name, listing) if as_before else collect(name, listing)
 
 
-def _key(kind: str, collected: Collected, size: Target | None, as_before: bool) -> str:
+def key_of(kind: str, collected: Collected, size: Target | None, as_before: bool) -> str:
     """A name of the content: of what is decoded, and how."""
     stamp = hashlib.sha256()
     for line in _lines(collected):

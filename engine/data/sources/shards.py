@@ -70,6 +70,12 @@ def shards_of(folder: Path) -> tuple[str, ...]:
     None where none is a training shard, or class folders are there: what is packed beside images
     in folders is passed over.
     """
+    found = shards_in(folder)
+    return found if any(split_of(name) == "train" for name in found) else ()
+
+
+def shards_in(folder: Path) -> tuple[str, ...]:
+    """All tar files of `shards_of`, whatever they hold; none where class folders are there."""
     try:
         inner = [name for name in _names(folder, folders=True) if split_named(name)]
         if any(_names(folder / name, folders=True) for name in inner):
@@ -78,7 +84,7 @@ def shards_of(folder: Path) -> tuple[str, ...]:
         found = [start + n for start, place in places for n in _names(place) if _is_shard(n)]
     except OSError:  # whoever lists the folder says why
         return ()
-    return tuple(sorted(found)) if any(split_of(name) == "train" for name in found) else ()
+    return tuple(sorted(found))
 
 
 def _names(folder: Path, folders: bool = False) -> list[str]:
@@ -98,13 +104,18 @@ def split_of(shard: str) -> str | None:
 
 
 def list_shards(
-    folder: Path, shards: Sequence[str], on_progress: Progress | None = None
+    folder: Path,
+    shards: Sequence[str],
+    on_progress: Progress | None = None,
+    *,
+    as_split: str | None = None,
 ) -> ShardListing:
-    """The images of all shards, in their order. Raises DataError."""
+    """The images of all shards, in their order; of a split that is named here, whatever the shards
+    are named for. Raises DataError."""
     left_out, found = LeftOut(), ShardListing()
     place = ShardsPlace(folder, tuple(shards))
     for number, shard in enumerate(shards):
-        split = split_of(shard)
+        split = as_split or split_of(shard)
         if split is None:
             left_out.add(NO_SPLIT, shard)
             continue
@@ -196,9 +207,9 @@ def collect_shards(name: str, folder: Path, shards: Sequence[str], found: ShardL
             + "".join(f"; {note}" for note in found.notes)
         )
     numbers, classes = _classes(name, folder, by_split)
-    stamps = [_stamp(folder / shard) for shard in shards]
+    stamps = [stamp_of(folder / shard) for shard in shards]
     splits: dict[str, Labelled[Entry]] = {
-        split: tuple((_entry(s, shards, stamps), numbers[s.label]) for s in samples)
+        split: tuple((entry_of(s, shards, stamps), numbers[s.label]) for s in samples)
         for split, samples in by_split.items()
         if samples
     }
@@ -206,7 +217,8 @@ def collect_shards(name: str, folder: Path, shards: Sequence[str], found: ShardL
     return Collected(name, classes, splits, (*told, *found.notes))
 
 
-def _stamp(path: Path) -> str:
+def stamp_of(path: Path) -> str:
+    """What changes when a shard does. Raises DataError."""
     try:
         found = os.stat(path)
     except OSError as error:
@@ -214,7 +226,8 @@ def _stamp(path: Path) -> str:
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
-def _entry(sample: Sample, shards: Sequence[str], stamps: Sequence[str]) -> Entry:
+def entry_of(sample: Sample, shards: Sequence[str], stamps: Sequence[str]) -> Entry:
+    """An image of a shard as it is listed. Raises DataError."""
     path = readable(f"{shards[sample.shard]}/{sample.name}")
     if sample.size == 0 or sample.size > MOST_IMAGE_BYTES:
         raise DataError(f"{shown(path)} has {in_gb(sample.size)}, no image; remove or replace it")

@@ -75,9 +75,11 @@ class StreamedImages:
 
 @dataclass(frozen=True, eq=False)
 class StreamedData(DataSet[StreamedImages]):
-    """A data set that is streamed; `shared` test images are training images too."""
+    """A data set that is streamed; `shared` test images are training images too, and so are
+    `deciding_shared` validation images."""
 
     shared: int = 0
+    deciding_shared: int = 0
     transforms: Factory | None = None
 
     @property
@@ -90,6 +92,10 @@ class StreamedData(DataSet[StreamedImages]):
             self.name, self.classes, self.mean, self.std, self.flips,
             train=images, validation=images, test=images, digest=self.digest,
         )  # fmt: skip
+
+    def num_deciding_shared(self) -> int:
+        """How many validation images are, byte for byte, training images too."""
+        return self.deciding_shared
 
     def num_shared(self) -> int:
         """How many test images are, byte for byte, training or validation images too."""

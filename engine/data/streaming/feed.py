@@ -62,10 +62,12 @@ class Wanted:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """The images of one split: what they are called, and what is known of each."""
+    """The images of one split: what they are called, what is known of each, and where they lie
+    unless that is where all others do."""
 
     names: Names
     contents: Contents
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Batches(Dataset[np.ndarray]):
 
     def _one(self, split: Encoded, number: int, draws: Draws | None) -> np.ndarray:
         name = split.names[number]
-        content = self.place.read(name)
+        content = (split.place or self.place).read(name)
         if checksum(content) != split.contents.checksum(number):
             raise DataError(
                 f"{shown(name)} has changed since the images were looked through; bring back what "

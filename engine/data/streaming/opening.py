@@ -12,7 +12,7 @@ import torch
 from engine.contracts.errors import DataError, SizesDifferError
 from engine.contracts.loaders import FROM_TEST
 from engine.contracts.message_text import plain, shown
-from engine.contracts.networks import Reading
+from engine.contracts.networks import OwnValidation, Reading
 from engine.contracts.references import Factory
 from engine.data.checks import check_num_classes, check_one_of_each
 from engine.data.sources.collector import Collected
@@ -23,6 +23,7 @@ from engine.data.sources.source import EncodedImages, Progress
 from engine.data.splits import (
     SPLIT_SEED,
     apart_from_validation,
+    decided_by,
     halves_in_words,
     halves_of_test,
     stratified_sample,
@@ -48,11 +49,13 @@ class _Member:
 
 @dataclass(frozen=True)
 class Way:
-    """How streamed images are prepared: by size, or by a person's code."""
+    """How streamed images are prepared, by size or by a person's code; and which images decide,
+    where these are a person's own."""
 
     target: Target | None = None
     code: Factory | None = None
     transforms: Transforms | None = None  # the code, ready to be called
+    deciding: EncodedImages | None = None
 
 
 def open_streamed(
@@ -64,15 +67,24 @@ def open_streamed(
     """
     collected = images.collected
     _check_classes(collected)
-    members = _split(collected, reading)
-    contents = _contents(images, members, on_progress)
+    own = way.deciding
+    members = _split(collected, reading, own)
+    contents = _contents(images, members, own, on_progress)
     notes = list(_notes(contents.values()))
-    if reading.validation_from == FROM_TEST:
+    if own is not None:
+        passed_over = len(collected.splits.get("val", ()))
+        notes += [decided_by(own.collected.name, len(members["validation"]), passed_over),
+                  *own.collected.notes]  # fmt: skip
+    elif reading.validation_from == FROM_TEST:
         notes.append(halves_in_words(len(members["validation"]), len(members["test"])))
     channels = 1 if all(set(c.modes()) <= {*GREY_MODES} for c in contents.values()) else 3
     preparation = Preparation(channels, way.target, True, way.transforms)
     encoded = {
-        split: Encoded(Names(m.entry.raw for m in members[split]), contents[split])
+        split: Encoded(
+            Names(m.entry.raw for m in members[split]),
+            contents[split],
+            own.place if own is not None and split == "validation" else None,
+        )
         for split in members
     }
     shape_HWC = _shape(images, members, contents, preparation)
@@ -92,9 +104,21 @@ def open_streamed(
         **splits,
         digest=digest,
         notes=(*collected.notes, *notes),
-        shared=_num_shared(contents),
+        shared=_num_among(contents, "test", ("train", "validation")),
+        deciding_shared=_num_among(contents, "validation", ("train",)),
         transforms=way.code,
+        own_validation=None if own is None else _told(own, members, contents),
     )
+
+
+def _told(
+    own: EncodedImages, members: Mapping[str, Sequence[_Member]], contents: Mapping[str, Contents]
+) -> OwnValidation:
+    """By what a person's own images that decide are known again."""
+    digest = hashlib.sha256(f"{DIGEST_FORMAT} {len(members['validation'])}\n".encode())
+    digest.update(_labels(members["validation"]).numpy().astype("<i8").tobytes())
+    digest.update(contents["validation"].checksums_N.tobytes())
+    return OwnValidation(own.collected.name, digest.hexdigest())
 
 
 def _check_classes(collected: Collected) -> None:
@@ -105,7 +129,9 @@ def _check_classes(collected: Collected) -> None:
         check_one_of_each(split, name, len(members), num_classes)
 
 
-def _split(collected: Collected, reading: Reading) -> dict[str, list[_Member]]:
+def _split(
+    collected: Collected, reading: Reading, own: EncodedImages | None
+) -> dict[str, list[_Member]]:
     """The images of each split, by the rules of data in memory."""
     train_limit = reading.train_limit
     found = {
@@ -113,7 +139,11 @@ def _split(collected: Collected, reading: Reading) -> dict[str, list[_Member]]:
         for split, members in collected.splits.items()
     }
     train, validation, test = found["train"], found.get("val"), found["test"]
-    if reading.validation_from == FROM_TEST:
+    if own is not None:
+        (deciding,) = own.collected.splits.values()
+        validation = [_Member(entry, label) for entry, label in deciding]
+        check_one_of_each("val", plain(own.collected.name), len(validation), len(collected.classes))
+    elif reading.validation_from == FROM_TEST:
         decide, report = halves_of_test(collected.name, _labels(test).numpy())
         validation = [test[number] for number in decide.tolist()]
         test = [test[number] for number in report.tolist()]
@@ -132,6 +162,19 @@ def _labels(members: Sequence[_Member]) -> torch.Tensor:
 
 
 def _contents(
+    images: EncodedImages,
+    members: Mapping[str, Sequence[_Member]],
+    own: EncodedImages | None,
+    on_progress: Progress | None,
+) -> dict[str, Contents]:
+    here = {split: m for split, m in members.items() if own is None or split != "validation"}
+    found = _contents_at(images, here, on_progress)
+    if own is not None:
+        found |= _contents_at(own, {"validation": members["validation"]}, on_progress)
+    return {split: found[split] for split in members}
+
+
+def _contents_at(
     images: EncodedImages, members: Mapping[str, Sequence[_Member]], on_progress: Progress | None
 ) -> dict[str, Contents]:
     entries = [member.entry for split in members.values() for member in split]
@@ -222,7 +265,7 @@ def _digest(
     return digest.hexdigest()
 
 
-def _num_shared(contents: Mapping[str, Contents]) -> int:
-    """How many test images are, byte for byte, training or validation images too."""
-    ours = np.concatenate([contents[split].checksums_N for split in ("train", "validation")])
-    return int(np.isin(contents["test"].checksums_N, ours).sum())
+def _num_among(contents: Mapping[str, Contents], split: str, others: Sequence[str]) -> int:
+    """How many images of a split are, byte for byte, images of others too."""
+    theirs = np.concatenate([contents[other].checksums_N for other in others])
+    return int(np.isin(contents[split].checksums_N, theirs).sum())

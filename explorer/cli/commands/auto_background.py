@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from engine.contracts.events import Noted
 from explorer.cli.commands.auto import Asking
 from explorer.cli.console import say
 from explorer.cli.json_background import BackgroundStarted
@@ -17,6 +18,9 @@ from explorer.session.budget import Budget
 from explorer.session.open_run import Request
 from explorer.session.plan import Plan, write_plan
 from explorer.session.session import Session
+from explorer.session.steering import Steering
+from explorer.session.taking_up import plan_now, with_grant
+from explorer.views.left_to_do import left_in_words
 
 
 def auto_background(
@@ -42,16 +46,31 @@ async def _start(request: Request, asking: Asking, budget: Budget) -> Background
         stopped = session.reason_to_stop(tip, budget)
         if stopped is not None:
             return BackgroundStarted(str(store), session.run.name, None, "", stopped)
-        plan = _plan(session, tip.name, tip.depth, budget)
+        grant = _grant(session, tip.name, tip.depth, budget)
+        steering = Steering(session)
+        before = plan_now(steering)
+        plan = with_grant(steering, before, grant)
+        if before is not None and not before.is_empty:
+            _tell(session, before, grant)
         write_plan(spool, plan)
     # Only now: the store is free.
     options = [f"--allow-factory={each}" for each in request.given_factories]
+    options.append(f"--run={session.run.uuid}")
     pid = in_background.start(store, spool, options)
     return BackgroundStarted(str(store), session.run.name, pid, words(plan.grants), None)
 
 
-def _plan(session: Session, tip: str, depth: int, budget: Budget) -> Plan:
+def _grant(session: Session, tip: str, depth: int, budget: Budget) -> Grant:
     left = replace(budget, decisions=max(session.settings.search.iterations - depth, 0))
-    event = session.store.last_event_id(session.run.id)
-    grant = Grant(tip, left, as_auto=True)
-    return Plan(session.run.uuid, event, (grant,), growing=(tip,))
+    return Grant(tip, left, as_auto=True)
+
+
+def _tell(session: Session, before: Plan, grant: Grant) -> None:
+    """What was still to be done here goes on too; only another budget from the same node ends."""
+    replaced = [each for each in before.grants if each.top == grant.top and each != grant]
+    ends = f"; in place of {words(replaced)} now {words([grant])}" if replaced else ""
+    session.emit(
+        Noted(
+            f"something was still to be done here, and goes on too: {left_in_words(before)}{ends}"
+        )
+    )

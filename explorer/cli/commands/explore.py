@@ -7,6 +7,7 @@ import os
 import sys
 
 from engine.contracts.errors import UsageError
+from explorer.cli.starting import settle
 from explorer.session.model_source import source_of
 from explorer.session.named_files import is_store
 from explorer.session.open_run import Request
@@ -24,10 +25,12 @@ def explore(request: Request | None, *, yes: bool = False) -> int:
         # A misspelled name is told before the screen changes.
         path = source_of(request).path
         request.check_data()
+        if request.run is not None and (path is None or not is_store(path)):
+            raise UsageError(f"--run is about a run of a store, and {request.model} is none")
         if path is not None and not (IN_BROWSER or sys.stdout.isatty()) and is_store(path):
             from explorer.cli.commands.log_show import log
 
-            log(path, as_json=False)
+            log(path, wanted=request.run, as_json=False)
             return 0
     if not (IN_BROWSER or (sys.stdin.isatty() and sys.stdout.isatty())):
         name = request.model if request else "sample"
@@ -40,9 +43,11 @@ def explore(request: Request | None, *, yes: bool = False) -> int:
 
 
 async def _run(app: ExplorerApp) -> int:
+    settling = asyncio.ensure_future(settle())
     try:
         await app.run_async()
     finally:
+        settling.cancel()
         await app.release()
         if told := app.lifecycle.told_at_the_end:
             from explorer.cli.console import say

@@ -13,6 +13,7 @@ from engine.contracts.settings import read_settings
 from explorer.cli.console import cell, find_run, print_doubts, print_tree, say, wide_console
 from explorer.cli.json_types import TreeLog, print_json
 from explorer.views.best_node import best
+from explorer.views.deciding import deciding_in
 from explorer.views.doubts import doubts_about
 from explorer.views.measured_text import with_unit
 from explorer.views.node_csv import nodes_as_csv
@@ -43,6 +44,7 @@ def log(
     with TreeStore.open(path, read_only=True) as store:
         run, others = find_run(store, wanted), store.runs()
         count, doubts = store.num_nodes(run.id), doubts_about(run)
+        deciding = deciding_in(run)
         if limit is None and count > LONG and not (as_json or as_csv):
             limit = LONG
         if limit is None or limit >= count:
@@ -56,7 +58,7 @@ def log(
             say(line)
         return
     if as_json:
-        print_json(TreeLog(run.name, tuple(nodes), doubts, encode_object(settings)))
+        print_json(TreeLog(run.name, tuple(nodes), doubts, encode_object(settings), deciding))
         return
     if len(nodes) < count:
         say(f"the newest {len(nodes):,} of {count:,} nodes; --limit N shows more", err=True)
@@ -64,6 +66,8 @@ def log(
     else:
         print_tree(nodes, best=best(nodes, settings).name)
     print_doubts(doubts)
+    if deciding:
+        say(deciding)
     say(f"run {run.name}: {settings_in_a_line(settings)}")
     if len(others) > 1:
         listed = ", ".join(f"{o.id} ({o.name})" for o in others[-5:] if o.id != run.id)
@@ -92,6 +96,8 @@ def _print_node(found: NodeDetails) -> None:
             lines = [doubt.words for doubt in found.doubts] or ["-"]
         elif key == "settings":
             lines = _settings(found)
+        elif key == "deciding" and not found.deciding:
+            continue
         else:
             lines = [_cell(key, value)]
         table.add_row(cell(key.replace("_", " "), "bold"), Group(*map(cell, lines or [""])))

@@ -76,6 +76,8 @@ def plan(request: Request, *, run: str | None = None, as_json: bool) -> None:
 def _print(found: Plan) -> None:
     for line in (network_line(found.network), *found.network.notes, data_line(found.data)):
         say(line)
+    if found.data.deciding:
+        say(found.data.deciding)
     print_doubts(found.network.doubts)
     say("")
     _print_settings(found.settings)

@@ -1,4 +1,4 @@
-"""`runs`: the runs of a store, and what those agree on that differ in their seeds only."""
+"""`runs`: the runs of a store, and what those agree on that began alike."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from pathlib import Path
 from engine.contracts.metrics import measure
 from explorer.cli.console import cell, find_run, say, wide_console
 from explorer.cli.json_types import print_json
-from explorer.views.counting import listed
-from explorer.views.runs import MEASURES, RunsListed, RunView, SeedView, Spread, runs_listed
+from explorer.views.runs import MEASURES, RunsListed, RunView, SeedView, runs_listed
+from explorer.views.runs_text import (
+    begun,
+    differs,
+    group_line,
+    kept_words,
+    parting_line,
+    spread_text,
+    way_in_letters,
+)
 from store import TreeStore
-
-_LETTERS = {"layer": "L"}
 
 
 def runs(path: Path, *, as_json: bool) -> None:
@@ -23,8 +29,8 @@ def runs(path: Path, *, as_json: bool) -> None:
         print_json(found)
         return
     _print_runs(found)
-    for group in found.seeds:
-        _print_seeds(group)
+    for group in (*found.seeds, *found.forks):
+        _print_group(group)
 
 
 def _print_runs(found: RunsListed) -> None:
@@ -40,43 +46,26 @@ def _print_runs(found: RunsListed) -> None:
 
 
 def _row(run: RunView) -> list[str]:
-    apart = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in run.settings.items())
-    forked = f"forked from {run.forked_from}" if run.forked_from else ""
     return [
-        str(run.run), run.name, str(run.seed), run.created_at[:16].replace("T", " "),
+        str(run.run), run.name, str(run.seed), begun(run),
         f"{run.num_nodes:,}", way_in_letters(run.way), run.best.name,
         measure("val_accuracy").text(run.best.val_accuracy, "–"),
         measure("macs_reduction").text(run.best.macs_reduction, "–"),
-        ", ".join(filter(None, (apart, forked))),
+        differs(run),
     ]  # fmt: skip
 
 
-def way_in_letters(way: tuple[str, ...]) -> str:
-    """`L F F`: what was kept at each step."""
-    return " ".join(_LETTERS.get(structure, structure[:1].upper()) for structure in way) or "–"
-
-
-def _print_seeds(group: SeedView) -> None:
+def _print_group(group: SeedView) -> None:
     from rich.table import Table
 
-    numbers = listed([str(run) for run in group.runs])
-    agreed = sum(step.agree for step in group.steps)
     say("")
-    decisions = f"{agreed} of {len(group.steps)} decisions agree"
-    say(f"runs {numbers} differ in their seeds only: {decisions}")
+    say(group_line(group))
+    if group.parts_at is not None:
+        say(parting_line(group))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("step", "kept", *(measure(key).title for key in MEASURES)):
         table.add_column(title, justify="left" if title == "kept" else "right")
     for step in group.steps:
-        kept = ", ".join(f"{structure} {count}×" for structure, count in step.kept.items())
-        spreads = [_spread(key, step.measures.get(key)) for key in MEASURES]
-        table.add_row(*map(cell, (str(step.step), kept, *spreads)))
+        spreads = [spread_text(key, step.measures.get(key)) for key in MEASURES]
+        table.add_row(*map(cell, (str(step.step), kept_words(step.kept), *spreads)))
     wide_console().print(table)
-
-
-def _spread(key: str, spread: Spread | None) -> str:
-    """`88.40 ± 0.31`."""
-    if spread is None:
-        return "–"
-    mean = measure(key).text(spread.mean)
-    return mean if spread.deviation is None else f"{mean} ± {measure(key).text(spread.deviation)}"

@@ -30,11 +30,12 @@ Play = Callable[[Steering], Any]
 
 @dataclass(frozen=True)
 class Here:
-    """What a store does not know: where the run's images lie on this machine, and which factories
-    may be called."""
+    """What a store does not know: where the run's images lie on this machine, which factories may
+    be called, and which run is meant."""
 
     data: str | None = None
     allow_factory: Sequence[str] = ()
+    run: str | None = None
 
 
 NOTHING_SAID = Here()
@@ -117,14 +118,15 @@ def alone(
     steer(store, play, here=here, as_json=as_json)
 
 
-def undo(store: Path, *, redo: bool, as_json: bool) -> None:
+def undo(store: Path, *, redo: bool, here: Here, as_json: bool) -> None:
     """Takes back the newest decision, or makes it again."""
-    steer(store, lambda s: s.redo() if redo else s.undo(), as_json=as_json, work=False)
+    play = Steering.redo if redo else Steering.undo
+    steer(store, play, here=here, as_json=as_json, work=False)
 
 
-def annotate(store: Path, node: str, play: Callable[[Steering, Node], Any]) -> None:
+def annotate(store: Path, node: str, play: Callable[[Steering, Node], Any], *, here: Here) -> None:
     """A tag, a note, or a drop."""
-    steer(store, lambda s: play(s, s.session.node(node)), work=False, quiet=True)
+    steer(store, lambda s: play(s, s.session.node(node)), here=here, work=False, quiet=True)
 
 
 def steer(
@@ -141,7 +143,9 @@ def steer(
     Without `work` nothing is grown: what was decided is stored, and grows when it is asked for.
     """
     given = {} if here.data is None else {"data": here.data}
-    request = Request(str(store_path(path)), overrides=given, allow_factory=here.allow_factory)
+    request = Request(
+        str(store_path(path)), overrides=given, allow_factory=here.allow_factory, run=here.run
+    )
     with Reporter(quiet=quiet) as reporter, ending_in_order():
         summary = asyncio.run(_steer(request, play, reporter, work, as_json))
     if quiet:

@@ -23,6 +23,7 @@ from engine.contracts.jobs import (
     Trained,
     TrainFromScratch,
 )
+from engine.contracts.loaders import FROM_DATA, validation_file
 from engine.contracts.options import SettingValue, check_name
 from engine.contracts.references import Factory, factory_here, name_of
 from engine.contracts.settings import Settings, with_values
@@ -37,7 +38,13 @@ from explorer.executors.worker_pool import WorkerPool
 from explorer.session.data_places import full_path
 from explorer.session.events import JobAsked, JobTold
 from explorer.session.model_source import ModelSource, is_network, source_of
-from explorer.session.named_files import check_data, check_output, check_task, expanded
+from explorer.session.named_files import (
+    check_data,
+    check_output,
+    check_task,
+    check_validation,
+    expanded,
+)
 from explorer.views.measured_text import with_unit
 from explorer.views.node_view import printed
 
@@ -83,6 +90,11 @@ class Request:
         """Where the data are: the function that makes a task, or of images."""
         return full_path(self.data) if self.task is None else self.task
 
+    @property
+    def validation(self) -> str:
+        """Where a person's own images that are to decide lie; empty where none are given."""
+        return validation_file(str(self.settings.get("validation_from") or FROM_DATA))
+
     def recipe(self, settings: Settings) -> Recipe:
         """The recipe that the settings make."""
         training = settings.training
@@ -124,6 +136,7 @@ def train(request: Request, *, as_json: bool) -> None:
         output=str(output),
         task=task,
         transforms=job.reading.transforms,
+        validation=full_path(request.validation),
     )
     asked = JobRequest(uuid.uuid4().hex, job, f"train {_short_name(request.model)}", places)
     result = cast(Trained, _run_in_a_folder(asked))
@@ -157,6 +170,8 @@ def _job_of(request: Request, arch: str) -> TrainFromScratch:
 
 def _task_of(request: Request) -> Factory | None:
     """What makes the data's task, None for images. Raises UsageError, ForeignFactoryError."""
+    if request.validation:
+        check_validation(request.validation)
     if request.task is None:
         check_data(request.data)
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.contracts.marker import start_of
+from engine.contracts.niceness import step_back
 from explorer.cli.progress import Reporter
 from explorer.executors.base import Executor
 from explorer.executors.kinds import workers
@@ -45,15 +46,22 @@ ASKED = (in_background.HAND_OVER, in_background.STOP, signal.SIGTERM)
 
 
 def work(
-    store: Path, *, data: str | None, allow_factory: Sequence[str], notify: Sequence[str] = ()
+    store: Path,
+    *,
+    data: str | None,
+    allow_factory: Sequence[str],
+    wanted: str | None = None,
+    notify: Sequence[str] = (),
 ) -> int:
     """Goes on with what is to be done, and has a program told of the end; the exit code."""
     request = Request(
         str(store_path(store)),
         overrides={} if data is None else {"data": data},
         allow_factory=allow_factory,
+        run=wanted,
     )
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal that began this may go
+    step_back()
     with Reporter() as reporter:
         ended = asyncio.run(InBackground(request, reporter).run())
         reporter.say(f"ended: {ended.ended}")
@@ -198,6 +206,7 @@ class InBackground:
         report = replace(
             self._report,
             run=steering.session.run.name,
+            run_uuid=steering.session.run.uuid,
             jobs=jobs,
             left=words(steering.alone.grants),
             decided=self._decided[True],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from explorer.tui.actions import decide, grow, nodes, replay, view
+from explorer.tui.actions import decide, grow, nodes, replay, runs, view
 from explorer.tui.actions.action import Action
 
 ACTIONS: dict[str, Action] = {
@@ -10,5 +10,6 @@ ACTIONS: dict[str, Action] = {
     **grow.ACTIONS,
     **nodes.ACTIONS,
     **replay.ACTIONS,
+    **runs.ACTIONS,
     **view.ACTIONS,
 }

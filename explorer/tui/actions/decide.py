@@ -37,7 +37,9 @@ async def override(at: Context) -> None:
     values = [objects[n.name] for n in ready if n.name in objects]
     dialog = ChooseDialog(values, suggestion.node.name if suggestion else None)
     names = await at.ask(
-        dialog.copied_as(lambda asked: choose_command(at.store_path, parent.name, asked))
+        dialog.copied_as(
+            lambda asked: choose_command(at.store_path, parent.name, asked).of_run(at.run_meant)
+        )
     )
     if names:
         at.run_or_notify(lambda: steering.choose(parent, names))
@@ -93,7 +95,7 @@ async def let_decide(at: Context) -> None:
     dialog = AloneDialog(top.name, policy, now=time.time(), left=already).copied_as(
         lambda asked: alone_command(
             at.store_path, top.name, asked.budget, everywhere=asked.everywhere, until=asked.until
-        )
+        ).of_run(at.run_meant)
     )
     left = await at.ask(dialog)
     if left is None:

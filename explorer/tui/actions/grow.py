@@ -43,7 +43,9 @@ async def branch(at: Context) -> None:
     unit = _unit_word(at.state)
     dialog = BranchDialog(at.state.live.objects[node.name], taken, unit)
     request = await at.ask(
-        dialog.copied_as(lambda asked: branch_command(at.store_path, node.name, asked))
+        dialog.copied_as(
+            lambda asked: branch_command(at.store_path, node.name, asked).of_run(at.run_meant)
+        )
     )
     if request is not None:
         at.run_or_notify(lambda: steering.branch(node, request))
@@ -60,7 +62,9 @@ async def ask_for_candidate(at: Context, block: str | None = None) -> None:
         return
     dialog = _candidate_dialog(at.state, parent, proposed, block)
     request = await at.ask(
-        dialog.copied_as(lambda asked: candidate_command(at.store_path, parent.name, asked))
+        dialog.copied_as(
+            lambda asked: candidate_command(at.store_path, parent.name, asked).of_run(at.run_meant)
+        )
     )
     if request is not None:
         at.run_or_notify(lambda: steering.candidate(parent, request))

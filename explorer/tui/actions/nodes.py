@@ -115,8 +115,9 @@ async def copy_command(at: Context) -> None:
     moment = None
     if state.moment is not None and state.replay is not None:
         moment = state.replay.moments[state.moment].event_id
-    card, store = presenter.card(state).card, str(state.session.store.path)
-    text = await at.ask(CommandsDialog(commands_for(store, node, card, state.marked, moment)))
+    card = presenter.card(state).card
+    found = commands_for(at.store_path, node, card, state.marked, moment, at.run_meant)
+    text = await at.ask(CommandsDialog(found))
     if text:
         at.app.copy_to_clipboard(text)
         at.notify(f"copied: {text}")

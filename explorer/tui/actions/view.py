@@ -13,6 +13,7 @@ from explorer.tui.context import Context
 from explorer.tui.keys import shown
 from explorer.tui.presenter import best_of_shown
 from explorer.tui.shell import to_shell
+from explorer.tui.state import none_is_open
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.pareto_plot import ParetoPlot
 from explorer.views.node_csv import nodes_as_csv
@@ -67,7 +68,7 @@ async def choose_columns(at: Context) -> None:
 def save(at: Context) -> None:
     """Saves what is in front: the tree as a picture for a paper, or the table."""
     if at.state.session is None:
-        at.notify("no tree is open yet")
+        at.notify(none_is_open(at.state))
     elif at.screen.view_in_front().id == "table":
         save_table(at)
     else:
@@ -106,7 +107,7 @@ def show_settings(at: Context) -> None:
     from explorer.tui.screens.plan_screen import RunSheetScreen
 
     if at.state.session is None:
-        at.notify("no tree is open yet")
+        at.notify(none_is_open(at.state))
         return
     at.app.push_screen(RunSheetScreen(run_sheet(at.state)))
 
@@ -115,7 +116,7 @@ def show_network(at: Context) -> None:
     from explorer.tui.screens.network_screen import NetworkScreen
 
     if at.state.session is None or at.state.selected not in at.state.shown:
-        at.notify("no tree is open yet")
+        at.notify(none_is_open(at.state))
         return
     screen = at.run_or_notify(lambda: NetworkScreen(at.state, at.state.selected))
     if screen is not None:

@@ -92,7 +92,8 @@ def card_lines(
     if width <= 0 or height <= 0:
         return []
     if card is None:
-        lines: list[Line] = [[(fig.cut(safe(now_what) or "no tree is open yet", width), "dim")]]
+        words = safe(now_what, 400) or "no tree is open yet"
+        lines: list[Line] = [[(line, "dim")] for line in fig.wrapped(words, width, height)]
     elif not card.candidates:
         lines = _without_candidates(card, width, height, now_what, keymap or {})
     else:

@@ -13,6 +13,7 @@ from explorer.session.policy import Margin
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import Piece, short_name
 from explorer.tui.keys import KEYS, shown
+from explorer.views.disturbed import is_disturbed
 from explorer.views.job_view import JobView
 from explorer.views.node_view import NodeView
 from explorer.views.removed import removed_briefly
@@ -158,7 +159,12 @@ def latency_text(node: NodeView, parent: NodeView | None, width: int) -> str:
 
 
 def ratio_texts(node: NodeView) -> list[str]:
-    """A latency over the parent's, as long and as short as it can be written; none without one."""
+    """A latency over the parent's, as long and as short as it can be written; none without one.
+
+    Where the machine was too busy for one, that stands in its place.
+    """
+    if is_disturbed(node):
+        return ["the machine was busy", "machine was busy", "busy then"]
     value, low, high = (
         fig.number(node.measure(key))
         for key in ("latency_ratio", "latency_ratio_low", "latency_ratio_high")

@@ -38,6 +38,7 @@ def facts(
     told = [
         ("Network", _network_words(network), ""),
         ("Data", _data_words(data), ""),
+        *([("Decides", data.deciding, "")] if data.deciding else []),
         *(("Doubt", safe(doubt.words, 300), "warning") for doubt in network.doubts),
         ("May go", _what_may_go(network), ""),
         *(("Seen", safe(note, 300), "dim") for note in network.notes),

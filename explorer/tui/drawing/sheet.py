@@ -11,6 +11,7 @@ from engine.contracts.edits import LAYER
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing import tree as drawing
 from explorer.tui.drawing.cells import Piece, fit, macs_text, similarity_text, sparkline
+from explorer.views.disturbed import is_disturbed
 from explorer.views.node_view import NodeView
 from explorer.views.run_names import fitted_name
 from explorer.views.safe_text import safe
@@ -130,7 +131,8 @@ def _rows(
     if (count := _measured(known, "params")) is not None:
         rows.append(row("params", fig.count_text(count)))
     if (ratio := _measured(known, "latency_ratio")) is not None:
-        rows.append(row("latency", f"{ratio:.2f}× parent"))
+        busy = known is not None and is_disturbed(known)
+        rows.append(row("latency", "machine busy" if busy else f"{ratio:.2f}× parent"))
     last = progress or _below(known, tones)
     return [*rows[: _LINES - bool(last)], last]
 

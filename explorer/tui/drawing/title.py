@@ -31,6 +31,7 @@ class TitleView:
     past: bool = False
     num_doubts: int = 0  # about the root, and so about every figure
     awaiting: int = 0  # decisions that await a word
+    run: str = ""  # which of the store's runs, where it has several
 
 
 class Part(NamedTuple):
@@ -46,6 +47,7 @@ def parts_of(view: TitleView) -> tuple[list[Part], list[Part]]:
     left = [
         Part(1, "pe-explore", "title"),
         Part(10, safe(view.model, 60)),
+        Part(6, f"· {view.run}" if view.run else ""),
         Part(3, f"· {safe(view.data, 40)}" if view.data else ""),
         Part(2, f"· policy {safe(view.policy, 20)}" if view.policy else ""),
     ]

@@ -1,17 +1,23 @@
-"""The command palette's sources: every key of the table, the nodes, the settings, the themes."""
+"""The command palette's sources: every key of the table, nodes, runs, stores, settings, themes."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from explorer.tui import recents
 from explorer.tui.keys import KEYS, Key, shown
 from explorer.tui.main_screen import MainScreen
+from explorer.tui.wanted import OtherWanted
+from explorer.views.counting import counted
 from explorer.views.run_names import fitted_name
+from explorer.views.safe_text import safe
 from explorer.views.setting_views import setting_views, shown_value
 from explorer.views.standing import GLYPHS, standing
 
@@ -60,6 +66,46 @@ class NodeCommands(Provider):
             title = Text("Go to ", "dim").append(fitted_name(name, 50), "not dim bold")
             score = 100.0 if name.casefold() == wanted else max(0.5 * matcher.match(name), 0.1)
             yield Hit(score, title, partial(main.select, name), text=name, help=told)
+
+
+class RunCommands(Provider):
+    """Finds the runs of the open store by name and seed; running one opens it."""
+
+    async def search(self, query: str) -> Hits:
+        main = getattr(self.app, "main", None)
+        session = main.state.session if isinstance(main, MainScreen) else None
+        if session is None:
+            return
+        matcher, runs = self.matcher(query), session.store.runs()
+        for place, run in enumerate(runs, 1):
+            name = safe(run.name, 60)
+            score = matcher.match(f"Run {place} {name} seed {run.seed}")
+            if score > 0 and run.id != session.run.id:
+                title = Text("Run: ", "dim").append(name, "not dim bold")
+                title.append(f"  seed {run.seed}", "not dim")
+                wanted = OtherWanted(run=run.uuid)
+                told = f"Open run {place} of {len(runs)} of this store"
+                yield Hit(
+                    score, title, partial(self.app.post_message, wanted), text=name, help=told
+                )
+
+
+class StoreCommands(Provider):
+    """Finds the stores that were open lately by their paths; running one opens it."""
+
+    async def search(self, query: str) -> Hits:
+        if self.app.is_web:  # which files lie on the machine is not a visitor's
+            return
+        matcher = self.matcher(query)
+        for recent in await asyncio.to_thread(recents.recents):
+            path = Path(recent.path)
+            if (score := matcher.match(f"Store {recent.path}")) > 0:
+                title = Text("Store: ", "dim").append(safe(path.name, 60), "not dim bold")
+                wanted, told = OtherWanted(store=recent.path), safe(str(path.parent), 80)
+                yield Hit(
+                    score, title, partial(self.app.post_message, wanted), text=path.name,
+                    help=f"Open it: {counted(recent.num_nodes, 'node')}, in {told}",
+                )  # fmt: skip
 
 
 class SettingCommands(Provider):

@@ -45,32 +45,16 @@ class ConfirmDialog(Dialog[bool]):
         return True
 
 
-class QuitDialog(Dialog[str]):
-    """What becomes of live jobs when the app is left: "wait", "stop" or "leave"."""
+class LeavingDialog(Dialog[str]):
+    """What becomes of live jobs: one of the `ways`, each with its key, its words and meaning."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "dismiss('wait')", "Wait"),
-        Binding("s", "dismiss('stop')", "Stop"),
-        Binding("l", "dismiss('leave')", "Leave"),
-    ]
     LONGEST = 3  # jobs that are named
     cancel_label = "Stay"
+    ways: Sequence[tuple[str, str, str, str]]
 
-    def __init__(
-        self, jobs: Sequence[JobView], num_detachable: int | None = None, left: str = ""
-    ) -> None:
-        """`left` says what is left to the policy. `num_detachable`: nothing goes on in the
-        background here, but so many of the jobs would end by themselves."""
-        num = len(jobs)
-        goes_on = "everything, in the background; opening the tree takes it over again"
-        if num_detachable is not None:
-            goes_on = _what_goes_on(min(num_detachable, num), num)
-        self.ways = (
-            ("leave", "l", "Leave it running", goes_on),
-            ("wait", "w", "Wait", "quit when the work is done; nothing new is decided"),
-            ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
-        )
-        super().__init__(f"Quit? {_counted(jobs)}")
+    def __init__(self, title: str, jobs: Sequence[JobView], left: str = "") -> None:
+        """`left` says what is left to the policy."""
+        super().__init__(f"{title} {_counted(jobs)}")
         self.jobs, self.left = tuple(jobs), left
 
     def body(self) -> ComposeResult:
@@ -93,6 +77,66 @@ class QuitDialog(Dialog[str]):
         options = self.query_one(OptionList)
         place = options.highlighted
         return None if place is None else options.get_option_at_index(place).id
+
+    def action_go(self, way: str) -> None:
+        """Answers with a way, where it is offered."""
+        if any(way == each[0] for each in self.ways):
+            self.dismiss(way)
+
+
+class QuitDialog(LeavingDialog):
+    """What becomes of live jobs when the app is left: "wait", "stop" or "leave"."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "go('wait')", "Wait"),
+        Binding("s", "go('stop')", "Stop"),
+        Binding("l", "go('leave')", "Leave"),
+    ]
+
+    def __init__(
+        self, jobs: Sequence[JobView], num_detachable: int | None = None, left: str = ""
+    ) -> None:
+        """`num_detachable`: nothing goes on in the background here, but so many of the jobs would
+        end by themselves."""
+        num = len(jobs)
+        goes_on = "everything, in the background; opening the tree takes it over again"
+        if num_detachable is not None:
+            goes_on = _what_goes_on(min(num_detachable, num), num)
+        self.ways = (
+            ("leave", "l", "Leave it running", goes_on),
+            ("wait", "w", "Wait", "quit when the work is done; nothing new is decided"),
+            ("stop", "s", "Stop", "end it now; what is stored stays, and the next start goes on"),
+        )
+        super().__init__("Quit?", jobs, left)
+
+
+class SwitchDialog(LeavingDialog):
+    """What becomes of live jobs when something else is opened: "stop" or "leave"."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "go('stop')", "Stop"),
+        Binding("l", "go('leave')", "Leave"),
+    ]
+
+    def __init__(
+        self,
+        to: str,
+        jobs: Sequence[JobView],
+        left: str = "",
+        *,
+        may_leave: bool = True,
+        read_only_meanwhile: bool = False,
+    ) -> None:
+        """`to` is what is to be opened, `read_only_meanwhile` where it can only be looked at while
+        work goes on in the background."""
+        meanwhile = "; what you open is for reading meanwhile" if read_only_meanwhile else ""
+        stop = "end it now; what is left to be done waits until this run is opened again"
+        ways = [("stop", "s", "Stop here", stop)]
+        if may_leave:
+            goes_on = f"everything here, in the background{meanwhile}"
+            ways.insert(0, ("leave", "l", "Leave it running", goes_on))
+        self.ways = ways
+        super().__init__(f"Open {to}?", jobs, left)
 
 
 def _counted(jobs: Sequence[JobView]) -> str:

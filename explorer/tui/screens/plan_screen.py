@@ -14,18 +14,19 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from engine.contracts.errors import SettingsError
+from engine.contracts.errors import SettingsError, UserError
 from engine.contracts.events import Progress
 from engine.contracts.options import SettingValue
 from engine.contracts.settings import Settings
 from explorer.session.errors import MENDABLE
 from explorer.session.events import JobTold, SessionEvent
+from explorer.session.named_files import check_validation
 from explorer.session.offer import Offer
 from explorer.session.speed import Speed
 from explorer.tui.drawing import plan as drawing
 from explorer.tui.drawing.cells import Line
 from explorer.tui.key_bindings import bindings
-from explorer.tui.plan_sheet import FIXED, PlanSheet, RunSheet
+from explorer.tui.plan_sheet import PlanSheet, RunSheet
 from explorer.tui.screens.form_widgets import Choice, PushButton
 from explorer.tui.screens.input_dialogs import TextDialog
 from explorer.tui.widgets.settings_list import Lines, SettingsList
@@ -172,6 +173,8 @@ class PlanScreen(_Sheet):
         ),
     ]
 
+    why_fixed = "--{} is set where the run is opened"
+
     def __init__(
         self,
         offer: Offer,
@@ -229,8 +232,10 @@ class PlanScreen(_Sheet):
 
         def wrong(text: str) -> str | None:
             try:
-                with_value(self.sheet.settings, name, read_value(name, text))
-            except (ValueError, SettingsError) as error:
+                settings = with_value(self.sheet.settings, name, read_value(name, text))
+                if file := settings.data.validation_file:
+                    check_validation(file)
+            except (ValueError, UserError) as error:
                 return str(error)
             return None
 
@@ -238,7 +243,8 @@ class PlanScreen(_Sheet):
             if text is not None:
                 self._change(name, read_value(name, text))
 
-        value = "" if view.value is None else shown_value(view.value).replace(",", "")
+        value = "" if view.value is None else shown_value(view.value)
+        value = value if isinstance(view.value, str) else value.replace(",", "")
         self.app.push_screen(TextDialog(view.name, view.about, value, check=wrong), entered)
 
     def action_preset(self) -> None:
@@ -258,9 +264,10 @@ class PlanScreen(_Sheet):
         self.action_edit()
 
     def _is_fixed(self, name: str) -> bool:
-        if name in FIXED:
-            self.complain(f"--{name} is set where the run is opened")
-        return name in FIXED
+        fixed = name in self.sheet.fixed
+        if fixed:
+            self.complain(self.why_fixed.format(name.replace("_", "-")))
+        return fixed
 
     def _change(self, name: str, value: SettingValue) -> None:
         try:
@@ -274,9 +281,13 @@ class PlanScreen(_Sheet):
     def _changed(self) -> None:
         self.complain("")
         self.list.show(self.sheet.views)
+        self.changed()
         self._repaint()
         if self.sheet.wants_measuring or self.sheet.wants_describing:
             self._measure_soon(SETTLE_SECONDS)
+
+    def changed(self) -> None:
+        """The settings are others now."""
 
     def _repaint(self) -> None:
         if not self.is_attached:  # closed: what is still told is for nobody
@@ -342,7 +353,7 @@ class RunSheetScreen(_Sheet):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q,P", "leave", "Close"),
-        *bindings("settings", {"copy": "copy"}),
+        *bindings("settings", {"copy": "copy", "another": "another"}),
     ]
 
     def __init__(self, sheet: RunSheet) -> None:
@@ -354,12 +365,18 @@ class RunSheetScreen(_Sheet):
 
     def buttons(self) -> Sequence[PushButton]:
         return (
-            PushButton("Copy the command of a new run", "y", id="copy"),
+            PushButton("Another run", "n", id="another"),
+            PushButton("Copy its command", "y", id="copy"),
             PushButton("Close", "Esc", id="leave"),
         )
 
     def times(self, width: int, height: int) -> Sequence[Line]:
         return drawing.times_of_run(self.sheet, width)[:height]
+
+    async def action_another(self) -> None:
+        """Another run with these settings, or some of them changed."""
+        await self.dismiss(None)
+        await self.app.run_action("app.press('grow.run')")
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.sheet.command)

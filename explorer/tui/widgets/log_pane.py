@@ -57,6 +57,14 @@ class LogPane(LinesView, can_focus=True):
             self._to(self.scroll_offset.y - dropped)
         self.refresh()
 
+    def clear(self) -> None:
+        """Forgets every entry: another run's come."""
+        self._entries.clear()
+        self._heights.clear()
+        self._rows, self._follows = [], True
+        self._measure()
+        self.refresh()
+
     def render_line(self, y: int) -> Strip:
         place, width = self.scroll_offset.y + y, self.size.width
         if place >= len(self._rows):

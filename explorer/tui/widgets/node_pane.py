@@ -14,6 +14,7 @@ from explorer.tui.drawing.card_cells import ratio_texts
 from explorer.tui.drawing.cells import similarity_text
 from explorer.tui.widgets.lines_view import Line, LinesView
 from explorer.views.counting import counted
+from explorer.views.disturbed import is_disturbed
 from explorer.views.node_view import EpochView, NodeDetails, NodeView
 from explorer.views.removed import removed
 from explorer.views.safe_text import safe
@@ -55,6 +56,7 @@ def node_lines(details: NodeDetails | None, width: int) -> list[Line]:
         return [[(fig.cut("no node is selected", width), "dim")]]
     node = details.node
     pairs = [*_standing(details), *_figures(node), *_edit(details.edit), *_marginal(node)]
+    pairs += [("deciding", details.deciding, "")] if details.deciding else []
     pairs += [("doubt", doubt.words, "warning") for doubt in details.doubts]
     lines: list[Line] = [[(fig.cut(safe(node.name), width), "title")]]
     for label, text, tone in pairs:
@@ -127,6 +129,8 @@ def _latency(node: NodeView) -> str:
     own = fig.number(node.measure("latency_ms"))
     if own is None:
         return fig.NONE
+    if is_disturbed(node):
+        return "the machine was too busy to tell when it was measured"
     ratio = ratio_texts(node)
     return f"{own:.2f} ms, {ratio[0]} of its parent's then" if ratio else f"{own:.2f} ms"
 

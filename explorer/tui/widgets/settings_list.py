@@ -57,6 +57,12 @@ class SettingsList(LinesView, can_focus=True):
         assert not isinstance(row, str)
         return row
 
+    def mark(self, name: str) -> None:
+        """Puts the cursor on the setting of this name."""
+        for place, row in enumerate(self.rows):
+            if not isinstance(row, str) and row.name == name:
+                self._stand_at(place)
+
     def show(self, views: Sequence[SettingView]) -> None:
         """Puts other values in."""
         self.rows = drawing.setting_rows(views)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from explorer.views.disturbed import disturbed
 from explorer.views.node_view import NodeView
 from explorer.views.tree.node import TreeNode
 from store import TreeStore
@@ -13,7 +14,6 @@ from store import TreeStore
 Values = Mapping[str, float]
 _MOST_VALUES = 600_000  # of a measure: those of the newest nodes
 _ENOUGH = 16_000  # where only nodes that are drawn are asked for, which are the newest ones
-_WIDEST = 1.5  # of an interval, as a ratio of its ends: beyond it a clock was disturbed
 _WIDTH_95 = 2 * 1.959964  # standard deviations between the ends of a 95 % interval
 
 
@@ -66,7 +66,7 @@ class Ratio(NamedTuple):
     @property
     def is_uncertain(self) -> bool:
         """Whether the ends of the interval are so far apart that the value says little."""
-        return self.low is not None and self.high is not None and self.high > _WIDEST * self.low
+        return disturbed(self.low, self.high)
 
 
 Nodes = Mapping[str, TreeNode]  # in the order they came, parents first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engine.contracts.errors import UsageError
 from engine.contracts.near import did_you_mean
@@ -14,9 +14,11 @@ from explorer.views.counting import counted
 from explorer.views.pareto.axes import AXES, X_AXES, Y_AXES, Axis
 from explorer.views.pareto.figures import Measured, Nodes, Ratio, latencies, values_of
 from explorer.views.pareto.frontier import frontier
-from explorer.views.published.fitting import Fitting, Subject
 from explorer.views.published.result import KINDS, PublishedResult
 from explorer.views.tree.node import TreeNode
+
+if TYPE_CHECKING:  # what is published is read after the first paint
+    from explorer.views.published.fitting import Fitting, Subject
 
 MOST_POINTS = 2_000  # kept ones and others each
 Which = Literal["none", "primary", "all"]
