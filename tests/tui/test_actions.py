@@ -15,7 +15,7 @@ from explorer.tui.main_screen import MainScreen
 from explorer.tui.widgets.node_table import NodeTable
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 
-GROUPS = [actions.decide, actions.grow, actions.nodes, actions.replay, actions.view]
+GROUPS = [actions.decide, actions.grow, actions.nodes, actions.replay, actions.runs, actions.view]
 
 
 def test_every_key_has_one_action_or_is_a_widgets_own_and_no_action_lacks_a_key():

@@ -217,7 +217,7 @@ def test_a_tree_that_is_only_looked_at_is_switched_too_and_stays_so(tmp_path):
     explore(tmp_path, play, model=store, request=request)
 
 
-@covers("grow.run")
+@covers("grow.run", "settings.another")
 def test_another_run_begins_with_another_seed_and_the_app_is_on_it(tmp_path):
     async def play(seat):
         root = seat.node("R")
