@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.contracts.preview import Previewed
 
 
-def preview_lines(found: Previewed) -> list[str]:
-    """What goes of costs and size, and the accuracy before any recovery."""
+def preview_lines(found: Previewed, items: str = "images") -> list[str]:
+    """What goes of costs and size, and the accuracy before any recovery on so many `items`."""
     costs = [
         f"{_change(found.macs, found.parent_macs)} MACs",
         f"{_change(found.params, found.parent_params)} parameters",
@@ -16,7 +16,7 @@ def preview_lines(found: Previewed) -> list[str]:
     if found.accuracy is not None and found.parent_accuracy is not None:
         lines.append(
             f"val acc {found.accuracy:.1f} before recovery, its parent's "
-            f"{found.parent_accuracy:.1f} (of {found.num_items:,} items)"
+            f"{found.parent_accuracy:.1f} (of {found.num_items:,} {items})"
         )
     return lines
 

@@ -52,6 +52,6 @@ def test_it_is_told_in_two_lines():
     seen = Previewed(900, 95, 2_000_000, 1_000, 100, 2_500_000, 256, 81.25, 93.5)
     assert preview_lines(seen) == [
         "−10.0 % MACs · −5.0 % parameters · 2.00 MB (−20.0 %)",
-        "val acc 81.2 before recovery, its parent's 93.5 (of 256 items)",
+        "val acc 81.2 before recovery, its parent's 93.5 (of 256 images)",
     ]
     assert len(preview_lines(Previewed(9, 9, 9, 10, 10, 10))) == 1

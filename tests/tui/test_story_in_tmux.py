@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
 ]
+BIN = Path(sys.executable).parent
 SMALL = ("--criterion", "l1", "--recovery-epochs", "1", "--tune-epochs", "1",
          "--train-limit", "320")  # fmt: skip
 
@@ -48,7 +50,7 @@ class Home:
     def shell(self, line: str) -> str:
         ended = subprocess.run(
             ["sh", "-c", line], capture_output=True, text=True, timeout=300, cwd=self.folder,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, "PATH": f"{BIN}:{os.environ['PATH']}"},
         )  # fmt: skip
         assert ended.returncode == 0, (line, ended.stdout, ended.stderr)
         return ended.stdout
@@ -63,14 +65,6 @@ class Home:
         """Who decided, in order."""
         with TreeStore.open(self.store, read_only=True) as opened:
             return [each.actor for each in opened.decisions(opened.latest_run().id)]
-
-
-def quit_from(terminal: Terminal) -> None:
-    terminal.press("q")
-    terminal.wait_for(lambda screen: "ended with 0" in screen or "Stop" in screen)
-    if "ended with 0" not in terminal.screen():
-        terminal.press("s")
-    terminal.wait_for("ended with 0")
 
 
 def plan_and_tour(terminal: Terminal) -> None:
@@ -129,16 +123,27 @@ def test_planned_toured_left_for_the_night_and_found_done(tmp_path):
 
 def see_how_two_networks_differ(terminal: Terminal) -> None:
     terminal.press("End", "v", "c")
-    terminal.wait_for("gone")
+    terminal.wait_for("how does another one differ?")
     terminal.press("Escape")
     terminal.wait_for("Jobs")
 
 
 def decide_by_a_copied_command(terminal: Terminal, home: Home) -> None:
     """The command that is copied does in a shell what the key does in the app."""
+    before = home.kept()
     terminal.press("End", "$")
-    print(terminal.wait_for("decide"))
-    terminal.press("Enter")
+    terminal.wait_for("Copy as a command")
+    terminal.press("Enter")  # the first one: what is suggested
     terminal.wait_for("copied: pe-explore decide")
-    print(terminal.clipboard())
-    assert 0
+    copied = terminal.clipboard()
+    assert shlex.split(copied)[:2] == ["pe-explore", "decide"]
+    terminal.quit()
+    other = home.folder / "other.pex.db"
+    shutil.copy(home.store, other)
+    home.shell(copied)
+    (by_command,) = home.kept() - before
+    with home.terminal(other) as app:
+        app.wait_for("a approve")
+        app.press("End", "a")
+        app.wait_for(lambda _: home.kept(other) - before == {by_command})
+        app.quit()

@@ -102,6 +102,7 @@ def _candidate_dialog(
         criterion=proposed.criterion or scoring.criterion,
         allocation=scoring.allocation,
         unit=_unit_word(state),
+        items=session.document.data.items,
         look=look,
     )
 

@@ -70,11 +70,13 @@ class CandidateDialog(Dialog[CandidateRequest]):
         criterion: str = "kl",
         allocation: str = "uniform",
         unit: str = "filter",
+        items: str = "images",
         look: Look | None = None,
     ) -> None:
-        """`look` says what a candidate would be, before it is made."""
+        """`look` says what a candidate would be, before it is made; `items` are what the data are
+        made of."""
         super().__init__(f"Another candidate of {parent.name}")
-        self.look = look
+        self.look, self.items = look, items
         self.blocks = tuple(blocks)
         self.criterion = criterion
         no_layer = not any(removable for _, _, removable in self.blocks)
@@ -141,7 +143,7 @@ class CandidateDialog(Dialog[CandidateRequest]):
         self._tell(Text("what would it be? looking…", "dim"))
         await asyncio.sleep(LOOK_SECONDS)
         try:
-            self._tell(Text("\n".join(preview_lines(await look(request)))))
+            self._tell(Text("\n".join(preview_lines(await look(request), self.items))))
         except MENDABLE as error:
             self._tell(Text(safe(str(error)), "dim"))
 
