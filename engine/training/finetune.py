@@ -16,13 +16,13 @@ from engine.contracts.events import EpochEnded
 from engine.contracts.jobs import Epoch
 from engine.contracts.networks import Execution
 from engine.contracts.seeds import derive
-from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import torch_device
 from engine.runtime.generators import generator, seeded
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.tasks import Batch, Task
 from engine.training.batches import batch_sizes
 from engine.training.memory import SHORT_OF_MEMORY, is_short_of_memory, what_fits
+from engine.training.memory_format import training_format
 from engine.training.plan import TrainPlan, optimiser_of
 from engine.training.step import freeze_norms, step, try_part
 
@@ -49,7 +49,7 @@ def train(
     """
     device = torch_device(execution)
     sizes = batch_sizes(model, task, plan.batch_size)
-    memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
+    memory = training_format(model)
     model.to(device=device, memory_format=memory).train()  # type: ignore[call-overload]
     if plan.frozen_norms:
         freeze_norms(model)

@@ -19,11 +19,11 @@ from engine.contracts.jobs import Epoch, Recipe
 from engine.contracts.networks import Architecture, Execution
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
-from engine.models.cifar_resnet import CifarResNet
 from engine.runtime.device import environment_of, torch_device
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks import Task, examples
 from engine.training.finetune import train
+from engine.training.memory_format import training_format
 from engine.training.plan import TrainPlan, optimiser_of, plan_of
 
 
@@ -52,7 +52,7 @@ def train_network(
     recipe goes on from there. Raises CheckpointError when that file belongs to another recipe.
     """
     architecture, model = beginning.architecture, beginning.model
-    memory = torch.channels_last if isinstance(model, CifarResNet) else torch.contiguous_format
+    memory = training_format(model)
     model.to(device=torch_device(execution), memory_format=memory)  # type: ignore[call-overload]
     seed = seeds.derive(recipe.seed, "train")
 

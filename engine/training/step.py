@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.networks import Execution
-from engine.models.cifar_resnet import CifarResNet
 from engine.models.outputs import output_of
 from engine.runtime.device import autocast_dtype, torch_device
 from engine.tasks import IGNORED, Batch, Inputs
 from engine.tasks.batch import mapped, num_rows_of, run_on, taken, tensors_of
+from engine.training.memory_format import laid_out
 from engine.training.plan import TrainPlan
 
 _NOT_DETERMINISTIC = "does not have a deterministic implementation"
@@ -31,10 +31,7 @@ def step(
 
     Raises EngineError for inputs that cannot be mixed, where they are to be.
     """
-    inputs, targets = batch.inputs, batch.targets
-    if not isinstance(model, CifarResNet):
-        # A network that views its maps as rows bears no other order in memory.
-        inputs = mapped(inputs, Tensor.contiguous)
+    inputs, targets = laid_out(batch.inputs, model), batch.targets
     others, share = targets, 1.0
     if plan.mixup > 0:
         inputs, others, share = _mixed(inputs, targets, plan.mixup, draw)
@@ -61,7 +58,7 @@ def try_part(
 ) -> None:
     """Forward and backward pass of so many items, to see whether there is memory for them."""
     part = batch.to(torch_device(execution))
-    inputs, targets = mapped(taken(part.inputs, slice(count)), Tensor.contiguous), part.targets
+    inputs, targets = laid_out(taken(part.inputs, slice(count)), model), part.targets
     logits = _logits(model, inputs, execution)
     _backward(_cross_entropy(logits, targets[:count], plan.label_smoothing), execution)
 

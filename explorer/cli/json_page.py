@@ -47,6 +47,7 @@ COMMANDS: dict[str, type] = {
     "branch": TreeSummary,
     "candidate": TreeSummary,
     "decide": TreeSummary,
+    "alone": TreeSummary,
     "undo": TreeSummary,
     "redo": TreeSummary,
     "log": TreeLog,
