@@ -34,7 +34,7 @@ SHAPES = {
     "show-failed": NodeDetails, "compare-nodes": NodesCompared, "compare-stores": RunsCompared,
     "replay": MomentLine, "replay-at": MomentShown, "verify": StoreVerified,
     "gc-dry-run": StoreFreed, "gc": StoreFreed, "pack": StorePacked, "merge": StoresMerged,
-    "decide": TreeSummary, "alone": TreeSummary, "structure": NetworkTold,
+    "decide": TreeSummary, "structure": NetworkTold,
 }  # fmt: skip
 
 
