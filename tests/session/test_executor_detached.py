@@ -251,6 +251,7 @@ def test_a_result_that_is_not_whole_does_not_stop_the_spool_from_being_cleared(t
 # ---------------------------------------------------------------- with the real engine
 
 
+@pytest.mark.slow  # half a minute
 def test_a_session_goes_on_with_what_the_last_one_detached(tmp_path):
     store = tmp_path / "tree.pex.db"
     overrides = {**OPTIONS, "data": str(write_data(tmp_path)), "iterations": 1,

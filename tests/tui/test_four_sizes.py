@@ -14,6 +14,7 @@ from explorer.tui.screens.plan_screen import PlanScreen
 from explorer.tui.screens.plot_screen import PlotScreen
 from explorer.tui.screens.tour_screen import TourScreen
 
+pytestmark = pytest.mark.slow
 SIZES = ((80, 24), (120, 36), (200, 55), (300, 80))
 # CKA says the layer, and accuracy, by more than the images' noise, the filters.
 CONFLICT = {

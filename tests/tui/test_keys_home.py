@@ -39,7 +39,7 @@ def home(seat: Seat) -> bool:
 
 
 @covers("view.home", "dialog.cancel", "network.leave", "compare.leave", "settings.leave")
-@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+@pytest.mark.parametrize("size", [(120, 36), pytest.param((80, 24), marks=pytest.mark.slow)])
 def test_from_everywhere_a_few_esc_lead_to_the_tree_at_the_same_node(tmp_path, size):
     async def play(seat: Seat):
         for keys in AWAY:
