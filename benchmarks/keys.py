@@ -31,6 +31,10 @@ BUSY = (
 )  # on all cores, niced as the worker is
 
 
+# How the card's headings begin.
+ROOT_HEADING, CHILD_HEADING = " R · ".encode(), " R.L · ".encode()
+
+
 class Screen:
     """The app in a pty of its own."""
 
@@ -151,11 +155,13 @@ def measure(store: Path, num_keys: int, busy: bool) -> dict[str, float]:
         first = screen.read_until(b"pe-explore") - screen.started
         tree = screen.read_until("●".encode()) - screen.started
         screen.drain(1.0)
-        screen.key(b"\x1b[H", b"at R ")  # home: the root
+        screen.key(b"\x1b[H", ROOT_HEADING)  # home: the root
         times = []
         for step in range(num_keys):
             down = step % 2 == 0
-            times.append(screen.key(b"j" if down else b"k", b"at R.L " if down else b"at R "))
+            times.append(
+                screen.key(b"j" if down else b"k", CHILD_HEADING if down else ROOT_HEADING)
+            )
     finally:
         screen.close()
         if helper is not None:
