@@ -28,6 +28,13 @@ def gone(pid: int) -> None:
         time.sleep(0.05)
 
 
+def who_reads(both: list[Terminal]) -> Terminal:
+    """The one that only looks, once it says so."""
+    both[0].wait_for(lambda _: any("read-only" in each.screen() for each in both))
+    (reader,) = [each for each in both if "read-only" in each.screen()]
+    return reader
+
+
 def test_of_two_that_open_one_store_at_once_one_writes_and_the_other_follows(tmp_path):
     store = tmp_path / "tiny.pex.db"
     grow(store)
@@ -36,8 +43,9 @@ def test_of_two_that_open_one_store_at_once_one_writes_and_the_other_follows(tmp
             open_.enter_context(Terminal(explorer(store), cwd=tmp_path, width=160))
             for _ in range(2)
         ]
-        screens = [each.wait_for("what next?") for each in both]
-        (reader,) = [e for e, screen in zip(both, screens, strict=True) if "read-only" in screen]
+        for each in both:
+            each.wait_for("what next?")
+        reader = who_reads(both)
         (writer,) = [each for each in both if each is not reader]
         reader.press("a")
         reader.wait_for("reading only")
