@@ -6,6 +6,7 @@ import pytest
 from driver import approved, grown
 from planned import PlannedExecutor
 from test_app_snapshots import album, both_and_more
+from test_pareto_snapshots import sized
 from trees import greedy_store
 
 from explorer.tui.screens.help_screen import HelpScreen
@@ -26,8 +27,7 @@ CLOSE = {"R.L": {"similarity": 0.9729, "val_accuracy": 92.8, "val_accuracy_befor
 
 async def in_every_size(seat, take, name: str) -> None:
     for width, height in SIZES:
-        await seat.pilot.resize_terminal(width, height)
-        await seat.until(lambda: len(seat.lines) == height, "the new size")  # noqa: B023
+        await sized(seat, width, height)
         await take(f"{name}-{width}x{height}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from test_app_snapshots import album
+from test_pareto_snapshots import sized
 from trees import greedy_store
 
 SIZES = ((80, 24), (120, 36), (200, 55), (300, 80))
@@ -18,8 +19,7 @@ def test_the_tree_in_every_size(tmp_path, count):
         await seat.press("end", "up")
         await seat.press("m")
         for width, height in SIZES:
-            await seat.pilot.resize_terminal(width, height)
-            await seat.until(lambda: len(seat.lines) == height, "the new size")  # noqa: B023
+            await sized(seat, width, height)
             await take(f"tree-{count}-{width}x{height}")
 
     album(tmp_path, play, model=store)
