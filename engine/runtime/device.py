@@ -114,7 +114,10 @@ def apply(execution: Execution) -> None:
     """Sets up this process for that execution, deterministic throughout."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(execution.num_threads)
-    torch.use_deterministic_algorithms(True)
+    # What torch.use_deterministic_algorithms(True) does, without importing TorchInductor for it:
+    # that takes each process 2.5 s, and networks that are not compiled never meet it.
+    torch.set_deterministic_debug_mode("error")
+    os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")
     torch.backends.cudnn.benchmark = False
     # TF32, which torch takes for a GPU's convolutions unless told, has 10 bits: too few for CKA.
     # torch is told in both its ways. By the older one, convolutions and recurrent layers have no
