@@ -20,6 +20,14 @@ from engine.contracts.loaders import (
     VALIDATION_FROM,
     validation_file,
 )
+from engine.contracts.methods import (
+    ALLOCATIONS,
+    CRITERIA,
+    RECOVERIES,
+    REPAIRS,
+    SIMILARITIES,
+    Method,
+)
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -31,24 +39,24 @@ from engine.contracts.options import (
     setting_fields,
 )
 
-# What each criterion looks at, in words; {items} is how many images a class.
-CRITERIA: Mapping[str, str] = {
-    "kl": "exact, {items}",
-    "kl-fast": "estimated where it is small, {items}",
-    "kl-fisher": "estimated from gradients, {items}",
-    "l1": "the weights alone",
-}
-SIMILARITIES = ("cka",)
 MATCHES = ("filters", "macs", "params")
-ALLOCATIONS = ("uniform", "global")
 LAYERS = ("blocks", "halves")
 UNITS = ("inner", "all")
 POLICIES = ("cka", "random", "layers", "filters", "layers-first")
 OPTIMISERS = ("sgd", "adamw")
-SCHEDULES = ("step", "cosine")
+SCHEDULES = ("step", "cosine", "one-cycle")
+REPRESENTATIONS = ("penultimate", "stages", "all")
+RANK_BY = ("mean", "lower")
+TEACHERS = ("none", "parent", "root", "parent:features", "root:features")
+NO_SECOND = "none"
 NORMS = ("train", "frozen")
 PROTOCOLS = ("default", "paper")
 SPLITS = ("validation", "test")
+
+
+def usages(methods: Mapping[str, Method]) -> tuple[str, ...]:
+    """How each method of a kind is asked for."""
+    return tuple(each.usage for each in methods.values())
 
 
 class Checked:
@@ -148,7 +156,7 @@ class ScoringSettings(Checked):
         ),
     )
     allocation: str = setting(
-        "uniform", Option("allocation", "From where filters go", choices=ALLOCATIONS)
+        "uniform", Option("allocation", "From where filters go", choices=tuple(ALLOCATIONS))
     )
     min_blocks: int = setting(
         2, Option("min_blocks", "Blocks that stay in each stage", low=1, high=10**4)
@@ -169,19 +177,47 @@ class ScoringSettings(Checked):
             choices=UNITS,
         ),
     )
+    rank_by: str = setting(
+        "mean",
+        Option("rank_by", "A structure's mean score, or the lower end of its 95 % interval over "
+               "images", choices=RANK_BY),
+    )  # fmt: skip
+    keep_fraction: float = setting(
+        0.0, Option("keep_fraction", "Of every group's first units, so many stay", low=0, high=1)
+    )
+    round_to: int = setting(
+        1, Option("round_to", "Groups keep a multiple of so many units", low=1, high=10**4)
+    )
+    keep: str | None = setting(
+        None,
+        Option("keep", "Blocks and groups that stay: patterns such as layer1.*, commas between"),
+    )
+    blocks_per_step: int = setting(
+        1, Option("blocks_per_step", "Blocks that a layer candidate loses", low=1, high=10**4)
+    )
 
 
 @dataclass(frozen=True)
 class SimilaritySettings(Checked):
     """How a candidate's representation is compared with its parent's."""
 
-    measure: str = setting("cka", Option("similarity", "The measure", choices=SIMILARITIES))
+    measure: str = setting("cka", Option("similarity", "The measure", choices=tuple(SIMILARITIES)))
     split: str = setting(
         "validation", Option("similarity_split", "The images it is measured on", choices=SPLITS)
     )
     num_resamples: int = setting(
         200, Option("num_resamples", "Resamples of the margin's interval", low=0, high=10**5)
     )
+    representation: str = setting(
+        "penultimate",
+        Option("representation", "The layers that are compared: before the classifier, the ends "
+               "of the stages, or all blocks (of several, the mean)", choices=REPRESENTATIONS),
+    )  # fmt: skip
+    second: str = setting(
+        NO_SECOND,
+        Option("second_similarity", "A second opinion beside the measure",
+               choices=(NO_SECOND, *SIMILARITIES)),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -226,6 +262,39 @@ class TrainingSettings(Checked):
     norms: str = setting(
         "train", Option("norms", "Whether batch norms take statistics", choices=NORMS)
     )
+    repair: str = setting(
+        "none",
+        Option("repair", "What is mended of a candidate before it recovers",
+               choices=tuple(REPAIRS)),
+    )  # fmt: skip
+    recover: str = setting(
+        "full",
+        Option("recover", "What is trained of a candidate until it is compared",
+               choices=usages(RECOVERIES)),
+    )  # fmt: skip
+    distill: str = setting(
+        "none",
+        Option("distill", "Whose answers (or features) are learnt beside the labels",
+               choices=TEACHERS),
+    )  # fmt: skip
+    train_subset: str | None = setting(
+        None,
+        Option("train_subset", "Recover on a share of the training images: random:SHARE, or "
+               "el2n:SHARE, those that are hardest for the root"),
+    )  # fmt: skip
+    recovery_steps: int | None = setting(
+        None,
+        Option("recovery_steps", "End recovery after so many steps of the optimiser",
+               low=1, high=10**9),
+    )  # fmt: skip
+    clip_norm: float = setting(
+        0.0, Option("clip_norm", "Longest gradient; 0 for any", low=0, high=10**6)
+    )
+    hopeless: float | None = setting(
+        None,
+        Option("hopeless", "Give a candidate up that is, halfway through its recovery, so many "
+               "points of validation accuracy below its parent", low=0, high=100),
+    )  # fmt: skip
 
     @property
     def total_epochs(self) -> int:

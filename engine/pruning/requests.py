@@ -8,10 +8,11 @@ from torch import nn
 
 from engine.contracts.edits import FILTER, LAYER, Edit
 from engine.contracts.errors import EditRequestError
+from engine.contracts.methods import ALLOCATIONS
 from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
 from engine.contracts.requests import EditRequest, RemoveBlocks
-from engine.contracts.settings import ALLOCATIONS, ScoringSettings
+from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
 from engine.tasks import Batch

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional, cast
 
 import typer
 
-from engine.contracts.settings import CRITERIA
+from engine.contracts.methods import CRITERIA
 from explorer.cli.guarding import guarded
 from explorer.cli.options import (
     Allocation,

@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from engine.contracts.methods import CRITERIA
 from engine.contracts.options import SettingField, SettingValue
 from engine.contracts.presets import SAMPLE, presets_like, values_of_preset
-from engine.contracts.settings import CRITERIA, Settings, all_settings, setting_named, value_of
+from engine.contracts.settings import Settings, all_settings, setting_named, value_of
 from explorer.views.shape_fields import told
 
 Because = Literal["default", "given", "preset", "sample", "network", "changed"]
@@ -110,7 +111,7 @@ def may_be(each: SettingField) -> str:
 def settings_in_a_line(settings: Settings, items: str = "images") -> str:
     """What a run was grown with, in a line: what one asks first, and what is not the default."""
     scoring, training, search = settings.scoring, settings.training, settings.search
-    looked_at = CRITERIA[scoring.criterion].format(
+    looked_at = CRITERIA[scoring.criterion].looked_at.format(
         items=f"{scoring.criterion_samples} {items} a class"
     )
     limit = settings.data.train_limit

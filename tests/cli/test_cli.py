@@ -20,8 +20,9 @@ from small import OPTIONS, write_data, write_network
 from tampering import tamper
 
 from engine.checkpoints import load
+from engine.contracts.methods import CRITERIA
 from engine.contracts.networks import DataDescription
-from engine.contracts.settings import CRITERIA, ScoringSettings, Settings
+from engine.contracts.settings import ScoringSettings, Settings
 from explorer.cli.commands.auto import decided_by
 from explorer.cli.json_types import Machine, NetworkTrained, NodeExported, TreeSummary
 from explorer.views.node_view import NodeDetails

@@ -14,6 +14,7 @@ PRINTERS = {
     "explorer/cli/main.py": {"echo"},
     "explorer/cli/settings_page.py": {"print"},
     "explorer/cli/json_page.py": {"print"},
+    "explorer/cli/methods_page.py": {"print"},
     "explorer/tui/keys.py": {"print"},
     # Tables whose cells `console.cell` made.
     "explorer/cli/commands/compare.py": {"print"},

@@ -13,7 +13,7 @@ from test_edits import silenced
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import Cancelled
-from engine.contracts.settings import CRITERIA as KNOWN
+from engine.contracts.methods import CRITERIA as KNOWN
 from engine.data import normalise
 from engine.pruning.criteria import CRITERIA, kl_scores
 from engine.pruning.criteria.cifar_resnet import chain

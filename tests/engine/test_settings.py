@@ -50,12 +50,16 @@ DEFAULTS = {
     "data": {"source": "sample", "train_limit": None, "image_size": None, "resize": None,
              "loader": "auto", "transforms": None, "validation_from": "data"},
     "scoring": {"criterion": "kl", "criterion_samples": 500, "match": "filters",
-                "allocation": "uniform", "min_blocks": 2, "layers": "blocks", "units": "inner"},
-    "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200},
+                "allocation": "uniform", "min_blocks": 2, "layers": "blocks", "units": "inner",
+                "rank_by": "mean", "keep_fraction": 0.0, "round_to": 1, "keep": None,
+                "blocks_per_step": 1},
+    "similarity": {"measure": "cka", "split": "validation", "num_resamples": 200,
+                   "representation": "penultimate", "second": "none"},
     "training": {"recovery_epochs": 10, "tune_epochs": 30, "learning_rate": 0.01,
                  "batch_size": 128, "weight_decay": 5e-4, "optimiser": "sgd", "schedule": "step",
                  "warmup_epochs": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "accumulate": 1,
-                 "norms": "train"},
+                 "norms": "train", "repair": "none", "recover": "full", "distill": "none",
+                 "train_subset": None, "recovery_steps": None, "clip_norm": 0.0, "hopeless": None},
     "search": {"policy": "cka", "layer_bonus": 0.0, "iterations": 5, "max_drop": None,
                "target_macs": None},
 }  # fmt: skip
@@ -196,7 +200,7 @@ def test_a_range_holds_its_ends_and_nothing_beyond(each: SettingField):
 
 def test_a_setting_that_is_no_choice_has_a_range_but_for_names():
     free = [e.option.name for e in all_settings() if not e.option.choices and e.option.low is None]
-    assert free == ["data", "transforms"]
+    assert free == ["data", "transforms", "keep", "train_subset"]
 
 
 def test_recovery_and_tuning_share_the_longer_of_the_two():

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.contracts.settings import SIMILARITIES as KNOWN
+from engine.contracts.methods import SIMILARITIES as KNOWN
 from engine.measures.similarity import SIMILARITIES, linear_cka, resampled
 
 

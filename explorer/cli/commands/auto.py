@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from engine.contracts.codec import encode_object
 from engine.contracts.doubts import Doubt
+from engine.contracts.methods import CRITERIA
 from engine.contracts.networks import DataDescription
-from engine.contracts.settings import CRITERIA, Settings
+from engine.contracts.settings import Settings
 from explorer.cli.json_types import TreeSummary, print_json
 from explorer.cli.progress import Reporter
 from explorer.cli.sessions import ending_in_order, session_of
@@ -79,7 +80,9 @@ def decided_by(settings: Settings, data: DataDescription) -> str:
     """By what the structures were ranked, and the candidates chosen."""
     scoring = settings.scoring
     of_each = f"{data.items} a class" if data.classes else data.items
-    looked_at = CRITERIA[scoring.criterion].format(items=f"{scoring.criterion_samples} {of_each}")
+    looked_at = CRITERIA[scoring.criterion].looked_at.format(
+        items=f"{scoring.criterion_samples} {of_each}"
+    )
     return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
 
 

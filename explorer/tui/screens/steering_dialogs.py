@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import ContentSwitcher, OptionList, Static
 from textual.widgets.option_list import Option
 
+from engine.contracts.methods import ALLOCATIONS, CRITERIA
 from engine.contracts.preview import Previewed
 from engine.contracts.requests import (
     BranchRequest,
@@ -22,7 +23,6 @@ from engine.contracts.requests import (
     RemoveUnits,
     Take,
 )
-from engine.contracts.settings import ALLOCATIONS, CRITERIA
 from explorer.session.errors import MENDABLE
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.cells import short_name
@@ -84,7 +84,7 @@ class CandidateDialog(Dialog[CandidateRequest]):
         self.structure = Choice(("layer", unit), "layer", unavailable=missing, id="structure")
         self.count = NumberInput(min(usual_count, max_units), 1, max_units, id="count")
         self.usual_count = usual_count
-        self.allocation = Choice(ALLOCATIONS, allocation, id="allocation")
+        self.allocation = Choice(tuple(ALLOCATIONS), allocation, id="allocation")
         self.criteria = Choice(
             criteria if criterion in criteria else (*criteria, criterion), criterion, id="criterion"
         )

@@ -1,0 +1,34 @@
+"""The methods of each kind by name: what front ends and pages know of them. What does them has a
+dict of the same names in its own room; a test holds the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.contracts.methods.allocations import ALLOCATIONS
+from engine.contracts.methods.criteria import CRITERIA
+from engine.contracts.methods.method import OWN, Method, name_in
+from engine.contracts.methods.recoveries import RECOVERIES
+from engine.contracts.methods.repairs import REPAIRS
+from engine.contracts.methods.similarities import SIMILARITIES
+
+__all__ = [
+    "ALLOCATIONS",
+    "CRITERIA",
+    "KINDS",
+    "OWN",
+    "RECOVERIES",
+    "REPAIRS",
+    "SIMILARITIES",
+    "Method",
+    "name_in",
+]
+
+# By the option that chooses one.
+KINDS: Mapping[str, Mapping[str, Method]] = {
+    "criterion": CRITERIA,
+    "similarity": SIMILARITIES,
+    "repair": REPAIRS,
+    "recover": RECOVERIES,
+    "allocation": ALLOCATIONS,
+}
