@@ -26,6 +26,7 @@ from engine.contracts.methods import (
     RECOVERIES,
     REPAIRS,
     SIMILARITIES,
+    name_in,
 )
 from engine.contracts.methods.arguments import SUBSETS, check_recovery, share_in
 from engine.contracts.networks import Reading
@@ -296,6 +297,11 @@ class TrainingSettings(Checked):
         super().__post_init__()
         check_recovery(self.recover)
         share_in(self.train_subset)
+
+    @property
+    def teacher(self) -> str:
+        """Whose answers are learnt: `none`, `parent` or `root`."""
+        return name_in(self.distill)
 
     @property
     def total_epochs(self) -> int:

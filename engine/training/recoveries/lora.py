@@ -19,6 +19,7 @@ from engine.training.recoveries.recovery import (
     train_only,
 )
 
+_OF_EACH_CLASS = ("__dict__", "__weakref__")
 _MATRICES = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -65,6 +66,9 @@ class Lora(Recovery):
     def finish(self, model: nn.Module) -> None:
         for module in model.modules():
             if is_added_to(module):
+                # Merging changes the layer's class, which a copy shares with what it is a copy of.
+                own = {k: v for k, v in vars(type(module)).items() if k not in _OF_EACH_CLASS}
+                module.__class__ = type(type(module).__name__, type(module).__bases__, own)
                 parametrize.remove_parametrizations(module, "weight")
 
 
