@@ -39,12 +39,12 @@ from engine.pruning import editing
 from engine.pruning.criteria import CRITERIA
 from engine.runtime import device
 from engine.runtime.progress import SILENT
-from engine.worker import handlers, roots, workbench
+from engine.worker import recovering, roots, workbench
 from engine.worker.engine import Engine
 
 QUICK = {"train_limit": 3000, "recovery_epochs": 1, "tune_epochs": 2, "criterion_samples": 20}
 
-STAGES = {  # names that engine.worker.handlers and roots call, and what they are
+STAGES = {  # names that engine.worker.recovering and roots call, and what they are
     "train": "training", "evaluate": "evaluating", "resampled": "bootstrap of CKA",
     "latency_ms": "latency", "latency_beside": "latency", "cost_of": "counting MACs",
 }  # fmt: skip
@@ -74,7 +74,7 @@ class Clock:
 def watch(clock: Clock) -> None:
     """Puts the clock around what jobs call."""
     for name, stage in STAGES.items():
-        for module in (handlers, roots):
+        for module in (recovering, roots):
             if hasattr(module, name):
                 setattr(module, name, clock.timed(stage, getattr(module, name)))
     workbench.evaluate = clock.timed("evaluating", workbench.evaluate)  # the parent's features
