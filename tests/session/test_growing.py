@@ -16,6 +16,7 @@ from explorer.session.data_places import DataNotFoundError
 from explorer.session.errors import CandidatesFailedError
 from explorer.session.events import JobAdopted, JobRetried, RunResumed, SessionEvent
 from explorer.session.open_run import Request, open_session
+from explorer.session.search import grow_tree
 from explorer.session.session import Session
 from explorer.views.best_node import best
 from explorer.views.kept_path import kept_path
@@ -52,7 +53,7 @@ def grow(request: Request, prepare=lambda session: None):
         session = await open_session(request, Recording, heard.append)
         prepare(session)
         try:
-            outcome = await session.grow()
+            outcome = await grow_tree(session)
             return outcome, node_views(session.store, session.run.id), session
         finally:
             session.store.close()
