@@ -325,6 +325,11 @@ class SearchSettings(Checked):
         Option("target_macs", "Stop once this percentage of the multiply-accumulates is gone",
                low=0, high=100, stops=True),
     )  # fmt: skip
+    target_params: float | None = setting(
+        None,
+        Option("target_params", "Stop once this percentage of the parameters is gone",
+               low=0, high=100, stops=True),
+    )  # fmt: skip
     strategy: str = setting(
         "greedy",
         Option("search", "In which order the tree is grown", choices=tuple(SEARCHES), stops=True),

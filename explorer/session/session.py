@@ -122,6 +122,10 @@ class Session:
                 removed = 100 * (1 - _measured(node, "macs") / root)
             if (reached := limits.reached(removed, drop)) is not None:
                 return reached
+        if search.target_params is not None:
+            gone = 100 * (1 - _measured(node, "params") / _measured(self.node("R"), "params"))
+            if gone >= search.target_params:
+                return f"target-params: {gone:.2f} % of the parameters are gone"
         return None
 
     async def expand(self, parent: Node) -> list[Node]:

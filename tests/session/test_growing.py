@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,18 @@ def test_target_macs_and_max_drop_stop_and_say_so(files, tmp_path):
     assert outcome.stopped.startswith("target-macs: ")
     path = kept_path(nodes)
     assert path[-1].macs_reduction >= 20 > path[-2].macs_reduction
+
+
+def test_target_params_stops_once_so_many_are_gone(files, tmp_path):
+    outcome, nodes, _, _ = grow(
+        request_of(files, tmp_path / "t.pex.db", target_params=40, iterations=9)
+    )
+    found = re.fullmatch(r"target-params: ([\d.]+) % of the parameters are gone", outcome.stopped)
+    root, *_, before, last = kept_path(nodes)
+    assert found and float(found[1]) == pytest.approx(
+        100 * (1 - last.params / root.params), abs=0.01
+    )
+    assert 1 - last.params / root.params >= 0.40 > 1 - before.params / root.params
 
 
 def test_max_drop_stops_at_the_first_node_below_and_best_is_above(files, tmp_path):
