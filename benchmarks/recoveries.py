@@ -1,9 +1,10 @@
 """What repairs and recoveries do for the two candidates of a root.
 
-Usage: python benchmarks/recoveries.py [CHECKPOINT DATA] [--set OPTION=VALUE …] [--seeds N] [--only repairs]
+Usage: python benchmarks/recoveries.py [CHECKPOINT DATA] [--set OPTION=VALUE …] [--seeds N]
+    [--only repairs|recoveries]
 Options are settings, e.g. train_limit=5000 recovery_epochs=1. Prints validation accuracy before
-recovery with each repair, and after recovery with each recovery, with how long the job took: means
-and standard deviations over seeds.
+recovery with each repair, and after recovery with each recovery, with how long the jobs of both
+candidates took: means and standard deviations over seeds.
 """
 
 from __future__ import annotations
