@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from engine.contracts.methods import name_in
-from engine.contracts.methods.arguments import share_in
+from engine.contracts.methods import name_in, share_in
 from engine.contracts.networks import DataDescription
 from engine.contracts.settings import Settings, TrainingSettings
 from explorer.session.policy import POLICIES, Question
