@@ -180,7 +180,7 @@ class ScoringSettings(Checked):
     rank_by: str = setting(
         "mean",
         Option("rank_by", "A structure's mean score, or the lower end of its 95 % interval over "
-               "images", choices=RANK_BY),
+               "images (the mean, where a criterion looks at none)", choices=RANK_BY),
     )  # fmt: skip
     keep_fraction: float = setting(
         0.0, Option("keep_fraction", "Of every group's first units, so many stay", low=0, high=1)

@@ -44,7 +44,7 @@ from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models.libraries import weight_urls
 from engine.pruning import candidates, editing, requests
-from engine.pruning.criteria import CRITERIA
+from engine.pruning.criteria.ranking import scores_of
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
@@ -75,9 +75,8 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     scores, sample_ids = job.scores, None
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
-        criterion = CRITERIA[job.scoring.criterion]
-        crossing = job.scoring.units == "all"
-        scores = criterion(parent, structure, task, items_N, execution, monitor, crossing=crossing)
+        looked_at = (parent, structure, task, items_N, execution, monitor)
+        scores = scores_of(job.scoring, *looked_at)
         sample_ids = tuple(sorted(items_N.tolist()))
     check_scores(scores, structure, job.scoring.units)
     about = (
