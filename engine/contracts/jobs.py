@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_args
 
 from engine.contracts.codec import TaggedUnion, content_hash, spread
+from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
@@ -207,6 +208,7 @@ Job = (
     | DescribeStructure
     | MeasureSpeed
     | Preview
+    | CompareCriteria
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -356,6 +358,7 @@ Result = (
     | StructureDescribed
     | SpeedMeasured
     | Previewed
+    | CriteriaCompared
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from engine.contracts import seeds
+from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.errors import DataError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
@@ -52,7 +53,7 @@ from engine.runtime.progress import Monitor
 from engine.tasks import Split, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan, plan_of
-from engine.worker import describing, roots, speed, training
+from engine.worker import comparing, describing, roots, speed, training
 from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
 from engine.worker.workbench import Workbench
@@ -238,6 +239,13 @@ def measure_speed(
 def preview(job: Preview, bench: Workbench, places: Places, monitor: Monitor) -> Previewed:
     """What a candidate would be, before it is made."""
     return previewing.look(job, _set_up(job.execution), bench, places, monitor)
+
+
+def compare_criteria(
+    job: CompareCriteria, bench: Workbench, places: Places, monitor: Monitor
+) -> CriteriaCompared:
+    """How criteria rank a network against the exact KL."""
+    return comparing.compare(job, _set_up(job.execution), bench, places, monitor)
 
 
 # ------------------------------------------------------------ what they share

@@ -52,11 +52,12 @@ def test_the_lower_end_is_below_the_mean_and_the_mean_itself_without_images(crit
     if not ranking.looks_at_items(criterion):
         assert lower == mean
         return
+    assert lower != mean
+    if criterion == "kl-fast":  # whose estimates over parts are others than those over all
+        return
     for path, values in mean.units.items():
         for low, score in zip(lower.units[path], values, strict=True):
-            # An estimate over all images is not quite the mean of those of the parts.
-            assert low <= 1.05 * score + 1e-3 * max(values)
-    assert lower != mean
+            assert low <= 1.05 * score + 1e-9  # a variance over parts is without bias too
 
 
 def test_the_lower_end_is_that_of_students_t_over_the_parts():

@@ -29,7 +29,8 @@ CRITERIA = by_name((
            looked_at="estimated from gradients and activations, {items}"),
     Method("activation", "The weights that read a unit times the norm of what they read",
            "Sun et al. (2024), Wanda, Eq. 1", looked_at="weights and activations, {items}"),
-    Method("fluctuation", "The variance of what a unit gives times the squared weights that read it",
+    Method("fluctuation", "The variance of what a unit gives, times the squared weights that read "
+           "it",
            "An et al. (2024), FLAP, Eq. 5", looked_at="weights and activations, {items}"),
     Method("hrank", "The mean rank of a unit's feature maps", "Lin et al. (2020), Eq. 5",
            "networks all of whose units give feature maps", "the ranks of feature maps, {items}"),

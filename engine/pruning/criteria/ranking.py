@@ -18,7 +18,7 @@ from engine.contracts.networks import Execution
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning.criteria import CRITERIA
-from engine.pruning.scores import Criterion, Scores
+from engine.pruning.scores import Scores
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.tasks import Task

@@ -57,9 +57,7 @@ def _scaled(module: nn.Module, args: tuple[Any, ...], z: Tensor) -> Tensor:
     return z * share + rest
 
 
-def check_piecewise_linear(
-    network: nn.Module, batch: Batch, places: Mapping[Key, Place]
-) -> None:
+def check_piecewise_linear(network: nn.Module, batch: Batch, places: Mapping[Key, Place]) -> None:
     """Raises CriterionError where second derivatives behind the places are other than zero."""
     taps: list[Tap] = []
     draw = generator(NAME)

@@ -25,7 +25,6 @@ from engine.pruning.criteria.any_network.refusals import refused
 from engine.pruning.criteria.any_network.trace import Trace
 from engine.pruning.criteria.any_network.units import Reader, readers_of, tensor_of
 from engine.pruning.criteria.any_network.values import (
-    FORWARD_ERRORS,
     first_tensor,
     tensors_in,
     with_first_tensor,
@@ -174,9 +173,9 @@ class Look:
             done, num_rows = done + found[0], num_rows + found[1]
             for key, parts in found[2].items():
                 before = sums.get(key)
-                sums[key] = parts if before is None else [
-                    a + b for a, b in zip(before, parts, strict=True)
-                ]
+                sums[key] = (
+                    parts if before is None else [a + b for a, b in zip(before, parts, strict=True)]
+                )
             monitor.step("scoring", done, num_items)
 
         chunks = torch.arange(num_items).split(chunk_size(exact))
@@ -219,9 +218,7 @@ def _signals(
 
 
 @contextmanager
-def tapping(
-    network: nn.Module, places: Mapping[Key, Place], taps: list[Tap]
-) -> Iterator[None]:
+def tapping(network: nn.Module, places: Mapping[Key, Place], taps: list[Tap]) -> Iterator[None]:
     """Within it, `taps` gets what is read and what is added: the tensor whose gradient is its."""
     paths = {r.path for place in places.values() if place.block is None for r in place.readers}
     handles: list[Any] = []
@@ -267,9 +264,7 @@ def _tap_input(
 class _Before:
     """Remembers what a block gets, and says what it adds to what would stand in its place."""
 
-    def __init__(
-        self, taps: list[Tap], key: Key, block: Block | Part
-    ) -> None:
+    def __init__(self, taps: list[Tap], key: Key, block: Block | Part) -> None:
         self._taps, self._key = taps, key
         self._skip = Skip(block.removal == "zeros")
         self._begun: list[Tensor] = []
@@ -302,7 +297,7 @@ def _places(
     blocks: Sequence[Block | Part],
 ) -> dict[Key, Place]:
     if trace is None:
-        raise refused(name, "looks at what modules get, and this network's calls cannot be followed")
+        raise refused(name, "looks at what modules get, and this network hides its calls")
     places: dict[Key, Place] = {}
     for group in groups:
         readers = readers_of(group, network, trace)
@@ -318,9 +313,7 @@ def _places(
         reader = _block_reader(block, trace)
         if reader is None:
             raise refused(name, f"looks at what blocks add, and of {block.path} nobody can tell")
-        places["block", block.path] = Place(
-            (reader,), (torch.ones(reader.num_channels, 1),), block
-        )
+        places["block", block.path] = Place((reader,), (torch.ones(reader.num_channels, 1),), block)
     return places
 
 
