@@ -12,7 +12,7 @@ import numpy as np
 from engine.contracts.comparing import Estimate
 
 LEAST = 0.1  # of the structures, those that go first
-RESAMPLES = 400
+RESAMPLES = 200
 FEWEST = 3  # of which an order tells something
 
 Alike = Callable[[np.ndarray, np.ndarray], float]
@@ -73,7 +73,8 @@ def estimate(alike: Alike, x_DS: np.ndarray, y_DS: np.ndarray, seed: int) -> Est
     for _ in range(RESAMPLES):
         again = random.integers(num_draws, size=num_draws)
         found.append(alike(x_DS[again].mean(0), y_DS[again].mean(0)))
-    if not np.isfinite([value, *found]).all():
+    known = [each for each in found if np.isfinite(each)]
+    if not (np.isfinite(value) and known):
         return None
-    low, high = np.percentile(found, (2.5, 97.5))
+    low, high = np.percentile(known, (2.5, 97.5))
     return Estimate(value, float(low), float(high))
