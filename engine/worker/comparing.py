@@ -63,7 +63,7 @@ def compare(
     others = [name for name in job.criteria if name != REFERENCE]
     telling = _Telling(monitor, (1 + len(others)) * len(draws))
     exact, seconds = _scored(REFERENCE, draws, score, telling)
-    found = [CriterionCompared(REFERENCE, seconds=seconds)]
+    found = [CriterionCompared(REFERENCE, seconds=round(seconds, 3))]
     for name in others:
         try:
             each, seconds = _scored(name, draws, score, telling)

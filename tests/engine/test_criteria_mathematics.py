@@ -356,3 +356,36 @@ def test_the_same_images_twice_are_no_other_images(name):
     for path, values in once.units.items():
         tolerance = 5e-3 if name == "fluctuation" else 1e-5  # its variance is without bias
         assert twice.units[path] == pytest.approx(values, rel=tolerance, abs=1e-9)
+
+
+def test_beta_rank_is_the_weights_times_the_deviations_window_by_window():
+    """conv2 has a stride and a padding; windows are cut out one by one."""
+    model, structure = chain()
+    data = small_data(9)
+    found = scored(CRITERIA["beta-rank"], model, data, structure=structure).units["conv2"]
+    x_NCHW, weight = read_by(model, "conv2", data).double(), model.conv2.weight.detach().double()
+    out_NCHW = F.conv2d(x_NCHW, weight, stride=2, padding=1)
+    height, width = out_NCHW.shape[2:]
+    for unit, score in enumerate(found):
+        ratios = []
+        for row in range(height):
+            for column in range(width):
+                top, left = (max(0, 2 * at - 1) for at in (row, column))
+                window = x_NCHW[:, :, top : 2 * row + 2, left : 2 * column + 2]
+                given = window.flatten().std(correction=0)
+                ratios.append(out_NCHW[:, unit, row, column].std(correction=0) / given)
+        expected = float(torch.stack(ratios).mean() * weight[unit].abs().mean())
+        assert score == pytest.approx(expected, rel=1e-5)
+
+
+def test_beta_rank_of_a_block_compares_what_it_adds_with_what_it_gets():
+    model = network(RESNET)
+    data = small_data(9)
+    found = scored(CRITERIA["beta-rank"], model, data).blocks["layer1.1"]
+    block = fold_batchnorm(model).get_submodule("layer1.1")
+    x = read_by(model, "layer1.1", data)
+    with torch.no_grad():
+        added = (block(x) - x).double()
+    given = x.double().transpose(0, 1).flatten(0, 1).std(0, correction=0)  # over images, channels
+    expected = (added.std(0, correction=0) / given).mean()
+    assert found == pytest.approx(float(expected), rel=1e-4)

@@ -37,4 +37,6 @@ CRITERIA = by_name((
     Method("lrp", "The relevance that comes through a unit, by the epsilon rule",
            "Bach et al. (2015), Eq. 58; Yeom et al. (2021)", "piecewise linear networks (ReLU)",
            "relevance handed back, {items}"),
+    Method("beta-rank", "The weights that make a unit, times how much its output varies for its "
+           "input", "Homayounfar et al. (2023)", looked_at="weights and activations, {items}"),
 ))  # fmt: skip

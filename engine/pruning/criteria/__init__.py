@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.pruning.criteria.activation import ACTIVATION
+from engine.pruning.criteria.beta_rank import BETA_RANK
 from engine.pruning.criteria.drawn import random_scores
 from engine.pruning.criteria.feature_rank import HRANK
 from engine.pruning.criteria.fluctuation import FLUCTUATION
@@ -42,4 +43,5 @@ CRITERIA: dict[str, Criterion] = {
     "fluctuation": FLUCTUATION,
     "hrank": HRANK,
     "lrp": LRP,
+    "beta-rank": BETA_RANK,
 }

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engine.pruning.criteria.any_network.signals import Look, Place, Signal
+from engine.pruning.criteria.any_network.places import Place
+from engine.pruning.criteria.any_network.signals import Look, Signal
 
 
 def _squares(place: Place, signals: Sequence[Signal]) -> list[Tensor]:
@@ -22,10 +23,10 @@ def _squares(place: Place, signals: Sequence[Signal]) -> list[Tensor]:
 
 
 def _score(place: Place, sums: Sequence[Tensor], num_rows: int) -> Tensor:
-    each = zip(place.columns_CO, sums[::2], sums[1::2], strict=True)
+    each = zip(place.weights_CO, sums[::2], sums[1::2], strict=True)
     products = [
-        columns_CO.double().abs().sum(1).cpu() * (squares_C / count).sqrt()
-        for columns_CO, squares_C, count in each
+        weight_CO.double().abs().sum(1).cpu() * (squares_C / count).sqrt()
+        for weight_CO, squares_C, count in each
     ]
     return place.per_unit(products) / place.num_weights
 

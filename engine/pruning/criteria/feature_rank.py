@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.pruning.criteria.any_network.places import Place
 from engine.pruning.criteria.any_network.refusals import refused
-from engine.pruning.criteria.any_network.signals import Look, Place, Signal
+from engine.pruning.criteria.any_network.signals import Look, Signal
 
 NAME = "hrank"
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engine.pruning.criteria.any_network.signals import Look, Place, Signal
+from engine.pruning.criteria.any_network.places import Place
+from engine.pruning.criteria.any_network.signals import Look, Signal
 
 
 def _moments(place: Place, signals: Sequence[Signal]) -> list[Tensor]:
@@ -25,11 +26,11 @@ def _moments(place: Place, signals: Sequence[Signal]) -> list[Tensor]:
 
 
 def _score(place: Place, sums: Sequence[Tensor], num_rows: int) -> Tensor:
-    each = zip(place.columns_CO, sums[::3], sums[1::3], sums[2::3], strict=True)
+    each = zip(place.weights_CO, sums[::3], sums[1::3], sums[2::3], strict=True)
     return place.per_unit(
         [
-            columns_CO.double().square().sum(1).cpu() * _variance(sum_C, squares_C, count)
-            for columns_CO, sum_C, squares_C, count in each
+            weight_CO.double().square().sum(1).cpu() * _variance(sum_C, squares_C, count)
+            for weight_CO, sum_C, squares_C, count in each
         ]
     )
 

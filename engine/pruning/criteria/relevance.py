@@ -22,8 +22,10 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import CriterionError
 from engine.models.outputs import output_of
+from engine.pruning.criteria.any_network.places import Key, Place
 from engine.pruning.criteria.any_network.refusals import refused
-from engine.pruning.criteria.any_network.signals import Key, Look, Place, Tap, tapping
+from engine.pruning.criteria.any_network.signals import Look
+from engine.pruning.criteria.any_network.taps import Tap, tapping
 from engine.pruning.criteria.any_network.values import FORWARD_ERRORS
 from engine.pruning.criteria.objectives import right_logit_of
 from engine.pruning.criteria.taylor import changes, mean
@@ -64,7 +66,7 @@ def check_piecewise_linear(network: nn.Module, batch: Batch, places: Mapping[Key
     try:
         with torch.enable_grad(), tapping(network, places, taps):
             logits = output_of(run_on(network, batch.inputs))
-            inputs = [own for _, own, _ in taps]
+            inputs = [tap.own for tap in taps]
             once = _gradients([logits], inputs, draw, more=True)
             twice = _gradients(once, inputs, draw, more=False)
     except FORWARD_ERRORS as error:  # of most that has no second derivative, it is not zero

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from engine.pruning.criteria.any_network.signals import Look, Place, Signal
+from engine.pruning.criteria.any_network.places import Place
+from engine.pruning.criteria.any_network.signals import Look, Signal
 from engine.pruning.criteria.objectives import loss_of
 
 
