@@ -377,6 +377,7 @@ class Places:
     factory: Factory | None = None  # of a person's, which may be called as it is now
     task: Factory | None = None  # the same of what makes the data's task, where `data` names that
     transforms: Factory | None = None  # likewise
+    criterion: Factory | None = None  # likewise
     validation: str = ""  # a person's own validation images, where these decide
 
 

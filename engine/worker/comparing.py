@@ -17,18 +17,17 @@ from engine.contracts.comparing import CompareCriteria, CriteriaCompared, Criter
 from engine.contracts.errors import CriterionError
 from engine.contracts.jobs import Places
 from engine.contracts.networks import Execution, Scores
-from engine.contracts.options import check_name
 from engine.measures.rank_correlation import (
     estimate,
     least_in_common,
     spearman,
     spearman_within,
 )
-from engine.pruning.criteria import CRITERIA
 from engine.pruning.criteria.ranking import parts_of
 from engine.pruning.structure import structure_of
 from engine.runtime.generators import generator
 from engine.runtime.progress import Monitor, Running
+from engine.worker.own_criteria import criterion_of
 from engine.worker.workbench import Workbench
 
 REFERENCE = "kl"
@@ -46,8 +45,7 @@ def compare(
     monitor: Monitor,
 ) -> CriteriaCompared:
     """The comparison of a job. Raises CriterionError, SettingsError, Cancelled."""
-    for name in job.criteria:
-        check_name("criterion", name, CRITERIA)
+    criteria = {name: criterion_of(name, places.criterion) for name in (REFERENCE, *job.criteria)}
     task = bench.task_of(job.data, places, execution, monitor)
     model: nn.Module = bench.network(job.network, places.factory)
     structure = job.structure or structure_of(model)
@@ -58,7 +56,7 @@ def compare(
 
     def score(name: str, items_N: torch.Tensor, watch: Monitor) -> Scores:
         about = (model, structure, task, items_N, execution, watch)
-        return CRITERIA[name](*about, crossing=job.units == "all")
+        return criteria[name](*about, crossing=job.units == "all")
 
     others = [name for name in job.criteria if name != REFERENCE]
     telling = _Telling(monitor, (1 + len(others)) * len(draws))

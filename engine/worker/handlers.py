@@ -56,6 +56,7 @@ from engine.training.plan import TrainPlan, plan_of
 from engine.worker import comparing, describing, roots, speed, training
 from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
+from engine.worker.own_criteria import criterion_of
 from engine.worker.workbench import Workbench
 
 
@@ -77,7 +78,8 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
         looked_at = (parent, structure, task, items_N, execution, monitor)
-        scores = scores_of(job.scoring, *looked_at)
+        criterion = criterion_of(job.scoring.criterion, places.criterion)
+        scores = scores_of(job.scoring, criterion, *looked_at)
         sample_ids = tuple(sorted(items_N.tolist()))
     check_scores(scores, structure, job.scoring.units)
     about = (

@@ -15,6 +15,7 @@ from torch import nn
 from engine.contracts import seeds
 from engine.contracts.jobs import Places
 from engine.contracts.networks import Execution
+from engine.contracts.references import Factory
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.speed import CandidateCost, MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
@@ -32,6 +33,7 @@ from engine.runtime.progress import Monitor, Running
 from engine.tasks import Split, Task, examples, num_items
 from engine.training.finetune import train
 from engine.training.plan import plan_of
+from engine.worker.own_criteria import criterion_of
 from engine.worker.workbench import Workbench
 
 FEW_ITEMS = 256  # whose features are taken for those of a whole split
@@ -50,7 +52,7 @@ def measure(
     model = bench.network(job.network, places.factory)
     prepared = time.perf_counter() - started
     with seeded(seeds.derive("speed"), torch_device(execution)):
-        at = _Bench(job, task, model, execution, monitor)
+        at = _Bench(job, task, model, execution, monitor, places.criterion)
         found = SpeedMeasured(
             training_items_per_second=at.training(),
             evaluating_items_per_second=at.evaluating(),
@@ -143,6 +145,7 @@ class _Bench:
     model: nn.Module
     execution: Execution
     monitor: Monitor
+    criterion: Factory | None  # a person's, which may be called as it is now
 
     @property
     def device(self) -> torch.device:
@@ -240,9 +243,9 @@ class _Bench:
         items_N: torch.Tensor,
         monitor: Monitor,
     ) -> Scores:
-        return scores_of(
-            scoring, self.model, structure, self.task, items_N, self.execution, monitor
-        )
+        criterion = criterion_of(scoring.criterion, self.criterion)
+        about = (self.model, structure, self.task, items_N, self.execution, monitor)
+        return scores_of(scoring, criterion, *about)
 
     def _candidates(
         self, structure: NetworkStructure, scores: Scores | None

@@ -31,6 +31,12 @@ from engine.pruning.structure import structure_of
 from engine.runtime.progress import Monitor
 
 LOWER = ScoringSettings(rank_by="lower")
+
+
+def ranked(scoring: ScoringSettings, *about):
+    return scores_of(scoring, CRITERIA[scoring.criterion], *about)
+
+
 RESNET = {"stem_width": 4, "stage_widths": [4], "inner_widths": [[6, 4]], "num_classes": 3}
 
 
@@ -39,7 +45,7 @@ def test_by_the_mean_it_is_the_criterion_itself_bit_for_bit(criterion):
     model = network(RESNET)
     about = (model, structure_of(model), *everything(small_data()), CPU)
     scoring = ScoringSettings(criterion=criterion)
-    assert scores_of(scoring, *about) == CRITERIA[criterion](*about)
+    assert ranked(scoring, *about) == CRITERIA[criterion](*about)
 
 
 @pytest.mark.parametrize("criterion", sorted(CRITERIA))
@@ -47,7 +53,7 @@ def test_the_lower_end_is_below_the_mean_and_the_mean_itself_without_images(crit
     model = network(RESNET)
     about = (model, structure_of(model), *everything(small_data(48)), CPU)
     scoring = replace(LOWER, criterion=criterion)
-    lower, mean = scores_of(scoring, *about), CRITERIA[criterion](*about)
+    lower, mean = ranked(scoring, *about), CRITERIA[criterion](*about)
     check_scores(lower, structure_of(model))
     if not ranking.looks_at_items(criterion):
         assert lower == mean
@@ -64,7 +70,7 @@ def test_the_lower_end_is_that_of_students_t_over_the_parts():
     model = network(RESNET)
     task, items = everything(small_data(40))
     structure = structure_of(model)
-    found = scores_of(replace(LOWER, criterion="taylor"), model, structure, task, items, CPU)
+    found = ranked(replace(LOWER, criterion="taylor"), model, structure, task, items, CPU)
     parts = parts_of(items, MOST_PARTS)
     each = np.array([
         CRITERIA["taylor"](model, structure, task, part, CPU).units["layer1.0.conv1"]
@@ -103,7 +109,7 @@ def test_too_few_images_for_an_interval_are_refused_with_the_remedy():
     model = network(RESNET)
     task, items = everything(small_data())
     with pytest.raises(CriterionError, match=r"takes 4 .* there are 3; raise --criterion-samples"):
-        scores_of(LOWER, model, structure_of(model), task, items[:3], CPU)
+        ranked(LOWER, model, structure_of(model), task, items[:3], CPU)
 
 
 def test_of_equal_means_the_surer_one_ranks_higher():
@@ -120,8 +126,8 @@ def test_parts_tell_of_one_progress_and_can_be_cancelled():
     model, structure = example("plain CNN")
     about = (model, structure, *everything(small_data(40)), CPU)
     scoring = replace(LOWER, criterion="taylor")
-    scores_of(scoring, *about, Monitor(seen.append))
+    ranked(scoring, *about, Monitor(seen.append))
     assert seen[-1].done == seen[-1].total
     stop.set()
     with pytest.raises(Cancelled):
-        scores_of(scoring, *about, Monitor(seen.append, stop))
+        ranked(scoring, *about, Monitor(seen.append, stop))

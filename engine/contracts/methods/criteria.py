@@ -15,7 +15,7 @@ CRITERIA = by_name((
            looked_at="the weights alone"),
     Method("l2", "The root of the mean square weight of what makes a unit",
            "He et al. (2018), soft filter pruning", looked_at="the weights alone"),
-    Method("bn-scale", "The mean absolute scale (gamma) of the batch norms that a unit goes through",
+    Method("bn-scale", "The mean absolute scale of the batch norms that a unit goes through",
            "Liu et al. (2017), network slimming", "networks with batch norms",
            "the scales of batch norms alone"),
     Method("fpgm", "The distances of a unit's weights to those of the others of its group",

@@ -17,8 +17,7 @@ from engine.contracts.methods import CRITERIA as KNOWN
 from engine.contracts.networks import Execution
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
-from engine.pruning.criteria import CRITERIA
-from engine.pruning.scores import Scores
+from engine.pruning.scores import Criterion, Scores
 from engine.runtime.generators import generator
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.tasks import Task
@@ -35,6 +34,7 @@ QUANTILES = (
 
 def scores_of(
     scoring: ScoringSettings,
+    criterion: Criterion,
     model: nn.Module,
     structure: NetworkStructure,
     task: Task,
@@ -42,8 +42,8 @@ def scores_of(
     execution: Execution,
     monitor: Monitor = SILENT,
 ) -> Scores:
-    """What a run ranks by. Raises CriterionError, Cancelled."""
-    criterion = CRITERIA[scoring.criterion]
+    """What a run ranks by: a criterion, which is that of its settings, as these say. Raises
+    CriterionError, Cancelled."""
     crossing = scoring.units == "all"
     if scoring.rank_by == "mean" or not looks_at_items(scoring.criterion):
         about = (model, structure, task, items_N, execution, monitor)
@@ -62,7 +62,7 @@ def scores_of(
 def looks_at_items(name: str) -> bool:
     """Whether other items would give other scores: of a criterion that looks at weights alone the
     interval has no width, and its lower end is the score."""
-    return "{items}" in KNOWN[name].looked_at
+    return name not in KNOWN or "{items}" in KNOWN[name].looked_at
 
 
 def parts_of(items_N: Tensor, most: int) -> list[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ from engine.contracts.comparing import (
 from engine.contracts.errors import UsageError
 from engine.contracts.methods import CRITERIA
 from engine.contracts.options import check_name
+from engine.contracts.references import factory_here, is_own_method
 from explorer.cli.console import cell, find_run, say, wide_console
 from explorer.cli.json_types import CriteriaTold, CriterionTold, IntervalTold, print_json
 from explorer.cli.progress import Reporter
@@ -46,8 +47,11 @@ class Asked:
 
 def criteria(request: Request, asked: Asked, *, run: str | None = None, as_json: bool) -> None:
     """Prints how criteria rank a model, or the root of a store's run (the newest unless named)."""
-    for name in asked.criteria:
+    own = [name for name in asked.criteria if is_own_method(name)]
+    for name in set(asked.criteria) - set(own):
         check_name("criterion", name, CRITERIA)
+    if len(own) > 1:
+        raise UsageError(f"compare one criterion of your own at a time; got {', '.join(own)}")
     with temporary_folder() as folder, Reporter() as reporter, ending_in_order():
 
         async def allow(question: str) -> bool:
@@ -57,7 +61,9 @@ def criteria(request: Request, asked: Asked, *, run: str | None = None, as_json:
             executor = workers(folder)
             try:
                 subject, job = await _job_of(request, asked, run, folder, executor, reporter, allow)
-                found = await run_for_root(job, subject.places, executor, reporter)
+                leave = factory_here(own[0]) if own else None  # it has been named
+                places = replace(subject.places, criterion=leave)
+                found = await run_for_root(job, places, executor, reporter)
                 return subject, cast(CriteriaCompared, found)
             finally:
                 await executor.close()
