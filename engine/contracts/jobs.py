@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_args
 
 from engine.contracts.codec import TaggedUnion, content_hash, spread
+from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
@@ -215,6 +216,7 @@ Job = (
     | DescribeStructure
     | MeasureSpeed
     | Preview
+    | CompareCriteria
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -364,6 +366,7 @@ Result = (
     | StructureDescribed
     | SpeedMeasured
     | Previewed
+    | CriteriaCompared
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)
@@ -382,6 +385,7 @@ class Places:
     factory: Factory | None = None  # of a person's, which may be called as it is now
     task: Factory | None = None  # the same of what makes the data's task, where `data` names that
     transforms: Factory | None = None  # likewise
+    criterion: Factory | None = None  # likewise
     validation: str = ""  # a person's own validation images, where these decide
 
 

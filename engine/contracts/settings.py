@@ -23,6 +23,7 @@ from engine.contracts.loaders import (
 from engine.contracts.methods import (
     ALLOCATIONS,
     CRITERIA,
+    OWN,
     RECOVERIES,
     REPAIRS,
     SEARCHES,
@@ -40,6 +41,7 @@ from engine.contracts.options import (
     setting,
     setting_fields,
 )
+from engine.contracts.references import is_own_method
 
 MATCHES = ("filters", "macs", "params")
 LAYERS = ("blocks", "halves")
@@ -132,6 +134,7 @@ class ScoringSettings(Checked):
             "What ranks blocks and filters (kl: of CIFAR ResNets; unless given, of other networks "
             "kl-fast, with attention kl-fisher)",
             choices=tuple(CRITERIA),
+            beside=OWN,
         ),
     )
     criterion_samples: int = setting(
@@ -177,7 +180,7 @@ class ScoringSettings(Checked):
     rank_by: str = setting(
         "mean",
         Option("rank_by", "A structure's mean score, or the lower end of its 95 % interval over "
-               "images", choices=RANK_BY),
+               "images (the mean, where a criterion looks at none)", choices=RANK_BY),
     )  # fmt: skip
     keep_fraction: float = setting(
         0.0, Option("keep_fraction", "Of every group's first units, so many stay", low=0, high=1)
@@ -192,6 +195,11 @@ class ScoringSettings(Checked):
     blocks_per_step: int = setting(
         1, Option("blocks_per_step", "Blocks that a layer candidate loses", low=1, high=10**4)
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_own_method(self.criterion):
+            check_name("criterion", self.criterion, CRITERIA)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from engine.contracts import seeds
+from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.errors import DataError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
@@ -40,15 +41,16 @@ from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
 from engine.models.libraries import weight_urls
 from engine.pruning import candidates, requests
-from engine.pruning.criteria import CRITERIA
+from engine.pruning.criteria.ranking import scores_of
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
 from engine.tasks import examples
-from engine.worker import describing, recovering, roots, speed, training
+from engine.worker import comparing, describing, recovering, roots, speed, training
 from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
+from engine.worker.own_criteria import criterion_of
 from engine.worker.workbench import Workbench
 
 
@@ -69,9 +71,9 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     scores, sample_ids = job.scores, None
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
-        criterion = CRITERIA[job.scoring.criterion]
-        crossing = job.scoring.units == "all"
-        scores = criterion(parent, structure, task, items_N, execution, monitor, crossing=crossing)
+        looked_at = (parent, structure, task, items_N, execution, monitor)
+        criterion = criterion_of(job.scoring.criterion, places.criterion)
+        scores = scores_of(job.scoring, criterion, *looked_at)
         sample_ids = tuple(sorted(items_N.tolist()))
     check_scores(scores, structure, job.scoring.units)
     about = (
@@ -164,6 +166,13 @@ def measure_speed(
 def preview(job: Preview, bench: Workbench, places: Places, monitor: Monitor) -> Previewed:
     """What a candidate would be, before it is made."""
     return previewing.look(job, _set_up(job.execution), bench, places, monitor)
+
+
+def compare_criteria(
+    job: CompareCriteria, bench: Workbench, places: Places, monitor: Monitor
+) -> CriteriaCompared:
+    """How criteria rank a network against the exact KL."""
+    return comparing.compare(job, _set_up(job.execution), bench, places, monitor)
 
 
 # ------------------------------------------------------------ what they share

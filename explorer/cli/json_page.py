@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
+    CriteriaTold,
     FigureDrawn,
     Machine,
     MomentLine,
@@ -66,6 +67,7 @@ COMMANDS: dict[str, type] = {
     "train": NetworkTrained,
     "structure": NetworkTold,
     "plan": Plan,
+    "criteria": CriteriaTold,
     "doctor": Machine,
     "serve": Served,
     "figure": FigureDrawn,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from engine.contracts.export_formats import told_formats
+from explorer.cli import criteria as cli_criteria
 from explorer.cli import exchange as cli_exchange
 from explorer.cli import figures as cli_figures
 from explorer.cli import jobs as cli_jobs
@@ -266,14 +267,15 @@ def open_(
     run: RunName = None,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
-    from explorer.cli.starting import hurry
+    from explorer.cli.starting import in_a_hurry
 
-    hurry()
-    from explorer.cli.commands.explore import explore
+    with in_a_hurry():
+        from explorer.cli.commands.explore import explore
 
-    if request is not None:
-        request = replace(request, read_only=read_only, run=run)
-    raise typer.Exit(explore(request, yes=yes))
+        if request is not None:
+            request = replace(request, read_only=read_only, run=run)
+        code = explore(request, yes=yes)
+    raise typer.Exit(code)
 
 
 cli_steer.add_commands(app)
@@ -281,6 +283,7 @@ cli_store.add_commands(app)
 cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
+cli_criteria.add_commands(app)
 cli_serve.add_commands(app)
 cli_figures.add_commands(app)
 cli_networks.add_commands(app)

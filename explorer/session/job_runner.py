@@ -188,10 +188,11 @@ class JobRunner:
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
         task = self.artifacts.factories.task_of(self.document)
+        criterion = self.artifacts.factories.criterion_of(self.document)
         at = self._data
         return Places(
             data=at.data, factory=factory, task=task, transforms=transforms,
-            validation=at.validation,
+            validation=at.validation, criterion=criterion,
         )  # fmt: skip
 
     def _remember(self, at: ImagesAt) -> None:

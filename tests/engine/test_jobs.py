@@ -152,6 +152,7 @@ TEXTS = {
     "OwnValidation.name", "OwnValidation.digest",
     "Factory.reference",
     "Factory.sha256",
+    "CompareCriteria.criteria", "CompareCriteria.units",
 }  # fmt: skip
 
 

@@ -24,9 +24,17 @@ __all__ = [
     "SEARCHES",
     "SIMILARITIES",
     "Method",
+    "looked_at",
     "name_in",
     "share_in",
 ]
+
+
+def looked_at(criterion: str, items: str) -> str:
+    """What a criterion looked at, in words; `items` says at how many images."""
+    known = CRITERIA.get(criterion)
+    return (known.looked_at if known else "code of one's own, {items}").format(items=items)
+
 
 # By the option that chooses one.
 KINDS: Mapping[str, Mapping[str, Method]] = {
