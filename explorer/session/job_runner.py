@@ -320,7 +320,9 @@ class JobRunner:
         """The node with its result, stored; a cancellation is heard only after that."""
         finished = await _to_the_end(asyncio.to_thread(self._store_result, node, phase, result))
         self.artifacts.forget(key, result.snapshot)
-        self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
+        how = self.document.settings.similarity
+        metrics = dict(finished.metrics)
+        self.emit(PhaseFinished(finished.name, phase, metrics, how.measure, how.second))
         return finished
 
     def _store_result(self, node: Node, phase: Phase, result: Recovered | Tuned) -> Node:

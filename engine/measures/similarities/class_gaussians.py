@@ -83,14 +83,16 @@ class _Parts:
 
     def size(self, alpha: float) -> Tensor:
         spread = torch.cat(self.factors).square().sum()
-        return self.means.square().sum().mul(alpha) + spread.mul(2 - alpha)
+        whole: Tensor = alpha * self.means.square().sum() + (2 - alpha) * spread
+        return whole
 
 
 def _overlap(a_CD: Tensor, b_CE: Tensor, rotation_DE: Tensor) -> Tensor:
     """|A^½ Q B^½|_* of two scatters by any of their factors."""
     if not len(a_CD):
         return rotation_DE.new_zeros(())
-    return torch.linalg.svdvals(a_CD @ rotation_DE @ b_CE.T).sum()
+    values: Tensor = torch.linalg.svdvals(a_CD @ rotation_DE @ b_CE.T)
+    return values.sum()
 
 
 def _turned(alpha: float, x: _Parts, y: _Parts, rotation_DE: Tensor, most_steps: int) -> Tensor:
