@@ -264,3 +264,16 @@ def test_resamples_go_on_from_the_rotation_of_all_rows_and_are_hardly_below_the_
             best = alike(SIMILARITIES[name], x_ND[rows_N], y_ND[rows_N], None, targets_N[rows_N])
             kept = alike(SIMILARITIES[name], x_ND, y_ND, counts_N, targets_N)
             assert best - 0.02 < kept < best + 1e-3
+
+
+@pytest.mark.parametrize("name", ["procrustes", "wasserstein"])
+def test_of_many_features_the_principal_components_are_compared(name, monkeypatch):
+    x_ND = random_features(38, 80, 6) * torch.tensor([9.0, 8, 7, 0.01, 0.01, 0.01])
+    y_ND = x_ND @ torch.linalg.qr(random_features(39, 6, 6)).Q + 0.5 * random_features(40, 80, 6)
+    targets_N = classes(1, 80)
+    whole = alike(SIMILARITIES[name], x_ND, y_ND, targets_N=targets_N)
+    for module in ("procrustes", "class_gaussians"):
+        module = importlib.import_module(f"engine.measures.similarities.{module}")
+        monkeypatch.setattr(module, "MOST_FEATURES", 3)
+    cut = alike(SIMILARITIES[name], x_ND, y_ND, targets_N=targets_N)
+    assert cut != whole and cut == pytest.approx(whole, abs=0.05)

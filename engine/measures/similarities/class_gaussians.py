@@ -17,11 +17,13 @@ from engine.measures.similarities.similarity import (
     Similarity,
     by_angle,
     centred,
+    principal,
     rows_of,
 )
 
 MOST_STEPS, CLOSE_ENOUGH = 200, 1e-8
 STEPS_OF_A_RESAMPLE = 2
+MOST_FEATURES = 256
 
 
 def _class_gaussians(
@@ -37,8 +39,9 @@ def _class_gaussians(
     α = 1 and each row a class of its own. Q comes of alternating projections that start at the
     rotation of all rows (so a local optimum, as in the paper); a resample goes two steps on from
     there. Where widths differ Q is a part of a rotation. Without classes all rows are one.
+    Of more than 256 features it looks at the first 256 principal components.
     """
-    x_ND, y_NE = centred(x_ND).double(), centred(y_NE).double()
+    x_ND, y_NE = (principal(centred(side).double(), MOST_FEATURES) for side in (x_ND, y_NE))
     if targets_N is None:
         targets_N = torch.zeros(len(x_ND), dtype=torch.long)
     numbers_N = targets_N.to(x_ND.device).unique(return_inverse=True)[1]

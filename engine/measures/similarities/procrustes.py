@@ -8,7 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engine.measures.similarities.similarity import Comparison, by_angle, centred, rows_of
+from engine.measures.similarities.similarity import (
+    Comparison,
+    by_angle,
+    centred,
+    principal,
+    rows_of,
+)
+
+MOST_FEATURES = 512
 
 
 def procrustes(x_ND: Tensor, y_NE: Tensor, targets_N: Tensor | None = None) -> Comparison:
@@ -16,9 +24,10 @@ def procrustes(x_ND: Tensor, y_NE: Tensor, targets_N: Tensor | None = None) -> C
     2021, Eq. 4 and 9, with the orthogonal group), X and Y without their means.
 
     θ is a metric; it does not change with rotation and scale of either one. Where widths differ
-    the narrower one is as one with features of zero.
+    the narrower one is as one with features of zero. Of more than 512 features it looks at the
+    first 512 principal components.
     """
-    x_ND, y_NE = centred(x_ND).double(), centred(y_NE).double()
+    x_ND, y_NE = (principal(centred(side).double(), MOST_FEATURES) for side in (x_ND, y_NE))
     squares = [features.square().sum(1) for features in (x_ND, y_NE)]
 
     def of_resample(w_N: Tensor) -> float:

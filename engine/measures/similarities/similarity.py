@@ -42,6 +42,15 @@ def centred(features_ND: Tensor) -> Tensor:
     return centred_ND / largest if largest > 0 else centred_ND
 
 
+def principal(features_ND: Tensor, most: int) -> Tensor:
+    """The features, or so many of their principal components where there are more: rotations of
+    thousands of features take minutes each."""
+    if features_ND.shape[1] <= most:
+        return features_ND
+    axes_DD = torch.linalg.eigh(features_ND.T @ features_ND).eigenvectors
+    return features_ND @ axes_DD[:, -most:]
+
+
 def in_range(value: Tensor | float) -> float:
     """A similarity as a number in [0, 1]: rounding and noise may lead a little out of it."""
     return min(1.0, max(0.0, float(value)))
