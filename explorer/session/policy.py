@@ -17,6 +17,7 @@ from engine.contracts.methods.similarities import called
 from engine.contracts.settings import Settings
 
 ANY = "structure"
+USER = "user"  # who decides where no policy and no search does
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def principal(features_ND: Tensor, most: int) -> Tensor:
     thousands of features take minutes each."""
     if features_ND.shape[1] <= most:
         return features_ND
-    axes_DD = torch.linalg.eigh(features_ND.T @ features_ND).eigenvectors
+    axes_DD: Tensor = torch.linalg.eigh(features_ND.T @ features_ND).eigenvectors
     return features_ND @ axes_DD[:, -most:]
 
 
