@@ -86,6 +86,7 @@ class Recover:
     similarity: SimilaritySettings
     seed: int
     resample_seed: int  # one for all candidates of a parent: their resamples form pairs
+    structure: NetworkStructure | None = None  # the parent's, where layers are compared
 
 
 @dataclass(frozen=True)

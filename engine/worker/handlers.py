@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -42,7 +43,6 @@ from engine.export import EXPORTERS, Provenance
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
-from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models.libraries import weight_urls
 from engine.pruning import candidates, editing, requests
 from engine.pruning.criteria.ranking import scores_of
@@ -53,7 +53,7 @@ from engine.runtime.progress import Monitor
 from engine.tasks import Split, examples
 from engine.training.finetune import train
 from engine.training.plan import TrainPlan, plan_of
-from engine.worker import comparing, describing, roots, speed, training
+from engine.worker import comparing, describing, likeness, roots, speed, training
 from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
 from engine.worker.own_criteria import criterion_of
@@ -105,35 +105,30 @@ def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) ->
     example = examples(task, 1)
     cost = cost_of(model, example)
     split: Split = "test" if job.similarity.split == "test" else "validation"
+    layers = likeness.layers_of_job(job, parent)
     reference = bench.features(
-        job.parent, lambda: parent, job.data, task, split, execution, monitor
+        job.parent, lambda: parent, job.data, task, split, execution, monitor, layers.of_parent
     )
     before = evaluate(
-        model, task, "validation", execution, monitor=monitor, phase="before recovery"
-    )
+        model, task, "validation", execution, monitor=monitor, phase="before recovery",
+        layers=layers.of_candidate,
+    )  # fmt: skip
+    likeness.check(job.similarity, reference, before)
     plan = _plan(job, range(job.training.recovery_epochs))
     history = train(model, task, plan, execution, monitor=monitor, phase="recovery")
-    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
-    compared = validation
+    evaluated = partial(evaluate, execution=execution, monitor=monitor, layers=layers.of_candidate)
+    validation = evaluated(model, task, "validation", phase="validation")
+    candidate = validation
     if split == "test":
-        compared = evaluate(model, task, split, execution, monitor=monitor, phase="comparing")
-    measure = SIMILARITIES[job.similarity.measure]
+        candidate = evaluated(model, task, split, phase="comparing")
+    similarities, resamples = likeness.compare(job, reference, candidate, bench, monitor)
     own_ms, ratio = latency_beside(model, parent, example, execution)
     return Recovered(
         snapshot=bench.keep(model),
         epochs=tuple(history),
-        resamples=tuple(
-            resampled(
-                measure,
-                reference.features_MD,
-                compared.features_MD,
-                job.similarity.num_resamples,
-                job.resample_seed,
-                compared.items_M,
-            )
-        ),
+        resamples=resamples,
         metrics={
-            "similarity": measure(reference.features_MD, compared.features_MD, None),
+            **similarities,
             "val_accuracy_before": before.accuracy,
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,

@@ -137,6 +137,9 @@ class JobRunner:
         assert node.parent_id is not None and edit is not None
         parent = self.store.node_by_id(node.parent_id)
         settings, seed = self.document.settings, self.document.run.seed
+        structure = None
+        if settings.similarity.representation != "penultimate":
+            structure = structure_of(self.store, self.document, parent)
         return Recover(
             parent=self.network(parent),
             edit=edit,
@@ -146,6 +149,7 @@ class JobRunner:
             similarity=settings.similarity,
             seed=seeds.derive(seed, node.name, "recovered"),
             resample_seed=seeds.derive(seed, parent.name, "resamples"),
+            structure=None if structure is None or structure.read_off else structure,
         )
 
     def tune_job(self, node: Node) -> Tune:
@@ -317,7 +321,9 @@ class JobRunner:
         """The node with its result, stored; a cancellation is heard only after that."""
         finished = await _to_the_end(asyncio.to_thread(self._store_result, node, phase, result))
         self.artifacts.forget(key, result.snapshot)
-        self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
+        how = self.document.settings.similarity
+        metrics = dict(finished.metrics)
+        self.emit(PhaseFinished(finished.name, phase, metrics, how.measure, how.second))
         return finished
 
     def _store_result(self, node: Node, phase: Phase, result: Recovered | Tuned) -> Node:
