@@ -75,7 +75,10 @@ class Propose:
 
 @dataclass(frozen=True)
 class Recover:
-    """Apply an edit, fine-tune for the recovery epochs, measure and compare. Gives Recovered."""
+    """Apply an edit, fine-tune for the recovery epochs, measure and compare. Gives Recovered.
+
+    `teacher`: whose answers are learnt, where the settings ask for one that is not the parent.
+    """
 
     KIND: ClassVar = "recover"
     parent: NetworkRef
@@ -87,11 +90,15 @@ class Recover:
     seed: int
     resample_seed: int  # one for all candidates of a parent: their resamples form pairs
     structure: NetworkStructure | None = None  # the parent's, where layers are compared
+    teacher: NetworkRef | None = None
 
 
 @dataclass(frozen=True)
 class Tune:
-    """The rest of a kept node's fine-tuning. Gives Tuned."""
+    """The rest of a kept node's fine-tuning. Gives Tuned.
+
+    `teacher`: whose answers are learnt, where the settings ask for one.
+    """
 
     KIND: ClassVar = "tune"
     network: NetworkRef
@@ -99,6 +106,7 @@ class Tune:
     execution: Execution
     training: TrainingSettings
     seed: int
+    teacher: NetworkRef | None = None
 
 
 @dataclass(frozen=True)
@@ -397,5 +405,5 @@ class JobRequest:
 
 def snapshots_needed(job: Job) -> tuple[SnapshotRef, ...]:
     """The weights that must be at hand before a job can start."""
-    networks = (getattr(job, name, None) for name in ("parent", "network"))
+    networks = (getattr(job, name, None) for name in ("parent", "network", "teacher"))
     return tuple(network.snapshot for network in networks if isinstance(network, NetworkRef))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -40,20 +39,15 @@ from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import is_task
 from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
-from engine.measures.accuracy import evaluate
-from engine.measures.cost import cost_of
-from engine.measures.latency import LatencyRatio, latency_beside
 from engine.models.libraries import weight_urls
-from engine.pruning import candidates, editing, requests
+from engine.pruning import candidates, requests
 from engine.pruning.criteria.ranking import scores_of
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
-from engine.tasks import Split, examples
-from engine.training.finetune import train
-from engine.training.plan import TrainPlan, plan_of
-from engine.worker import comparing, describing, likeness, roots, speed, training
+from engine.tasks import examples
+from engine.worker import comparing, describing, recovering, roots, speed, training
 from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
 from engine.worker.own_criteria import criterion_of
@@ -97,77 +91,13 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
 
 
 def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) -> Recovered:
-    """A candidate: the edit applied, recovered, measured and compared to its parent."""
-    execution = _set_up(job.execution)
-    task = bench.task_of(job.data, places, execution, monitor)
-    parent = bench.network(job.parent, places.factory)
-    model = editing.apply(job.edit, parent)
-    example = examples(task, 1)
-    cost = cost_of(model, example)
-    split: Split = "test" if job.similarity.split == "test" else "validation"
-    layers = likeness.layers_of_job(job, parent)
-    reference = bench.features(
-        job.parent, lambda: parent, job.data, task, split, execution, monitor, layers.of_parent
-    )
-    before = evaluate(
-        model, task, "validation", execution, monitor=monitor, phase="before recovery",
-        layers=layers.of_candidate,
-    )  # fmt: skip
-    likeness.check(job.similarity, reference, before)
-    plan = _plan(job, range(job.training.recovery_epochs))
-    history = train(model, task, plan, execution, monitor=monitor, phase="recovery")
-    evaluated = partial(evaluate, execution=execution, monitor=monitor, layers=layers.of_candidate)
-    validation = evaluated(model, task, "validation", phase="validation")
-    candidate = validation
-    if split == "test":
-        candidate = evaluated(model, task, split, phase="comparing")
-    similarities, resamples = likeness.compare(job, reference, candidate, bench, monitor)
-    own_ms, ratio = latency_beside(model, parent, example, execution)
-    return Recovered(
-        snapshot=bench.keep(model),
-        epochs=tuple(history),
-        resamples=resamples,
-        metrics={
-            **similarities,
-            "val_accuracy_before": before.accuracy,
-            "val_accuracy": validation.accuracy,
-            "val_loss": validation.loss,
-            "macs": cost.num_macs,
-            "params": cost.num_params,
-            "latency_ms": own_ms,
-            **_ratio_metrics(ratio),
-        },
-    )
-
-
-def _ratio_metrics(ratio: LatencyRatio) -> dict[str, float]:
-    found = {
-        "latency_ratio": ratio.value,
-        "latency_ratio_low": ratio.low,
-        "latency_ratio_high": ratio.high,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    """A candidate: the edit applied, mended, recovered, measured and compared to its parent."""
+    return recovering.recover(job, _set_up(job.execution), bench, places, monitor)
 
 
 def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned:
     """A kept node after the remaining epochs; test accuracy is measured here, to report."""
-    execution = _set_up(job.execution)
-    task = bench.task_of(job.data, places, execution, monitor)
-    model = bench.network(job.network, places.factory)
-    schedule = job.training
-    plan = _plan(job, range(schedule.recovery_epochs, schedule.total_epochs))
-    history = train(model, task, plan, execution, monitor=monitor, phase="tuning")
-    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
-    test = evaluate(model, task, "test", execution, monitor=monitor, phase="test")
-    return Tuned(
-        snapshot=bench.keep(model),
-        epochs=tuple(history),
-        metrics={
-            "val_accuracy": validation.accuracy,
-            "val_loss": validation.loss,
-            "test_accuracy": test.accuracy,
-        },
-    )
+    return recovering.tune(job, _set_up(job.execution), bench, places, monitor)
 
 
 def train_from_scratch(
@@ -246,11 +176,6 @@ def compare_criteria(
 
 
 # ------------------------------------------------------------ what they share
-
-
-def _plan(job: Recover | Tune, epochs: range) -> TrainPlan:
-    total_epochs = max(1, job.training.total_epochs)
-    return plan_of(job.training, epochs, total_epochs=total_epochs, seed=job.seed)
 
 
 def _set_up(

@@ -150,17 +150,27 @@ class JobRunner:
             seed=seeds.derive(seed, node.name, "recovered"),
             resample_seed=seeds.derive(seed, parent.name, "resamples"),
             structure=None if structure is None or structure.read_off else structure,
+            teacher=self._root() if settings.training.teacher == "root" else None,
         )
 
     def tune_job(self, node: Node) -> Tune:
         """What makes a candidate's second snapshot from its first one."""
+        teacher = None
+        if self.document.settings.training.teacher == "root":
+            teacher = self._root()
+        elif self.document.settings.training.teacher == "parent" and node.parent_id is not None:
+            teacher = self.network(self.store.node_by_id(node.parent_id))
         return Tune(
             network=self.network(node, "recovered"),
             data=self.document.data_ref,
             execution=self.document.environment.execution,
             training=self.document.settings.training,
             seed=seeds.derive(self.document.run.seed, node.name, "tuned"),
+            teacher=teacher,
         )
+
+    def _root(self) -> NetworkRef:
+        return self.network(self.store.node(self.document.run.id, "R"))
 
     def _execution_beside_another(self) -> Execution:
         """On its share of the threads, where the run grows two candidates at once."""

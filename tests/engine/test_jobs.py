@@ -104,6 +104,7 @@ def test_every_part_of_a_job_is_in_its_key():
         "training": [TrainingSettings(recovery_epochs=2, tune_epochs=4), TrainingSettings()],
         "similarity": [SimilaritySettings(split="test"), SimilaritySettings(num_resamples=0)],
         "seed": [0], "resample_seed": [0], "structure": [NetworkStructure()],
+        "teacher": [RECOVER.parent],
     }  # fmt: skip
     assert set(others) == {each.name for each in dataclasses.fields(Recover)}
     keys = {key_of(replace(RECOVER, **{n: v})) for n, values in others.items() for v in values}
