@@ -33,6 +33,7 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
+from engine.contracts.keeping import check_keep
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import is_task
@@ -44,7 +45,9 @@ from engine.measures.latency import LatencyRatio, latency_beside
 from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models.libraries import weight_urls
 from engine.pruning import candidates, editing, requests
+from engine.pruning.allocations import Probe
 from engine.pruning.criteria import CRITERIA
+from engine.pruning.limits import Limits
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
@@ -70,8 +73,11 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
+    edits = job.parent.architecture.edits
+    check_keep(structure, job.scoring.keep, edits)
+    limits = Limits.of(job.scoring, structure, edits)
     if job.request is not None:
-        requests.check(job.request, parent, structure, job.scoring.units)
+        requests.check(job.request, parent, structure, job.scoring.units, limits)
     scores, sample_ids = job.scores, None
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
@@ -87,10 +93,11 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         examples(task, 1),
         seeds.derive(job.seed, "filters"),
     )
+    probe = Probe(parent, task, execution, job.seed, monitor)
     if job.request is not None:
-        proposed = [requests.edit_of(job.request, parent, *about)]
+        proposed = [requests.edit_of(job.request, parent, *about, limits=limits, probe=probe)]
     else:
-        proposed = candidates.propose(parent, *about)
+        proposed = candidates.propose(parent, *about, limits=limits, probe=probe)
     return Proposed(job.scoring.criterion, scores, tuple(proposed), sample_ids, job.request)
 
 
