@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_args
 
+from engine.contracts.budgets import FitBudgets, Fitted
 from engine.contracts.codec import TaggedUnion, content_hash, spread
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
@@ -207,6 +208,7 @@ Job = (
     | DescribeStructure
     | MeasureSpeed
     | Preview
+    | FitBudgets
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -356,6 +358,7 @@ Result = (
     | StructureDescribed
     | SpeedMeasured
     | Previewed
+    | Fitted
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from torch import nn
 
-from engine.contracts.edits import FILTER, LAYER, Edit
+from engine.contracts.edits import FILTER, LAYER, UNIT, Edit
 from engine.contracts.errors import EditRequestError
 from engine.contracts.methods import ALLOCATIONS
 from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
-from engine.contracts.requests import EditRequest, RemoveBlocks
+from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveTogether, RemoveUnits
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
@@ -32,7 +32,7 @@ def check(
     exact = _exact(request, structure)
     if exact is not None:
         editing.apply(exact, model)
-    elif isinstance(request, RemoveBlocks):
+    elif not isinstance(request, RemoveUnits):
         _candidates_to_go(structure, min_blocks=1, limits=limits)
     else:
         _check_allocation(request.allocation)
@@ -57,6 +57,7 @@ def edit_of(
     exact = _exact(request, structure)
     if exact is not None:
         return exact
+    assert not isinstance(request, RemoveTogether)
     if isinstance(request, RemoveBlocks):
         paths = _candidates_to_go(structure, scoring.min_blocks, scoring.layers, limits)
         least = min(paths, key=scores.blocks.__getitem__)
@@ -82,6 +83,8 @@ def edit_of(
 
 def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     """The edit that a request names to the last index, None where it leaves the choice open."""
+    if isinstance(request, RemoveTogether):
+        return _together(request, structure)
     if isinstance(request, RemoveBlocks):
         if request.blocks is None:
             return None
@@ -101,6 +104,15 @@ def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     kind = FILTER if structure.read_off else kind
     edit = Edit.from_json({"structure": kind, "filters": request.units})
     return candidates.held(edit, structure)
+
+
+def _together(request: RemoveTogether, structure: NetworkStructure) -> Edit:
+    _check_named({**dict.fromkeys(request.blocks), **request.units})
+    units = tuple(sorted((path, tuple(sorted(each))) for path, each in request.units.items()))
+    kind = UNIT if units and request.blocks else LAYER
+    if units and not request.blocks:
+        kind = candidates.kind_of(g for g in structure.groups if g.path in request.units)
+    return candidates.held(Edit(kind, request.blocks, units), structure)
 
 
 def _check_named(named: object) -> None:

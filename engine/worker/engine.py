@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.contracts.budgets import FitBudgets
 from engine.contracts.codec import encode
 from engine.contracts.files import write_text_atomically
 from engine.contracts.jobs import (
@@ -48,6 +49,7 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     DescribeStructure: handlers.describe_structure,
     MeasureSpeed: handlers.measure_speed,
     Preview: handlers.preview,
+    FitBudgets: handlers.fit_budgets,
 }
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from engine.contracts import seeds
+from engine.contracts.budgets import FitBudgets, Fitted
 from engine.contracts.errors import DataError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
@@ -246,6 +249,22 @@ def measure_speed(
 def preview(job: Preview, bench: Workbench, places: Places, monitor: Monitor) -> Previewed:
     """What a candidate would be, before it is made."""
     return previewing.look(job, _set_up(job.execution), bench, places, monitor)
+
+
+def fit_budgets(job: FitBudgets, bench: Workbench, places: Places, monitor: Monitor) -> Fitted:
+    """What goes for budgets of cost, by integer programming."""
+    from engine.worker import fitting  # SciPy takes a while to load
+
+    scoring_seconds = None
+    if job.scores is None:  # as a proposal would
+        asked = Propose(
+            job.parent, job.data, job.execution, job.scoring, job.seed, structure=job.structure
+        )
+        started = time.perf_counter()
+        job = replace(job, scores=propose(asked, bench, places, monitor).scores)
+        scoring_seconds = time.perf_counter() - started
+    found = fitting.fit(job, _set_up(job.execution), bench, places, monitor)
+    return replace(found, scoring_seconds=scoring_seconds)
 
 
 # ------------------------------------------------------------ what they share

@@ -32,6 +32,7 @@ from explorer.cli.json_types import (
     TreeLog,
     TreeSummary,
 )
+from explorer.views.fitted import BudgetsFitted
 from explorer.views.network.diagram import Diagram
 from explorer.views.network.differences import NetworksDiffer
 from explorer.views.network.rankings import Rankings
@@ -66,6 +67,7 @@ COMMANDS: dict[str, type] = {
     "train": NetworkTrained,
     "structure": NetworkTold,
     "plan": Plan,
+    "plan STORE --macs PERCENT": BudgetsFitted,
     "doctor": Machine,
     "serve": Served,
     "figure": FigureDrawn,

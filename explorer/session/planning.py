@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,6 +70,31 @@ async def look_at_store(
     Raises UsageError, StoreError, JobFailedError, ForeignFactoryError.
     """
     started = time.monotonic()
+    async with looking_at(path, request, spool, executor, emit, allow, which) as jobs:
+        root = jobs.store.node(jobs.document.run.id, "R")
+        subject = await subject_of(jobs, root)
+        jobs.artifacts.path(subject.network.snapshot)
+        opened = time.monotonic() - started
+        speed = await measure_speed(subject, jobs.document.settings, executor, emit)
+        seconds = opened + speed.another_worker_seconds
+        decided = kept_depth(jobs.store, root)
+        return LookedAgain(jobs.document, dict(root.metrics), decided, speed, seconds)
+
+
+@asynccontextmanager
+async def looking_at(
+    path: Path,
+    request: Request,
+    spool: Path,
+    executor: Executor,
+    emit: Emit,
+    allow: Allow,
+    which: Callable[[TreeStore], Run],
+) -> AsyncIterator[JobRunner]:
+    """What asks for jobs about a run of a store, which is only read.
+
+    Raises UsageError, StoreError, ForeignFactoryError.
+    """
     with TreeStore.open(path, read_only=True) as store:
         known = RunDocument.of(which(store))
         wanted = settings_with(known, request.overrides)  # when to stop, of a run that exists
@@ -79,15 +105,7 @@ async def look_at_store(
         check_has_own(known, request.validation)
         artifacts.data.given = request.data
         artifacts.data.given_validation = request.validation
-        jobs = JobRunner(store, document, executor, artifacts, emit)
-        root = store.node(document.run.id, "R")
-        subject = await subject_of(jobs, root)
-        artifacts.path(subject.network.snapshot)
-        opened = time.monotonic() - started
-        speed = await measure_speed(subject, document.settings, executor, emit)
-        seconds = opened + speed.another_worker_seconds
-        decided = kept_depth(store, root)
-        return LookedAgain(jobs.document, dict(root.metrics), decided, speed, seconds)
+        yield JobRunner(store, document, executor, artifacts, emit)
 
 
 async def subject_of(jobs: JobRunner, node: Node) -> Subject:
