@@ -15,7 +15,7 @@ from task_networks import Tabular, made, windows
 
 from engine.contracts.budgets import Allowed
 from engine.contracts.edits import Edit
-from engine.contracts.errors import EditError
+from engine.contracts.errors import EditError, ScoresError
 from engine.contracts.networks import Scores
 from engine.contracts.requests import RemoveTogether
 from engine.contracts.settings import ScoringSettings
@@ -192,6 +192,15 @@ def test_a_stage_keeps_as_many_blocks_as_the_settings_say():
     assert choices.most_of_stage == {"layer1": 2}
     fit = Fitter(model, structure, choices, ONE).fit(Allowed(macs=1))
     assert len(fit.blocks) == 2
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    _, structure, _ = NETWORKS["CIFAR ResNet"]
+    scores = scores_of(structure)
+    for value in (math.nan, math.inf):
+        odd = Scores({**scores.blocks, "layer1.1": value}, scores.units)
+        with pytest.raises(ScoresError, match="no finite numbers"):
+            choices_of(structure, odd, ScoringSettings(), Limits())
 
 
 def test_a_budget_of_latency_is_told_with_what_was_measured():

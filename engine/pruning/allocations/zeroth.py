@@ -5,32 +5,33 @@ Shape legend: B items.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engine.contracts.structure import UnitGroup
 from engine.pruning.allocations.looking import losses_B, own_copy, probe_of
-from engine.pruning.allocations.offer import Offer, Row
+from engine.pruning.allocations.offer import Offer, Row, evenly
 from engine.runtime.generators import generator
 
 STEP = 1e-2  # of a weight, in one direction and the other
+AMPLITUDE = 0.3  # of shares: one direction tells little, so that it is trusted little
+TINY = 1e-30
 
 
 def zeroth(offer: Offer) -> list[Row]:
-    """The group's sensitivity is spread over its units as the criterion scores them; then the
-    lowest go wherever they are. Two forwards a group."""
+    """Units go in proportion to a group's width, more quickly the less one of its units holds of
+    the loss: by the logarithm of that around its mean, brought to [-1, 1], times an amplitude
+    (their cap on a layer's sparsity). Two forwards a group."""
     found = sensitivities(offer)
-    rows = []
-    for group in offer.groups:
-        scores = np.sort(np.asarray(offer.scores.units[group.path], float).clip(0))
-        total = scores.sum()
-        shares = scores / total if total > 0 else np.full(len(scores), 1 / len(scores))
-        rows.append(Row((group.path,), (found[group.path] * shares)[: offer.rooms[group.path]]))
-    return rows
+    logs = {g.path: math.log(found[g.path] / g.num_units + TINY) for g in offer.groups}
+    mean = sum(logs.values()) / len(logs)
+    largest = max(abs(value - mean) for value in logs.values()) or 1.0
+    speeds = {path: 1 - AMPLITUDE * (value - mean) / largest for path, value in logs.items()}
+    return [Row((g.path,), evenly(g, offer.rooms[g.path], speeds[g.path])) for g in offer.groups]
 
 
 @torch.inference_mode()

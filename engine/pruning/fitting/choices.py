@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.contracts.edits import LAYER, UNIT, Edit
+from engine.contracts.errors import ScoresError
 from engine.contracts.networks import Scores
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure, UnitGroup
@@ -63,7 +65,16 @@ class Choices:
 def choices_of(
     structure: NetworkStructure, scores: Scores, scoring: ScoringSettings, limits: Limits
 ) -> Choices:
-    """What the settings let go: whole blocks, and units inside of blocks or beside them."""
+    """What the settings let go: whole blocks, and units inside of blocks or beside them.
+
+    Raises ScoresError for scores that cannot be added up.
+    """
+    every = (*scores.blocks.values(), *(v for values in scores.units.values() for v in values))
+    if not all(map(math.isfinite, every)):
+        raise ScoresError(
+            "some scores are no finite numbers (the network answers with none for some items), so "
+            "that no sum of them can be least; score by another criterion, such as l1"
+        )
     free = limits.removable_layers(structure, scoring.min_blocks, "blocks")
     stages = {block.path: block.stage for block in structure.blocks}
     blocks = tuple(BlockChoice(b.path, stages[b.path], scores.blocks[b.path]) for b in free)
