@@ -56,6 +56,8 @@ def tables_of(
     room = {group.path: group.gone[-1] for group in choices.groups}
     total = len(choices.blocks) + len(choices.groups) + len(pairs)
     done = 0
+    alike = _alike(model, structure)
+    known: dict[object, tuple[int, int]] = {}  # of a block or a unit that is like another
 
     def saved(edit: Edit) -> tuple[int, int]:
         nonlocal done
@@ -69,8 +71,17 @@ def tables_of(
         return saved(Edit("unit", units=tuple(named)))
 
     whole = cost_of(model, example)
-    blocks = {b.path: saved(Edit("layer", blocks=(b.path,))) for b in choices.blocks}
-    one = {path: without({path: 1}) for path in room}
+    blocks, one = {}, {}
+    for path in (block.path for block in choices.blocks):
+        key: object = alike.get(path, path)
+        if key not in known:
+            known[key] = saved(Edit("layer", blocks=(path,)))
+        blocks[path] = known[key]
+    for path in room:
+        key = alike.get(path, path)
+        if key not in known:
+            known[key] = without({path: 1})
+        one[path] = known[key]
     two = {
         pair: without({a: 2} if a == b else {a: 1, b: 1})
         for pair in pairs
@@ -94,6 +105,26 @@ def tables_of(
             units,
             products,
         )
+    return found
+
+
+def _alike(model: nn.Module, structure: NetworkStructure) -> dict[str, tuple[object, ...]]:
+    """Of a CIFAR ResNet, by block and group what its cost depends on: of a stage all blocks behind
+    its first one see maps of one size. Of other networks nothing is known."""
+    found: dict[str, tuple[object, ...]] = {}
+    tensors = model.state_dict() if structure.read_off else {}
+    for block in structure.blocks if structure.read_off else ():
+        start = f"{block.path}."
+        shapes = tuple(
+            (name.removeprefix(start), tuple(tensor.shape))
+            for name, tensor in tensors.items()
+            if name.startswith(start)
+        )
+        is_first = block.stays is not None
+        found[block.path] = (block.stage, is_first and block.path, shapes)
+        for group in structure.groups:
+            if group.block == block.path:
+                found[group.path] = (*found[block.path], group.path.removeprefix(start))
     return found
 
 
