@@ -17,10 +17,10 @@ from explorer.session.events import (
     Stopped,
     WorkFailed,
 )
-from explorer.session.steering import USER
+from explorer.session.policy import USER
 from explorer.tui.context import Context, Severity
-from explorer.tui.lifecycle import DATA_TITLES
 from explorer.tui.notifications import Notifications
+from explorer.tui.opening_questions import DATA_TITLES
 from explorer.views.event_messages import line_of
 
 
