@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeVar, cast
 
 from engine.contracts import seeds
+from engine.contracts.budgets import Allowed, FitBudgets, Fitted
 from engine.contracts.codec import encode_object
 from engine.contracts.errors import WeightsChangedError
 from engine.contracts.events import EngineEvent, EngineListener
@@ -130,6 +132,28 @@ class JobRunner:
         await asyncio.to_thread(self.prepare, job)
         asked = JobRequest(uuid.uuid4().hex, job, f"{job.KIND} {parent.name}", places, slots=1)
         return cast(Previewed, await self.executor.run(asked, lambda event: None))
+
+    async def fit(
+        self, parent: Node, budgets: Sequence[Allowed], proposed: ProposedBy | None
+    ) -> Fitted:
+        """What goes of a network for budgets of cost, by the scores of an earlier proposal or, of
+        None, by new ones; nothing is kept. Raises JobFailedError, and what looking for data does.
+        """
+        by = self.document.settings.scoring.criterion if proposed is None else proposed.criterion
+        made = self.propose_job(parent, by, None, None if proposed is None else proposed.scores)
+        job = FitBudgets(
+            made.parent, made.data, made.execution, made.scoring, made.seed, tuple(budgets),
+            made.scores, made.structure,
+        )  # fmt: skip
+        places = await self.places()
+        await asyncio.to_thread(self.prepare, job)
+        asked = JobRequest(uuid.uuid4().hex, job, f"{job.KIND} {parent.name}", places)
+        self.emit(JobAsked(parent.name, job.KIND))
+        try:
+            told = partial(JobTold, parent.name, job.KIND)
+            return cast(Fitted, await self.executor.run(asked, lambda e: self.emit(told(e))))
+        finally:
+            self.emit(JobAnswered(parent.name, job.KIND))
 
     def recover_job(self, node: Node) -> Recover:
         """What makes a candidate's first snapshot: its parent, the edit, and seeds of its own."""
