@@ -7,29 +7,23 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
-from engine.contracts.doubts import Doubt
-from engine.contracts.settings import Settings
 from engine.contracts.working_folder import remove_file
 from explorer.executors.base import Executor
-from explorer.executors.errors import JobFailedError
 from explorer.executors.kinds import workers
 from explorer.session import in_background
 from explorer.session.accepting import DoubtfulRootError
 from explorer.session.allowance import words
 from explorer.session.another_run import on_another_run
 from explorer.session.background_reports import run_in_background
-from explorer.session.data_places import DATA_CODES, VALIDATION_CODES
 from explorer.session.documents import RunDocument
-from explorer.session.errors import MENDABLE, code_of
+from explorer.session.errors import MENDABLE
 from explorer.session.in_background import NotInBackgroundError
-from explorer.session.known_run import AnotherRunError, find_run
-from explorer.session.model_source import NoWeightsError
+from explorer.session.known_run import find_run
 from explorer.session.named_files import is_store
-from explorer.session.offer import NotBegunError, Offer, as_asked
+from explorer.session.offer import NotBegunError, as_asked
 from explorer.session.open_run import (
     Request,
     open_read_only,
@@ -44,6 +38,7 @@ from explorer.session.taking_up import PlanKeeper, take_up
 from explorer.tui import presenter, recents
 from explorer.tui.context import Context
 from explorer.tui.handing_over import is_handed_over
+from explorer.tui.opening_questions import OpeningQuestions
 from explorer.tui.widgets.tree_canvas import TreeCanvas
 from explorer.views.counting import counted
 from explorer.views.live_run import LiveRun
@@ -51,22 +46,7 @@ from explorer.views.tree.model import TreeModel
 from explorer.views.tree.node import TreeNode
 from store import StoreLockedError, StoreNotWritableError, TreeStore
 
-if TYPE_CHECKING:
-    from explorer.views.plan import Prediction
-
 POLL_SECONDS = 1.0  # between two looks at a store that another process writes
-
-# What a dialog about the data is called, by the code of what went wrong.
-DATA_TITLES = {
-    "data-not-found": "Where are its images now?",
-    "other-data": "Other data are there",
-    "validation-not-found": "Where are the images that decide now?",
-    "other-validation": "Other images are there",
-}
-
-if TYPE_CHECKING:
-    from explorer.tui.plan_sheet import PlanSheet
-    from explorer.views.as_command import Command
 
 MakeExecutor = Callable[[Path], Executor]  # from the spool
 GoOn = Callable[[Path, Path, Sequence[str]], int]  # from store, spool and options, a process
@@ -96,7 +76,7 @@ class Lifecycle:
         self._ending: Steering | None = None  # of a run that is being left for another one
         self._polling: Timer | None = None
         self._in_browser = False
-        self._doubtful: str | None = None  # what was answered about a doubtful root
+        self._questions = OpeningQuestions(at)
         self.told_at_the_end = ""  # for whoever is at the terminal again
 
     # ------------------------------------------------------------ opening
@@ -118,10 +98,12 @@ class Lifecycle:
             try:
                 self._attach(await self._open(state.request))
             except DoubtfulRootError:
-                if self._doubtful != "data":
+                if self._questions.doubtful != "data":
                     at.app.exit()
                     return
-                await self._ask_for_data("The data that it was trained on:", state.request, "data")
+                await self._questions.ask_for_data(
+                    "The data that it was trained on:", state.request, "data"
+                )
             except NotBegunError:
                 if not self._from_start:
                     at.app.exit()
@@ -129,7 +111,7 @@ class Lifecycle:
                 state.request = None
                 at.screen.paint_title()
             except MENDABLE as error:
-                if not await self._opening_failed(state.request, error):
+                if not await self._questions.failed(state.request, error):
                     at.app.exit(return_code=1, message=str(error))
                     return
         self._begin(state.session)
@@ -159,8 +141,9 @@ class Lifecycle:
         emit = self._state.live.on_event
         if request.read_only or self.only_looks:
             return open_read_only(_store_named(request), emit, request.run)
-        plan = self._plan if self._plans else as_asked
-        answers = (self._accept, self._allow, plan)
+        asking = self._questions
+        plan = asking.plan if self._plans else as_asked
+        answers = (asking.accept, asking.allow, plan)
         opening = open_session(request, self._make_executor, emit, *answers)
         self._opening = asyncio.ensure_future(opening)
         try:
@@ -177,91 +160,6 @@ class Lifecycle:
             session = open_read_only(path, self._state.live.on_event, request.run)
             self._at.notify(f"{error}. Shown for reading; what is stored there appears", "warning")
             return session
-
-    async def _opening_failed(self, request: Request, error: Exception) -> bool:
-        """Asks what to do; True to try again."""
-        from explorer.tui.screens.dialogs import ConfirmDialog
-
-        code = error.error if isinstance(error, JobFailedError) else code_of(error)
-        if code in (*DATA_CODES, *VALIDATION_CODES):
-            await self._ask_for_data(str(error), request, code)
-            return True
-        if isinstance(error, NoWeightsError):
-            await self._ask_for_weights(str(error), request)
-            return True
-        if isinstance(error, AnotherRunError):
-            question = ConfirmDialog("Begin another run?", error.why, "Begin", danger=False)
-            begins = await self._at.ask(question)
-            self._state.request = replace(request, new_run=True) if begins else None
-            return True
-        return await self._at.show_error(
-            f"Cannot open {request.model}", str(error), "mend it and try again, or quit", retry=True
-        )
-
-    async def _ask_for_data(self, why: str, request: Request, code: str) -> None:
-        """Other data, or other images that decide, for the next try; without an answer, something
-        else can be opened."""
-        from explorer.tui.screens.dialogs import DataDialog
-
-        network = self._state.live.network
-        named, title = _named(request), DATA_TITLES.get(code)
-        setting = "validation_from" if code in VALIDATION_CODES else "data"
-        data = await self._at.ask(DataDialog(why, named, title=title, network=network))
-        overrides = {**request.overrides, setting: data}
-        self._state.request = None if data is None else replace(request, overrides=overrides)
-
-    async def _ask_for_weights(self, why: str, request: Request) -> None:
-        """The weights of a network by its name; without an answer, something else is opened."""
-        from explorer.tui.screens.dialogs import WeightsDialog
-
-        asked = WeightsDialog(why, presenter.model_name(self._state))
-        weights: str | None = await self._at.ask(asked)
-        if weights is None:
-            self._state.request = None
-        elif weights == WeightsDialog.RANDOM:
-            self._state.request = replace(request, random_weights=True)
-        else:
-            self._state.request = replace(request, weights=Path(weights))
-
-    async def _accept(self, doubts: tuple[Doubt, ...]) -> bool:
-        """Asks whether a tree is grown of a doubtful root."""
-        from explorer.tui.screens.dialogs import DoubtDialog
-
-        words = [doubt.words for doubt in doubts]
-        dialog = DoubtDialog(presenter.model_name(self._state), words)
-        self._doubtful = await self._at.ask(dialog)
-        return self._doubtful == "grow"
-
-    async def _plan(self, offer: Offer) -> Settings:
-        """Shows what a new run takes, and asks with which settings it begins."""
-        from explorer.tui.screens.plan_screen import PlanScreen
-
-        def keep(prediction: Prediction | None) -> None:
-            self._state.predicted = prediction
-
-        dialog = PlanScreen(offer, self._state.live.on_event, keep, self._as_command)
-        settings: Settings | None = await self._at.ask(dialog)
-        if settings is None:
-            raise NotBegunError("nothing was begun, nor stored")
-        return settings
-
-    def _as_command(self, sheet: PlanSheet) -> Command:
-        """What begins a run as a plan has it, in a shell."""
-        from explorer.views.dialog_commands import begin_command
-
-        request = self._state.request
-        assert request is not None
-        given = [*dict.fromkeys((*sheet.offer.given, *sheet.edits))]
-        store = str(store_of(request))
-        return begin_command(request, store, sheet.settings, given, sheet.preset)
-
-    async def _allow(self, question: str) -> bool:
-        """Asks whether code is called that the store names; without, it can only be looked at."""
-        from explorer.tui.screens.dialogs import ConfirmDialog
-
-        dialog = ConfirmDialog("Call its factory?", question, "Call it")
-        confirmed: bool | None = await self._at.ask(dialog)
-        return bool(confirmed)
 
     def _begin(self, session: Session) -> None:
         """The run is there: show it, and take up its work."""
@@ -314,7 +212,7 @@ class Lifecycle:
         """Goes on with another run of the store, by the same workers. What is under way ends first;
         what is left to be done of it waits until its run is opened again."""
         state, old = self._state, self._state.open_session
-        await old.artifacts.factories.ask(document, self._allow)
+        await old.artifacts.factories.ask(document, self._questions.allow)
         live = LiveRun(state.live.device)
         live.engine_ready = state.live.engine_ready
         session = on_another_run(old, document, live.on_event)
@@ -466,8 +364,3 @@ def _left_running(num: int) -> str:
     if num == 0:
         return "no job was left running; the next start goes on from what is stored"
     return f"{counted(num, 'job')} left running; the next start takes over what is finished"
-
-
-def _named(request: Request) -> str:
-    """The data that were asked for."""
-    return str(request.overrides.get("data") or "")

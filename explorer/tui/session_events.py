@@ -19,8 +19,8 @@ from explorer.session.events import (
 )
 from explorer.session.steering import USER
 from explorer.tui.context import Context, Severity
-from explorer.tui.lifecycle import DATA_TITLES
 from explorer.tui.notifications import Notifications
+from explorer.tui.opening_questions import DATA_TITLES
 from explorer.views.event_messages import line_of
 
 
