@@ -75,9 +75,7 @@ def _alike(jobs: Jobs) -> Iterator[RunDocument]:
             yield document
 
 
-def _result_in(
-    other: Jobs, job: Propose | Recover | Tune, key: str, name: str
-) -> Known | None:
+def _result_in(other: Jobs, job: Propose | Recover | Tune, key: str, name: str) -> Known | None:
     try:
         node = other.store.node(other.document.run.id, name)
     except UnknownNodeError:

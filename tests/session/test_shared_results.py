@@ -76,7 +76,7 @@ async def grown(files, path: Path, *others: dict):
 
 
 def test_a_run_of_another_policy_does_only_what_no_other_has_done(files, tmp_path):
-    done, adopted, stored, names = asyncio.run(
+    done, adopted, _, names = asyncio.run(
         grown(files, tmp_path / "a.db", {"policy": "layers"}, {"policy": "filters"})
     )
     first = {label for label in done[0] if not label.startswith(("open", "data"))}
@@ -122,7 +122,9 @@ def test_what_is_taken_over_is_what_would_have_been_computed(files, tmp_path):
     "other", [{"seed": 1}, {"criterion": "l1", "recovery_epochs": 2}, {"learning_rate": 0.02}]
 )
 def test_another_seed_or_setting_is_other_work(files, tmp_path, other):
-    done, adopted, _, _ = asyncio.run(grown(files, tmp_path / "a.db", {**other, "policy": "layers"}))
+    done, adopted, _, _ = asyncio.run(
+        grown(files, tmp_path / "a.db", {**other, "policy": "layers"})
+    )
     assert "recover R.L" in done[1]
     scored_alike = "learning_rate" in other
     assert [e.node for e in adopted[0]] == (["R"] if scored_alike else [])

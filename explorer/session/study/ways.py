@@ -41,7 +41,7 @@ class Way:
     """One way to grow a tree, and the settings by which it is another one than the rest."""
 
     name: str
-    settings: Mapping[str, SettingValue] = field(default_factory=dict)
+    settings: Mapping[str, SettingValue] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,7 @@ def of_a_setting(name: str) -> Study:
     """A study over the choices of a setting; those that need an argument are for a STUDY.toml."""
     setting = OF_A_SETTING[name]
     choices = [each for each in setting_named(setting).option.choices if ":" not in each]
-    return Study(
-        name, f"every --{setting}", tuple(Way(each, {setting: each}) for each in choices)
-    )
+    return Study(name, f"every --{setting}", tuple(Way(each, {setting: each}) for each in choices))
 
 
 def study_named(what: str) -> Study:

@@ -74,7 +74,7 @@ class OracleTold:
     outcomes: tuple[OutcomeView, ...] = told("by what becomes of them")
 
 
-def oracle(stores: Sequence[TreeStore]) -> OracleTold:
+def oracle_told(stores: Sequence[TreeStore]) -> OracleTold:
     """The whole table, from what is stored. Raises UnreadableRowError, StoreError."""
     families = siblings_of(stores)
     outcomes = (_outcome(families, name) for name in OUTCOMES)

@@ -94,7 +94,9 @@ def concordance(pairs: Sequence[PairDifference]) -> Estimate:
 
 def tau(share: Estimate) -> Estimate:
     """Kendall's tau of a concordance: the share that agrees less the share that does not."""
-    return Estimate(*(None if x is None else 2 * x - 1 for x in (share.value, share.low, share.high)))
+    return Estimate(
+        *(None if x is None else 2 * x - 1 for x in (share.value, share.low, share.high))
+    )
 
 
 def spearman(pairs: Sequence[PairDifference], resamples: int = RESAMPLES // 2) -> Estimate:
