@@ -119,7 +119,12 @@ def test_what_is_taken_over_is_what_would_have_been_computed(files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"seed": 1}, {"criterion": "l1", "recovery_epochs": 2}, {"learning_rate": 0.02}]
+    "other",
+    [
+        pytest.param({"seed": 1}, marks=pytest.mark.slow),
+        pytest.param({"criterion": "l1", "recovery_epochs": 2}, marks=pytest.mark.slow),
+        {"learning_rate": 0.02},
+    ],
 )
 def test_another_seed_or_setting_is_other_work(files, tmp_path, other):
     done, adopted, _, _ = asyncio.run(
@@ -130,6 +135,7 @@ def test_another_seed_or_setting_is_other_work(files, tmp_path, other):
     assert [e.node for e in adopted[0]] == (["R"] if scored_alike else [])
 
 
+@pytest.mark.slow
 def test_weights_that_were_freed_are_made_again(files, tmp_path):
     path = tmp_path / "a.db"
 

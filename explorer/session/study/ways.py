@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.contracts.errors import UsageError
+from engine.contracts.errors import SettingsError, UsageError
 from engine.contracts.methods import RECOVERIES
 from engine.contracts.near import did_you_mean
 from engine.contracts.options import SettingField, SettingValue
@@ -179,16 +179,18 @@ def _typed(value: object, setting: SettingField, where: str) -> SettingValue:
 
 
 def check_study(study: Study) -> None:
-    """Raises StudyError or SettingsError where the ways cannot be compared."""
+    """Raises StudyError where the ways cannot be compared."""
     if not 1 <= len(study.ways) <= _MOST_WAYS:
         raise StudyError(
             f"the study {study.name} has {len(study.ways)} ways; give 1 to {_MOST_WAYS}"
         )
-    with_values(Settings(), study.settings)  # each is in its range
     _check_names(study)
+    if "seed" in study.settings:
+        raise StudyError("a study has seeds of its own; say --seeds, and leave seed out")
+    _valued(study.settings, "[settings]")
     seen: dict[Settings, str] = {}
     for way in study.ways:
-        settings = with_values(Settings(), {**study.settings, **way.settings})
+        settings = _valued({**study.settings, **way.settings}, f"way {way.name!r}")
         if settings in seen:
             raise StudyError(
                 f"the ways {seen[settings]!r} and {way.name!r} are the same; each needs a setting "
@@ -197,8 +199,14 @@ def check_study(study: Study) -> None:
         seen[settings] = way.name
         for name in way.settings:
             _check_own(way.name, setting_named(name))
-    if "seed" in study.settings:
-        raise StudyError("a study has seeds of its own; say --seeds, and leave seed out")
+
+
+def _valued(values: Mapping[str, SettingValue], where: str) -> Settings:
+    """Settings with those values, each in its range."""
+    try:
+        return with_values(Settings(), values)
+    except SettingsError as error:
+        raise StudyError(f"{where}: {error}") from error
 
 
 def _check_names(study: Study) -> None:

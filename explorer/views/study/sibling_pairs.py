@@ -7,12 +7,18 @@ runs it is in, and what one run has tuned is known of it everywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from engine.contracts.networks import Scores
-from explorer.session.documents import RunDocument, edit_of, newest_phase, read_proposal
+from explorer.session.documents import (
+    RunDocument,
+    UnreadableRowError,
+    edit_of,
+    newest_phase,
+    read_proposal,
+)
 from store import Node, TreeStore
 
 RECOVERED, TUNED, TEST = "recovered", "tuned", "test"
@@ -40,12 +46,12 @@ class Siblings:
     pairs: dict[frozenset[str], tuple[Candidate, Candidate]] = field(default_factory=dict)
 
 
-def siblings_of(stores: Iterable[TreeStore]) -> list[Siblings]:
+def siblings_of(stores: Sequence[TreeStore]) -> list[Siblings]:
     """All pairs of recovered candidates of the same parent, each once. Raises UnreadableRowError,
     StoreError."""
     found: dict[str, Siblings] = {}
+    tuned = _tuned(stores)
     for store in stores:
-        tuned = _tuned(store)
         for run in store.runs():
             document = RunDocument.of(run)
             for parent, candidates in _families(store, document, tuned):
@@ -57,10 +63,10 @@ def siblings_of(stores: Iterable[TreeStore]) -> list[Siblings]:
     return [each for each in found.values() if each.pairs]
 
 
-def _tuned(store: TreeStore) -> dict[str, dict[str, float]]:
+def _tuned(stores: Iterable[TreeStore]) -> dict[str, dict[str, float]]:
     """The outcomes of tuning by the weights that were tuned; of several the first."""
     found: dict[str, dict[str, float]] = {}
-    for run in store.runs():
+    for store, run in ((store, run) for store in stores for run in store.runs()):
         nodes, _, metrics = store.nodes_by_phase(run.id)
         for node in nodes:
             if "tuned" not in node.phases:
@@ -82,7 +88,7 @@ def _families(
         if node.parent_id is not None and "recovered" in node.phases:
             children.setdefault(node.parent_id, []).append(node)
     for parent_id, family in children.items():
-        scored = {p.criterion: p.scores for p in map(read_proposal, store.proposals(parent_id))}
+        scored = _scored(store, parent_id)
         measure = document.settings.similarity.measure
         yield (
             store.snapshot_hash(parent_id, newest_phase(by_id[parent_id])),
@@ -98,6 +104,18 @@ def _families(
                 for node in family
             ],
         )
+
+
+def _scored(store: TreeStore, parent_id: int) -> dict[str, Scores]:
+    """The scores of a parent's structures, by criterion."""
+    found: dict[str, Scores] = {}
+    for proposal in store.proposals(parent_id):
+        try:
+            document = read_proposal(proposal)
+        except UnreadableRowError:
+            continue  # what was measured of its candidates can be read all the same
+        found.setdefault(document.criterion, document.scores)
+    return found
 
 
 def _candidate(
