@@ -173,13 +173,15 @@ def test_a_study_that_was_stopped_goes_on_and_comes_to_the_same_table(
 def test_a_deeper_study_goes_on_from_the_one_that_is_there(files, tmp_path):
     path = tmp_path / "study.pex.db"
     two = Study("mine", "", STUDY.ways[:2])
-    study(files, path, study=two, seeds=(0,))
+    first, _, _ = study(files, path, study=two, seeds=(0,))
     table, labels, _ = study(files, path, study=two, seeds=(0,), iterations=2)
     assert "propose R" not in labels and "recover R.L" not in labels
     # The root's first schedule was not kept as weights, so it is trained anew, twice.
     assert labels.count("tune R") == 2
     assert [row["decisions"]["mean"] for row in table["rows"]] == [2.0, 2.0, 0.0]
     assert [row["epochs"]["mean"] for row in table["rows"]] == [4.0, 4.0, 4.0]
+    shallow, labels, _ = study(files, path, study=two, seeds=(0,), iterations=1)
+    assert shallow == first and labels == [], "of what was grown on only the first steps count"
 
 
 def test_a_way_that_fails_is_told_and_the_others_go_on(files, tmp_path):

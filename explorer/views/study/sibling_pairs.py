@@ -66,7 +66,8 @@ def siblings_of(stores: Sequence[TreeStore]) -> list[Siblings]:
 def _tuned(stores: Iterable[TreeStore]) -> dict[str, dict[str, float]]:
     """The outcomes of tuning by the weights that were tuned; of several the first."""
     found: dict[str, dict[str, float]] = {}
-    for store, run in ((store, run) for store in stores for run in store.runs()):
+    every = [(store, run) for store in stores for run in store.runs()]
+    for store, run in every:
         nodes, _, metrics = store.nodes_by_phase(run.id)
         for node in nodes:
             if "tuned" not in node.phases:

@@ -89,7 +89,8 @@ def study_told(
             continue
         figures.runs.append(document.run.name)
         if cell in ended or runs.is_finished(cell):
-            figures.values[cell.seed] = _of_run(runs, document)
+            steps = runs.settings(cell).search.iterations
+            figures.values[cell.seed] = _of_run(runs, document, steps)
     first = next((name for name, figures in found.items() if figures.values), None)
     against = found[first] if first is not None else _Figures()
     why = {**{cell.way.name: reason for cell, reason in ended.items()}, **failed}
@@ -106,15 +107,18 @@ def study_told(
     )  # fmt: skip
 
 
-def _of_run(runs: StudyRuns, document: RunDocument) -> dict[str, float]:
+def _of_run(runs: StudyRuns, document: RunDocument, steps: int) -> dict[str, float]:
+    """A run's figures after so many steps; it may have been grown on."""
     nodes = node_views(runs.store, document.run.id)
-    path = kept_path(nodes)
+    path = kept_path(nodes)[: steps + 1]
     trained = runs.store.epochs_trained(document.run.id)
     tip, root = path[-1], nodes[0]
     found = {
         "decisions": float(len(path) - 1),
         "epochs": float(sum(trained.get(node.name, 0) for node in path)),
-        "epochs_in_all": float(sum(trained.values())),
+        "epochs_in_all": float(
+            sum(count for name, count in trained.items() if name.count(".") <= steps)
+        ),
     }
     for key in ACCURACIES:
         if (value := tip.metrics.get(key)) is not None:
