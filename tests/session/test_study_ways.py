@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,14 @@ def test_a_file_is_read_with_dashes_and_whole_numbers(tmp_path):
     assert (study.name, study.about) == ("mine", "who decides")
     assert study.settings == {"iterations": 2, "learning_rate": 1.0}
     assert study.ways[1] == Way("coin", {"policy": "random", "layer_bonus": 0.5})
+
+
+def test_the_file_on_the_page_is_a_study(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/studies.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    study = read_study(write(tmp_path, block))
+    assert [way.name for way in study.ways] == ["kl-fast, step", "l1, cosine"]
+    assert all(f"`{name}`" in page for name in NAMES)
 
 
 @pytest.mark.parametrize(
