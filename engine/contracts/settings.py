@@ -324,6 +324,11 @@ class SearchSettings(Checked):
         Option("target_macs", "Stop once this percentage of the multiply-accumulates is gone",
                low=0, high=100, stops=True),
     )  # fmt: skip
+    confirm: int = setting(
+        0,
+        Option("confirm", "Where a decision is too close, recover both candidates with up to so "
+               "many other seeds", low=0, high=100),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

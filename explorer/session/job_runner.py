@@ -274,7 +274,8 @@ class JobRunner:
             return finished
 
         def on_event(event: EngineEvent) -> None:
-            if isinstance(job, Recover) and node.id not in self._running:
+            # What is ready recovers once more, with another seed, and stays so.
+            if isinstance(job, Recover) and node.id not in self._running and node.state != "ready":
                 self._running.add(node.id)  # its first sign of life
                 self.set_state(node, "running")
             self.emit(JobTold(node.name, job.KIND, event))

@@ -61,7 +61,7 @@ DEFAULTS = {
                  "norms": "train", "repair": "none", "recover": "full", "distill": "none",
                  "train_subset": None, "recovery_steps": None, "clip_norm": 0.0, "hopeless": None},
     "search": {"policy": "cka", "layer_bonus": 0.0, "iterations": 5, "max_drop": None,
-               "target_macs": None},
+               "target_macs": None, "confirm": 0},
 }  # fmt: skip
 
 

@@ -43,7 +43,7 @@ class Counting(InProcessExecutor):
 
     async def run(self, request, on_event):
         if len(self.jobs) == self.stop_at:
-            raise KeyboardInterrupt
+            raise asyncio.CancelledError  # as Ctrl-C does
         self.jobs.append(request)
         if self.fail and request.label.startswith(self.fail):
             raise JobFailedError("refused", "this network has none of these")
@@ -77,7 +77,7 @@ def study(files, path: Path, executor=Counting, study=STUDY, seeds=SEEDS, **sett
 
     try:
         table = asyncio.run(work())
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:
         table = None
     labels = [job.label for job in made[0].jobs if job.job.KIND not in ("open", "data")]
     return table, labels, made[0].jobs

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from explorer.cli.commands.study_growing import StudyGrowing
 from explorer.cli.console import cell, say, wide_console
@@ -73,7 +74,8 @@ def _print(found: StudyTold) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in headings(found):
-        table.add_column(title, justify="left" if title in ("way", "note") else "right")
+        justify: Literal["left", "right"] = "left" if title in ("way", "note") else "right"
+        table.add_column(cell(title, "bold"), justify=justify)
     for row in found.rows:
         table.add_row(*(cell(text, "dim" if row.is_control else "") for text in row_cells(row)))
     wide_console().print(table)
