@@ -25,6 +25,7 @@ from engine.contracts.methods import (
     CRITERIA,
     RECOVERIES,
     REPAIRS,
+    SEARCHES,
     SIMILARITIES,
     Method,
 )
@@ -323,6 +324,23 @@ class SearchSettings(Checked):
         None,
         Option("target_macs", "Stop once this percentage of the multiply-accumulates is gone",
                low=0, high=100, stops=True),
+    )  # fmt: skip
+    target_params: float | None = setting(
+        None,
+        Option("target_params", "Stop once this percentage of the parameters is gone",
+               low=0, high=100, stops=True),
+    )  # fmt: skip
+    strategy: str = setting(
+        "greedy",
+        Option("search", "In which order the tree is grown", choices=tuple(SEARCHES), stops=True),
+    )
+    beam_width: int = setting(
+        2, Option("beam_width", "Nodes that a beam keeps a step", low=1, high=1000, stops=True)
+    )
+    max_epochs: int | None = setting(
+        None,
+        Option("max_epochs", "Stop once the tree was trained for so many epochs in all",
+               low=1, high=10**9, stops=True),
     )  # fmt: skip
     confirm: int = setting(
         0,

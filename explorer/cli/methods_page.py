@@ -23,6 +23,7 @@ _QUESTIONS = {
     "repair": "What is mended before a candidate is trained?",
     "recover": "What is trained of a candidate?",
     "allocation": "How many units does each group give?",
+    "search": "In which order is the tree grown?",
 }
 _HEAD = ("| name | what it does | for | source |", "| --- | --- | --- | --- |")
 

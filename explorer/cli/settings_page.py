@@ -23,8 +23,9 @@ else the default. `pe-explore plan MODEL` tells what each of them would be, and 
 on this machine; in the explorer `P` shows those of the run.
 
 A run keeps its settings: the same command resumes it, and with another value a new run begins in
-the same store where `--new-run` says so. Only {stopping} may change on a resume:
-they say when to stop, not what a node is. `--data` may name another place with the same images.
+the same store where `--new-run` says so. Only {stopping} may change on
+a resume: they say which nodes are grown, not what a node is. `--data` may name another place with
+the same images.
 
 `--json` prints the settings in the sections below, by the names of the last column
 ([json.md](json.md)).

@@ -28,7 +28,7 @@ from explorer.session.documents import RunDocument, UnreadableRowError, settings
 from explorer.session.network_defaults import with_network_defaults
 from store import Run, TreeStore
 
-# Settings that may change on a resume: they say when to stop, not what a node is.
+# Settings that may change on a resume: they say which nodes are grown, not what a node is.
 STOPPING = tuple(each.option.name for each in all_settings() if each.option.stops)
 _FIXED = tuple(each.option.name for each in all_settings() if not each.option.stops)
 _MOST_NAMED = 6  # settings that differ
@@ -208,7 +208,8 @@ async def resumed(
     Where that changes it, or a place was given for its images, these are looked for before anything
     is stored. Raises what `find` raises.
     """
-    stopping = {name: getattr(wanted.search, name) for name in STOPPING}
+    of_search = [each.attribute for each in all_settings() if each.option.stops]
+    stopping = {name: getattr(wanted.search, name) for name in of_search}
     settings = replace(known.settings, search=replace(known.settings.search, **stopping))
     was_found = known.data.digest in places.found
     nothing_given = places.given is None and places.given_validation is None

@@ -16,6 +16,7 @@ from engine.contracts.edits import LAYER
 from engine.contracts.settings import Settings
 
 ANY = "structure"
+USER = "user"  # who decides where no policy and no search does
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A session grows one run's tree: Algorithm 1, step by step or in one go.
+"""A session grows one run's tree: the steps of Algorithm 1 (`explorer.session.search` takes them).
 
 The commands and the app both drive it. It knows neither PyTorch nor any front end.
 """
@@ -7,33 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from engine.contracts.metrics import needed
 from engine.contracts.requests import CandidateRequest
-from engine.contracts.settings import Settings
+from engine.contracts.settings import Settings, TrainingSettings
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.session.artifacts import Artifacts
 from explorer.session.budget import Budget
 from explorer.session.confirming import confirm, confirmed
-from explorer.session.deciding import Suggestion, suggest, to_recover
+from explorer.session.deciding import Suggestion, suggest
 from explorer.session.documents import RunDocument, read_proposal
 from explorer.session.errors import CandidatesFailedError
 from explorer.session.events import CandidatesProposed, Decided, Emit, ignore
 from explorer.session.job_runner import JobRunner
-from explorer.session.policy import POLICIES
 from store import Node, Run, TreeStore
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How growing ended: the last kept node and why it stopped there."""
-
-    tip: Node
-    stopped: str
 
 
 class Session:
@@ -90,29 +80,7 @@ class Session:
         finally:
             self.store.close()
 
-    # ------------------------------------------------------------ Algorithm 1
-
-    async def grow(self, budget: Budget | None = None) -> Outcome:
-        """Algorithm 1 of the paper: prune, compare, keep, tune, until a reason to stop.
-
-        What the store holds already is not done again, so this is also how a run is resumed.
-        """
-        budget = budget or Budget()
-        parent = self.node("R")
-        while (stopped := self.reason_to_stop(parent, budget)) is None:
-            candidates = await self.expand(parent)
-            measured = await self.recover_all(to_recover(parent, candidates, self.settings))
-            if not measured:
-                removed = POLICIES[self.settings.search.policy].removes
-                return Outcome(parent, f"no {removed} left that may be removed")
-            if self._decided(parent) is None:
-                await self.confirm(measured)
-                margin = self.suggest(parent, measured).margin
-                if (left := budget.leaves(margin)) is not None:
-                    return Outcome(parent, left)
-            kept = self.decide(parent, measured)
-            parent = await self.jobs.tune(kept)
-        return Outcome(parent, stopped)
+    # ------------------------------------------------------------ the steps of Algorithm 1
 
     def reason_to_stop(self, node: Node, budget: Budget | None = None) -> str | None:
         """Why a tree does not go on from this kept node, or None."""
@@ -120,10 +88,27 @@ class Session:
             return worth
         if node.depth >= self.settings.search.iterations:
             return f"iterations: {node.depth} done"
+        if self.decided(node) is None and (over := self.epochs_over()) is not None:
+            return over
         # What is decided already costs nothing: it is gone along to where work would begin.
-        if budget is not None and self._decided(node) is None:
+        if budget is not None and self.decided(node) is None:
             return budget.spent(time.time())
         return None
+
+    def epochs_over(self) -> str | None:
+        """Why no further node is grown, where as many epochs were trained as may be, or None."""
+        most = self.settings.search.max_epochs
+        if most is None:
+            return None
+        spent = epochs_spent(self.store.nodes(self.run.id), self.settings.training)
+        return f"max-epochs: {spent:,} were trained" if spent >= most else None
+
+    def lost_too_much(self, node: Node, budget: Budget | None = None) -> str | None:
+        """Why a branch is given up, where its node is too far below the root, or None."""
+        own = self.settings.search.max_drop
+        limits = [b for b in (own, budget.max_drop if budget else None) if b is not None]
+        drop = _measured(self.node("R"), "val_accuracy") - _measured(node, "val_accuracy")
+        return Budget(max_drop=min(limits)).reached(None, drop) if limits else None
 
     def not_worth_it(self, node: Node, budget: Budget | None = None) -> str | None:
         """Why a node lost too much, or enough is gone, or None: by the run's own settings, then by
@@ -140,6 +125,10 @@ class Session:
                 removed = 100 * (1 - _measured(node, "macs") / root)
             if (reached := limits.reached(removed, drop)) is not None:
                 return reached
+        if search.target_params is not None:
+            gone = 100 * (1 - _measured(node, "params") / _measured(self.node("R"), "params"))
+            if gone >= search.target_params:
+                return f"target-params: {gone:.2f} % of the parameters are gone"
         return None
 
     async def expand(self, parent: Node) -> list[Node]:
@@ -183,14 +172,14 @@ class Session:
 
     def decide(self, parent: Node, measured: Sequence[Node]) -> Node:
         """The newest of what the run's policy keeps; the decision is stored."""
-        if (decided := self._decided(parent)) is not None:
+        if (decided := self.decided(parent)) is not None:
             return decided
         suggestion = self.suggest(parent, measured)
         policy = self.settings.search.policy
         self.keep(parent, suggestion.kept, suggestion, policy, suggestion.reason)
         return self.store.node_by_id(max(node.id for node in suggestion.kept))
 
-    def _decided(self, parent: Node) -> Node | None:
+    def decided(self, parent: Node) -> Node | None:
         """What is kept of a parent's candidates already: the newest, as the kept path goes."""
         decision = self.store.decision_of(parent.id)
         if decision is None or not decision.kept:
@@ -241,6 +230,13 @@ class Session:
 
     def _resamples(self, node: Node) -> Sequence[float]:
         return self.store.resamples(node.id, "recovered") or ()
+
+
+def epochs_spent(nodes: Iterable[Node], training: TrainingSettings) -> int:
+    """Passes over the training images that a run's nodes have had in all."""
+    tuning = training.total_epochs - training.recovery_epochs
+    of_phase = {"recovered": training.recovery_epochs, "tuned": tuning}
+    return sum(of_phase.get(phase, 0) for node in nodes for phase in node.phases)
 
 
 def _measured(node: Node, key: str) -> float:

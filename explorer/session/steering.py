@@ -21,11 +21,11 @@ from explorer.session.events import (
     DecisionUndone,
     PauseChanged,
 )
+from explorer.session.policy import USER
 from explorer.session.session import Session
 from explorer.session.undo_stack import UndoStack, undo_stack_of
 from store import Decision, Node
 
-USER = "user"
 BRANCHED = "branched: "  # how the reason of a branch begins
 LAST_EVENTS = 200  # in which the newest decision of a growing tree is found
 

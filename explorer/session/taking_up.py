@@ -30,7 +30,8 @@ from explorer.session.plan import (
     set_aside,
     write_plan,
 )
-from explorer.session.steering import BRANCHED, USER, Steering
+from explorer.session.policy import USER
+from explorer.session.steering import BRANCHED, Steering
 from store import Event, Node, Run, TreeStore, UnknownNodeError
 
 _MOST_EVENTS = 200_000  # after a plan that are read

@@ -17,7 +17,7 @@ from explorer.session.events import (
     Stopped,
     WorkFailed,
 )
-from explorer.session.steering import USER
+from explorer.session.policy import USER
 from explorer.tui.context import Context, Severity
 from explorer.tui.notifications import Notifications
 from explorer.tui.opening_questions import DATA_TITLES

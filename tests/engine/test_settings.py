@@ -61,7 +61,8 @@ DEFAULTS = {
                  "norms": "train", "repair": "none", "recover": "full", "distill": "none",
                  "train_subset": None, "recovery_steps": None, "clip_norm": 0.0, "hopeless": None},
     "search": {"policy": "cka", "layer_bonus": 0.0, "iterations": 5, "max_drop": None,
-               "target_macs": None, "confirm": 0},
+               "target_macs": None, "target_params": None, "strategy": "greedy",
+               "beam_width": 2, "max_epochs": None, "confirm": 0},
 }  # fmt: skip
 
 
@@ -120,7 +121,16 @@ def test_every_setting_has_a_name_a_letter_at_most_and_a_help_text_of_its_own():
         assert max(Counter(names).values()) == 1
     assert all(option.help for option in options)
     assert {o.flag for o in options} >= {"--data", "--criterion-samples", "--similarity-split"}
-    assert {o.name for o in options if o.stops} == {"iterations", "max_drop", "target_macs"}
+    stopping = {
+        "iterations",
+        "max_drop",
+        "target_macs",
+        "target_params",
+        "search",
+        "beam_width",
+        "max_epochs",
+    }
+    assert {o.name for o in options if o.stops} == stopping
 
 
 def test_every_field_of_the_settings_is_a_setting_or_a_section_of_them():

@@ -10,6 +10,7 @@ from small import OPTIONS, write_data, write_network
 
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.open_run import Request, open_session
+from explorer.session.search import grow_tree
 from store import TreeStore
 from store.sqlite import canonical_json as documents
 
@@ -23,7 +24,7 @@ def grow(folder: Path) -> Path:
         request = Request(str(model), store=store, overrides={**OPTIONS, "data": str(data)})
         session = await open_session(request, InProcessExecutor, lambda event: None)
         try:
-            await session.grow()
+            await grow_tree(session)
         finally:
             session.store.close()
 

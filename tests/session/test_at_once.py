@@ -16,6 +16,7 @@ from explorer.executors.in_process import InProcessExecutor
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.documents import RunDocument
 from explorer.session.open_run import open_session
+from explorer.session.search import grow_tree
 from store import TreeStore
 
 
@@ -64,7 +65,7 @@ def test_recovering_takes_a_share_and_everything_else_takes_all(
         run = replace(session.run, environment={**known, **environment})
         session = session.on_run(RunDocument.of(run))
         try:
-            await session.grow()
+            await grow_tree(session)
         finally:
             session.store.close()
 
@@ -97,7 +98,7 @@ def test_two_at_once_give_the_same_tree_every_time(files, tmp_path, monkeypatch)
             if session.document.environment.candidates_at_once == 1:
                 pytest.skip("this machine has no memory for two")
             try:
-                await session.grow()
+                await grow_tree(session)
             finally:
                 session.store.close()
                 await executors[0].close()

@@ -17,6 +17,7 @@ from explorer.executors.in_process import InProcessExecutor
 from explorer.session.confirming import KIND, similarities, verdict
 from explorer.session.events import ignore
 from explorer.session.open_run import open_session
+from explorer.session.search import grow_tree
 from store import TreeStore
 
 
@@ -54,7 +55,7 @@ def grow(files, path: Path, executor=Counting, **settings) -> list[str]:
         request = request_of(files, path, **{"iterations": 1, **settings})
         session = await open_session(request, make, ignore)
         try:
-            await session.grow()
+            await grow_tree(session)
         finally:
             await session.close()
 

@@ -38,6 +38,7 @@ from explorer.executors.spool_cleanup import clear_spool
 from explorer.executors.worker_pool import WorkerPool
 from explorer.session.events import JobTold
 from explorer.session.open_run import Request, open_session
+from explorer.session.search import grow_tree
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
@@ -268,7 +269,7 @@ def test_a_session_goes_on_with_what_the_last_one_detached(tmp_path):
                 under_way.set()
 
         session = await open_session(request, WorkerPool, lambda event: listen(event))
-        growing = asyncio.ensure_future(session.grow())
+        growing = asyncio.ensure_future(grow_tree(session))
         await under_way.wait()
         assert await session.executor.detach() == 1
         (marker,) = session.artifacts.spool.glob("*.running")
@@ -283,7 +284,7 @@ def test_a_session_goes_on_with_what_the_last_one_detached(tmp_path):
 
     async def go_on():
         session = await open_session(request, WorkerPool, heard.append)
-        outcome = await session.grow()
+        outcome = await grow_tree(session)
         session.store.close()
         await session.executor.close()
         return outcome

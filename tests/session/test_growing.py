@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from explorer.session.data_places import DataNotFoundError
 from explorer.session.errors import CandidatesFailedError
 from explorer.session.events import JobAdopted, JobRetried, RunResumed, SessionEvent
 from explorer.session.open_run import Request, open_session
+from explorer.session.search import grow_tree
 from explorer.session.session import Session
 from explorer.views.best_node import best
 from explorer.views.kept_path import kept_path
@@ -52,7 +54,7 @@ def grow(request: Request, prepare=lambda session: None):
         session = await open_session(request, Recording, heard.append)
         prepare(session)
         try:
-            outcome = await session.grow()
+            outcome = await grow_tree(session)
             return outcome, node_views(session.store, session.run.id), session
         finally:
             session.store.close()
@@ -198,6 +200,16 @@ def test_target_macs_and_max_drop_stop_and_say_so(files, tmp_path):
     assert outcome.stopped.startswith("target-macs: ")
     path = kept_path(nodes)
     assert path[-1].macs_reduction >= 20 > path[-2].macs_reduction
+
+
+def test_target_params_stops_once_so_many_are_gone(files, tmp_path):
+    outcome, nodes, _, _ = grow(
+        request_of(files, tmp_path / "t.pex.db", target_params=40, iterations=9)
+    )
+    found = re.fullmatch(r"target-params: ([\d.]+) % of the parameters are gone", outcome.stopped)
+    root, *_, before, last = (node.metrics["params"] for node in kept_path(nodes))
+    assert found and float(found[1]) == pytest.approx(100 * (1 - last / root), abs=0.01)
+    assert 1 - last / root >= 0.40 > 1 - before / root
 
 
 def test_max_drop_stops_at_the_first_node_below_and_best_is_above(files, tmp_path):

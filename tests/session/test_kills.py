@@ -22,6 +22,7 @@ from small import OPTIONS, write_data, write_network
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.events import Decided, PhaseFinished
 from explorer.session.open_run import Request, open_session
+from explorer.session.search import grow_tree
 from store import TreeStore
 from store.audit.verify import verify
 
@@ -52,7 +53,7 @@ def grow(files, store: Path, tell) -> None:
     async def work() -> None:
         session = await open_session(request, InProcessExecutor, listen)
         try:
-            await session.grow()
+            await grow_tree(session)
         finally:
             session.store.close()
 

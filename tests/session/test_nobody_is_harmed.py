@@ -28,6 +28,7 @@ from explorer.executors.worker_pool import WorkerPool
 from explorer.session.artifacts import Artifacts
 from explorer.session.events import ignore
 from explorer.session.open_run import Request, open_session, spool_of
+from explorer.session.search import grow_tree
 from store import StoreClaim, StoreLockedError, TreeStore
 from store.audit.verify import verify
 
@@ -47,7 +48,7 @@ def grown(files, store: Path, make=InProcessExecutor) -> dict:
     async def work() -> None:
         session = await open_session(request_of(files, store, criterion="l1"), make, ignore)
         try:
-            await session.grow()
+            await grow_tree(session)
         finally:
             await session.close()
 

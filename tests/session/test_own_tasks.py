@@ -17,6 +17,7 @@ from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.factories import nobody
 from explorer.session.open_run import Request, open_session, settings_of
+from explorer.session.search import grow_tree
 from explorer.views.replay import Replay
 from explorer.views.stored_nodes import node_views
 
@@ -51,7 +52,7 @@ def request(module: str, task: str = "task", **settings) -> Request:
 async def _grown(asked: Request, allow=nobody):
     session = await open_session(asked, InProcessExecutor, lambda event: None, allow=allow)
     try:
-        await session.grow()
+        await grow_tree(session)
         document = session.document
         nodes = {node.name: node for node in node_views(session.store, session.run.id)}
         replay = Replay.of(session.store, session.run.id)

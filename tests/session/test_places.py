@@ -22,6 +22,7 @@ from explorer.session.events import RunBegun, RunResumed, WorkFailed
 from explorer.session.known_run import AnotherRunError
 from explorer.session.open_run import Request, open_session
 from explorer.session.reproduce import reexecute
+from explorer.session.search import grow_tree
 from explorer.session.steering import Steering
 from explorer.views.event_messages import line_of
 from store import TreeStore
@@ -37,7 +38,7 @@ async def _grown(request: Request, events: list) -> None:
     try:
         session = await open_session(request, make, events.append)
         try:
-            await session.grow()
+            await grow_tree(session)
         finally:
             session.store.close()
     finally:

@@ -14,6 +14,7 @@ from explorer.executors.in_process import InProcessExecutor
 from explorer.session.another_run import begin_another, on_another_run
 from explorer.session.events import JobAdopted, ignore
 from explorer.session.open_run import open_session
+from explorer.session.search import grow_tree
 from store import TreeStore
 
 
@@ -56,7 +57,7 @@ async def grown(files, path: Path, *others: dict):
     session = await open_session(request_of(files, path, iterations=1), Counting, ignore)
     done, adopted = [], []
     try:
-        await session.grow()
+        await grow_tree(session)
         done.append(list(session.executor.labels))
         for settings in others:
             session.executor.labels.clear()
@@ -65,7 +66,7 @@ async def grown(files, path: Path, *others: dict):
                 wanted = replace(wanted, seed=settings["seed"])
             heard: list = []
             other = on_another_run(session, begin_another(session, wanted), heard.append)
-            await other.grow()
+            await grow_tree(other)
             done.append([label for label in session.executor.labels if " " in label])
             adopted.append([e for e in heard if isinstance(e, JobAdopted)])
         stored = [results(session.store, run.id) for run in session.store.runs()]
@@ -98,7 +99,7 @@ def test_what_is_taken_over_is_what_would_have_been_computed(files, tmp_path):
     async def alone():
         session = await open_session(request, Counting, ignore)
         try:
-            await session.grow()
+            await grow_tree(session)
             return results(session.store, session.run.id)
         finally:
             await session.close()
@@ -142,14 +143,14 @@ def test_weights_that_were_freed_are_made_again(files, tmp_path):
     async def work():
         session = await open_session(request_of(files, path, iterations=1), Counting, ignore)
         try:
-            await session.grow()
+            await grow_tree(session)
             for name in ("R.L", "R.F"):
                 session.store.drop(session.node(name).id)
             session.store.free()
             session.executor.labels.clear()
             wanted = with_values(session.settings, {"policy": "layers"})
             other = on_another_run(session, begin_another(session, wanted), ignore)
-            await other.grow()
+            await grow_tree(other)
             return session.executor.labels
         finally:
             await session.close()

@@ -21,6 +21,7 @@ from explorer.session.budget import Budget
 from explorer.session.errors import NotNowError
 from explorer.session.events import CandidatesMeasured, JobAsked, WorkFailed
 from explorer.session.open_run import Request, open_session
+from explorer.session.search import grow_tree
 from explorer.session.steering import Steering
 from explorer.views.live_run import LiveRun
 from explorer.views.stored_nodes import node_views
@@ -246,7 +247,7 @@ def test_deciding_alone_gives_the_tree_that_auto_grows(files, tmp_path):
         trees.append(node_views(table.store, table.session.run.id))
 
     async def auto(table):
-        await table.session.grow()
+        await grow_tree(table.session)
         trees.append(node_views(table.store, table.session.run.id))
 
     steer(files, tmp_path / "a.pex.db", alone)

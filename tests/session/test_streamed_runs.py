@@ -25,6 +25,7 @@ from engine.worker.transforms import transforms_of
 from explorer.executors.errors import JobFailedError
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.open_run import Request, open_session, spool_of
+from explorer.session.search import grow_tree
 
 # Grey images turned round now and then; tells when it trains, and waits where a gate is shut.
 TRANSFORMS = """
@@ -69,7 +70,7 @@ def grow(request, told=None):
     async def work():
         session = await open_session(request, InProcessExecutor, (told or []).append)
         try:
-            outcome = await session.grow()
+            outcome = await grow_tree(session)
             return session.document, outcome
         finally:
             await session.close()

@@ -71,7 +71,7 @@ def study(files, path: Path, executor=Counting, study=STUDY, seeds=SEEDS, **sett
         try:
             runs = StudyRuns(session.store, session.document, request, study, seeds)
             grown = await grow(session, runs, lambda what, seed: None)
-            return encode(study_told(runs, grown.failed, grown.ended))
+            return encode(study_told(runs, grown))
         finally:
             await session.close()
 

@@ -95,7 +95,7 @@ def test_the_file_on_the_page_is_a_study(tmp_path):
         ("[[way]]\nname = 'a'\nseed = 3", "--seeds"),
         ("[settings]\nseed = 3\n[[way]]\nname = 'a'", "--seeds"),
         ("[[way]]\nname = 'a'\ntrain_limit = 30", "same data"),
-        ("[[way]]\nname = 'a'\niterations = 3", "same number of epochs"),
+        ("[[way]]\nname = 'a'\niterations = 3", "same number of steps"),
         ("[[wy]]\nname = 'a'", "'wy' says nothing; did you mean 'way'"),
         ("way = 3", "table of its own"),
         ("settings = 3\n[[way]]\nname = 'a'", "[settings]"),

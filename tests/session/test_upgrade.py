@@ -24,6 +24,7 @@ from explorer.executors.in_process import InProcessExecutor
 from explorer.session.errors import is_mendable
 from explorer.session.events import RunResumed
 from explorer.session.open_run import Request, open_read_only, open_session
+from explorer.session.search import grow_tree
 from explorer.views.stored_nodes import node_views
 from store import TreeStore
 from store.audit.verify import verify
@@ -129,7 +130,7 @@ def grow(request: Request) -> tuple[str, bool]:
     async def work() -> str:
         session = await open_session(request, InProcessExecutor, heard.append)
         try:
-            return (await session.grow()).stopped
+            return (await grow_tree(session)).stopped
         finally:
             session.store.close()
 

@@ -10,6 +10,7 @@ from engine.contracts.methods.criteria import CRITERIA
 from engine.contracts.methods.method import OWN, Method, name_in
 from engine.contracts.methods.recoveries import RECOVERIES
 from engine.contracts.methods.repairs import REPAIRS
+from engine.contracts.methods.searches import SEARCHES
 from engine.contracts.methods.similarities import SIMILARITIES
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "OWN",
     "RECOVERIES",
     "REPAIRS",
+    "SEARCHES",
     "SIMILARITIES",
     "Method",
     "name_in",
@@ -31,4 +33,5 @@ KINDS: Mapping[str, Mapping[str, Method]] = {
     "repair": REPAIRS,
     "recover": RECOVERIES,
     "allocation": ALLOCATIONS,
+    "search": SEARCHES,
 }

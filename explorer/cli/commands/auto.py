@@ -17,7 +17,9 @@ from explorer.session.budget import Budget
 from explorer.session.documents import RunDocument
 from explorer.session.events import RunBegun, SessionEvent
 from explorer.session.open_run import Request
-from explorer.session.session import Outcome, Session
+from explorer.session.outcome import Outcome
+from explorer.session.search import grow_tree
+from explorer.session.session import Session
 from explorer.views.best_node import best
 from explorer.views.doubts import doubts_about
 from explorer.views.kept_path import kept_path
@@ -72,7 +74,7 @@ async def _grow(
             begun.append(event)
 
     async with session_of(request, listen, asking.accept, asking.allow) as session:
-        outcome = await session.grow(budget)
+        outcome = await grow_tree(session, budget)
         return session.document, summary_of(session, outcome, *begun)
 
 

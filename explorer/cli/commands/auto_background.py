@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from engine.contracts.errors import UsageError
 from engine.contracts.events import Noted
 from explorer.cli.commands.auto import Asking
 from explorer.cli.console import say
@@ -26,7 +27,11 @@ from explorer.views.left_to_do import left_in_words
 def auto_background(
     request: Request, *, as_json: bool, yes: bool = False, budget: Budget | None = None
 ) -> None:
-    """Opens the run that the request means, and has it grown in the background as `auto` does."""
+    """Opens the run that the request means, and has it grown in the background as `auto` does.
+
+    Raises UsageError.
+    """
+    _check_search(str(request.overrides.get("search") or "greedy"))
     with Reporter() as reporter, ending_in_order():
         asking = Asking(reporter, as_json, yes)
         started = asyncio.run(_start(request, asking, budget or Budget()))
@@ -39,9 +44,18 @@ def auto_background(
         say("`pe-explore jobs` shows how far it is, and opening the store takes it over")
 
 
+def _check_search(name: str) -> None:
+    if name != "greedy":
+        raise UsageError(
+            f"the background goes on greedily, and the run's search is {name}: leave --background "
+            "out, or give --search greedy"
+        )
+
+
 async def _start(request: Request, asking: Asking, budget: Budget) -> BackgroundStarted:
     async with session_of(request, asking.reporter, asking.accept, asking.allow) as session:
         store, spool = session.store.path, session.artifacts.spool
+        _check_search(session.settings.search.strategy)
         tip = session.node_at_tip()
         stopped = session.reason_to_stop(tip, budget)
         if stopped is not None:

@@ -21,7 +21,9 @@ from explorer.session.errors import NotNowError, WorkFailedError
 from explorer.session.events import RunBegun, SessionEvent, WorkFailed
 from explorer.session.named_files import store_path
 from explorer.session.open_run import Request
-from explorer.session.session import Outcome, Session
+from explorer.session.outcome import Outcome
+from explorer.session.search import grow_tree
+from explorer.session.session import Session
 from explorer.session.steering import Steering
 from store import Node
 
@@ -94,7 +96,7 @@ def fork(
         forked = session.on_run(make(session, root, given))
         why = f"forked from {node} of run {session.run.name}"
         session.emit(RunBegun(forked.run.name, why))
-        await forked.grow()
+        await grow_tree(forked)
         return forked
 
     steer(path, play, here=here, as_json=as_json)

@@ -65,7 +65,7 @@ class StudyGrowing:
             if self.time is None:
                 await self._plan_again(session, runs)
             grown = await grow(session, runs, self._begins)
-            return study_told(runs, grown.failed, grown.ended)
+            return study_told(runs, grown)
         finally:
             await session.close()
 

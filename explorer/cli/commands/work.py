@@ -33,8 +33,9 @@ from explorer.session.named_files import store_path
 from explorer.session.notifying import NotifyError, run_command
 from explorer.session.open_run import Request, open_session
 from explorer.session.plan import remove_plan
+from explorer.session.policy import USER
 from explorer.session.session import Session
-from explorer.session.steering import USER, Steering
+from explorer.session.steering import Steering
 from explorer.session.taking_up import PlanKeeper, take_up
 from explorer.views.counting import counted
 from explorer.views.live_run import LiveRun

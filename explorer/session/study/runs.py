@@ -104,7 +104,7 @@ class StudyRuns:
         return tip.depth if tip.depth == 0 or "tuned" in tip.phases else tip.depth - 1
 
     def is_finished(self, cell: Cell) -> bool:
-        """Whether as many decisions are made as there are to be."""
+        """Whether as many decisions are made as there are to be, along the kept path."""
         return self.decided(cell) >= self.settings(cell).search.iterations
 
     def trained(self, each: Control, seed: int) -> dict[int, control.Trained]:

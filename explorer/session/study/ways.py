@@ -79,7 +79,7 @@ OF_A_SETTING: Mapping[str, str] = {
     "recoveries": "recover",
     "repairs": "repair",
     "allocations": "allocation",
-    "search": "policy",
+    "policies": "policy",
 }
 NAMES = ("table3", *OF_A_SETTING)
 
@@ -228,6 +228,7 @@ def _check_own(way: str, setting: SettingField) -> None:
         )
     if option.stops:
         raise StudyError(
-            f"way {way!r} sets {option.name}, which says when to stop: ways are compared after the "
-            "same number of epochs. Say it for all, below [settings] or as an option"
+            f"way {way!r} sets {option.name}, which may change while a run goes on: ways are "
+            "compared after the same number of steps. Say it for all, below [settings] or as an "
+            "option"
         )

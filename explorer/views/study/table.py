@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.contracts.json_values import JsonValue
 from explorer.session.documents import RunDocument
+from explorer.session.study.growing import Grown
 from explorer.session.study.runs import Cell, Control, StudyRuns
 from explorer.views.kept_path import kept_path
 from explorer.views.node_view import NodeView
@@ -75,13 +76,10 @@ class _Figures:
         return Spread(statistics.fmean(found), deviation, len(found))
 
 
-def study_told(
-    runs: StudyRuns,
-    failed: Mapping[str, str] | None = None,
-    ended: Mapping[Cell, str] | None = None,
-) -> StudyTold:
+def study_told(runs: StudyRuns, grown: Grown | None = None) -> StudyTold:
     """The table of the runs that are finished, or have ended early for a reason."""
-    failed, ended = failed or {}, ended or {}
+    grown = grown or Grown()
+    ended = grown.ended
     found: dict[str, _Figures] = {}
     for cell in runs.cells:
         figures = found.setdefault(cell.way.name, _Figures())
@@ -90,10 +88,10 @@ def study_told(
         figures.runs.append(document.run.name)
         if cell in ended or runs.is_finished(cell):
             steps = runs.settings(cell).search.iterations
-            figures.values[cell.seed] = _of_run(runs, document, steps)
+            figures.values[cell.seed] = _of_run(runs, document, steps, grown.tips.get(cell))
     first = next((name for name, figures in found.items() if figures.values), None)
     against = found[first] if first is not None else _Figures()
-    why = {**{cell.way.name: reason for cell, reason in ended.items()}, **failed}
+    why = {**{cell.way.name: reason for cell, reason in ended.items()}, **grown.failed}
     rows = [
         _row(way.name, dict(way.settings), found[way.name], against, why) for way in runs.study.ways
     ]
@@ -107,10 +105,16 @@ def study_told(
     )  # fmt: skip
 
 
-def _of_run(runs: StudyRuns, document: RunDocument, steps: int) -> dict[str, float]:
-    """A run's figures after so many steps; it may have been grown on."""
+def _of_run(
+    runs: StudyRuns, document: RunDocument, steps: int, tip_name: str | None
+) -> dict[str, float]:
+    """A run's figures after so many steps (it may have been grown on) on the way to the node at
+    which its search ended; to the end of the kept path, where that is not known."""
     nodes = node_views(runs.store, document.run.id)
-    path = kept_path(nodes)[: steps + 1]
+    if tip_name is None:
+        path = kept_path(nodes)[: steps + 1]
+    else:
+        path = [n for n in nodes if f"{tip_name}.".startswith(f"{n.name}.")][: steps + 1]
     trained = runs.store.epochs_trained(document.run.id)
     tip, root = path[-1], nodes[0]
     found = {
