@@ -17,8 +17,8 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="STUDY",
-        help="table3, criteria, similarity, recoveries, repairs, allocations, policies, a STUDY.toml "
-        "(docs/studies.md), or oracle, which asks what stores tell already",
+        help="table3, criteria, similarity, recoveries, repairs, allocations, policies, a "
+        "STUDY.toml (docs/studies.md), or oracle, which asks what stores tell already",
         show_default=False,
     ),
 ]

@@ -18,6 +18,7 @@ from explorer.session.confirming import KIND, similarities, verdict
 from explorer.session.events import ignore
 from explorer.session.open_run import open_session
 from explorer.session.search import grow_tree
+from explorer.session.steering import Steering
 from store import TreeStore
 
 
@@ -176,3 +177,25 @@ def test_a_decision_that_was_interrupted_comes_out_the_same(files, tmp_path, sto
     (one, ours, _), (other, theirs, _) = decided(whole), decided(parted)
     assert ours == theirs
     assert (one.reason, one.margin_low) == (other.reason, other.margin_low)
+
+
+@pytest.mark.slow
+def test_in_the_explorer_it_is_repeated_before_anybody_is_asked(files, tmp_path):
+    path = tmp_path / "a.db"
+
+    async def work():
+        request = request_of(files, path, iterations=1, confirm=2)
+        session = await open_session(request, Counting, ignore)
+        steering = Steering(session)
+        try:
+            steering.grow(session.node("R"))
+            await steering.idle()
+            return steering.suggestion(session.node("R")).reason
+        finally:
+            await steering.stop()
+            await session.close()
+
+    reason = asyncio.run(work())
+    whole = tmp_path / "whole.db"
+    grow(files, whole, confirm=2)
+    assert reason == decided(whole)[0].reason and "seeds" in reason
