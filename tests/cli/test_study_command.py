@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from explorer.cli.main import app
 from explorer.executors.in_process import InProcessExecutor
 from explorer.views.study.oracle import OracleTold
 from explorer.views.study.table import StudyTold
+from store import TreeStore
 
 WAYS = """
 about = "one against the other"
@@ -107,3 +109,29 @@ def test_the_oracle_says_in_words_what_a_signal_has_picked(folder):
     words = "the higher CKA to the parent picked the better of two in 0 % of 1 pair of 1 parent"
     assert f"{words}; a coin does 50 %." in printed
     assert "test accuracy after tuning (told, never decided by): 1 pair known" in printed
+
+
+@pytest.mark.slow
+def test_a_study_that_was_killed_comes_to_the_same_table(folder, tmp_path):
+    """With workers of their own, killed in the middle of the second way."""
+    command = [sys.executable, "-m", "explorer.cli", "study", "ways.toml", *OPTIONS, "--yes"]
+
+    def table(store: Path) -> dict:
+        done = subprocess.run(
+            [*command, "--store", store, "--json"], capture_output=True, text=True, check=True
+        )
+        return {**json.loads(done.stdout), "store": ""}
+
+    parted = tmp_path / "parted.db"
+    begun = subprocess.Popen(
+        [*command, "--store", parted], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    for line in begun.stderr:
+        if line.startswith("── filters"):
+            break
+    begun.kill()
+    begun.wait()
+    begun.stderr.close()
+    with TreeStore.open(parted, read_only=True) as store:
+        assert {run.name for run in store.runs()} <= {"layers-s0", "filters-s0"}
+    assert table(parted) == table(tmp_path / "whole.db")
