@@ -3,6 +3,7 @@ permissions of their own."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,13 @@ sys.dont_write_bytecode = False
 
 for folder in ("engine", "session", "store", "cli", "docs", "tui", "fuzz", "zoo"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
+
+
+@pytest.fixture(autouse=True)
+def _garbage_is_looked_for():
+    """No command leaves that off in a process that goes on: memory and open files would grow."""
+    yield
+    assert gc.isenabled()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,13 +35,13 @@ def only_a_store(arguments: Sequence[str]) -> str | None:
 
 @guarded
 def _open(store: str) -> int:
-    from explorer.cli.starting import hurry
+    from explorer.cli.starting import in_a_hurry
 
-    hurry()
-    from explorer.cli.commands.explore import explore
-    from explorer.session.open_run import Request
+    with in_a_hurry():
+        from explorer.cli.commands.explore import explore
+        from explorer.session.open_run import Request
 
-    return explore(Request(store))
+        return explore(Request(store))
 
 
 if __name__ == "__main__":

@@ -267,14 +267,15 @@ def open_(
     run: RunName = None,
 ) -> None:
     """Open MODEL in the explorer (the default command)."""
-    from explorer.cli.starting import hurry
+    from explorer.cli.starting import in_a_hurry
 
-    hurry()
-    from explorer.cli.commands.explore import explore
+    with in_a_hurry():
+        from explorer.cli.commands.explore import explore
 
-    if request is not None:
-        request = replace(request, read_only=read_only, run=run)
-    raise typer.Exit(explore(request, yes=yes))
+        if request is not None:
+            request = replace(request, read_only=read_only, run=run)
+        code = explore(request, yes=yes)
+    raise typer.Exit(code)
 
 
 cli_steer.add_commands(app)

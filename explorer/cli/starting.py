@@ -5,13 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 SECONDS = 2.0  # after which it has started, or waits for its user
 
 
-def hurry() -> None:
-    """No garbage is looked for until `settle`."""
+@contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """No garbage is looked for until `settle`, or until this ends, however it does."""
+    was_enabled = gc.isenabled()
     gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 async def settle() -> None:

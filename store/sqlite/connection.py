@@ -212,8 +212,12 @@ def connect(path: Path, query: str) -> sqlite3.Connection:
         timeout=_BUSY_MILLISECONDS / 1000,
         factory=BoundedConnection,
     )
-    connection.row_factory = sqlite3.Row
-    connection.bound(path)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.bound(path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -222,9 +226,10 @@ def reader(path: Path) -> sqlite3.Connection:
     connection = connect(path, "mode=ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+    except BaseException as error:
+        connection.close()  # whatever a damaged file makes of its schema
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
         # SQLite wants -wal and -shm files beside the store. Where they cannot be made nobody can
         # be writing either, unless a -wal is left over: its content must not be passed over.

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -304,7 +305,7 @@ def test_a_document_that_is_too_long_is_not_read(foreign: Path) -> None:
 
 
 def _triggers() -> list[tuple[str, str]]:
-    with sqlite3.connect(GOLDEN / "growing-6.db") as connection:
+    with closing(sqlite3.connect(GOLDEN / "growing-6.db")) as connection:
         return connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
         ).fetchall()

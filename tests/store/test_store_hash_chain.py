@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def grown(path: Path) -> Path:
 def content_of(path: Path) -> dict[tuple[str, int, str], object]:
     """Every value of every table, by table, row and column."""
     found = {}
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as raw:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as raw:
         raw.text_factory = bytes
         tables = raw.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for name in (row[0].decode(errors="replace") for row in tables):
