@@ -361,6 +361,11 @@ class SearchSettings(Checked):
         Option("max_epochs", "Stop once the tree was trained for so many epochs in all",
                low=1, high=10**9, stops=True),
     )  # fmt: skip
+    confirm: int = setting(
+        0,
+        Option("confirm", "Where a decision is too close, recover both candidates with up to so "
+               "many other seeds", low=0, high=100),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
