@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_args
 
+from engine.contracts.budgets import FitBudgets, Fitted
 from engine.contracts.codec import TaggedUnion, content_hash, spread
 from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.doubts import Doubt
@@ -89,6 +90,7 @@ class Recover:
     similarity: SimilaritySettings
     seed: int
     resample_seed: int  # one for all candidates of a parent: their resamples form pairs
+    structure: NetworkStructure | None = None  # the parent's, where layers are compared
     teacher: NetworkRef | None = None
 
 
@@ -217,6 +219,7 @@ Job = (
     | MeasureSpeed
     | Preview
     | CompareCriteria
+    | FitBudgets
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -367,6 +370,7 @@ Result = (
     | SpeedMeasured
     | Previewed
     | CriteriaCompared
+    | Fitted
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)

@@ -183,17 +183,21 @@ class ScoringSettings(Checked):
                "images (the mean, where a criterion looks at none)", choices=RANK_BY),
     )  # fmt: skip
     keep_fraction: float = setting(
-        0.0, Option("keep_fraction", "Of every group's first units, so many stay", low=0, high=1)
-    )
+        0.0,
+        Option("keep_fraction", "Of the units that a group had before any edit, such a share stays",
+               low=0, high=1),
+    )  # fmt: skip
     round_to: int = setting(
         1, Option("round_to", "Groups keep a multiple of so many units", low=1, high=10**4)
     )
     keep: str | None = setting(
         None,
-        Option("keep", "Blocks and groups that stay: patterns such as layer1.*, commas between"),
-    )
+        Option("keep", "Blocks and groups that stay as they are: patterns such as layer1.*, commas "
+               "between"),
+    )  # fmt: skip
     blocks_per_step: int = setting(
-        1, Option("blocks_per_step", "Blocks that a layer candidate loses", low=1, high=10**4)
+        1,
+        Option("blocks_per_step", "Blocks a layer candidate loses at once", low=1, high=10**4),
     )
 
     def __post_init__(self) -> None:
@@ -356,6 +360,11 @@ class SearchSettings(Checked):
         None,
         Option("max_epochs", "Stop once the tree was trained for so many epochs in all",
                low=1, high=10**9, stops=True),
+    )  # fmt: skip
+    confirm: int = setting(
+        0,
+        Option("confirm", "Where a decision is too close, recover both candidates with up to so "
+               "many other seeds", low=0, high=100),
     )  # fmt: skip
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from engine.contracts import seeds
+from engine.contracts.budgets import FitBudgets, Fitted
 from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.errors import DataError
 from engine.contracts.export_formats import check_suffix
@@ -34,6 +37,7 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
+from engine.contracts.keeping import check_keep
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import is_task
@@ -41,7 +45,9 @@ from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
 from engine.models.libraries import weight_urls
 from engine.pruning import candidates, requests
+from engine.pruning.allocations import Probe
 from engine.pruning.criteria.ranking import scores_of
+from engine.pruning.limits import Limits
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
@@ -66,8 +72,11 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
+    edits = job.parent.architecture.edits
+    check_keep(structure, job.scoring.keep, edits)
+    limits = Limits.of(job.scoring, structure, edits)
     if job.request is not None:
-        requests.check(job.request, parent, structure, job.scoring.units)
+        requests.check(job.request, parent, structure, job.scoring.units, limits)
     scores, sample_ids = job.scores, None
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
@@ -83,10 +92,11 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         examples(task, 1),
         seeds.derive(job.seed, "filters"),
     )
+    probe = Probe(parent, task, execution, job.seed, monitor)
     if job.request is not None:
-        proposed = [requests.edit_of(job.request, parent, *about)]
+        proposed = [requests.edit_of(job.request, parent, *about, limits=limits, probe=probe)]
     else:
-        proposed = candidates.propose(parent, *about)
+        proposed = candidates.propose(parent, *about, limits=limits, probe=probe)
     return Proposed(job.scoring.criterion, scores, tuple(proposed), sample_ids, job.request)
 
 
@@ -173,6 +183,22 @@ def compare_criteria(
 ) -> CriteriaCompared:
     """How criteria rank a network against the exact KL."""
     return comparing.compare(job, _set_up(job.execution), bench, places, monitor)
+
+
+def fit_budgets(job: FitBudgets, bench: Workbench, places: Places, monitor: Monitor) -> Fitted:
+    """What goes for budgets of cost, by integer programming."""
+    from engine.worker import fitting  # SciPy takes a while to load
+
+    scoring_seconds = None
+    if job.scores is None:  # as a proposal would
+        asked = Propose(
+            job.parent, job.data, job.execution, job.scoring, job.seed, structure=job.structure
+        )
+        started = time.perf_counter()
+        job = replace(job, scores=propose(asked, bench, places, monitor).scores)
+        scoring_seconds = time.perf_counter() - started
+    found = fitting.fit(job, _set_up(job.execution), bench, places, monitor)
+    return replace(found, scoring_seconds=scoring_seconds)
 
 
 # ------------------------------------------------------------ what they share

@@ -17,7 +17,6 @@ from engine.contracts.settings import TrainingSettings
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside
-from engine.measures.similarity import SIMILARITIES, resampled
 from engine.pruning import editing
 from engine.pruning.explicit import explicit
 from engine.pruning.repairs import REPAIRS, items_to_repair_with
@@ -30,6 +29,7 @@ from engine.training.finetune import train
 from engine.training.plan import TrainPlan, plan_of
 from engine.training.recoveries import Asked, as_it_is, recovering, recovery
 from engine.training.subset import subset_of
+from engine.worker import likeness
 from engine.worker.workbench import Workbench
 
 
@@ -44,9 +44,14 @@ class _At:
     bench: Workbench
     places: Places
     monitor: Monitor
+    layers: likeness.ComparedLayers
 
     def evaluate(self, model: nn.Module, split: Split, phase: str) -> Evaluation:
-        return evaluate(model, self.task, split, self.execution, monitor=self.monitor, phase=phase)
+        """A candidate's figures and features on a split."""
+        return evaluate(
+            model, self.task, split, self.execution,
+            monitor=self.monitor, phase=phase, layers=self.layers.of_candidate,
+        )  # fmt: skip
 
     @property
     def split(self) -> Split:
@@ -57,13 +62,16 @@ class _At:
         """The parent's features."""
         return self.bench.features(
             self.job.parent, lambda: self.parent, self.job.data, self.task, self.split,
-            self.execution, self.monitor,
+            self.execution, self.monitor, self.layers.of_parent,
         )  # fmt: skip
 
     def parents_accuracy(self) -> float:
         if self.split == "validation":
             return self.reference().accuracy
-        return self.evaluate(self.parent, "validation", "parent's accuracy").accuracy
+        return evaluate(
+            self.parent, self.task, "validation", self.execution,
+            monitor=self.monitor, phase="parent's accuracy",
+        ).accuracy  # fmt: skip
 
 
 def recover(
@@ -72,26 +80,28 @@ def recover(
     """A candidate: the edit applied, mended, recovered, measured and compared to its parent."""
     task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
-    at = _At(job, task, parent, execution, bench, places, monitor)
+    layers = likeness.layers_of_job(job, parent)
+    at = _At(job, task, parent, execution, bench, places, monitor, layers)
     model = editing.apply(job.edit, parent)
     example = examples(task, 1)
     cost = cost_of(model, example)
     reference = at.reference()
     _repair(model, at)
     before = at.evaluate(model, "validation", "before recovery")
+    likeness.check(job.similarity, reference, before)
     history = _recovered(model, at)
     validation = at.evaluate(model, "validation", "validation")
     compared = validation
     if at.split == "test":
         compared = at.evaluate(model, at.split, "comparing")
     own_ms, ratio = latency_beside(model, parent, example, execution)
-    similarity, resamples = _similarity(reference, compared, job)
+    similarities, resamples = likeness.compare(job, reference, compared, bench, monitor)
     return Recovered(
         snapshot=bench.keep(model),
         epochs=tuple(history),
         resamples=resamples,
         metrics={
-            "similarity": similarity,
+            **similarities,
             "val_accuracy_before": before.accuracy,
             "val_accuracy": validation.accuracy,
             "val_loss": validation.loss,
@@ -101,22 +111,6 @@ def recover(
             **_ratio_metrics(ratio),
         },
     )
-
-
-def _similarity(
-    reference: Evaluation, compared: Evaluation, job: Recover
-) -> tuple[float, tuple[float, ...]]:
-    """How alike the parent's and the candidate's features are, and on resampled items."""
-    measure = SIMILARITIES[job.similarity.measure]
-    resamples = resampled(
-        measure,
-        reference.features_MD,
-        compared.features_MD,
-        job.similarity.num_resamples,
-        job.resample_seed,
-        compared.items_M,
-    )
-    return measure(reference.features_MD, compared.features_MD, None), tuple(resamples)
 
 
 def tune(

@@ -19,6 +19,7 @@ from explorer.cli import plan as cli_plan
 from explorer.cli import serve as cli_serve
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
+from explorer.cli import study as cli_study
 from explorer.cli.group import DefaultCommandGroup
 from explorer.cli.guarding import guarded
 from explorer.cli.options import (
@@ -284,6 +285,7 @@ cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
 cli_criteria.add_commands(app)
+cli_study.add_commands(app)
 cli_serve.add_commands(app)
 cli_figures.add_commands(app)
 cli_networks.add_commands(app)

@@ -32,11 +32,15 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def takes_request(
-    *, needs_model: bool = True, without: Collection[str] = (), only: Collection[str] = ()
+    *,
+    needs_model: bool = True,
+    without: Collection[str] = (),
+    only: Collection[str] = (),
+    first: Collection[str] = (),
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A command with MODEL, an option for every setting or for some `only`, and those that say what
     it is about, but for some. It gets a Request of all that as `request`; None where no MODEL was
-    needed nor given."""
+    needed nor given. Arguments of its own that come `first` stand before MODEL."""
     fields = {name: option for name, option in _OPTIONS.items() if name not in without}
     model = (options.Model, inspect.Parameter.empty) if needs_model else (options.AnyModel, None)
 
@@ -63,7 +67,12 @@ def takes_request(
         settings = inspect.Parameter("settings", _KEYWORD, annotation=Given)
         own = [parameter.replace(kind=_KEYWORD) for parameter in own]
         run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*added, *own, settings]
+            parameters=[
+                *(parameter for parameter in own if parameter.name in first),
+                *added,
+                *(parameter for parameter in own if parameter.name not in first),
+                settings,
+            ]
         )
         return takes_settings(only=only)(run)
 

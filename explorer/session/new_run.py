@@ -90,8 +90,8 @@ class NewRun:
             places,
         )
 
-    def create(self, store: TreeStore, weights: bytes) -> Run:
-        """The run's row."""
+    def create(self, store: TreeStore, weights: bytes, name: str | None = None) -> Run:
+        """The run's row; without a name it is called after the checkpoint."""
         settings = self.settings
         settings = replace(settings, data=replace(settings.data, source=self.place))
         origin = Origin(
@@ -105,7 +105,7 @@ class NewRun:
             normalisation=self.normalisation,
         )
         return store.create_run(
-            name=f"{Path(self.checkpoint.name).stem}-{len(store.runs()) + 1}",
+            name=name or f"{Path(self.checkpoint.name).stem}-{len(store.runs()) + 1}",
             seed=settings.seed,
             architecture=architecture_document(self.root.architecture, self.root.structure),
             data=encode_object(self.root.data),

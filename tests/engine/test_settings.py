@@ -62,7 +62,7 @@ DEFAULTS = {
                  "train_subset": None, "recovery_steps": None, "clip_norm": 0.0, "hopeless": None},
     "search": {"policy": "cka", "layer_bonus": 0.0, "iterations": 5, "max_drop": None,
                "target_macs": None, "target_params": None, "strategy": "greedy",
-               "beam_width": 2, "max_epochs": None},
+               "beam_width": 2, "max_epochs": None, "confirm": 0},
 }  # fmt: skip
 
 
