@@ -22,7 +22,7 @@ from engine.contracts.structure import NetworkStructure
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import latency_beside
-from engine.measures.similarity import SIMILARITIES, resampled
+from engine.measures.similarities import SIMILARITIES, alike, resampled
 from engine.pruning import candidates, editing
 from engine.pruning.criteria import Scores
 from engine.pruning.criteria.ranking import FEWEST_SCORED, scores_of
@@ -204,13 +204,14 @@ class _Bench:
         few = evaluate(self.model, self.task, self._split, self.execution, items=items)
         times = -(-ROWS_COMPARED // len(few.features_MD))
         features_MD = few.features_MD.repeat(times, 1)[:ROWS_COMPARED]
+        targets_M = few.targets_M.repeat(times)[:ROWS_COMPARED]
         similarity = SIMILARITIES[self.job.similarity.measure]
-        similarity(features_MD, features_MD)
+        alike(similarity, features_MD, features_MD, targets_N=targets_M)
         started = time.perf_counter()
-        similarity(features_MD, features_MD)
+        alike(similarity, features_MD, features_MD, targets_N=targets_M)
         once = time.perf_counter() - started
         started = time.perf_counter()
-        resampled(similarity, features_MD, features_MD, RESAMPLES, 0)
+        resampled(similarity, features_MD, features_MD, RESAMPLES, 0, targets_N=targets_M)
         each = max(0.0, time.perf_counter() - started) / RESAMPLES
         return once / len(features_MD), each / len(features_MD)
 

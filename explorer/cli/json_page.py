@@ -33,6 +33,7 @@ from explorer.cli.json_types import (
     TreeLog,
     TreeSummary,
 )
+from explorer.views.fitted import BudgetsFitted
 from explorer.views.network.diagram import Diagram
 from explorer.views.network.differences import NetworksDiffer
 from explorer.views.network.rankings import Rankings
@@ -68,6 +69,7 @@ COMMANDS: dict[str, type] = {
     "structure": NetworkTold,
     "plan": Plan,
     "criteria": CriteriaTold,
+    "plan STORE --macs PERCENT": BudgetsFitted,
     "doctor": Machine,
     "serve": Served,
     "figure": FigureDrawn,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,6 +103,27 @@ async def found_in(
 ) -> Found:
     """A run of a store and its root, whose weights are in the spool then; the store is only read.
     Raises what `look_at_store` does."""
+    async with looking_at(path, request, spool, executor, emit, allow, which) as jobs:
+        root = jobs.store.node(jobs.document.run.id, "R")
+        subject = await subject_of(jobs, root)
+        jobs.artifacts.path(subject.network.snapshot)
+        return Found(jobs.document, dict(root.metrics), kept_depth(jobs.store, root), subject)
+
+
+@asynccontextmanager
+async def looking_at(
+    path: Path,
+    request: Request,
+    spool: Path,
+    executor: Executor,
+    emit: Emit,
+    allow: Allow,
+    which: Callable[[TreeStore], Run],
+) -> AsyncIterator[JobRunner]:
+    """What asks for jobs about a run of a store, which is only read.
+
+    Raises UsageError, StoreError, ForeignFactoryError.
+    """
     with TreeStore.open(path, read_only=True) as store:
         known = RunDocument.of(which(store))
         wanted = settings_with(known, request.overrides)  # when to stop, of a run that exists
@@ -112,11 +134,7 @@ async def found_in(
         check_has_own(known, request.validation)
         artifacts.data.given = request.data
         artifacts.data.given_validation = request.validation
-        jobs = JobRunner(store, document, executor, artifacts, emit)
-        root = store.node(document.run.id, "R")
-        subject = await subject_of(jobs, root)
-        artifacts.path(subject.network.snapshot)
-        return Found(jobs.document, dict(root.metrics), kept_depth(store, root), subject)
+        yield JobRunner(store, document, executor, artifacts, emit)
 
 
 async def subject_of(jobs: JobRunner, node: Node) -> Subject:

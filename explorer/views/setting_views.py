@@ -99,7 +99,8 @@ def may_be(each: SettingField) -> str:
     """What a setting may be, in words."""
     option = each.option
     if option.choices:
-        return ", ".join([*option.choices, *([option.beside] if option.beside else [])])
+        also = [word for word in (option.beside, option.argument) if word]
+        return ", ".join([*option.choices, *also])
     if option.low is None or option.high is None:
         return "text"
     kind = "a whole number" if each.type is int else "a number"

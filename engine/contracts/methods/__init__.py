@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.contracts.methods.allocations import ALLOCATIONS
+from engine.contracts.methods.arguments import share_in
 from engine.contracts.methods.criteria import CRITERIA
 from engine.contracts.methods.method import OWN, Method, name_in
 from engine.contracts.methods.recoveries import RECOVERIES
@@ -25,6 +26,7 @@ __all__ = [
     "Method",
     "looked_at",
     "name_in",
+    "share_in",
 ]
 
 
