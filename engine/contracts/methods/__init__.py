@@ -11,7 +11,7 @@ from engine.contracts.methods.method import OWN, Method, name_in
 from engine.contracts.methods.recoveries import RECOVERIES
 from engine.contracts.methods.repairs import REPAIRS
 from engine.contracts.methods.searches import SEARCHES
-from engine.contracts.methods.similarities import SIMILARITIES
+from engine.contracts.methods.similarities import SIMILARITIES, similarity_called
 
 __all__ = [
     "ALLOCATIONS",
@@ -24,6 +24,7 @@ __all__ = [
     "SIMILARITIES",
     "Method",
     "name_in",
+    "similarity_called",
 ]
 
 # By the option that chooses one.
