@@ -38,12 +38,12 @@ from engine.pruning import editing
 from engine.pruning.criteria import CRITERIA
 from engine.runtime import device
 from engine.runtime.progress import SILENT
-from engine.worker import comparing, handlers, roots, workbench
+from engine.worker import likeness, recovering, roots, workbench
 from engine.worker.engine import Engine
 
 QUICK = {"train_limit": 3000, "recovery_epochs": 1, "tune_epochs": 2, "criterion_samples": 20}
 
-STAGES = {  # names that engine.worker.handlers, roots and comparing call, and what they are
+STAGES = {  # names that engine.worker.recovering, roots and likeness call, and what they are
     "train": "training", "evaluate": "evaluating", "compared": "CKA and its bootstrap",
     "latency_ms": "latency", "latency_beside": "latency", "cost_of": "counting MACs",
 }  # fmt: skip
@@ -73,7 +73,7 @@ class Clock:
 def watch(clock: Clock) -> None:
     """Puts the clock around what jobs call."""
     for name, stage in STAGES.items():
-        for module in (handlers, roots, comparing):
+        for module in (recovering, roots, likeness):
             if hasattr(module, name):
                 setattr(module, name, clock.timed(stage, getattr(module, name)))
     workbench.evaluate = clock.timed("evaluating", workbench.evaluate)  # the parent's features

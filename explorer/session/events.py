@@ -29,10 +29,12 @@ class JobAnswered:
 
 @dataclass(frozen=True)
 class JobAdopted:
-    """Work that was finished but not stored is taken over."""
+    """Work that was finished is taken over: a crash left it unstored, or another run has done the
+    very same job, and that `run` is named."""
 
     node: str
     job: str
+    run: str | None = None
 
 
 @dataclass(frozen=True)

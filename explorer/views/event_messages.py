@@ -34,6 +34,8 @@ def line_of(event: SessionEvent) -> str | None:
             return _resumed(event)
         case RunBegun(run, why) if why is not None:
             return f"a new run begins, {run}: {why}"
+        case JobAdopted(node, job, run) if run is not None:
+            return f"{node}: took over what run {run} has of the same work ({job})"
         case JobAdopted(node):
             return f"{node}: took over finished work that had not been stored"
         case JobRetried(node, attempt, attempts, reason):

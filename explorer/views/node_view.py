@@ -174,7 +174,9 @@ _FURTHER_FIELDS = (
 class EditPrinted:
     """What one step removed from the parent's network."""
 
-    blocks: tuple[str, ...] | None = absent("of a layer edit: the paths of the blocks")
+    blocks: tuple[str, ...] | None = absent(
+        "the paths of the blocks, of a layer edit or of one that removes units of others too"
+    )
     filters: Mapping[str, tuple[int, ...]] | None = absent(
         "of a filter edit: by the path of a convolution, the indices of its filters"
     )
@@ -185,7 +187,7 @@ class EditPrinted:
         """An edit as it is printed."""
         if edit.structure == "layer":
             return EditPrinted(edit.blocks, None, edit.structure)
-        return EditPrinted(None, dict(edit.units), edit.structure)
+        return EditPrinted(edit.blocks or None, dict(edit.units), edit.structure)
 
     def as_json(self) -> dict[str, JsonValue]:
         return without_absent(self)

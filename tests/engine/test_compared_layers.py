@@ -25,7 +25,7 @@ from engine.pruning import editing
 from engine.pruning.structure import structure_of
 from engine.runtime.progress import SILENT, Monitor
 from engine.tasks.images import ImageTask
-from engine.worker import comparing
+from engine.worker import likeness
 from engine.worker.handlers import recover
 from engine.worker.workbench import Workbench
 
@@ -124,12 +124,12 @@ def test_few_rows_for_the_width_are_told_once_and_by_linear_cka_alone(tmp_path):
     bench = Bench(tmp_path, task, model)
     wide = torch.randn(40, 50, generator=torch.Generator().manual_seed(0))
     monitor = Monitor(events.append)
-    comparing._tell_bias([(wide, wide)], bench, monitor)
-    comparing._tell_bias([(wide, wide)], bench, monitor)
+    likeness._tell_bias([(wide, wide)], bench, monitor)
+    likeness._tell_bias([(wide, wide)], bench, monitor)
     (note,) = [event.text for event in events if isinstance(event, Noted)]
     assert "CKA of 40 rows of 50 features" in note and "cka-debiased" in note
     few = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
-    comparing._tell_bias([(few, few)], bench, monitor)
+    likeness._tell_bias([(few, few)], bench, monitor)
     assert len(events) == 1
 
 
