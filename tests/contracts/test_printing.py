@@ -19,6 +19,7 @@ PRINTERS = {
     # Tables whose cells `console.cell` made.
     "explorer/cli/commands/compare.py": {"print"},
     "explorer/cli/commands/log_show.py": {"print"},
+    "explorer/cli/commands/fit.py": {"print"},
     "explorer/cli/commands/plan.py": {"print"},
     "explorer/cli/commands/published.py": {"print"},
     "explorer/cli/commands/runs.py": {"print"},
