@@ -245,9 +245,17 @@ class TreeStore(OpenFile):
         """What the results of a run took, by phase, in the order of its nodes."""
         return node_results.seconds_by_phase(self._connection, run_id)
 
+    def seconds_of(self, node_id: int, phase: Phase) -> float:
+        """What one phase of a node took. Raises UnknownResultError where it has none."""
+        return node_results.seconds(self._connection, node_id, phase)
+
     def has_result_of(self, snapshot_hash: str) -> bool:
         """Whether some node's result has this snapshot."""
         return node_results.any_has(self._connection, snapshot_hash)
+
+    def has_snapshot(self, snapshot_hash: str) -> bool:
+        """Whether the store has a snapshot with all its bytes; not of one that was freed."""
+        return snapshots.is_complete(self._connection, snapshot_hash)
 
     def snapshot(self, snapshot_hash: str) -> bytes:
         """The bytes of a snapshot, checked. Raises UnknownSnapshotError, SnapshotDamagedError."""

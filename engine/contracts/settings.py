@@ -23,12 +23,14 @@ from engine.contracts.loaders import (
 from engine.contracts.methods import (
     ALLOCATIONS,
     CRITERIA,
+    OWN,
     RECOVERIES,
     REPAIRS,
     SEARCHES,
     SIMILARITIES,
-    Method,
+    name_in,
 )
+from engine.contracts.methods.arguments import SUBSETS, check_recovery, share_in
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -39,6 +41,7 @@ from engine.contracts.options import (
     setting,
     setting_fields,
 )
+from engine.contracts.references import is_own_method
 
 MATCHES = ("filters", "macs", "params")
 LAYERS = ("blocks", "halves")
@@ -53,11 +56,6 @@ NO_SECOND = "none"
 NORMS = ("train", "frozen")
 PROTOCOLS = ("default", "paper")
 SPLITS = ("validation", "test")
-
-
-def usages(methods: Mapping[str, Method]) -> tuple[str, ...]:
-    """How each method of a kind is asked for."""
-    return tuple(each.usage for each in methods.values())
 
 
 class Checked:
@@ -136,6 +134,7 @@ class ScoringSettings(Checked):
             "What ranks blocks and filters (kl: of CIFAR ResNets; unless given, of other networks "
             "kl-fast, with attention kl-fisher)",
             choices=tuple(CRITERIA),
+            beside=OWN,
         ),
     )
     criterion_samples: int = setting(
@@ -181,7 +180,7 @@ class ScoringSettings(Checked):
     rank_by: str = setting(
         "mean",
         Option("rank_by", "A structure's mean score, or the lower end of its 95 % interval over "
-               "images", choices=RANK_BY),
+               "images (the mean, where a criterion looks at none)", choices=RANK_BY),
     )  # fmt: skip
     keep_fraction: float = setting(
         0.0,
@@ -200,6 +199,11 @@ class ScoringSettings(Checked):
         1,
         Option("blocks_per_step", "Blocks a layer candidate loses at once", low=1, high=10**4),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_own_method(self.criterion):
+            check_name("criterion", self.criterion, CRITERIA)
 
 
 @dataclass(frozen=True)
@@ -275,17 +279,18 @@ class TrainingSettings(Checked):
     recover: str = setting(
         "full",
         Option("recover", "What is trained of a candidate until it is compared",
-               choices=usages(RECOVERIES)),
+               choices=tuple(RECOVERIES), argument="lora:RANK"),
     )  # fmt: skip
     distill: str = setting(
         "none",
-        Option("distill", "Whose answers (or features) are learnt beside the labels",
+        Option("distill", "Whose answers (or features too) are learnt beside the labels",
                choices=TEACHERS),
     )  # fmt: skip
     train_subset: str | None = setting(
         None,
-        Option("train_subset", "Recover on a share of the training images: random:SHARE, or "
-               "el2n:SHARE, those that are hardest for the root"),
+        Option("train_subset", "Recover on a share of each class's training images, drawn or "
+               "(el2n) those that are hardest for the parent", choices=SUBSETS,
+               argument="el2n:SHARE"),
     )  # fmt: skip
     recovery_steps: int | None = setting(
         None,
@@ -297,9 +302,19 @@ class TrainingSettings(Checked):
     )
     hopeless: float | None = setting(
         None,
-        Option("hopeless", "Give a candidate up that is, halfway through its recovery, so many "
+        Option("hopeless", "End the recovery of a candidate that is, halfway through it, so many "
                "points of validation accuracy below its parent", low=0, high=100),
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_recovery(self.recover)
+        share_in(self.train_subset)
+
+    @property
+    def teacher(self) -> str:
+        """Whose answers are learnt: `none`, `parent` or `root`."""
+        return name_in(self.distill)
 
     @property
     def total_epochs(self) -> int:
@@ -345,6 +360,11 @@ class SearchSettings(Checked):
         None,
         Option("max_epochs", "Stop once the tree was trained for so many epochs in all",
                low=1, high=10**9, stops=True),
+    )  # fmt: skip
+    confirm: int = setting(
+        0,
+        Option("confirm", "Where a decision is too close, recover both candidates with up to so "
+               "many other seeds", low=0, high=100),
     )  # fmt: skip
 
 

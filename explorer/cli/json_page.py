@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
+    CriteriaTold,
     FigureDrawn,
     Machine,
     MomentLine,
@@ -40,6 +41,8 @@ from explorer.views.node_view import NodeDetails, NodeView
 from explorer.views.plan_view import Plan
 from explorer.views.runs import RunsListed
 from explorer.views.shape_fields import ShapeField, fields_of
+from explorer.views.study.oracle import OracleTold
+from explorer.views.study.table import StudyTold
 
 # What each command prints, by its name and the arguments on which it depends.
 COMMANDS: dict[str, type] = {
@@ -67,6 +70,7 @@ COMMANDS: dict[str, type] = {
     "train": NetworkTrained,
     "structure": NetworkTold,
     "plan": Plan,
+    "criteria": CriteriaTold,
     "plan STORE --macs PERCENT": BudgetsFitted,
     "doctor": Machine,
     "serve": Served,
@@ -79,6 +83,8 @@ COMMANDS: dict[str, type] = {
     "published remove": PublishedFile,
     "published files": PublishedFiles,
     "jobs": BackgroundListed,
+    "study": StudyTold,
+    "study oracle": OracleTold,
 }
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
           types.NoneType: "null", object: "anything"}  # fmt: skip

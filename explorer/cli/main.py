@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from engine.contracts.export_formats import told_formats
+from explorer.cli import criteria as cli_criteria
 from explorer.cli import exchange as cli_exchange
 from explorer.cli import figures as cli_figures
 from explorer.cli import jobs as cli_jobs
@@ -18,6 +19,7 @@ from explorer.cli import plan as cli_plan
 from explorer.cli import serve as cli_serve
 from explorer.cli import steer as cli_steer
 from explorer.cli import stores as cli_store
+from explorer.cli import study as cli_study
 from explorer.cli.group import DefaultCommandGroup
 from explorer.cli.guarding import guarded
 from explorer.cli.options import (
@@ -282,6 +284,8 @@ cli_store.add_commands(app)
 cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
+cli_criteria.add_commands(app)
+cli_study.add_commands(app)
 cli_serve.add_commands(app)
 cli_figures.add_commands(app)
 cli_networks.add_commands(app)

@@ -46,15 +46,16 @@ def check_another(session: Session, settings: Settings) -> None:
         )
 
 
-def begin_another(session: Session, settings: Settings) -> RunDocument:
-    """The new run, stored. Raises SameRunError, StoreError."""
+def begin_another(session: Session, settings: Settings, named: str | None = None) -> RunDocument:
+    """The new run, stored; without a name it is called after the old one. Raises SameRunError,
+    StoreError."""
     old, store = session.document, session.store
     settings = replace(settings, data=old.settings.data)
     check_another(session, settings)
     root, name = session.node("R"), old.run.name
     return RunDocument.of(
         store.create_run(
-            name=f"{name.rpartition('-')[0] or name}-{len(store.runs()) + 1}",
+            name=named or f"{name.rpartition('-')[0] or name}-{len(store.runs()) + 1}",
             seed=settings.seed,
             architecture=old.run.architecture,
             data=old.run.data,

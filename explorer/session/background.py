@@ -157,7 +157,9 @@ class BackgroundGrower:
         if not await self._expanded(node):
             return
         if self.store.children(node.id):
-            await self._recover(self._helm.wanted(node))
+            wanted = self._helm.wanted(node)
+            await self._recover(wanted)
+            await self._confirm(wanted)
             self.session.emit(CandidatesMeasured(node.name))
         else:
             self.session.emit(Exhausted(node.name))
@@ -221,6 +223,12 @@ class BackgroundGrower:
         await self.tasks.join_all(
             {Work("recover", node.id): partial(self._recover_one, node) for node in wanted}
         )
+
+    async def _confirm(self, candidates: Sequence[Node]) -> None:
+        """Repeats what is too close, where all that is to be compared is there."""
+        found = [self._newest(node) for node in candidates]
+        if all(node.state == "ready" for node in found):
+            await self.session.confirm(found)
 
     async def _tune(self, node: Node) -> None:
         await self.session.jobs.tune(self._newest(node))

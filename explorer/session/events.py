@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.events import EngineEvent, Noted
 from engine.contracts.jobs import Metrics
+from engine.contracts.settings import NO_SECOND
 from explorer.session.policy import Margin
 
 
@@ -28,10 +29,12 @@ class JobAnswered:
 
 @dataclass(frozen=True)
 class JobAdopted:
-    """Work that was finished but not stored is taken over."""
+    """Work that was finished is taken over: a crash left it unstored, or another run has done the
+    very same job, and that `run` is named."""
 
     node: str
     job: str
+    run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class PhaseFinished:
     node: str
     phase: str  # recovered, tuned
     metrics: Metrics
+    similarity: str = "cka"  # the measure by which the run compares
+    second: str = NO_SECOND
 
 
 @dataclass(frozen=True)

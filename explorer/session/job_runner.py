@@ -57,6 +57,7 @@ from explorer.session.events import (
     PhaseFinished,
     StateChanged,
 )
+from explorer.session.known_result import known_result
 from explorer.session.known_run import with_settings
 from store import Node, Phase, State, TreeStore
 
@@ -161,6 +162,9 @@ class JobRunner:
         assert node.parent_id is not None and edit is not None
         parent = self.store.node_by_id(node.parent_id)
         settings, seed = self.document.settings, self.document.run.seed
+        structure = None
+        if settings.similarity.representation != "penultimate":
+            structure = structure_of(self.store, self.document, parent)
         return Recover(
             parent=self.network(parent),
             edit=edit,
@@ -170,17 +174,28 @@ class JobRunner:
             similarity=settings.similarity,
             seed=seeds.derive(seed, node.name, "recovered"),
             resample_seed=seeds.derive(seed, parent.name, "resamples"),
+            structure=None if structure is None or structure.read_off else structure,
+            teacher=self._root() if settings.training.teacher == "root" else None,
         )
 
     def tune_job(self, node: Node) -> Tune:
         """What makes a candidate's second snapshot from its first one."""
+        teacher = None
+        if self.document.settings.training.teacher == "root":
+            teacher = self._root()
+        elif self.document.settings.training.teacher == "parent" and node.parent_id is not None:
+            teacher = self.network(self.store.node_by_id(node.parent_id))
         return Tune(
             network=self.network(node, "recovered"),
             data=self.document.data_ref,
             execution=self.document.environment.execution,
             training=self.document.settings.training,
             seed=seeds.derive(self.document.run.seed, node.name, "tuned"),
+            teacher=teacher,
         )
+
+    def _root(self) -> NetworkRef:
+        return self.network(self.store.node(self.document.run.id, "R"))
 
     def _execution_beside_another(self) -> Execution:
         """On its share of the threads, where the run grows two candidates at once."""
@@ -202,10 +217,11 @@ class JobRunner:
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
         task = self.artifacts.factories.task_of(self.document)
+        criterion = self.artifacts.factories.criterion_of(self.document)
         at = self._data
         return Places(
             data=at.data, factory=factory, task=task, transforms=transforms,
-            validation=at.validation,
+            validation=at.validation, criterion=criterion,
         )  # fmt: skip
 
     def _remember(self, at: ImagesAt) -> None:
@@ -287,16 +303,18 @@ class JobRunner:
         return await self._finish(node, "tuned", cast(Tuned, result), key)
 
     async def do(self, job: Job, key: str, node: Node) -> Result:
-        """The result of a job: one that a crash left unstored, else the executor's."""
+        """The result of a job: one that a crash left unstored or that another run of the store has,
+        else the executor's."""
         # One after the other: who asked first is first, and weights are written out once.
         async with self._preparing:
-            finished = await asyncio.to_thread(self._finished_or_prepared, job, key)
+            finished, run = await asyncio.to_thread(self._finished_or_prepared, job, key, node)
         if finished is not None:
-            self.emit(JobAdopted(node.name, job.KIND))
+            self.emit(JobAdopted(node.name, job.KIND, run))
             return finished
 
         def on_event(event: EngineEvent) -> None:
-            if isinstance(job, Recover) and node.id not in self._running:
+            # What is ready recovers once more, with another seed, and stays so.
+            if isinstance(job, Recover) and node.id not in self._running and node.state != "ready":
                 self._running.add(node.id)  # its first sign of life
                 self.set_state(node, "running")
             self.emit(JobTold(node.name, job.KIND, event))
@@ -323,11 +341,19 @@ class JobRunner:
                     await asyncio.to_thread(self.prepare, job)
         raise AssertionError("unreachable")
 
-    def _finished_or_prepared(self, job: Job, key: str) -> Result | None:
-        finished = self.artifacts.finished(key)
-        if finished is None:
-            self.prepare(job)
-        return finished
+    def _finished_or_prepared(
+        self, job: Job, key: str, node: Node
+    ) -> tuple[Result | None, str | None]:
+        if (finished := self.artifacts.finished(key)) is not None:
+            return finished, None
+        if (known := known_result(self, job, key, node.name)) is not None:
+            return known
+        self.prepare(job)
+        return None, None
+
+    def of_run(self, document: RunDocument) -> JobRunner:
+        """The jobs of another run of the same store."""
+        return JobRunner(self.store, document, self.executor, self.artifacts, self.emit)
 
     def prepare(self, job: Job) -> None:
         """Puts the weights that a job needs where its worker finds them."""
@@ -338,23 +364,30 @@ class JobRunner:
 
     async def _finish(self, node: Node, phase: Phase, result: Recovered | Tuned, key: str) -> Node:
         """The node with its result, stored; a cancellation is heard only after that."""
-        finished = await _to_the_end(asyncio.to_thread(self._store_result, node, phase, result))
-        self.artifacts.forget(key, result.snapshot)
-        self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
+        stored = self._store_result
+        finished, was_there = await _to_the_end(asyncio.to_thread(stored, node, phase, result))
+        # Weights that were there before may be needed by another run's job just now.
+        self.artifacts.forget(key, None if was_there else result.snapshot)
+        how = self.document.settings.similarity
+        metrics = dict(finished.metrics)
+        self.emit(PhaseFinished(finished.name, phase, metrics, how.measure, how.second))
         return finished
 
-    def _store_result(self, node: Node, phase: Phase, result: Recovered | Tuned) -> Node:
-        """In a thread: writing a large snapshot takes seconds."""
+    def _store_result(
+        self, node: Node, phase: Phase, result: Recovered | Tuned
+    ) -> tuple[Node, bool]:
+        """In a thread: writing a large snapshot takes seconds. Also whether it was there before."""
+        was_there = self.store.has_snapshot(result.snapshot.sha256)
         return self.store.finish(
             node.id,
             phase,
-            snapshot=self.artifacts.made(result.snapshot),
+            snapshot=None if was_there else self.artifacts.made(result.snapshot),
             snapshot_hash=result.snapshot.sha256,
             metrics=result.metrics,
             epochs=[encode_object(epoch) for epoch in result.epochs],
             resamples=result.resamples if isinstance(result, Recovered) else None,
             seconds=result.seconds,
-        )
+        ), was_there
 
     def set_state(self, node: Node, state: State, error: str | None = None) -> None:
         """The node's new state, stored and told."""

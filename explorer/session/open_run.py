@@ -76,7 +76,7 @@ class Request:
     `task` is the one that makes the data's task; `protocol` and `preset` say what holds where a
     setting was not given. `read_only`: the tree is looked at only, by who shows one; `run`: which
     of a store, by its number, name or uuid, the newest where nobody says; `normalisation` is how
-    images are scaled for the network, where a person says it."""
+    images are scaled for the network, where a person says it; `name` that of a new run."""
 
     model: str
     store: Path | None = None
@@ -95,6 +95,7 @@ class Request:
     read_only: bool = False
     run: str | None = None
     normalisation: str | None = None
+    name: str | None = None
 
     @property
     def data(self) -> str | None:
@@ -120,8 +121,9 @@ class Request:
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
         transforms = str(self.overrides.get("transforms") or "")
-        named = [name for name in (self.arch, self.model, self.task, transforms) if name]
-        mine = [name for name in named if is_reference(name) and is_persons(name)]
+        criterion = str(self.overrides.get("criterion") or "")
+        named = [self.arch, self.model, self.task, transforms, criterion]
+        mine = [name for name in named if name and is_reference(name) and is_persons(name)]
         return (*mine, *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:
@@ -317,11 +319,13 @@ class _Opening:
             if named is not None:
                 self.factories.allow(named)  # who begins the run has named it
         if store:
-            document = RunDocument.of(new.create(store, weights))
+            document = RunDocument.of(new.create(store, weights, request.name))
         else:
             # Only now, and with its first run: a checkpoint that cannot be opened leaves no store
             # behind, nor does a crash leave one without a run.
-            store = self.store = self.claim.create(lambda made: new.create(made, weights))
+            store = self.store = self.claim.create(
+                lambda made: new.create(made, weights, request.name)
+            )
             document = newest_run(store)
         data = document.settings.data
         self.places.found[document.data.digest] = ImagesAt(data.source, data.validation_file)

@@ -13,11 +13,14 @@ from engine.contracts.metrics import needed
 from engine.contracts.requests import CandidateRequest
 from engine.contracts.settings import Settings, TrainingSettings
 from explorer.executors.base import Executor
+from explorer.executors.errors import JobFailedError
 from explorer.executors.spool_cleanup import clear_spool
 from explorer.session.artifacts import Artifacts
 from explorer.session.budget import Budget
+from explorer.session.confirming import confirm, confirmed
 from explorer.session.deciding import Suggestion, suggest
 from explorer.session.documents import RunDocument, read_proposal
+from explorer.session.errors import CandidatesFailedError
 from explorer.session.events import CandidatesProposed, Decided, Emit, ignore
 from explorer.session.job_runner import JobRunner
 from store import Node, Run, TreeStore
@@ -186,7 +189,20 @@ class Session:
     def suggest(self, parent: Node, measured: Sequence[Node]) -> Suggestion:
         """What the run's policy says of candidates that are ready; at least one must be."""
         offered = self.store.children(parent.id)
-        return suggest(parent, measured, offered, self.settings, self._resamples)
+        return suggest(
+            parent, measured, offered, self.settings, self._resamples,
+            lambda pair: confirmed(self.store, pair, self.settings),
+        )  # fmt: skip
+
+    async def confirm(self, measured: Sequence[Node]) -> None:
+        """Repeats what a decision that is too close depends on, as often as `confirm` says.
+
+        Raises CandidatesFailedError.
+        """
+        try:
+            await confirm(self.jobs, measured)
+        except JobFailedError as error:
+            raise CandidatesFailedError(f"another seed: {error}") from error
 
     def keep(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.contracts.events import EpochEnded, Noted, TrainingResumed
 from engine.contracts.message_text import plural
+from engine.contracts.methods.similarities import called
 from explorer.session.events import (
     CandidatesMeasured,
     Decided,
@@ -33,6 +34,8 @@ def line_of(event: SessionEvent) -> str | None:
             return _resumed(event)
         case RunBegun(run, why) if why is not None:
             return f"a new run begins, {run}: {why}"
+        case JobAdopted(node, job, run) if run is not None:
+            return f"{node}: took over what run {run} has of the same work ({job})"
         case JobAdopted(node):
             return f"{node}: took over finished work that had not been stored"
         case JobRetried(node, attempt, attempts, reason):
@@ -88,8 +91,12 @@ def _resumed(event: RunResumed) -> str:
 def _finished(event: PhaseFinished) -> str:
     metrics = event.metrics
     if event.phase == "recovered":
+        second = ""
+        if "similarity_second" in metrics:
+            second = f", {called(event.second).title} {metrics['similarity_second']:.4f}"
         return (
-            f"{event.node}: CKA {metrics['similarity']:.4f}, validation accuracy "
+            f"{event.node}: {called(event.similarity).title} {metrics['similarity']:.4f}{second}, "
+            "validation accuracy "
             f"{metrics['val_accuracy_before']:.2f} → {metrics['val_accuracy']:.2f} %"
         )
     return (

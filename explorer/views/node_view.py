@@ -17,8 +17,9 @@ from explorer.views.shape_fields import ShapeField, absent, without_absent
 
 # The measures that a NODE prints, in this order, and those of them that are counts.
 PRINTED = (
-    "similarity", "val_accuracy", "val_accuracy_before", "test_accuracy", "macs", "params",
-    "macs_reduction", "latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
+    "similarity", "similarity_second", "val_accuracy", "val_accuracy_before", "test_accuracy",
+    "macs", "params", "macs_reduction", "latency_ms", "latency_ratio", "latency_ratio_low",
+    "latency_ratio_high",
 )  # fmt: skip
 COUNTS = ("macs", "params")
 
@@ -72,6 +73,7 @@ class NodeView:
     error: str | None = None
     decision: DecisionView | None = None
     open_margin: Margin | None = None
+    similarity_by: str = "cka"  # the measure that its run compares by
 
     def measure(self, key: str) -> float | None:
         """A measure by its key, whole where it counts something; None where it was not taken."""

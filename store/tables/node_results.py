@@ -198,6 +198,11 @@ def snapshot_hash(connection: Connection, node_id: int, phase: Phase) -> str:
     return str(row_of(connection, node_id, phase)["snapshot_hash"])
 
 
+def seconds(connection: Connection, node_id: int, phase: Phase) -> float:
+    """What one phase of a node took. Raises UnknownResultError where it has none."""
+    return float(row_of(connection, node_id, phase)["seconds"])
+
+
 def any_has(connection: Connection, address: str) -> bool:
     """Whether some node's result has this snapshot."""
     query = "SELECT 1 FROM result WHERE snapshot_hash = ?"

@@ -128,10 +128,10 @@ IMAGES = DataDescription("bars", ("a", "b"))
 def test_auto_says_by_what_it_ranked_and_kept(criterion):
     said = decided_by(Settings(scoring=ScoringSettings(criterion, 20)), IMAGES)
     assert said.startswith(f"ranked by {criterion}, ") and said.endswith("; kept by cka")
-    assert ("20 images a class" in said) == ("{items}" in CRITERIA[criterion])
+    assert ("20 images a class" in said) == ("{items}" in CRITERIA[criterion].looked_at)
     tokens = replace(IMAGES, row="token", classes=(), num_classes=9)
     said = decided_by(Settings(scoring=ScoringSettings(criterion, 20)), tokens)
-    assert ("20 items;" in said) == ("{items}" in CRITERIA[criterion])
+    assert ("20 items;" in said) == ("{items}" in CRITERIA[criterion].looked_at)
 
 
 def test_log_and_show_tell_the_same_as_auto(grown):

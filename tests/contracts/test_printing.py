@@ -24,6 +24,8 @@ PRINTERS = {
     "explorer/cli/commands/published.py": {"print"},
     "explorer/cli/commands/runs.py": {"print"},
     "explorer/cli/commands/structure.py": {"print"},
+    "explorer/cli/commands/study.py": {"print"},
+    "explorer/cli/commands/study_oracle.py": {"print"},
 }
 # Who makes Rich's texts in commands; in the app they are everywhere, and markup is off everywhere.
 TEXT_MAKERS = {"explorer/cli/console.py", "explorer/cli/progress.py"}

@@ -11,6 +11,7 @@ WRITERS = {
     "set_state": {"session/job_runner.py"},
     "add_candidates": {"session/job_runner.py"},
     "decide": {"session/session.py", "session/steering.py"},  # steering: undo and redo
+    "add_evaluation": {"session/study/control.py", "session/confirming.py"},
     "create_run": {"session/new_run.py", "session/fork.py", "session/another_run.py"},
 }
 

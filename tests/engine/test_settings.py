@@ -62,7 +62,7 @@ DEFAULTS = {
                  "train_subset": None, "recovery_steps": None, "clip_norm": 0.0, "hopeless": None},
     "search": {"policy": "cka", "layer_bonus": 0.0, "iterations": 5, "max_drop": None,
                "target_macs": None, "target_params": None, "strategy": "greedy",
-               "beam_width": 2, "max_epochs": None},
+               "beam_width": 2, "max_epochs": None, "confirm": 0},
 }  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_a_range_holds_its_ends_and_nothing_beyond(each: SettingField):
 
 def test_a_setting_that_is_no_choice_has_a_range_but_for_names():
     free = [e.option.name for e in all_settings() if not e.option.choices and e.option.low is None]
-    assert free == ["data", "transforms", "keep", "train_subset"]
+    assert free == ["data", "transforms", "keep"]
 
 
 def test_recovery_and_tuning_share_the_longer_of_the_two():

@@ -19,6 +19,7 @@ class Greedy:
             if not measured:
                 return Outcome(parent, nothing_left(session))
             if session.decided(parent) is None:
+                await session.confirm(measured)
                 margin = session.suggest(parent, measured).margin
                 if (left := budget.leaves(margin)) is not None:
                     return Outcome(parent, left)
