@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.contracts.codec import FormatError
-from engine.contracts.methods.similarities import called
+from engine.contracts.methods import similarity_called
 
 Better = Literal["higher", "lower", "neither"]
 Subject = Literal["network", "edit"]
@@ -90,7 +90,7 @@ def measure(key: str, similarity: str = "cka") -> Measure:
     found = BY_KEY.get(key) or Measure(key, key, key, "", ".4g", "neither")
     if key != "similarity" or similarity == "cka":
         return found
-    title, short = called(similarity)
+    title, short = similarity_called(similarity)
     return replace(found, title=title, label=title, short=short, row=f"{title} to parent")
 
 

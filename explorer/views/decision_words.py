@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.contracts.edits import LAYER
-from engine.contracts.methods import similarities
+from engine.contracts.methods import similarity_called
 from engine.contracts.settings import NO_SECOND
 from explorer.session.policy import Margin
 from explorer.views.counting import listed
@@ -154,7 +154,7 @@ def _by_similarity(card: Card, pair: _Pair, difference: float | None) -> list[Se
 
 def _measure(card: Card) -> str:
     """What the run's similarity is called: its figures are of that measure."""
-    return similarities.called(card.run.similarity).title
+    return similarity_called(card.run.similarity).title
 
 
 def _is_cka(card: Card) -> bool:
@@ -197,7 +197,7 @@ def _second_opinion(card: Card, pair: _Pair) -> list[Sentence]:
     difference = pair.difference("similarity_second")
     if difference is None or card.run.second == NO_SECOND:
         return []
-    title = similarities.called(card.run.second).title
+    title = similarity_called(card.run.second).title
     bonus = card.run.layer_bonus
     for_best, for_other = (bonus * (n.structure == LAYER) for n in (pair.best, pair.other))
     contended = difference + for_best - for_other

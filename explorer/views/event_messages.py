@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.contracts.events import EpochEnded, Noted, TrainingResumed
 from engine.contracts.message_text import plural
-from engine.contracts.methods.similarities import called
+from engine.contracts.methods import similarity_called
 from explorer.session.events import (
     CandidatesMeasured,
     Decided,
@@ -93,9 +93,10 @@ def _finished(event: PhaseFinished) -> str:
     if event.phase == "recovered":
         second = ""
         if "similarity_second" in metrics:
-            second = f", {called(event.second).title} {metrics['similarity_second']:.4f}"
+            second = f", {similarity_called(event.second).title} {metrics['similarity_second']:.4f}"
+        by = similarity_called(event.similarity).title
         return (
-            f"{event.node}: {called(event.similarity).title} {metrics['similarity']:.4f}{second}, "
+            f"{event.node}: {by} {metrics['similarity']:.4f}{second}, "
             "validation accuracy "
             f"{metrics['val_accuracy_before']:.2f} → {metrics['val_accuracy']:.2f} %"
         )

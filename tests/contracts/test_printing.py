@@ -18,7 +18,9 @@ PRINTERS = {
     "explorer/tui/keys.py": {"print"},
     # Tables whose cells `console.cell` made.
     "explorer/cli/commands/compare.py": {"print"},
+    "explorer/cli/commands/criteria.py": {"print"},
     "explorer/cli/commands/log_show.py": {"print"},
+    "explorer/cli/commands/fit.py": {"print"},
     "explorer/cli/commands/plan.py": {"print"},
     "explorer/cli/commands/published.py": {"print"},
     "explorer/cli/commands/runs.py": {"print"},

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from small import OPTIONS, write_data, write_network
+from small import ARGUMENTS, OPTIONS, write_data, write_network
+from typer.testing import CliRunner
 
 from engine.contracts.edits import Edit
 from engine.contracts.errors import UsageError
 from engine.contracts.requests import BranchRequest, CandidateRequest, RemoveTogether
+from explorer.cli.main import app
 from explorer.executors.in_process import InProcessExecutor
 from explorer.session.documents import edit_of, read_proposal
 from explorer.session.fitting import Budget, budgets_of, fit_node
 from explorer.session.open_run import Request, open_session
 from explorer.session.steering import Steering
-from explorer.views.fitted import budget_words, fitted_view, stage_words
+from explorer.views.fitted import BudgetFitted, StageLoses, budget_words, fitted_view, stage_words
+from explorer.views.network_structure import staying, structure_of_arguments
 from explorer.views.removed import removed, removed_briefly
 from store.audit.verify import verify
+
+CHANGES = "changes the shape"
 
 
 def test_a_choice_of_blocks_and_filters_becomes_a_branch(tmp_path, monkeypatch):
@@ -75,8 +80,6 @@ def test_budgets_are_paired_and_checked():
 
 
 def test_a_plan_is_told_in_words():
-    from explorer.views.fitted import BudgetFitted, StageLoses
-
     stages = (StageLoses("layer1", ("layer1.1",), 3), StageLoses("", (), 1))
     fit = BudgetFitted(70, 60.5, None, True, 0.1, 0.1, 7, 6, 7, 6, 70, 60, None, stages,
                        ("layer1.1",), {}, 0.1)  # fmt: skip
@@ -84,3 +87,23 @@ def test_a_plan_is_told_in_words():
     assert [stage_words(stage, "filter") for stage in stages] == [
         "layer1: 1 block (layer1.1), 3 filters", "outside of blocks: 1 filter",
     ]  # fmt: skip
+
+
+def test_a_block_that_is_kept_is_told_with_the_pattern_that_says_so():
+    root = structure_of_arguments({"factory": "cifar_resnet", "arguments": ARGUMENTS})
+    assert staying(root, [], 1) == {"layer1.0": "first of its stage", "layer2.0": CHANGES}
+    assert staying(root, [], 1, "layer1.1, layer2.2.conv1") == {
+        "layer1.0": "first of its stage", "layer1.1": "--keep layer1.1", "layer2.0": CHANGES,
+        "layer2.2": "--keep layer2.2.conv1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(("sample", "--macs", "80"), "about a node of a store, and sample is none"),
+     (("sample", "--branch"), "--node and --branch go with a budget"),
+     (("sample", "--params", "a,b"), "--params is 'a,b'; give percent")],
+)  # fmt: skip
+def test_what_is_no_plan_for_a_budget_is_refused(arguments, why):
+    result = CliRunner().invoke(app, ["plan", *arguments])
+    assert result.exit_code == 2 and why in result.output

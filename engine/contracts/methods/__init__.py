@@ -12,7 +12,7 @@ from engine.contracts.methods.method import OWN, Method, name_in
 from engine.contracts.methods.recoveries import RECOVERIES
 from engine.contracts.methods.repairs import REPAIRS
 from engine.contracts.methods.searches import SEARCHES
-from engine.contracts.methods.similarities import SIMILARITIES
+from engine.contracts.methods.similarities import SIMILARITIES, similarity_called
 
 __all__ = [
     "ALLOCATIONS",
@@ -27,6 +27,7 @@ __all__ = [
     "looked_at",
     "name_in",
     "share_in",
+    "similarity_called",
 ]
 
 

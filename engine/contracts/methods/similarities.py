@@ -42,6 +42,6 @@ _CALLED = {
 }
 
 
-def called(similarity: str) -> Called:
+def similarity_called(similarity: str) -> Called:
     """What its figures are called; one that nobody described by its name."""
     return _CALLED.get(similarity) or Called(similarity, similarity[:4])

@@ -39,7 +39,8 @@ def _class_gaussians(
     α = 1 and each row a class of its own. Q comes of alternating projections that start at the
     rotation of all rows (so a local optimum, as in the paper); a resample goes two steps on from
     there. Where widths differ Q is a part of a rotation. Without classes all rows are one.
-    Of more than 256 features it looks at the first 256 principal components.
+    Of more than 256 features it looks at the first 256 principal components (too low where all
+    are as large).
     """
     x_ND, y_NE = (principal(centred(side).double(), MOST_FEATURES) for side in (x_ND, y_NE))
     if targets_N is None:

@@ -16,7 +16,7 @@ from engine.measures.similarities.similarity import (
     rows_of,
 )
 
-MOST_FEATURES = 512
+MOST_FEATURES = 768
 
 
 def procrustes(x_ND: Tensor, y_NE: Tensor, targets_N: Tensor | None = None) -> Comparison:
@@ -24,8 +24,8 @@ def procrustes(x_ND: Tensor, y_NE: Tensor, targets_N: Tensor | None = None) -> C
     2021, Eq. 4 and 9, with the orthogonal group), X and Y without their means.
 
     θ is a metric; it does not change with rotation and scale of either one. Where widths differ
-    the narrower one is as one with features of zero. Of more than 512 features it looks at the
-    first 512 principal components.
+    the narrower one is as one with features of zero. Of more than 768 features it looks at the
+    first 768 principal components (too low where all components are as large).
     """
     x_ND, y_NE = (principal(centred(side).double(), MOST_FEATURES) for side in (x_ND, y_NE))
     squares = [features.square().sum(1) for features in (x_ND, y_NE)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from engine.contracts.edits import LAYER
-from engine.contracts.methods.similarities import called
+from engine.contracts.methods import similarity_called
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import (
@@ -234,7 +234,7 @@ class _Table:
         return tone_of_structure(node.structure)
 
     def _figures(self) -> list[_Figure]:
-        by = called(self.card.run.similarity).short
+        by = similarity_called(self.card.run.similarity).short
         floor = "" if self.scale is None else f" ├{similarity_ends(self.scale.low)}"
         return [
             _Figure(Part.REMOVES, "removes", self._removes),

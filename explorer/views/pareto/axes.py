@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.contracts.methods.similarities import called
+from engine.contracts.methods import similarity_called
 from engine.contracts.metrics import Better
 from explorer.views.published.result import PublishedResult
 
@@ -63,7 +63,7 @@ def called_by(axis: Axis, similarity: str) -> Axis:
     """The axis by the name of the measure that a run compares by."""
     if axis.key != "similarity" or similarity == "cka":
         return axis
-    title, short = called(similarity)
+    title, short = similarity_called(similarity)
     words = f"similarity to the parent ({title})"
     return replace(axis, words=words, brief=f"{title} to parent", short=short)
 
