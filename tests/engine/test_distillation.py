@@ -11,7 +11,7 @@ from kinds import KINDS
 from networks import CPU
 from task_networks import Language, Masked, made, text
 
-from engine.measures.similarities import SIMILARITIES
+from engine.measures.similarities import SIMILARITIES, alike
 from engine.tasks import examples
 from engine.tasks.task import of_items
 from engine.training.distillation import (
@@ -39,7 +39,7 @@ def test_the_soft_kl_is_that_of_softened_answers_times_the_square_of_the_tempera
 
 def test_unlikeness_is_one_minus_the_cka_that_candidates_are_compared_by():
     x, y = torch.randn(20, 4), torch.randn(20, 6)
-    assert float(unlikeness(x, y)) == pytest.approx(1 - SIMILARITIES["cka"](x, y), abs=1e-5)
+    assert float(unlikeness(x, y)) == pytest.approx(1 - alike(SIMILARITIES["cka"], x, y), abs=1e-5)
     rotation = torch.linalg.qr(torch.randn(4, 4)).Q
     assert float(unlikeness(x, 3 * x @ rotation + 1)) == pytest.approx(0, abs=1e-5)
     assert float(unlikeness(x[:2], y[:2])) == 0
