@@ -34,18 +34,17 @@ from engine.contracts.jobs import (
 )
 from engine.contracts.networks import DataRef, Execution, FileRef, NetworkRef, Reading
 from engine.contracts.settings import Settings, setting_named, with_values
-from engine.measures.similarity import SIMILARITIES
 from engine.pruning import editing
 from engine.pruning.criteria import CRITERIA
 from engine.runtime import device
 from engine.runtime.progress import SILENT
-from engine.worker import handlers, roots, workbench
+from engine.worker import likeness, recovering, roots, workbench
 from engine.worker.engine import Engine
 
 QUICK = {"train_limit": 3000, "recovery_epochs": 1, "tune_epochs": 2, "criterion_samples": 20}
 
-STAGES = {  # names that engine.worker.handlers and roots call, and what they are
-    "train": "training", "evaluate": "evaluating", "resampled": "bootstrap of CKA",
+STAGES = {  # names that engine.worker.recovering, roots and likeness call, and what they are
+    "train": "training", "evaluate": "evaluating", "compared": "CKA and its bootstrap",
     "latency_ms": "latency", "latency_beside": "latency", "cost_of": "counting MACs",
 }  # fmt: skip
 
@@ -74,16 +73,13 @@ class Clock:
 def watch(clock: Clock) -> None:
     """Puts the clock around what jobs call."""
     for name, stage in STAGES.items():
-        for module in (handlers, roots):
+        for module in (recovering, roots, likeness):
             if hasattr(module, name):
                 setattr(module, name, clock.timed(stage, getattr(module, name)))
     workbench.evaluate = clock.timed("evaluating", workbench.evaluate)  # the parent's features
     workbench.load = clock.timed("reading data", workbench.load)
     for name, criterion in list(CRITERIA.items()):
         CRITERIA[name] = clock.timed("scoring", criterion)
-    for name, similarity in list(SIMILARITIES.items()):
-        compare = clock.timed("CKA", similarity.compare)
-        SIMILARITIES[name] = similarity._replace(compare=compare)
     editing.apply = clock.timed("building the candidate", editing.apply)
     workbench.Workbench.keep = clock.timed("writing tensors", workbench.Workbench.keep)  # type: ignore
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 SIZE = (120, 36)
-SECONDS = 180.0  # that a scene may take to come
+SECONDS = 480.0  # that a scene may take to come, on a machine that has other work too
 
 
 class Photographer:

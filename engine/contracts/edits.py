@@ -63,7 +63,8 @@ class Size:
 
 @dataclass(frozen=True)
 class Edit:
-    """What one step removes: `blocks` of a layer edit, `units` (group, indices) of any other."""
+    """What one step removes: `blocks` of a layer edit, `units` (group, indices) of any other, which
+    may be without blocks too, of which it has no units."""
 
     structure: str  # one of STRUCTURES
     blocks: tuple[str, ...] = ()
@@ -85,9 +86,9 @@ class Edit:
     def as_json(self) -> dict[str, JsonValue]:
         """The edit as a store and a checkpoint keep it."""
         told: dict[str, JsonValue] = {"structure": self.structure}
-        if self.structure == LAYER:
+        if self.structure == LAYER or self.blocks:
             told["blocks"] = list(self.blocks)
-        else:
+        if self.structure != LAYER:
             # The name is that of the first edits, which were of filters only.
             told["filters"] = {path: list(indices) for path, indices in self.units}
         for name in _RESULTS:
@@ -106,15 +107,17 @@ class Edit:
             )
         try:
             results = {name: _read(kind, value, name) for name, kind in _RESULTS.items()}
+            blocks = value["blocks"] if structure == LAYER else value.get("blocks", ())
+            if isinstance(blocks, str):
+                raise TypeError("one name is no list of names")
+            blocks = tuple(str(b) for b in blocks)
             if structure == LAYER:
-                if isinstance(value["blocks"], str):
-                    raise TypeError("one name is no list of names")
-                return Edit(LAYER, blocks=tuple(str(b) for b in value["blocks"]), **results)
+                return Edit(LAYER, blocks=blocks, **results)
             units = sorted(
                 (str(path), tuple(sorted(operator.index(i) for i in indices)))
                 for path, indices in value["filters"].items()
             )
-            return Edit(structure, units=tuple(units), **results)
+            return Edit(structure, blocks, tuple(units), **results)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EditError(f"this edit cannot be read: {repr(value)[:200]}") from error
 

@@ -102,5 +102,11 @@ class ScoresError(EngineError):
     code = "scores"
 
 
+class CriterionError(EngineError):
+    """A criterion that does not apply to a network."""
+
+    code = "criterion"
+
+
 class Cancelled(Exception):
     """Work that was asked to stop; nothing of it is kept."""

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar, get_args
 
+from engine.contracts.budgets import FitBudgets, Fitted
 from engine.contracts.codec import TaggedUnion, content_hash, spread
+from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.doubts import Doubt
 from engine.contracts.edits import Edit
 from engine.contracts.json_values import JsonObject
@@ -74,7 +76,10 @@ class Propose:
 
 @dataclass(frozen=True)
 class Recover:
-    """Apply an edit, fine-tune for the recovery epochs, measure and compare. Gives Recovered."""
+    """Apply an edit, fine-tune for the recovery epochs, measure and compare. Gives Recovered.
+
+    `teacher`: whose answers are learnt, where the settings ask for one that is not the parent.
+    """
 
     KIND: ClassVar = "recover"
     parent: NetworkRef
@@ -85,11 +90,16 @@ class Recover:
     similarity: SimilaritySettings
     seed: int
     resample_seed: int  # one for all candidates of a parent: their resamples form pairs
+    structure: NetworkStructure | None = None  # the parent's, where layers are compared
+    teacher: NetworkRef | None = None
 
 
 @dataclass(frozen=True)
 class Tune:
-    """The rest of a kept node's fine-tuning. Gives Tuned."""
+    """The rest of a kept node's fine-tuning. Gives Tuned.
+
+    `teacher`: whose answers are learnt, where the settings ask for one.
+    """
 
     KIND: ClassVar = "tune"
     network: NetworkRef
@@ -97,6 +107,7 @@ class Tune:
     execution: Execution
     training: TrainingSettings
     seed: int
+    teacher: NetworkRef | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +218,8 @@ Job = (
     | DescribeStructure
     | MeasureSpeed
     | Preview
+    | CompareCriteria
+    | FitBudgets
 )
 JOBS: TaggedUnion[Job] = TaggedUnion(*get_args(Job))
 
@@ -356,6 +369,8 @@ Result = (
     | StructureDescribed
     | SpeedMeasured
     | Previewed
+    | CriteriaCompared
+    | Fitted
 )
 RESULTS: TaggedUnion[Result] = TaggedUnion(*get_args(Result))
 ResultT = TypeVar("ResultT", bound=Result)
@@ -374,6 +389,7 @@ class Places:
     factory: Factory | None = None  # of a person's, which may be called as it is now
     task: Factory | None = None  # the same of what makes the data's task, where `data` names that
     transforms: Factory | None = None  # likewise
+    criterion: Factory | None = None  # likewise
     validation: str = ""  # a person's own validation images, where these decide
 
 
@@ -392,5 +408,5 @@ class JobRequest:
 
 def snapshots_needed(job: Job) -> tuple[SnapshotRef, ...]:
     """The weights that must be at hand before a job can start."""
-    networks = (getattr(job, name, None) for name in ("parent", "network"))
+    networks = (getattr(job, name, None) for name in ("parent", "network", "teacher"))
     return tuple(network.snapshot for network in networks if isinstance(network, NetworkRef))

@@ -7,10 +7,11 @@ here and a number in a job's `metrics`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.contracts.codec import FormatError
+from engine.contracts.methods.similarities import called
 
 Better = Literal["higher", "lower", "neither"]
 Subject = Literal["network", "edit"]
@@ -55,6 +56,8 @@ class Measure:
 MEASURES: tuple[Measure, ...] = (
     Measure("similarity", "CKA", "similarity to the parent", "", ".4f", "higher", "edit",
             label="CKA", short="CKA", row="CKA to parent", word="cka"),
+    Measure("similarity_second", "second", "similarity by the second measure", "", ".4f", "higher",
+            "edit", label="second", row="  by the second measure"),
     Measure("val_accuracy", "val %", "validation accuracy", "%", ".2f", "higher",
             label="val acc", short="acc", word="acc"),
     Measure("val_accuracy_before", "val % before", "validation accuracy before recovery", "%",
@@ -81,9 +84,14 @@ MEASURES: tuple[Measure, ...] = (
 BY_KEY = {measure.key: measure for measure in MEASURES}
 
 
-def measure(key: str) -> Measure:
-    """The measure of a key; one that nobody described is shown by its key."""
-    return BY_KEY.get(key) or Measure(key, key, key, "", ".4g", "neither")
+def measure(key: str, similarity: str = "cka") -> Measure:
+    """The measure of a key; one that nobody described is shown by its key. `similarity` is the one
+    that a run compares by, by which its figures are called."""
+    found = BY_KEY.get(key) or Measure(key, key, key, "", ".4g", "neither")
+    if key != "similarity" or similarity == "cka":
+        return found
+    title, short = called(similarity)
+    return replace(found, title=title, label=title, short=short, row=f"{title} to parent")
 
 
 def needed(metrics: Mapping[str, float], key: str, of: str) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.contracts.errors import SettingsError
+from engine.contracts.methods import name_in
 from engine.contracts.near import did_you_mean
 
 SettingValue = int | float | str | None
@@ -20,7 +21,7 @@ class Option:
     """One setting as a person gives it. `name` is unique among all settings; `short` is its letter
     on the command line; `stops` says that it tells when to stop, not what a node is; `unset` is
     what holds where it is not given, unless that is the default itself; `beside` is what may be
-    given beside its choices."""
+    given beside its choices; `argument` what a choice may have behind a colon, for a person."""
 
     name: str
     help: str
@@ -31,6 +32,7 @@ class Option:
     stops: bool = False
     unset: str = ""
     beside: str = ""
+    argument: str = ""
 
     @property
     def flag(self) -> str:
@@ -87,7 +89,8 @@ def check_settings(value: Any) -> None:
                 f"{option.flag} is empty; give {', '.join(option.choices)} or {option.beside}"
             )
         if option.choices and not option.beside:
-            check_name(option.name, given, option.choices)
+            name = name_in(given) if option.argument else given
+            check_name(option.name, name, option.choices)
         if option.low is not None and option.high is not None:
             check_range(option.name, given, option.low, option.high)
 

@@ -56,6 +56,11 @@ def is_persons(factory: str) -> bool:
     return ":" in factory and library_of(factory) is None
 
 
+def is_own_method(name: str) -> bool:
+    """Whether a method is a person's function, in place of a name of ours."""
+    return is_reference(name) and is_persons(name)
+
+
 def is_task(place: str) -> bool:
     """Whether the place of data is a person's function that makes a task of them. Files and folders
     are named by their full path, and known data sets without a colon."""

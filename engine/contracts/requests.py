@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 
@@ -26,7 +26,16 @@ class RemoveUnits:
     units: Mapping[str, tuple[int, ...]] | None = None
 
 
-EditRequest = RemoveBlocks | RemoveUnits
+@dataclass(frozen=True)
+class RemoveTogether:
+    """Without exactly these blocks and these units of others, in one step."""
+
+    KIND: ClassVar = "together"
+    blocks: tuple[str, ...] = ()
+    units: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+EditRequest = RemoveBlocks | RemoveUnits | RemoveTogether
 Take = Literal["layer", "filter", "both"]
 
 

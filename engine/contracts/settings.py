@@ -23,12 +23,14 @@ from engine.contracts.loaders import (
 from engine.contracts.methods import (
     ALLOCATIONS,
     CRITERIA,
+    OWN,
     RECOVERIES,
     REPAIRS,
     SEARCHES,
     SIMILARITIES,
-    Method,
+    name_in,
 )
+from engine.contracts.methods.arguments import SUBSETS, check_recovery, share_in
 from engine.contracts.networks import Reading
 from engine.contracts.options import (
     Option,
@@ -39,6 +41,7 @@ from engine.contracts.options import (
     setting,
     setting_fields,
 )
+from engine.contracts.references import is_own_method
 
 MATCHES = ("filters", "macs", "params")
 LAYERS = ("blocks", "halves")
@@ -53,11 +56,6 @@ NO_SECOND = "none"
 NORMS = ("train", "frozen")
 PROTOCOLS = ("default", "paper")
 SPLITS = ("validation", "test")
-
-
-def usages(methods: Mapping[str, Method]) -> tuple[str, ...]:
-    """How each method of a kind is asked for."""
-    return tuple(each.usage for each in methods.values())
 
 
 class Checked:
@@ -136,6 +134,7 @@ class ScoringSettings(Checked):
             "What ranks blocks and filters (kl: of CIFAR ResNets; unless given, of other networks "
             "kl-fast, with attention kl-fisher)",
             choices=tuple(CRITERIA),
+            beside=OWN,
         ),
     )
     criterion_samples: int = setting(
@@ -181,21 +180,30 @@ class ScoringSettings(Checked):
     rank_by: str = setting(
         "mean",
         Option("rank_by", "A structure's mean score, or the lower end of its 95 % interval over "
-               "images", choices=RANK_BY),
+               "images (the mean, where a criterion looks at none)", choices=RANK_BY),
     )  # fmt: skip
     keep_fraction: float = setting(
-        0.0, Option("keep_fraction", "Of every group's first units, so many stay", low=0, high=1)
-    )
+        0.0,
+        Option("keep_fraction", "Of the units that a group had before any edit, such a share stays",
+               low=0, high=1),
+    )  # fmt: skip
     round_to: int = setting(
         1, Option("round_to", "Groups keep a multiple of so many units", low=1, high=10**4)
     )
     keep: str | None = setting(
         None,
-        Option("keep", "Blocks and groups that stay: patterns such as layer1.*, commas between"),
-    )
+        Option("keep", "Blocks and groups that stay as they are: patterns such as layer1.*, commas "
+               "between"),
+    )  # fmt: skip
     blocks_per_step: int = setting(
-        1, Option("blocks_per_step", "Blocks that a layer candidate loses", low=1, high=10**4)
+        1,
+        Option("blocks_per_step", "Blocks a layer candidate loses at once", low=1, high=10**4),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not is_own_method(self.criterion):
+            check_name("criterion", self.criterion, CRITERIA)
 
 
 @dataclass(frozen=True)
@@ -271,17 +279,18 @@ class TrainingSettings(Checked):
     recover: str = setting(
         "full",
         Option("recover", "What is trained of a candidate until it is compared",
-               choices=usages(RECOVERIES)),
+               choices=tuple(RECOVERIES), argument="lora:RANK"),
     )  # fmt: skip
     distill: str = setting(
         "none",
-        Option("distill", "Whose answers (or features) are learnt beside the labels",
+        Option("distill", "Whose answers (or features too) are learnt beside the labels",
                choices=TEACHERS),
     )  # fmt: skip
     train_subset: str | None = setting(
         None,
-        Option("train_subset", "Recover on a share of the training images: random:SHARE, or "
-               "el2n:SHARE, those that are hardest for the root"),
+        Option("train_subset", "Recover on a share of each class's training images, drawn or "
+               "(el2n) those that are hardest for the parent", choices=SUBSETS,
+               argument="el2n:SHARE"),
     )  # fmt: skip
     recovery_steps: int | None = setting(
         None,
@@ -293,9 +302,19 @@ class TrainingSettings(Checked):
     )
     hopeless: float | None = setting(
         None,
-        Option("hopeless", "Give a candidate up that is, halfway through its recovery, so many "
+        Option("hopeless", "End the recovery of a candidate that is, halfway through it, so many "
                "points of validation accuracy below its parent", low=0, high=100),
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_recovery(self.recover)
+        share_in(self.train_subset)
+
+    @property
+    def teacher(self) -> str:
+        """Whose answers are learnt: `none`, `parent` or `root`."""
+        return name_in(self.distill)
 
     @property
     def total_epochs(self) -> int:

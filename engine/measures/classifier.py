@@ -6,12 +6,15 @@ Shape legend: B items, M rows, D features, K classes. "…" is what an item's ro
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from engine.measures.folding import for_inference
+from engine.measures.layers import LayersSeen
 from engine.measures.output import output_module_of
 from engine.models.cifar_resnet import CifarResNet
 from engine.models.outputs import output_of
@@ -31,16 +34,20 @@ class Rows(NamedTuple):
     features_MD: Tensor
     targets_M: Tensor
     items_M: Tensor  # the item that each row belongs to
+    layers: tuple[Tensor, ...] = ()  # what the layers that were asked for gave, each (M, D)
 
 
 class Classifier:
     """Gives the rows of batches. Batch norms are folded; any number of threads may call.
 
     The representation is the input of the last weighted module in float32. Where an item is one
-    row, maps and tokens are averaged.
+    row, maps and tokens are averaged. `layers` are paths of modules whose results are given too.
     """
 
-    def __init__(self, model: nn.Module, example: Batch, device: torch.device) -> None:
+    def __init__(
+        self, model: nn.Module, example: Batch, device: torch.device, layers: Sequence[str] = ()
+    ) -> None:
+        self._layers = layers
         self._model = for_inference(model, example.inputs).to(device)
         self._own = threading.local()
         self._output = ""
@@ -52,15 +59,23 @@ class Classifier:
 
     def __call__(self, batch: Batch) -> Rows:
         """To be called without gradients."""
-        model = self._model
-        if isinstance(model, CifarResNet):
-            (images_BCHW,) = tensors_of(batch.inputs)
-            features_BD = model.features(images_BCHW)
-            return Rows(model.classify(features_BD), features_BD, batch.targets, batch.items_B)
+        if isinstance(self._model, CifarResNet) and not self._layers:
+            return _of_cifar_resnet(self._model, batch)
         if not hasattr(self._own, "model"):
-            self._own.model = _Observed(sharing_copy(model), self._output)
-        observed: _Observed = self._own.model
-        return observed(batch)
+            own = sharing_copy(self._model)
+            self._own.layers = LayersSeen(own, self._layers)
+            if isinstance(own, CifarResNet):
+                self._own.model = partial(_of_cifar_resnet, own)
+            else:
+                self._own.model = _Observed(own, self._output)
+        rows: Rows = self._own.model(batch)
+        return rows._replace(layers=self._own.layers.rows(batch)) if self._layers else rows
+
+
+def _of_cifar_resnet(model: CifarResNet, batch: Batch) -> Rows:
+    (images_BCHW,) = tensors_of(batch.inputs)
+    features_BD = model.features(images_BCHW)
+    return Rows(model.classify(features_BD), features_BD, batch.targets, batch.items_B)
 
 
 @torch.inference_mode()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 from torch import nn
@@ -11,57 +12,94 @@ from torch import nn
 from engine.contracts.edits import LAYER, UNIT, Edit
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure, UnitGroup
+from engine.contracts.structure_after import structure_after
 from engine.measures.cost import Cost, cost_of
 from engine.pruning import editing
+from engine.pruning.allocations import Allocated, Offer, Probe
 from engine.pruning.criteria import Scores
+from engine.pruning.limits import Limits
 from engine.tasks import Batch
 
 # Of a network without blocks to compare with: a twentieth, about what a block of a ResNet20 holds.
 SHARE_WITHOUT_BLOCKS = 0.05
+NO_LIMITS = Limits()
+NO_SHAPES: Mapping[str, tuple[int, ...]] = MappingProxyType({})
 
 
 def layer_edit(
-    structure: NetworkStructure, scores: Scores, min_blocks: int, layers: str = "blocks"
-) -> Edit | None:
-    """Without the least important removable block or half; None when none may go."""
-    removable = structure.removable_layers(min_blocks, layers)
-    if not removable:
-        return None
-    # min keeps the first of equals: ties go to the block nearest the input.
-    least = min(removable, key=lambda block: scores.blocks[block.path])
-    return held(Edit(LAYER, blocks=(least.path,)), structure)
-
-
-def unit_edit(
     structure: NetworkStructure,
     scores: Scores,
-    count: int,
-    allocation: str,
-    seed: int,
-    units: str = "inner",
+    min_blocks: int,
+    layers: str = "blocks",
+    *,
+    count: int = 1,
+    limits: Limits = NO_LIMITS,
 ) -> Edit | None:
-    """Without `count` units, or as many as can go when that is fewer; None when none can.
-
-    `uniform` takes the same fraction of every group, the remainder one by one from randomly drawn
-    ones (the paper's); `global` the lowest scores wherever they are.
-    """
-    groups = structure.offered_groups(units)
-    count = min(count, structure.num_spare_units(units))
-    if count <= 0:
+    """Without the `count` least important removable blocks or halves that may go together, or as
+    many as may; None when none may go. Of one block not both halves go at once."""
+    going: list[str] = []
+    left = structure
+    while len(going) < count:
+        removable = limits.removable_layers(left, min_blocks, layers)
+        free = [block.path for block in removable if not _overlaps(block.path, going)]
+        if not free:
+            break
+        # min keeps the first of equals: ties go to the block nearest the input.
+        going.append(min(free, key=lambda path: scores.blocks[path]))
+        left = structure_after(left, Edit(LAYER, blocks=(going[-1],)))
+    if not going:
         return None
-    if allocation == "uniform":
-        quotas = _uniform_quotas(groups, count, seed)
-    else:
-        quotas = _global_quotas(groups, scores, count)
-    going = []
-    for group in groups:
-        if quotas[group.path]:
-            order = np.argsort(scores.units[group.path], kind="stable")
-            chosen = sorted(int(i) for i in order[: quotas[group.path]])
-            going.append((group.path, tuple(chosen)))
-    paths = {path for path, _ in going}
-    kind = kind_of(group for group in groups if group.path in paths)
-    return held(Edit(kind, units=tuple(sorted(going))), structure)
+    order = {block.path: place for place, block in enumerate(structure.all_blocks())}
+    return held(Edit(LAYER, blocks=tuple(sorted(going, key=order.__getitem__))), structure)
+
+
+def _overlaps(path: str, going: Iterable[str]) -> bool:
+    return any(f"{path}.".startswith(f"{g}.") or f"{g}.".startswith(f"{path}.") for g in going)
+
+
+class UnitEdits:
+    """The unit edits of a network, one for each count, as an allocation shares them out."""
+
+    def __init__(
+        self,
+        structure: NetworkStructure,
+        scores: Scores,
+        scoring: ScoringSettings,
+        seed: int,
+        *,
+        limits: Limits = NO_LIMITS,
+        shapes: Mapping[str, tuple[int, ...]] = NO_SHAPES,
+        probe: Probe | None = None,
+    ) -> None:
+        self._structure, self._scores = structure, scores
+        self._groups = structure.offered_groups(scoring.units)
+        rooms = {group.path: limits.room(group) for group in self._groups}
+        kept = frozenset(limits.kept.groups)
+        offer = Offer(
+            self._groups, scores, rooms, kept, seed, structure.blocks, shapes, probe
+        )  # fmt: skip
+        self._none = not any(rooms.values())  # nothing need be looked at
+        if not self._none:
+            self._allocated = Allocated(scoring.allocation, offer, scoring.round_to)
+
+    @property
+    def most(self) -> int:
+        """How many units can go at most."""
+        return 0 if self._none else self._allocated.most
+
+    def of_count(self, count: int) -> Edit | None:
+        """Without `count` units, as near to it as whole steps allow, or as many as can go when that
+        is fewer; None when none can. Within a group the lowest scores go."""
+        if count <= 0 or self.most == 0:
+            return None
+        going = []
+        for path, quota in self._allocated.quotas(count).items():
+            if quota:
+                order = np.argsort(self._scores.units[path], kind="stable")
+                going.append((path, tuple(sorted(int(i) for i in order[:quota]))))
+        paths = {path for path, _ in going}
+        kind = kind_of(group for group in self._groups if group.path in paths)
+        return held(Edit(kind, units=tuple(sorted(going))), self._structure)
 
 
 def kind_of(groups: Iterable[UnitGroup]) -> str:
@@ -75,33 +113,6 @@ def held(edit: Edit, structure: NetworkStructure) -> Edit:
     return edit if structure.read_off else editing.explicit(edit, structure)
 
 
-def _uniform_quotas(groups: tuple[UnitGroup, ...], count: int, seed: int) -> dict[str, int]:
-    width = sum(group.num_units for group in groups)
-    quotas = {
-        group.path: min(group.num_units * count // width, group.num_units - 1) for group in groups
-    }
-    random = np.random.default_rng(seed)
-    for _ in range(count - sum(quotas.values())):
-        open_groups = [g.path for g in groups if quotas[g.path] < g.num_units - 1]
-        quotas[open_groups[random.integers(len(open_groups))]] += 1
-    return quotas
-
-
-def _global_quotas(groups: tuple[UnitGroup, ...], scores: Scores, count: int) -> dict[str, int]:
-    quotas = {group.path: 0 for group in groups}
-    room = {group.path: group.num_units - 1 for group in groups}
-    ranked = sorted(
-        (score, position, index, group.path)
-        for position, group in enumerate(groups)
-        for index, score in enumerate(scores.units[group.path])
-    )
-    for _, _, _, path in ranked:
-        if count and quotas[path] < room[path]:
-            quotas[path] += 1
-            count -= 1
-    return quotas
-
-
 def propose(
     model: nn.Module,
     structure: NetworkStructure,
@@ -109,28 +120,39 @@ def propose(
     scoring: ScoringSettings,
     example: Batch,
     seed: int,
+    *,
+    limits: Limits | None = None,
+    probe: Probe | None = None,
 ) -> list[Edit]:
     """The candidates of a network, layer first; one or none where structures have run out.
 
     The other candidate removes as much as the layer candidate (`--match`): as many filters, as in
     the paper, of a CIFAR ResNet; of any other network, whose units may be of several kinds and of
     very different cost, as many multiply-accumulates. Without a removable block it removes as many
-    as the least important one holds; of a network that never had any, a twentieth.
+    as the least important one holds; of a network that never had any, a twentieth. `limits` are
+    those of the settings unless given; `probe` is for allocations that look at the network.
     """
-    layer = layer_edit(structure, scores, scoring.min_blocks, scoring.layers)
-
-    def of_count(count: int) -> Edit | None:
-        return unit_edit(structure, scores, count, scoring.allocation, seed, scoring.units)
-
+    limits = limits or Limits.of(scoring, structure)
+    layer = layer_edit(
+        structure, scores, scoring.min_blocks, scoring.layers,
+        count=scoring.blocks_per_step, limits=limits,
+    )  # fmt: skip
+    edits = UnitEdits(
+        structure, scores, scoring, seed, limits=limits, shapes=shapes_of(model), probe=probe
+    )
     match = scoring.match
     if match == "filters" and not structure.read_off:
         match = "macs"
     if layer is not None and match != "filters":
-        most = structure.num_spare_units(scoring.units)
-        units = _matched(model, layer, of_count, most, match, example)
+        units = _matched(model, layer, edits, match, example)
     else:
-        units = of_count(_count(structure, scores, layer))
+        units = edits.of_count(_count(structure, scores, layer))
     return [edit for edit in (layer, units) if edit is not None]
+
+
+def shapes_of(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's tensors, by their names."""
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 def _count(structure: NetworkStructure, scores: Scores, layer: Edit | None) -> int:
@@ -145,12 +167,7 @@ def _count(structure: NetworkStructure, scores: Scores, layer: Edit | None) -> i
 
 
 def _matched(
-    model: nn.Module,
-    layer: Edit,
-    of_count: Callable[[int], Edit | None],
-    most: int,
-    match: str,
-    example: Batch,
+    model: nn.Module, layer: Edit, edits: UnitEdits, match: str, example: Batch
 ) -> Edit | None:
     """The unit edit whose saving in MACs or parameters is nearest the layer's (bisection)."""
 
@@ -160,16 +177,16 @@ def _matched(
 
     @functools.cache
     def amount_without(count: int) -> int:
-        edit = of_count(count)
-        assert edit is not None  # one unit could go, and so can as many as are spare
+        edit = edits.of_count(count)
+        assert edit is not None  # one step could go, and so can any number
         return amount(edit)
 
     target = amount(layer)
-    low, high = 1, most
+    low, high = 1, edits.most
     if high < 1:
         return None
     while low < high:  # the smallest count that saves at least as much as the layer does
         middle = (low + high) // 2
         low, high = (low, middle) if amount_without(middle) <= target else (middle + 1, high)
     nearest = [count for count in (low - 1, low) if count >= 1]
-    return of_count(min(nearest, key=lambda count: abs(amount_without(count) - target)))
+    return edits.of_count(min(nearest, key=lambda count: abs(amount_without(count) - target)))

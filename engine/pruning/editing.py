@@ -34,12 +34,13 @@ def apply(edit: Edit, model: nn.Module, *, share: bool = False) -> nn.Module:
     return carry_out(explicit(edit, structure_of(model)), model, share=share)
 
 
-def rebuild(architecture: Architecture) -> nn.Module:
-    """The network that an architecture describes, untrained.
+def rebuild(architecture: Architecture, *, seed: int = 0) -> nn.Module:
+    """The network that an architecture describes, untrained: its weights are drawn for the whole
+    network, then cut.
 
     Raises UnknownFamilyError, EditError, and EngineError for a preparation that nobody knows.
     """
-    model = build(architecture.factory, architecture.arguments)
+    model = build(architecture.factory, architecture.arguments, seed=seed)
     prepare(model, architecture.prepared)
     for edit in architecture.edits:
         model = apply(edit, model)

@@ -14,8 +14,8 @@ _Chosen = Iterable[tuple[UnitGroup, tuple[int, ...]]]
 
 def explicit(edit: Edit, structure: NetworkStructure) -> Edit:
     """The edit with the results of what it says is to go. Raises EditError."""
+    removals = tuple(_removal(path, structure) for path in edit.blocks)
     if edit.structure == LAYER:
-        removals = tuple(_removal(path, structure) for path in edit.blocks)
         return Edit(LAYER, blocks=edit.blocks, removals=removals)
     groups = {group.path: group for group in structure.groups}
     for path, indices in edit.units:
@@ -24,10 +24,13 @@ def explicit(edit: Edit, structure: NetworkStructure) -> Edit:
                 f"the network has no prunable convolution {path!r}; it has {', '.join(groups)}"
             )
         _check_units(groups[path], indices)
+        _check_apart(groups[path], edit.blocks)
     chosen = [(groups[path], units) for path, units in edit.units]
     return Edit(
         edit.structure,
+        blocks=edit.blocks,
         units=edit.units,
+        removals=removals,
         slices=_slices(chosen),
         attributes=_attributes(chosen),
         sizes=_sizes(chosen),
@@ -75,6 +78,16 @@ def _check_units(group: UnitGroup, units: tuple[int, ...]) -> None:
             f"an edit may not remove all {group.num_units} {group.kind}s of {group.path}; "
             f"{group.num_units - 1} at most"
         )
+
+
+def _check_apart(group: UnitGroup, blocks: tuple[str, ...]) -> None:
+    for member in group.members:
+        holder = next((b for b in blocks if member.tensor.startswith(f"{b}.")), None)
+        if holder is not None:
+            raise EditError(
+                f"an edit removes block {holder} and {group.kind}s of {group.path}, which it has a "
+                "part in; leave these out, or remove them in another step"
+            )
 
 
 def _slices(chosen: _Chosen) -> tuple[Slice, ...]:

@@ -6,30 +6,37 @@ from dataclasses import replace
 
 from torch import nn
 
-from engine.contracts.edits import FILTER, LAYER, Edit
+from engine.contracts.edits import FILTER, LAYER, UNIT, Edit
 from engine.contracts.errors import EditRequestError
 from engine.contracts.methods import ALLOCATIONS
 from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
-from engine.contracts.requests import EditRequest, RemoveBlocks
+from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveTogether, RemoveUnits
 from engine.contracts.settings import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
+from engine.pruning.allocations import Probe
+from engine.pruning.limits import Limits
 from engine.tasks import Batch
 
 
 def check(
-    request: EditRequest, model: nn.Module, structure: NetworkStructure, units: str = "inner"
+    request: EditRequest,
+    model: nn.Module,
+    structure: NetworkStructure,
+    units: str = "inner",
+    limits: Limits = candidates.NO_LIMITS,
 ) -> None:
-    """Raises EditError for what this network cannot do: before anything is scored for it."""
+    """Raises EditError for what this network cannot do: before anything is scored for it. What is
+    named to the last index may go though `limits` keep it: a person has said so."""
     exact = _exact(request, structure)
     if exact is not None:
         editing.apply(exact, model)
-    elif isinstance(request, RemoveBlocks):
-        _candidates_to_go(structure, min_blocks=1)
+    elif not isinstance(request, RemoveUnits):
+        _candidates_to_go(structure, min_blocks=1, limits=limits)
     else:
         _check_allocation(request.allocation)
-        _check_count(request.count, structure, units)
+        _check_count(request.count, structure, units, limits)
 
 
 def edit_of(
@@ -40,28 +47,44 @@ def edit_of(
     scoring: ScoringSettings,
     example: Batch,
     seed: int,
+    *,
+    limits: Limits | None = None,
+    probe: Probe | None = None,
 ) -> Edit:
-    """The edit that a checked request means. It may leave fewer than `min_blocks` in a stage."""
+    """The edit that a checked request means. It may leave fewer than `min_blocks` in a stage.
+    Raises EditRequestError where whole steps (`round_to`) leave nothing to go."""
+    limits = limits or Limits.of(scoring, structure)
     exact = _exact(request, structure)
     if exact is not None:
         return exact
+    assert not isinstance(request, RemoveTogether)
     if isinstance(request, RemoveBlocks):
-        paths = _candidates_to_go(structure, scoring.min_blocks, scoring.layers)
+        paths = _candidates_to_go(structure, scoring.min_blocks, scoring.layers, limits)
         least = min(paths, key=scores.blocks.__getitem__)
         return candidates.held(Edit(LAYER, blocks=(least,)), structure)
     scoring = replace(scoring, allocation=request.allocation or scoring.allocation)
     if request.count is None:
-        usual = candidates.propose(model, structure, scores, scoring, example, seed)
-        return next(edit for edit in usual if edit.structure != LAYER)
-    edit = candidates.unit_edit(
-        structure, scores, request.count, scoring.allocation, seed, scoring.units
-    )
-    assert edit is not None  # check() has seen that so many can go
+        usual = candidates.propose(
+            model, structure, scores, scoring, example, seed, limits=limits, probe=probe
+        )
+        edit = next((edit for edit in usual if edit.structure != LAYER), None)
+    else:
+        edit = candidates.UnitEdits(
+            structure, scores, scoring, seed,
+            limits=limits, shapes=candidates.shapes_of(model), probe=probe,
+        ).of_count(request.count)  # fmt: skip
+    if edit is None:  # check() has seen that so many can go, one by one
+        raise EditRequestError(
+            f"no group can give {structure.unit_word}s by --allocation {scoring.allocation} such "
+            f"that a multiple of {scoring.round_to} stays (--round-to); name the units themselves"
+        )
     return edit
 
 
 def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     """The edit that a request names to the last index, None where it leaves the choice open."""
+    if isinstance(request, RemoveTogether):
+        return _together(request, structure)
     if isinstance(request, RemoveBlocks):
         if request.blocks is None:
             return None
@@ -83,6 +106,15 @@ def _exact(request: EditRequest, structure: NetworkStructure) -> Edit | None:
     return candidates.held(edit, structure)
 
 
+def _together(request: RemoveTogether, structure: NetworkStructure) -> Edit:
+    _check_named({**dict.fromkeys(request.blocks), **request.units})
+    units = tuple(sorted((path, tuple(sorted(each))) for path, each in request.units.items()))
+    kind = UNIT if units and request.blocks else LAYER
+    if units and not request.blocks:
+        kind = candidates.kind_of(g for g in structure.groups if g.path in request.units)
+    return candidates.held(Edit(kind, request.blocks, units), structure)
+
+
 def _check_named(named: object) -> None:
     if not named:
         raise EditRequestError(
@@ -99,10 +131,14 @@ def _check_allocation(allocation: str | None) -> None:
 
 
 def _candidates_to_go(
-    structure: NetworkStructure, min_blocks: int, layers: str = "blocks"
+    structure: NetworkStructure,
+    min_blocks: int,
+    layers: str = "blocks",
+    limits: Limits = candidates.NO_LIMITS,
 ) -> list[str]:
     """The blocks among which the least important is looked for: the usual ones, if there are."""
-    found = structure.removable_layers(min_blocks, layers) or structure.removable_layers(1, layers)
+    found = limits.removable_layers(structure, min_blocks, layers)
+    found = found or limits.removable_layers(structure, 1, layers)
     if not found:
         free = [block.path for block in structure.blocks if block.stays != "shape"]
         hint = (
@@ -110,12 +146,21 @@ def _candidates_to_go(
             if free
             else f"remove {structure.unit_word}s instead"
         )
-        raise EditRequestError(f"every stage has only its first block left; {hint}")
+        kept = " or what --keep says" if limits.kept.blocks else ""
+        raise EditRequestError(f"every stage has only its first block{kept} left; {hint}")
     return [block.path for block in found]
 
 
-def _check_count(count: int | None, structure: NetworkStructure, units: str) -> None:
-    largest, word = structure.num_spare_units(units), structure.unit_word
+def _check_count(
+    count: int | None, structure: NetworkStructure, units: str, limits: Limits
+) -> None:
+    largest = sum(limits.room(group) for group in structure.offered_groups(units))
+    word, spare = structure.unit_word, structure.num_spare_units(units)
+    if largest < spare and (largest < 1 or (count is not None and not 1 <= count <= largest)):
+        raise EditRequestError(
+            f"{largest if count is None else count!r} {word}s cannot go: --keep and "
+            f"--keep-fraction leave {largest} of {spare}; name the units themselves to go further"
+        )
     place = "convolution" if word == "filter" else "layer"
     if largest < 1:
         raise EditRequestError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +81,17 @@ class ArrayTask:
         order = torch.arange(len(labels_N)) if items is None else items
         for items_B in order.split(size):
             yield Batch(x_N[items_B], labels_N[items_B], items_B)
+
+    def train_labels(self) -> Tensor:
+        """The class of each training item."""
+        return self._splits["train"][1]
+
+    def only(self, items_N: Tensor) -> ArrayTask:
+        """The same task with these of the training items alone."""
+        task = copy.copy(self)
+        x_N, labels_N = self._splits["train"]
+        task._splits = {**self._splits, "train": (x_N[items_N], labels_N[items_N])}
+        return task
 
     def training_batches(self, sizes: Sequence[int], draw: torch.Generator) -> Iterator[Batch]:
         order = torch.randperm(sum(sizes), generator=draw)

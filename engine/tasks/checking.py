@@ -59,6 +59,31 @@ class CheckedTask:
             "training_batches", lambda: self._task.training_batches(sizes, draw), sizes, None
         )
 
+    def train_labels(self) -> Tensor | None:
+        """The class of each training item, where the task tells it. Raises DataError."""
+        tell = getattr(self._task, "train_labels", None)
+        if not callable(tell):
+            return None
+        labels = self._their("train_labels", tell)
+        count = self._about.num_train
+        if labels is not None and not (isinstance(labels, Tensor) and labels.shape == (count,)):
+            raise self._error("train_labels", f"gives {shown(labels)}; give {count:,} classes")
+        return labels
+
+    def only(self, items_N: Tensor) -> CheckedTask:
+        """The same task with these of the training items alone. Raises DataError."""
+        only = getattr(self._task, "only", None)
+        if not callable(only):
+            raise DataError(
+                f"the task {self._reference} has no only(items), by which it would train on a part "
+                "of its items (--train-subset); add it (docs/tasks.md), or leave --train-subset out"
+            )
+        found = CheckedTask(self._their("only", lambda: only(items_N)), self._reference)
+        if found.describe().num_train != len(items_N):
+            raise self._error("only", f"gives a task of {found.describe().num_train:,} training "
+                              f"items, and {len(items_N):,} were asked for")  # fmt: skip
+        return found
+
     # ------------------------------------------------------------ checks
 
     def _checked_description(self, about: Any) -> DataDescription:

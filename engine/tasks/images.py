@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -50,6 +51,14 @@ class ImageTask:
         for items_B in order_N.split(list(sizes)):
             images_BCHW, labels_B = self._augmenter.batch(items_B, draw)
             yield Batch(images_BCHW, labels_B, items_B)
+
+    def train_labels(self) -> Tensor:
+        """The class of each training image."""
+        return self.data.train.labels_N.cpu()
+
+    def only(self, items_N: Tensor) -> ImageTask:
+        """The same task with these of the training images alone."""
+        return ImageTask(replace(self.data, train=self.data.train.take(items_N)), self._device)
 
     def _batch(self, images: Images, items_B: Tensor) -> Batch:
         inputs_BCHW = normalise(images.pixels_NHWC, self.data.mean, self.data.std)

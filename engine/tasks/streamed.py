@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -58,6 +59,15 @@ class StreamedTask:
             parts, train.training_batches(parts, seed, self.data.mean), strict=True
         ):
             yield self._batch(images, items_B)
+
+    def train_labels(self) -> Tensor:
+        """The class of each training image."""
+        return self.data.train.labels_N.cpu()
+
+    def only(self, items_N: Tensor) -> StreamedTask:
+        """The same task with these of the training images alone."""
+        train = self.data.train.only(items_N)
+        return StreamedTask(replace(self.data, train=train), self._device)
 
     def _batch(self, images: Images, items_B: Tensor) -> Batch:
         images = images.to(self._device)

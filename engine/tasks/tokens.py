@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -38,6 +39,7 @@ class NextTokenTask:
         self._rows = {split: torch.as_tensor(rows[split]) for split in SPLITS}
         self._name, self._length, self._num_tokens = name, length, num_tokens
         self._argument = argument
+        self._numbers: Tensor | None = None  # of the training sequences, where some are left out
         digest = hashlib.sha256(f"{length} {num_tokens}\n".encode())
         for split, row in self._rows.items():
             if row.dim() != 1 or len(row) <= length:
@@ -69,17 +71,35 @@ class NextTokenTask:
     def batches(self, split: Split, size: int, items: Tensor | None = None) -> Iterator[Batch]:
         order = torch.arange(self._num_items(split)) if items is None else items
         for items_B in order.split(size):
-            yield self._batch(split, items_B * self._length, items_B)
+            yield self._batch(split, self._places(split, items_B) * self._length, items_B)
+
+    def train_labels(self) -> None:
+        """Sequences have no class."""
+
+    def only(self, items_N: Tensor) -> NextTokenTask:
+        """The same task with these of the training sequences alone."""
+        task = copy.copy(self)
+        task._numbers = self._places("train", items_N)
+        return task
 
     def training_batches(self, sizes: Sequence[int], draw: torch.Generator) -> Iterator[Batch]:
         order = torch.randperm(sum(sizes), generator=draw)
         last = len(self._rows["train"]) - self._length - 1
         for items_B in order.split(list(sizes)):
             shifts_B = torch.randint(self._length, (len(items_B),), generator=draw)
-            starts_B = (items_B * self._length + shifts_B).clamp_max(last)
+            starts_B = self._places("train", items_B) * self._length + shifts_B
+            starts_B = starts_B.clamp_max(last)
             yield self._batch("train", starts_B, items_B)
 
+    def _places(self, split: Split, items_B: Tensor) -> Tensor:
+        """The numbers of sequences in their row, by those in this task."""
+        if split != "train" or self._numbers is None:
+            return items_B
+        return self._numbers[items_B]
+
     def _num_items(self, split: Split) -> int:
+        if split == "train" and self._numbers is not None:
+            return len(self._numbers)
         return (len(self._rows[split]) - 1) // self._length
 
     def _batch(self, split: Split, starts_B: Tensor, items_B: Tensor) -> Batch:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ from engine.runtime.generators import generator, seeded
 from engine.runtime.progress import SILENT, Monitor, Running
 from engine.tasks import Batch, Task
 from engine.training.batches import batch_sizes
+from engine.training.distillation import Teacher
 from engine.training.memory import SHORT_OF_MEMORY, is_short_of_memory, what_fits
 from engine.training.memory_format import training_format
 from engine.training.plan import TrainPlan, optimiser_of
@@ -41,8 +44,11 @@ def train(
     phase: str = "training",
     optimiser: torch.optim.Optimizer | None = None,
     after_epoch: Callable[[Epoch], None] | None = None,
+    teacher: Teacher | None = None,
+    is_over: Callable[[Epoch], bool] | None = None,
 ) -> list[Epoch]:
-    """Trains `model` in place and returns its figures an epoch.
+    """Trains what is not frozen of `model` in place and returns its figures an epoch; it ends early
+    where `is_over` says so after one.
 
     Same plan, task, execution and machine: same bits. Raises EngineError where batches are too
     small for the network, or too large for the memory, DivergedError, Cancelled.
@@ -54,10 +60,16 @@ def train(
     if plan.frozen_norms:
         freeze_norms(model)
     optimiser = optimiser or optimiser_of(model, plan)
-    history, row = [], task.describe().row
+    history: list[Epoch] = []
+    row = task.describe().row
     for epoch in range(plan.first_epoch, plan.last_epoch):
+        left = _steps_left(sizes, plan, epoch)
+        if not left.num_steps:
+            break
         with seeded(derive(plan.seed, "modules", epoch), device):  # what dropout draws
-            figures = _epoch(model, task, sizes, optimiser, plan, epoch, execution, monitor, phase)
+            figures = _epoch(
+                model, task, left, optimiser, plan, epoch, execution, monitor, phase, teacher
+            )
         if not math.isfinite(figures.loss):
             raise DivergedError(
                 f"the loss became {figures.loss} in epoch {epoch + 1} of {phase} at learning rate "
@@ -67,32 +79,53 @@ def train(
         monitor.tell(EpochEnded(phase, total_epochs=plan.total_epochs, row=row, **vars(figures)))
         if after_epoch is not None:
             after_epoch(figures)
+        if is_over is not None and is_over(figures):
+            break
     return history
+
+
+class _Steps(NamedTuple):
+    """The batches of an epoch, and how many of them a training still takes."""
+
+    sizes: Sequence[int]
+    num_steps: int
+
+    @property
+    def num_items(self) -> int:
+        return sum(self.sizes[: self.num_steps])
+
+
+def _steps_left(sizes: Sequence[int], plan: TrainPlan, epoch: int) -> _Steps:
+    if plan.most_steps is None:
+        return _Steps(sizes, len(sizes))
+    done = (epoch - plan.first_epoch) * len(sizes)
+    return _Steps(sizes, min(len(sizes), max(0, plan.most_steps - done)))
 
 
 def _epoch(
     model: nn.Module,
     task: Task,
-    sizes: Sequence[int],
+    steps: _Steps,
     optimiser: torch.optim.Optimizer,
     plan: TrainPlan,
     epoch: int,
     execution: Execution,
     monitor: Monitor,
     phase: str,
+    teacher: Teacher | None,
 ) -> Epoch:
     draw, device = generator(plan.seed, "epoch", epoch), torch_device(execution)
     so_far = _SoFar.on(device, task.describe().row)
-    num_items = sum(sizes)
+    num_items = sum(steps.sizes)
     steps_before = (epoch - plan.first_epoch) * num_items
-    steps_in_all = (plan.last_epoch - plan.first_epoch) * num_items
+    steps_in_all = num_items_in_all(steps.sizes, plan)
     rate = plan.learning_rate
-    for batch in task.training_batches(sizes, draw):
+    for batch in islice(task.training_batches(steps.sizes, draw), _asked(steps)):
         rate = plan.learning_rate_at(epoch, so_far.num_items / num_items)
         for group in optimiser.param_groups:
             group["lr"] = rate
         num_rows = batch.num_rows
-        loss, right = _step(model, batch, optimiser, plan, execution, draw)
+        loss, right = _step(model, batch, optimiser, plan, execution, draw, teacher)
         so_far.add(loss, right, len(batch), num_rows)
         monitor.step(
             phase,
@@ -100,7 +133,7 @@ def _epoch(
             steps_in_all,
             lambda: so_far.running(plan, epoch, num_items),
         )
-    if so_far.num_items != num_items:
+    if so_far.num_items != steps.num_items:
         raise EngineError(
             f"an epoch of {num_items:,} items gave {so_far.num_items:,}; training_batches has to "
             "give each training item once"
@@ -114,6 +147,17 @@ def _epoch(
     )
 
 
+def num_items_in_all(sizes: Sequence[int], plan: TrainPlan) -> int:
+    """How many items a plan's epochs of such batches hold, as far as they are taken."""
+    epochs = range(plan.first_epoch, plan.last_epoch)
+    return sum(_steps_left(sizes, plan, epoch).num_items for epoch in epochs)
+
+
+def _asked(steps: _Steps) -> int | None:
+    """How many batches are asked for; of a whole epoch all, so that too many are noticed."""
+    return None if steps.num_steps == len(steps.sizes) else steps.num_steps
+
+
 def _step(
     model: nn.Module,
     batch: Batch,
@@ -121,15 +165,17 @@ def _step(
     plan: TrainPlan,
     execution: Execution,
     draw: torch.Generator,
+    teacher: Teacher | None,
 ) -> tuple[Tensor, Tensor]:
     """One step. Raises BatchTooLargeError where memory is too short for it."""
     try:
-        return step(model, batch.to(torch_device(execution)), optimiser, plan, execution, draw)
+        batch = batch.to(torch_device(execution))
+        return step(model, batch, optimiser, plan, execution, draw, teacher)
     except SHORT_OF_MEMORY as error:
         if not is_short_of_memory(error):
             raise
     # Out of the handler: what went wrong holds on to tensors.
-    run = partial(try_part, model, batch, plan, execution)
+    run = partial(try_part, model, batch, plan, execution, teacher)
     raise what_fits(model, batch, plan.accumulate, execution, run)
 
 

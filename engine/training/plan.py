@@ -22,6 +22,8 @@ class TrainPlan:
     divided by ten at half and again at three quarters of the epochs (`step`). `accumulate` cuts a
     batch into so many parts that go through the network one after the other, for one step;
     `frozen_norms` keeps the running statistics of batch norms as they are, and uses them.
+    It ends after `most_steps` steps, wherever that is; a gradient that is longer than `clip_norm`
+    is shortened to it (0: none is); with `own_schedule` these epochs are all of a schedule.
     """
 
     first_epoch: int
@@ -39,10 +41,16 @@ class TrainPlan:
     mixup: float = 0.0
     accumulate: int = 1
     frozen_norms: bool = False
+    most_steps: int | None = None
+    clip_norm: float = 0.0
+    own_schedule: bool = False
 
     def learning_rate_at(self, epoch: int, share: float) -> float:
         """The learning rate `share` of the way through an epoch."""
-        rate = self.learning_rate * SCHEDULES[self.schedule](epoch, share, self.total_epochs)
+        total = self.total_epochs
+        if self.own_schedule:
+            epoch, total = epoch - self.first_epoch, self.last_epoch - self.first_epoch
+        rate = self.learning_rate * SCHEDULES[self.schedule](epoch, share, total)
         if self.warmup_epochs > 0:
             rate *= min(1.0, (epoch + share) / self.warmup_epochs + WARMUP_START)
         return rate
@@ -98,14 +106,14 @@ SCHEDULES: Mapping[str, Callable[[int, float, int], float]] = {
 
 
 def optimiser_of(model: nn.Module, plan: TrainPlan) -> torch.optim.Optimizer:
-    """The optimiser of a plan, fused where the parameters' device has it."""
+    """The optimiser of a plan for what is trained, fused where the parameters' device has it."""
     return OPTIMISERS[plan.optimiser](model, plan)
 
 
 def _sgd(model: nn.Module, plan: TrainPlan) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum."""
     return torch.optim.SGD(
-        model.parameters(),
+        [p for p in model.parameters() if p.requires_grad],
         lr=plan.learning_rate,
         momentum=plan.momentum,
         nesterov=plan.momentum > 0,
@@ -116,8 +124,9 @@ def _sgd(model: nn.Module, plan: TrainPlan) -> torch.optim.Optimizer:
 
 def _adamw(model: nn.Module, plan: TrainPlan) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay, of matrices and kernels only (Loshchilov and Hutter)."""
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.dim() > 1]
+    others = [p for p in trained if p.dim() <= 1]
     groups: list[dict[str, Any]] = [
         {"params": decayed},
         {"params": others, "weight_decay": 0.0},

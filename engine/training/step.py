@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from engine.contracts.errors import EngineError
 from engine.contracts.networks import Execution
-from engine.models.outputs import output_of
-from engine.runtime.device import autocast_dtype, torch_device
+from engine.runtime.device import torch_device
 from engine.tasks import IGNORED, Batch, Inputs
-from engine.tasks.batch import mapped, num_rows_of, run_on, taken, tensors_of
+from engine.tasks.batch import mapped, num_rows_of, taken, tensors_of
+from engine.training.distillation import Teacher
+from engine.training.forward import logits_of
 from engine.training.memory_format import laid_out
 from engine.training.plan import TrainPlan
 
@@ -26,6 +27,7 @@ def step(
     plan: TrainPlan,
     execution: Execution,
     draw: torch.Generator,
+    teacher: Teacher | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The mean loss of the batch's rows before the step, and how many of them were right.
 
@@ -42,25 +44,39 @@ def step(
     for start in range(0, len(batch), size):
         part = slice(start, start + size)
         targets_part, others_part = targets[part], others[part]
-        logits = _logits(model, taken(inputs, part), execution)
+        inputs_part = taken(inputs, part)
+        logits = logits_of(model, inputs_part, execution)
         loss = _loss(logits, targets_part, others_part, share, plan.label_smoothing)
+        if teacher is not None:
+            loss = teacher.beside(loss, inputs_part, logits, targets_part)
         if plan.accumulate > 1:
             loss = loss * (num_rows_of(targets_part) / num_rows)
         _backward(loss, execution)
         losses.append(loss.detach())
         right.append((logits.argmax(-1) == targets_part).sum())
+    if plan.clip_norm > 0:
+        trained = [p for group in optimiser.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(trained, plan.clip_norm)
     optimiser.step()
     return torch.stack(losses).sum(), torch.stack(right).sum()
 
 
 def try_part(
-    model: nn.Module, batch: Batch, plan: TrainPlan, execution: Execution, count: int
+    model: nn.Module,
+    batch: Batch,
+    plan: TrainPlan,
+    execution: Execution,
+    teacher: Teacher | None,
+    count: int,
 ) -> None:
     """Forward and backward pass of so many items, to see whether there is memory for them."""
     part = batch.to(torch_device(execution))
     inputs, targets = laid_out(taken(part.inputs, slice(count)), model), part.targets
-    logits = _logits(model, inputs, execution)
-    _backward(_cross_entropy(logits, targets[:count], plan.label_smoothing), execution)
+    logits = logits_of(model, inputs, execution)
+    loss = _cross_entropy(logits, targets[:count], plan.label_smoothing)
+    if teacher is not None:
+        loss = teacher.beside(loss, inputs, logits, targets[:count])
+    _backward(loss, execution)
 
 
 def freeze_norms(model: nn.Module) -> None:
@@ -68,14 +84,6 @@ def freeze_norms(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
-
-
-def _logits(model: nn.Module, inputs: Inputs, execution: Execution) -> Tensor:
-    device = torch_device(execution)
-    with torch.autocast(
-        device.type, dtype=autocast_dtype(execution), enabled=execution.autocast is not None
-    ):
-        return output_of(run_on(model, inputs)).float()
 
 
 def _loss(

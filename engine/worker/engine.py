@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.contracts.budgets import FitBudgets
 from engine.contracts.codec import encode
+from engine.contracts.comparing import CompareCriteria
 from engine.contracts.files import write_text_atomically
 from engine.contracts.jobs import (
     DescribeData,
@@ -48,6 +50,8 @@ HANDLERS: dict[type[Job], Callable[[Any, Workbench, Any, Monitor], Result]] = {
     DescribeStructure: handlers.describe_structure,
     MeasureSpeed: handlers.measure_speed,
     Preview: handlers.preview,
+    CompareCriteria: handlers.compare_criteria,
+    FitBudgets: handlers.fit_budgets,
 }
 
 

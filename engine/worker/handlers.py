@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from engine.contracts import seeds
+from engine.contracts.budgets import FitBudgets, Fitted
+from engine.contracts.comparing import CompareCriteria, CriteriaCompared
 from engine.contracts.errors import DataError
 from engine.contracts.export_formats import check_suffix
 from engine.contracts.jobs import (
@@ -33,28 +37,26 @@ from engine.contracts.jobs import (
     Tuned,
     WeightsNamed,
 )
+from engine.contracts.keeping import check_keep
 from engine.contracts.networks import DataRef, Execution
 from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import is_task
 from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.export import EXPORTERS, Provenance
-from engine.measures.accuracy import evaluate
-from engine.measures.cost import cost_of
-from engine.measures.latency import LatencyRatio, latency_beside
-from engine.measures.similarity import SIMILARITIES, resampled
 from engine.models.libraries import weight_urls
-from engine.pruning import candidates, editing, requests
-from engine.pruning.criteria import CRITERIA
+from engine.pruning import candidates, requests
+from engine.pruning.allocations import Probe
+from engine.pruning.criteria.ranking import scores_of
+from engine.pruning.limits import Limits
 from engine.pruning.scores import check_scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
 from engine.runtime.progress import Monitor
-from engine.tasks import Split, examples
-from engine.training.finetune import train
-from engine.training.plan import TrainPlan, plan_of
-from engine.worker import describing, roots, speed, training
+from engine.tasks import examples
+from engine.worker import comparing, describing, recovering, roots, speed, training
 from engine.worker import preview as previewing
 from engine.worker.fetching import fetch
+from engine.worker.own_criteria import criterion_of
 from engine.worker.workbench import Workbench
 
 
@@ -70,14 +72,17 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
     task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
+    edits = job.parent.architecture.edits
+    check_keep(structure, job.scoring.keep, edits)
+    limits = Limits.of(job.scoring, structure, edits)
     if job.request is not None:
-        requests.check(job.request, parent, structure, job.scoring.units)
+        requests.check(job.request, parent, structure, job.scoring.units, limits)
     scores, sample_ids = job.scores, None
     if scores is None:
         items_N = task.sample(job.scoring.criterion_samples, job.seed)
-        criterion = CRITERIA[job.scoring.criterion]
-        crossing = job.scoring.units == "all"
-        scores = criterion(parent, structure, task, items_N, execution, monitor, crossing=crossing)
+        looked_at = (parent, structure, task, items_N, execution, monitor)
+        criterion = criterion_of(job.scoring.criterion, places.criterion)
+        scores = scores_of(job.scoring, criterion, *looked_at)
         sample_ids = tuple(sorted(items_N.tolist()))
     check_scores(scores, structure, job.scoring.units)
     about = (
@@ -87,90 +92,22 @@ def propose(job: Propose, bench: Workbench, places: Places, monitor: Monitor) ->
         examples(task, 1),
         seeds.derive(job.seed, "filters"),
     )
+    probe = Probe(parent, task, execution, job.seed, monitor)
     if job.request is not None:
-        proposed = [requests.edit_of(job.request, parent, *about)]
+        proposed = [requests.edit_of(job.request, parent, *about, limits=limits, probe=probe)]
     else:
-        proposed = candidates.propose(parent, *about)
+        proposed = candidates.propose(parent, *about, limits=limits, probe=probe)
     return Proposed(job.scoring.criterion, scores, tuple(proposed), sample_ids, job.request)
 
 
 def recover(job: Recover, bench: Workbench, places: Places, monitor: Monitor) -> Recovered:
-    """A candidate: the edit applied, recovered, measured and compared to its parent."""
-    execution = _set_up(job.execution)
-    task = bench.task_of(job.data, places, execution, monitor)
-    parent = bench.network(job.parent, places.factory)
-    model = editing.apply(job.edit, parent)
-    example = examples(task, 1)
-    cost = cost_of(model, example)
-    split: Split = "test" if job.similarity.split == "test" else "validation"
-    reference = bench.features(
-        job.parent, lambda: parent, job.data, task, split, execution, monitor
-    )
-    before = evaluate(
-        model, task, "validation", execution, monitor=monitor, phase="before recovery"
-    )
-    plan = _plan(job, range(job.training.recovery_epochs))
-    history = train(model, task, plan, execution, monitor=monitor, phase="recovery")
-    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
-    compared = validation
-    if split == "test":
-        compared = evaluate(model, task, split, execution, monitor=monitor, phase="comparing")
-    measure = SIMILARITIES[job.similarity.measure]
-    own_ms, ratio = latency_beside(model, parent, example, execution)
-    return Recovered(
-        snapshot=bench.keep(model),
-        epochs=tuple(history),
-        resamples=tuple(
-            resampled(
-                measure,
-                reference.features_MD,
-                compared.features_MD,
-                job.similarity.num_resamples,
-                job.resample_seed,
-                compared.items_M,
-            )
-        ),
-        metrics={
-            "similarity": measure(reference.features_MD, compared.features_MD, None),
-            "val_accuracy_before": before.accuracy,
-            "val_accuracy": validation.accuracy,
-            "val_loss": validation.loss,
-            "macs": cost.num_macs,
-            "params": cost.num_params,
-            "latency_ms": own_ms,
-            **_ratio_metrics(ratio),
-        },
-    )
-
-
-def _ratio_metrics(ratio: LatencyRatio) -> dict[str, float]:
-    found = {
-        "latency_ratio": ratio.value,
-        "latency_ratio_low": ratio.low,
-        "latency_ratio_high": ratio.high,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    """A candidate: the edit applied, mended, recovered, measured and compared to its parent."""
+    return recovering.recover(job, _set_up(job.execution), bench, places, monitor)
 
 
 def tune(job: Tune, bench: Workbench, places: Places, monitor: Monitor) -> Tuned:
     """A kept node after the remaining epochs; test accuracy is measured here, to report."""
-    execution = _set_up(job.execution)
-    task = bench.task_of(job.data, places, execution, monitor)
-    model = bench.network(job.network, places.factory)
-    schedule = job.training
-    plan = _plan(job, range(schedule.recovery_epochs, schedule.total_epochs))
-    history = train(model, task, plan, execution, monitor=monitor, phase="tuning")
-    validation = evaluate(model, task, "validation", execution, monitor=monitor, phase="validation")
-    test = evaluate(model, task, "test", execution, monitor=monitor, phase="test")
-    return Tuned(
-        snapshot=bench.keep(model),
-        epochs=tuple(history),
-        metrics={
-            "val_accuracy": validation.accuracy,
-            "val_loss": validation.loss,
-            "test_accuracy": test.accuracy,
-        },
-    )
+    return recovering.tune(job, _set_up(job.execution), bench, places, monitor)
 
 
 def train_from_scratch(
@@ -241,12 +178,30 @@ def preview(job: Preview, bench: Workbench, places: Places, monitor: Monitor) ->
     return previewing.look(job, _set_up(job.execution), bench, places, monitor)
 
 
+def compare_criteria(
+    job: CompareCriteria, bench: Workbench, places: Places, monitor: Monitor
+) -> CriteriaCompared:
+    """How criteria rank a network against the exact KL."""
+    return comparing.compare(job, _set_up(job.execution), bench, places, monitor)
+
+
+def fit_budgets(job: FitBudgets, bench: Workbench, places: Places, monitor: Monitor) -> Fitted:
+    """What goes for budgets of cost, by integer programming."""
+    from engine.worker import fitting  # SciPy takes a while to load
+
+    scoring_seconds = None
+    if job.scores is None:  # as a proposal would
+        asked = Propose(
+            job.parent, job.data, job.execution, job.scoring, job.seed, structure=job.structure
+        )
+        started = time.perf_counter()
+        job = replace(job, scores=propose(asked, bench, places, monitor).scores)
+        scoring_seconds = time.perf_counter() - started
+    found = fitting.fit(job, _set_up(job.execution), bench, places, monitor)
+    return replace(found, scoring_seconds=scoring_seconds)
+
+
 # ------------------------------------------------------------ what they share
-
-
-def _plan(job: Recover | Tune, epochs: range) -> TrainPlan:
-    total_epochs = max(1, job.training.total_epochs)
-    return plan_of(job.training, epochs, total_epochs=total_epochs, seed=job.seed)
 
 
 def _set_up(

@@ -12,6 +12,8 @@ from engine.contracts.preview import Preview, Previewed
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.pruning import editing, requests
+from engine.pruning.allocations import Probe
+from engine.pruning.limits import Limits
 from engine.pruning.structure import structure_of
 from engine.runtime.generators import generator
 from engine.runtime.progress import Monitor
@@ -26,9 +28,13 @@ def look(
     task = bench.task_of(job.data, places, execution, monitor)
     parent = bench.network(job.parent, places.factory)
     structure = job.structure or structure_of(parent)
-    requests.check(job.request, parent, structure, job.scoring.units)
+    limits = Limits.of(job.scoring, structure, job.parent.architecture.edits)
+    requests.check(job.request, parent, structure, job.scoring.units, limits)
     example, seed = examples(task, 1), seeds.derive(job.seed, "filters")
-    edit = requests.edit_of(job.request, parent, structure, job.scores, job.scoring, example, seed)
+    edit = requests.edit_of(
+        job.request, parent, structure, job.scores, job.scoring, example, seed,
+        limits=limits, probe=Probe(parent, task, execution, job.seed, monitor),
+    )  # fmt: skip
     model = editing.apply(edit, parent)
     cost, parents = cost_of(model, example), cost_of(parent, example)
     items = _few(task, job.num_items)

@@ -15,14 +15,17 @@ from torch import nn
 from engine.contracts import seeds
 from engine.contracts.jobs import Places
 from engine.contracts.networks import Execution
+from engine.contracts.references import Factory
+from engine.contracts.settings import ScoringSettings
 from engine.contracts.speed import CandidateCost, MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import latency_beside
-from engine.measures.similarity import SIMILARITIES, resampled
+from engine.measures.similarities import SIMILARITIES, alike, resampled
 from engine.pruning import candidates, editing
-from engine.pruning.criteria import CRITERIA, Scores
+from engine.pruning.criteria import Scores
+from engine.pruning.criteria.ranking import FEWEST_SCORED, scores_of
 from engine.pruning.structure import structure_of
 from engine.runtime.device import torch_device
 from engine.runtime.generators import seeded
@@ -30,6 +33,7 @@ from engine.runtime.progress import Monitor, Running
 from engine.tasks import Split, Task, examples, num_items
 from engine.training.finetune import train
 from engine.training.plan import plan_of
+from engine.worker.own_criteria import criterion_of
 from engine.worker.workbench import Workbench
 
 FEW_ITEMS = 256  # whose features are taken for those of a whole split
@@ -48,7 +52,7 @@ def measure(
     model = bench.network(job.network, places.factory)
     prepared = time.perf_counter() - started
     with seeded(seeds.derive("speed"), torch_device(execution)):
-        at = _Bench(job, task, model, execution, monitor)
+        at = _Bench(job, task, model, execution, monitor, places.criterion)
         found = SpeedMeasured(
             training_items_per_second=at.training(),
             evaluating_items_per_second=at.evaluating(),
@@ -141,6 +145,7 @@ class _Bench:
     model: nn.Module
     execution: Execution
     monitor: Monitor
+    criterion: Factory | None  # a person's, which may be called as it is now
 
     @property
     def device(self) -> torch.device:
@@ -199,13 +204,14 @@ class _Bench:
         few = evaluate(self.model, self.task, self._split, self.execution, items=items)
         times = -(-ROWS_COMPARED // len(few.features_MD))
         features_MD = few.features_MD.repeat(times, 1)[:ROWS_COMPARED]
+        targets_M = few.targets_M.repeat(times)[:ROWS_COMPARED]
         similarity = SIMILARITIES[self.job.similarity.measure]
-        similarity(features_MD, features_MD)
+        alike(similarity, features_MD, features_MD, targets_N=targets_M)
         started = time.perf_counter()
-        similarity(features_MD, features_MD)
+        alike(similarity, features_MD, features_MD, targets_N=targets_M)
         once = time.perf_counter() - started
         started = time.perf_counter()
-        resampled(similarity, features_MD, features_MD, RESAMPLES, 0)
+        resampled(similarity, features_MD, features_MD, RESAMPLES, 0, targets_N=targets_M)
         each = max(0.0, time.perf_counter() - started) / RESAMPLES
         return once / len(features_MD), each / len(features_MD)
 
@@ -216,12 +222,12 @@ class _Bench:
         scores = None
         items_N = self.task.sample(scoring.criterion_samples, 0)
         known: list[tuple[int, float]] = []
-        count = 1
+        count = 1 if scoring.rank_by == "mean" else min(FEWEST_SCORED, len(items_N))
         while True:
             watch = _Deadline(self.monitor, LONGEST * self.job.seconds)
             started = time.perf_counter()
             try:
-                scores = self._scores(scoring.criterion, structure, items_N[:count], watch)
+                scores = self._scores(scoring, structure, items_N[:count], watch)
             except _Enough:
                 each = watch.seconds_of_all / count
                 return max(0.0, known[0][1] - each) if known else 0.0, each, scores
@@ -232,11 +238,15 @@ class _Bench:
                 count = min(4 * count, len(items_N))
 
     def _scores(
-        self, criterion: str, structure: NetworkStructure, items_N: torch.Tensor, monitor: Monitor
+        self,
+        scoring: ScoringSettings,
+        structure: NetworkStructure,
+        items_N: torch.Tensor,
+        monitor: Monitor,
     ) -> Scores:
-        crossing = self.job.scoring.units == "all"
+        criterion = criterion_of(scoring.criterion, self.criterion)
         about = (self.model, structure, self.task, items_N, self.execution, monitor)
-        return CRITERIA[criterion](*about, crossing=crossing)
+        return scores_of(scoring, criterion, *about)
 
     def _candidates(
         self, structure: NetworkStructure, scores: Scores | None
@@ -244,7 +254,8 @@ class _Bench:
         """What is left of the network by a step, as these scores would have it, or the weights."""
         example = examples(self.task, 1)
         if scores is None:
-            scores = self._scores("l1", structure, torch.arange(1), self.monitor)
+            scoring = replace(self.job.scoring, criterion="l1")
+            scores = self._scores(scoring, structure, torch.arange(1), self.monitor)
         edits = candidates.propose(self.model, structure, scores, self.job.scoring, example, 0)
         found = []
         for edit in edits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from engine.contracts.references import Factory, is_task
 from engine.contracts.spool import snapshot_path
 from engine.contracts.working_folder import make_folder, read_own
 from engine.data import ImageSet, load, open_data
-from engine.measures.accuracy import Evaluation, evaluate
+from engine.measures.accuracy import NO_LAYERS, Evaluation, evaluate
 from engine.pruning import editing
 from engine.runtime.device import torch_device
 from engine.runtime.progress import Monitor
@@ -48,6 +48,7 @@ class _FeaturesOf(NamedTuple):
     data: DataRef
     split: Split
     execution: Execution
+    layers: tuple[tuple[str, str], ...]
 
 
 class Workbench:
@@ -55,6 +56,7 @@ class Workbench:
 
     def __init__(self, spool: Path) -> None:
         self.spool = spool
+        self.told: set[str] = set()  # notes that once is enough for
         self.allowed_transforms: Factory | None = None  # of the request under way
         self.validation = ""  # likewise: where a person's own validation images lie
         self._data: tuple[tuple[str, Reading, bool, str], ImageSet] | None = None
@@ -198,12 +200,15 @@ class Workbench:
         split: Split,
         execution: Execution,
         monitor: Monitor,
+        layers: Mapping[str, str] = NO_LAYERS,
     ) -> Evaluation:
-        """A parent's features, made once for all of its candidates."""
-        key = _FeaturesOf(of, ref, split, execution)
+        """A parent's features, made once for all of its candidates; with what those layers give."""
+        key = _FeaturesOf(of, ref, split, execution, tuple(layers.items()))
         if self._features is None or self._features[0] != key:
             phase = "parent's features"
-            found = evaluate(build(), task, split, execution, monitor=monitor, phase=phase)
+            found = evaluate(
+                build(), task, split, execution, monitor=monitor, phase=phase, layers=layers
+            )
             self._features = (key, found)
         return self._features[1]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from engine.contracts.metrics import measure
+from engine.contracts.metrics import Measure, measure
 from explorer.session.known_run import find_run as find_run
 from explorer.views.doubts import DoubtView
 from explorer.views.measured_text import interval_text
@@ -44,18 +44,29 @@ def cell(text: str, style: str = "", *, longest: int = _LONGEST_CELL) -> Text:
     return Text(safe(text, longest), style)
 
 
+def columns_of(nodes: Sequence[NodeView]) -> list[Measure]:
+    """What is told of nodes: their similarity by the name of its measure, and the second one where
+    there is one."""
+    by = next((node.similarity_by for node in nodes), "cka")
+    columns = [measure(column.key, by) for column in COLUMNS]
+    if any("similarity_second" in node.metrics for node in nodes):
+        columns.insert(1, measure("similarity_second"))
+    return columns
+
+
 def print_tree(nodes: Sequence[NodeView], best: str | None = None) -> None:
     """The tree as text: ● kept, ○ rejected, ◇ undecided, ◌ waiting, ◐ running, ✗ failed."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("node", no_wrap=True)
-    for title in (*(column.title for column in COLUMNS), "margin [95 %]"):
+    columns = columns_of(nodes)
+    for title in (*(column.title for column in columns), "margin [95 %]"):
         table.add_column(title, justify="right", no_wrap=True)
     for line, node in tree_lines(nodes):
         star = " ★" if node.name == best else ""
         gone = " (freed)" if node.freed else " (dropped)" if node.dropped else ""
-        cells = (*(column.text(node.measure(column.key)) for column in COLUMNS), _margin(node))
+        cells = (*(column.text(node.measure(column.key)) for column in columns), _margin(node))
         table.add_row(cell(line + gone + star, "" if node.kept else "dim"), *map(cell, cells))
     wide_console().print(table)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from explorer.cli.json_background import BackgroundListed, BackgroundStarted
 from explorer.cli.json_types import (
+    CriteriaTold,
     FigureDrawn,
     Machine,
     MomentLine,
@@ -32,6 +33,7 @@ from explorer.cli.json_types import (
     TreeLog,
     TreeSummary,
 )
+from explorer.views.fitted import BudgetsFitted
 from explorer.views.network.diagram import Diagram
 from explorer.views.network.differences import NetworksDiffer
 from explorer.views.network.rankings import Rankings
@@ -68,6 +70,8 @@ COMMANDS: dict[str, type] = {
     "train": NetworkTrained,
     "structure": NetworkTold,
     "plan": Plan,
+    "criteria": CriteriaTold,
+    "plan STORE --macs PERCENT": BudgetsFitted,
     "doctor": Machine,
     "serve": Served,
     "figure": FigureDrawn,

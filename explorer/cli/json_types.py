@@ -375,6 +375,46 @@ class NetworkTold:
 
 
 @dataclass(frozen=True)
+class IntervalTold:
+    """A figure over all images, and its 95 % interval over draws of images."""
+
+    value: float = told("over all images")
+    low: float = told("the lower end")
+    high: float = told("the upper end")
+
+
+@dataclass(frozen=True)
+class CriterionTold:
+    """How a criterion ranks a network, against the exact KL on the same images."""
+
+    name: str = told("its name, for `--criterion`")
+    applies: bool = told("whether it ranks this network")
+    reason: str | None = told("why it does not")
+    units: IntervalTold | None = told(
+        "Spearman's rank correlation of the units' scores; null: too few, or all alike"
+    )
+    within_groups: IntervalTold | None = told("its mean over groups, weighed by their units")
+    least_tenth: IntervalTold | None = told("which part of the least important tenth is the same")
+    blocks: IntervalTold | None = told("the rank correlation of the blocks' scores")
+    seconds: float | None = told("what it took on all images, draw by draw")
+
+
+@dataclass(frozen=True)
+class CriteriaTold:
+    """How criteria rank a network."""
+
+    model: str = told("what was named")
+    reference: str = told("what they are compared with")
+    images: int = told("how many training images they ranked with")
+    draws: int = told("into how many draws these were dealt")
+    units: int = told("how many units were ranked")
+    blocks: int = told("how many blocks, with their halves")
+    criteria: tuple[CriterionTold, ...] = told("the reference, then each criterion")
+    device: str = told("where it ran")
+    seconds: float = told("what all of it took")
+
+
+@dataclass(frozen=True)
 class Machine:
     """What this machine can do, and how work will run on it."""
 

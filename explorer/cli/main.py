@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from engine.contracts.export_formats import told_formats
+from explorer.cli import criteria as cli_criteria
 from explorer.cli import exchange as cli_exchange
 from explorer.cli import figures as cli_figures
 from explorer.cli import jobs as cli_jobs
@@ -284,6 +285,7 @@ cli_exchange.add_commands(app)
 cli_jobs.add_commands(app)
 cli_plan.add_commands(app)
 cli_study.add_commands(app)
+cli_criteria.add_commands(app)
 cli_serve.add_commands(app)
 cli_figures.add_commands(app)
 cli_networks.add_commands(app)

@@ -32,11 +32,15 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def takes_request(
-    *, needs_model: bool = True, without: Collection[str] = (), first: Collection[str] = ()
+    *,
+    needs_model: bool = True,
+    without: Collection[str] = (),
+    only: Collection[str] = (),
+    first: Collection[str] = (),
 ) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """A command with MODEL, an option for every setting, and those that say what it is about, but
-    for some. It gets a Request of all that as `request`; None where no MODEL was needed nor
-    given. Arguments of its own that come `first` stand before MODEL."""
+    """A command with MODEL, an option for every setting or for some `only`, and those that say what
+    it is about, but for some. It gets a Request of all that as `request`; None where no MODEL was
+    needed nor given. Arguments of its own that come `first` stand before MODEL."""
     fields = {name: option for name, option in _OPTIONS.items() if name not in without}
     model = (options.Model, inspect.Parameter.empty) if needs_model else (options.AnyModel, None)
 
@@ -50,7 +54,7 @@ def takes_request(
             from explorer.session.open_run import Request
 
             given = {name: arguments.pop(name) for name in ("model", *fields)}
-            del given["loader_workers"]  # about the machine: its option has seen to it
+            given.pop("loader_workers", None)  # about the machine: its option has seen to it
             check_one_place(settings.get("data"), given["task"])
             given["allow_factory"] = given["allow_factory"] or ()
             request = None if given["model"] is None else Request(**given, overrides=settings)
@@ -70,6 +74,6 @@ def takes_request(
                 settings,
             ]
         )
-        return takes_settings()(run)
+        return takes_settings(only=only)(run)
 
     return decorate

@@ -67,7 +67,7 @@ def _parameter(each: SettingField, of: str) -> inspect.Parameter:
 
 def help_of(each: SettingField, unset: str = "") -> str:
     """What a setting is, what it may be, and what it is unless it is given."""
-    also = (each.option.beside,) if each.option.beside else ()
+    also = tuple(word for word in (each.option.beside, each.option.argument) if word)
     *others, last = (*each.option.choices, *also) or ("",)
     words = f": {', '.join(others)} or {last}" if others else f": {last}" if last else ""
     holds = unset or each.option.unset or each.default

@@ -94,6 +94,7 @@ def _may_be(each: SettingField) -> str:
     option = each.option
     if option.choices:
         also = [f"a {option.beside}"] if option.beside else []
+        also += [f"`{option.argument}`"] if option.argument else []
         return ", ".join([*(f"`{choice}`" for choice in option.choices), *also])
     if option.low is None or option.high is None:
         return "text"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.events import EngineEvent, Noted
 from engine.contracts.jobs import Metrics
+from engine.contracts.settings import NO_SECOND
 from explorer.session.policy import Margin
 
 
@@ -97,6 +98,8 @@ class PhaseFinished:
     node: str
     phase: str  # recovered, tuned
     metrics: Metrics
+    similarity: str = "cka"  # the measure by which the run compares
+    second: str = NO_SECOND
 
 
 @dataclass(frozen=True)

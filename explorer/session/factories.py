@@ -16,6 +16,7 @@ from engine.contracts.references import (
     Factory,
     ForeignFactoryError,
     factory_here,
+    is_own_method,
     is_persons,
     is_reference,
     is_task,
@@ -84,13 +85,18 @@ class Factories:
         never called."""
         return self._needed(_transforms_of(document))
 
+    def criterion_of(self, document: RunDocument) -> Factory | None:
+        """The same of the function that ranks a run's structures."""
+        return self._needed(_criterion_of(document))
+
     def check(self, transforms: Factory | None) -> Factory | None:
         """The same, for images that somebody looks for."""
         return self._needed(_preparing("the run's images are prepared by", transforms))
 
     async def ask(self, document: RunDocument, allow: Allow) -> None:
         """Asks a person once for a function and file; what is answered shows in `needed_by`."""
-        for code in (_network_of(document), _task_of(document), _transforms_of(document)):
+        for find in (_network_of, _task_of, _transforms_of, _criterion_of):
+            code = find(document)
             if code is None or source_of(code.reference) is None:
                 continue  # that it is not here is told when it is needed
             now = factory_here(code.reference)
@@ -143,6 +149,17 @@ def _task_of(document: RunDocument) -> _Code | None:
 def _transforms_of(document: RunDocument) -> _Code | None:
     what = f"the images of run {document.run.name} are prepared by"
     return _preparing(what, document.data.transforms)
+
+
+def _criterion_of(document: RunDocument) -> _Code | None:
+    reference = document.settings.scoring.criterion
+    if not is_own_method(reference):
+        return None
+    begun_with = document.origin.criterion
+    if begun_with is not None and begun_with.reference != reference:
+        begun_with = None  # a fork ranks by another one
+    what = f"the structures of run {document.run.name} are ranked by"
+    return _Code(what, reference, begun_with)
 
 
 def _preparing(what: str, transforms: Factory | None) -> _Code | None:

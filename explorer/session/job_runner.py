@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeVar, cast
 
 from engine.contracts import seeds
+from engine.contracts.budgets import Allowed, FitBudgets, Fitted
 from engine.contracts.codec import encode_object
 from engine.contracts.errors import WeightsChangedError
 from engine.contracts.events import EngineEvent, EngineListener
@@ -132,12 +134,37 @@ class JobRunner:
         asked = JobRequest(uuid.uuid4().hex, job, f"{job.KIND} {parent.name}", places, slots=1)
         return cast(Previewed, await self.executor.run(asked, lambda event: None))
 
+    async def fit(
+        self, parent: Node, budgets: Sequence[Allowed], proposed: ProposedBy | None
+    ) -> Fitted:
+        """What goes of a network for budgets of cost, by the scores of an earlier proposal or, of
+        None, by new ones; nothing is kept. Raises JobFailedError, and what looking for data does.
+        """
+        by = self.document.settings.scoring.criterion if proposed is None else proposed.criterion
+        made = self.propose_job(parent, by, None, None if proposed is None else proposed.scores)
+        job = FitBudgets(
+            made.parent, made.data, made.execution, made.scoring, made.seed, tuple(budgets),
+            made.scores, made.structure,
+        )  # fmt: skip
+        places = await self.places()
+        await asyncio.to_thread(self.prepare, job)
+        asked = JobRequest(uuid.uuid4().hex, job, f"{job.KIND} {parent.name}", places)
+        self.emit(JobAsked(parent.name, job.KIND))
+        try:
+            told = partial(JobTold, parent.name, job.KIND)
+            return cast(Fitted, await self.executor.run(asked, lambda e: self.emit(told(e))))
+        finally:
+            self.emit(JobAnswered(parent.name, job.KIND))
+
     def recover_job(self, node: Node) -> Recover:
         """What makes a candidate's first snapshot: its parent, the edit, and seeds of its own."""
         edit = edit_of(node)
         assert node.parent_id is not None and edit is not None
         parent = self.store.node_by_id(node.parent_id)
         settings, seed = self.document.settings, self.document.run.seed
+        structure = None
+        if settings.similarity.representation != "penultimate":
+            structure = structure_of(self.store, self.document, parent)
         return Recover(
             parent=self.network(parent),
             edit=edit,
@@ -147,17 +174,28 @@ class JobRunner:
             similarity=settings.similarity,
             seed=seeds.derive(seed, node.name, "recovered"),
             resample_seed=seeds.derive(seed, parent.name, "resamples"),
+            structure=None if structure is None or structure.read_off else structure,
+            teacher=self._root() if settings.training.teacher == "root" else None,
         )
 
     def tune_job(self, node: Node) -> Tune:
         """What makes a candidate's second snapshot from its first one."""
+        teacher = None
+        if self.document.settings.training.teacher == "root":
+            teacher = self._root()
+        elif self.document.settings.training.teacher == "parent" and node.parent_id is not None:
+            teacher = self.network(self.store.node_by_id(node.parent_id))
         return Tune(
             network=self.network(node, "recovered"),
             data=self.document.data_ref,
             execution=self.document.environment.execution,
             training=self.document.settings.training,
             seed=seeds.derive(self.document.run.seed, node.name, "tuned"),
+            teacher=teacher,
         )
+
+    def _root(self) -> NetworkRef:
+        return self.network(self.store.node(self.document.run.id, "R"))
 
     def _execution_beside_another(self) -> Execution:
         """On its share of the threads, where the run grows two candidates at once."""
@@ -179,10 +217,11 @@ class JobRunner:
                 self._data = await find(self.document, self.artifacts.data, describe)
                 self._remember(self._data)
         task = self.artifacts.factories.task_of(self.document)
+        criterion = self.artifacts.factories.criterion_of(self.document)
         at = self._data
         return Places(
             data=at.data, factory=factory, task=task, transforms=transforms,
-            validation=at.validation,
+            validation=at.validation, criterion=criterion,
         )  # fmt: skip
 
     def _remember(self, at: ImagesAt) -> None:
@@ -329,7 +368,9 @@ class JobRunner:
         finished, was_there = await _to_the_end(asyncio.to_thread(stored, node, phase, result))
         # Weights that were there before may be needed by another run's job just now.
         self.artifacts.forget(key, None if was_there else result.snapshot)
-        self.emit(PhaseFinished(finished.name, phase, dict(finished.metrics)))
+        how = self.document.settings.similarity
+        metrics = dict(finished.metrics)
+        self.emit(PhaseFinished(finished.name, phase, metrics, how.measure, how.second))
         return finished
 
     def _store_result(

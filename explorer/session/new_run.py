@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from engine.contracts.codec import encode_object
 from engine.contracts.jobs import Opened, OpenRoot, Places
 from engine.contracts.networks import DataRef, FileRef, NetworkRef
-from engine.contracts.references import Factory, factory_here, is_persons, is_task
+from engine.contracts.references import Factory, factory_here, is_own_method, is_persons, is_task
 from engine.contracts.settings import Settings
 from explorer.executors.base import Executor
 from explorer.session.documents import Origin, architecture_document, settings_document
@@ -63,6 +63,12 @@ class NewRun:
         return factory_here(self.place) if is_task(self.place) else None
 
     @property
+    def criterion(self) -> Factory | None:
+        """A person's function that ranks its structures."""
+        name = self.settings.scoring.criterion
+        return factory_here(name) if is_own_method(name) else None
+
+    @property
     def subject(self) -> Subject:
         """The root, to be measured. Its weights are in the spool."""
         root = self.root
@@ -74,6 +80,7 @@ class NewRun:
             task=self.task,
             transforms=chosen[1],
             validation=self.settings.data.validation_file,
+            criterion=self.criterion,
         )
         return Subject(
             NetworkRef(root.architecture, root.snapshot),
@@ -94,6 +101,7 @@ class NewRun:
             doubts=self.root.doubts,
             factory=self.factory,
             task=self.task,
+            criterion=self.criterion,
             normalisation=self.normalisation,
         )
         return store.create_run(

@@ -121,8 +121,9 @@ class Request:
     def given_factories(self) -> tuple[str, ...]:
         """The factories that a person has named in this request."""
         transforms = str(self.overrides.get("transforms") or "")
-        named = [name for name in (self.arch, self.model, self.task, transforms) if name]
-        mine = [name for name in named if is_reference(name) and is_persons(name)]
+        criterion = str(self.overrides.get("criterion") or "")
+        named = [self.arch, self.model, self.task, transforms, criterion]
+        mine = [name for name in named if name and is_reference(name) and is_persons(name)]
         return (*mine, *self.allow_factory)
 
     def of_new_runs(self, store: Path) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +32,16 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A run of a store as it stands, and one of its networks."""
+
+    document: RunDocument
+    metrics: dict[str, float]  # of the root
+    decided: int
+    subject: Subject
+
+
+@dataclass(frozen=True)
 class LookedAgain:
     """The same of a store's run, with its root's figures and the decisions that are made."""
 
@@ -44,15 +55,20 @@ class LookedAgain:
 async def look_at_model(request: Request, executor: Executor, emit: Emit) -> Looked:
     """What would begin with a model. Raises UsageError, JobFailedError, what files raise."""
     started = time.monotonic()
+    new = await opened(request, executor, emit)
+    seconds = time.monotonic() - started
+    speed = await measure_speed(new.subject, new.settings, executor, emit)
+    return Looked(new, speed, seconds + speed.another_worker_seconds)
+
+
+async def opened(request: Request, executor: Executor, emit: Emit) -> NewRun:
+    """The run that would begin with a model, its root opened. Raises what `look_at_model` does."""
     source = source_of(request)
     request.check_data()
     settings = settings_of(request)
     source = await source.with_weights(executor, emit)
     checkpoint = source.checkpoint()
-    new = await look_at(source, checkpoint, request, settings, request.overrides, executor, emit)
-    opened = time.monotonic() - started
-    speed = await measure_speed(new.subject, new.settings, executor, emit)
-    return Looked(new, speed, opened + speed.another_worker_seconds)
+    return await look_at(source, checkpoint, request, settings, request.overrides, executor, emit)
 
 
 async def look_at_store(
@@ -69,6 +85,45 @@ async def look_at_store(
     Raises UsageError, StoreError, JobFailedError, ForeignFactoryError.
     """
     started = time.monotonic()
+    found = await found_in(path, request, spool, executor, emit, allow, which)
+    seconds = time.monotonic() - started
+    speed = await measure_speed(found.subject, found.document.settings, executor, emit)
+    seconds += speed.another_worker_seconds
+    return LookedAgain(found.document, found.metrics, found.decided, speed, seconds)
+
+
+async def found_in(
+    path: Path,
+    request: Request,
+    spool: Path,
+    executor: Executor,
+    emit: Emit,
+    allow: Allow,
+    which: Callable[[TreeStore], Run],
+) -> Found:
+    """A run of a store and its root, whose weights are in the spool then; the store is only read.
+    Raises what `look_at_store` does."""
+    async with looking_at(path, request, spool, executor, emit, allow, which) as jobs:
+        root = jobs.store.node(jobs.document.run.id, "R")
+        subject = await subject_of(jobs, root)
+        jobs.artifacts.path(subject.network.snapshot)
+        return Found(jobs.document, dict(root.metrics), kept_depth(jobs.store, root), subject)
+
+
+@asynccontextmanager
+async def looking_at(
+    path: Path,
+    request: Request,
+    spool: Path,
+    executor: Executor,
+    emit: Emit,
+    allow: Allow,
+    which: Callable[[TreeStore], Run],
+) -> AsyncIterator[JobRunner]:
+    """What asks for jobs about a run of a store, which is only read.
+
+    Raises UsageError, StoreError, ForeignFactoryError.
+    """
     with TreeStore.open(path, read_only=True) as store:
         known = RunDocument.of(which(store))
         wanted = settings_with(known, request.overrides)  # when to stop, of a run that exists
@@ -79,15 +134,7 @@ async def look_at_store(
         check_has_own(known, request.validation)
         artifacts.data.given = request.data
         artifacts.data.given_validation = request.validation
-        jobs = JobRunner(store, document, executor, artifacts, emit)
-        root = store.node(document.run.id, "R")
-        subject = await subject_of(jobs, root)
-        artifacts.path(subject.network.snapshot)
-        opened = time.monotonic() - started
-        speed = await measure_speed(subject, document.settings, executor, emit)
-        seconds = opened + speed.another_worker_seconds
-        decided = kept_depth(store, root)
-        return LookedAgain(jobs.document, dict(root.metrics), decided, speed, seconds)
+        yield JobRunner(store, document, executor, artifacts, emit)
 
 
 async def subject_of(jobs: JobRunner, node: Node) -> Subject:

@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 
 from engine.contracts import seeds
 from engine.contracts.edits import LAYER
+from engine.contracts.methods.similarities import called
 from engine.contracts.settings import Settings
 
 ANY = "structure"
@@ -86,7 +87,8 @@ class MostSimilar:
             return _only(question)
         bonus = question.settings.search.layer_bonus
         first, *others = sorted(measured, key=lambda structure: structure != LAYER)
-        shown = f"CKA {measured[first]:.4f}"
+        title = called(question.settings.similarity.measure).title
+        shown = f"{title} {measured[first]:.4f}"
         if first == LAYER:
             shown += f" + {bonus:g}" if bonus else ""
             measured[LAYER] += bonus

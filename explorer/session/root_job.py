@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from engine.contracts.comparing import CompareCriteria
 from engine.contracts.jobs import DescribeData, JobRequest, NameWeights, OpenRoot, Places, Result
 from engine.contracts.speed import MeasureSpeed
 from explorer.executors.base import Executor
@@ -11,7 +12,7 @@ from explorer.session.events import Emit, JobAnswered, JobAsked, JobTold
 
 
 async def run_for_root(
-    job: OpenRoot | DescribeData | NameWeights | MeasureSpeed,
+    job: OpenRoot | DescribeData | NameWeights | MeasureSpeed | CompareCriteria,
     places: Places,
     executor: Executor,
     emit: Emit,

@@ -63,6 +63,14 @@ def by_which_speed_differs(
         schedule=usual.schedule,
         warmup_epochs=usual.warmup_epochs,
         label_smoothing=usual.label_smoothing,
+        # The plan knows by itself how much work these are; all weights are taken as trained.
+        repair=usual.repair,
+        recover=usual.recover,
+        distill=usual.distill,
+        train_subset=usual.train_subset,
+        recovery_steps=usual.recovery_steps,
+        clip_norm=usual.clip_norm,
+        hopeless=usual.hopeless,
     )
     scoring = replace(
         settings.scoring,

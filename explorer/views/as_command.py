@@ -94,6 +94,8 @@ def _again(store: str, node: NodeView, card: Card | None) -> list[Command]:
 
 
 def _wish(edit: Edit) -> tuple[str, ...] | None:
+    if edit.blocks and edit.units:
+        return None
     if len(edit.blocks) == 1:
         return "--block", edit.blocks[0]
     return ("--filters", str(edit.num_units)) if edit.units else None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.contracts.edits import Edit
+from engine.contracts.settings import NO_SECOND
 from explorer.session.documents import RunDocument
 from explorer.session.policy import Margin
 from explorer.session.steering import Steering
@@ -26,11 +27,17 @@ class RunFacts:
     layer_bonus: float = 0.0
     num_validation: int = 0
     items: str = "images"
+    similarity: str = "cka"
+    second: str = NO_SECOND
 
     @staticmethod
     def of(document: RunDocument) -> RunFacts:
         search, data = document.settings.search, document.data
-        return RunFacts(search.policy, search.layer_bonus, data.num_validation, data.items)
+        how = document.settings.similarity
+        return RunFacts(
+            search.policy, search.layer_bonus, data.num_validation, data.items,
+            how.measure, how.second,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

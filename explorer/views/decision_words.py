@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.contracts.edits import LAYER
+from engine.contracts.methods import similarities
+from engine.contracts.settings import NO_SECOND
 from explorer.session.policy import Margin
 from explorer.views.counting import listed
 from explorer.views.decide_card import Card
@@ -99,14 +102,14 @@ def _suggestion(card: Card) -> list[Sentence]:
 def _clear(card: Card, pair: _Pair, difference: float) -> Sentence:
     margin = card.margin
     if difference == 0:
-        reason = "both have the same CKA, and a tie goes to the layer"
+        reason = f"both have the same {_measure(card)}, and a tie goes to the layer"
     elif difference < 0:
         reason = (
-            f"the layer bonus of {card.run.layer_bonus:g} outweighs that its CKA is "
+            f"the layer bonus of {card.run.layer_bonus:g} outweighs that its {_measure(card)} is "
             f"{_points(difference)} lower"
         )
     else:
-        reason = f"its CKA is {_points(difference)} higher"
+        reason = f"its {_measure(card)} is {_points(difference)} higher"
     certain = ""
     if margin is not None and margin.low is not None and not margin.too_close:
         certain = f" and the 95 % interval excludes {_turn(card)}"
@@ -118,16 +121,17 @@ def _too_close(card: Card, pair: _Pair, difference: float) -> Sentence:
     assert margin is not None
     more = "higher" if difference >= 0 else "lower"
     return Sentence(
-        f"Too close to call: {called(card, pair.best)}'s CKA is {_points(difference)} {more}, but "
-        f"the 95 % interval{_interval(margin)} holds {_turn(card)}; another training seed alone "
-        f"moves CKA by about {_SEED_NOISE}.",
+        f"Too close to call: {called(card, pair.best)}'s {_measure(card)} is "
+        f"{_points(difference)} {more}, but the 95 % interval{_interval(margin)} holds "
+        f"{_turn(card)}{_seed_moves(card)}.",
         "warning",
     )
 
 
 def _seed_doubt(card: Card, difference: float) -> list[Sentence]:
     """An interval over images knows nothing of the training's seed."""
-    if card.margin is None or card.margin.low is None or not 0 < difference < SEED_NOISE:
+    seen = card.margin is not None and card.margin.low is not None and _is_cka(card)
+    if not seen or not 0 < difference < SEED_NOISE:
         return []
     return [
         Sentence(
@@ -138,13 +142,35 @@ def _seed_doubt(card: Card, difference: float) -> list[Sentence]:
 
 
 def _by_similarity(card: Card, pair: _Pair, difference: float | None) -> list[Sentence]:
-    """What CKA says where another policy decides."""
+    """What the similarity says where another policy decides."""
     if difference is None:
         return []
+    title = _measure(card)
     if card.margin is not None and card.margin.too_close:
-        return [Sentence("CKA cannot tell them apart (the 95 % interval holds 0).")]
-    winner = pair.best if difference >= 0 else pair.other
-    return [Sentence(f"By CKA it is {called(card, winner)}, {_points(difference)} higher.")]
+        return [Sentence(f"{_begun(title)} cannot tell them apart (the 95 % interval holds 0).")]
+    winner = called(card, pair.best if difference >= 0 else pair.other)
+    return [Sentence(f"By {title} it is {winner}, {_points(difference)} higher.")]
+
+
+def _measure(card: Card) -> str:
+    """What the run's similarity is called: its figures are of that measure."""
+    return similarities.called(card.run.similarity).title
+
+
+def _is_cka(card: Card) -> bool:
+    """Whether it is the measure by which the noise of a seed was measured."""
+    return card.run.similarity == "cka"
+
+
+def _begun(words: str) -> str:
+    """As a sentence begins."""
+    return words[:1].upper() + words[1:]
+
+
+def _seed_moves(card: Card) -> str:
+    if not _is_cka(card):
+        return ""
+    return f"; another training seed alone moves CKA by about {_SEED_NOISE}"
 
 
 def _turn(card: Card) -> str:
@@ -163,7 +189,25 @@ def _agreement_of(card: Card) -> list[Sentence]:
     pair = _pair(card, chosen)
     if pair is None:
         return []
-    return [*_accuracy(card, pair), *_savings(card, pair)]
+    return [*_second_opinion(card, pair), *_accuracy(card, pair), *_savings(card, pair)]
+
+
+def _second_opinion(card: Card, pair: _Pair) -> list[Sentence]:
+    """Whether the second measure would take the same one, the layer bonus counted in."""
+    difference = pair.difference("similarity_second")
+    if difference is None or card.run.second == NO_SECOND:
+        return []
+    title = similarities.called(card.run.second).title
+    bonus = card.run.layer_bonus
+    for_best, for_other = (bonus * (n.structure == LAYER) for n in (pair.best, pair.other))
+    contended = difference + for_best - for_other
+    if contended < 0 or (contended == 0 and pair.other.structure == LAYER):
+        other = called(card, pair.other)
+        more = f"{_points(difference)} higher" if difference else "as a tie goes to the layer"
+        text = f"The measures disagree: {title} would keep {other}, {more}."
+        return [Sentence(text, "warning")]
+    sign = "−" if difference < 0 else "+"
+    return [Sentence(f"{_begun(title)} agrees ({sign}{_points(difference)}).")]
 
 
 def _accuracy(card: Card, pair: _Pair) -> list[Sentence]:
@@ -241,7 +285,9 @@ def _how_far(job: JobView | None) -> str:
 def _measured_already(card: Card) -> list[Sentence]:
     """What there is to compare with."""
     return [
-        Sentence(f"{node.name} is measured: CKA {_points(value)}, val acc {accuracy:.2f} %.")
+        Sentence(
+            f"{node.name} is measured: {_measure(card)} {_points(value)}, val acc {accuracy:.2f} %."
+        )
         for node in card.candidates
         if node.name not in card.awaited
         and (value := number(node.similarity)) is not None
@@ -302,7 +348,7 @@ def _why_then(card: Card, kept: Sequence[NodeView]) -> str:
         return ""
     sure = " (too close to call)" if card.margin is not None and card.margin.too_close else ""
     more = "higher" if difference >= 0 else "lower"
-    return f": its CKA was {_points(difference)} {more}{sure}"
+    return f": its {_measure(card)} was {_points(difference)} {more}{sure}"
 
 
 _BY_KEYS = ("approved: ", "overrode ", "kept ", "chose ", "branched: ", "undid ")

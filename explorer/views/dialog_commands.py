@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.contracts.options import SettingValue, flag
 from engine.contracts.references import is_task
-from engine.contracts.requests import BranchRequest, CandidateRequest, RemoveBlocks
+from engine.contracts.requests import BranchRequest, CandidateRequest, RemoveBlocks, RemoveTogether
 from engine.contracts.settings import Settings, value_of
 from explorer.session.budget import Budget
 from explorer.session.open_run import Request
@@ -21,6 +21,8 @@ def candidate_command(store: str, parent: str, request: CandidateRequest) -> Com
         if edit.blocks is None or len(edit.blocks) != 1:
             raise ValueError("the command line names one block at a time")
         words = ["--block", edit.blocks[0]]
+    elif isinstance(edit, RemoveTogether):
+        raise ValueError("the command line names no blocks and units together")
     else:
         words = [] if edit.count is None else ["--filters", str(edit.count)]
         words += [] if edit.allocation is None else ["--allocation", edit.allocation]

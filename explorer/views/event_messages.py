@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.contracts.events import EpochEnded, Noted, TrainingResumed
 from engine.contracts.message_text import plural
+from engine.contracts.methods.similarities import called
 from explorer.session.events import (
     CandidatesMeasured,
     Decided,
@@ -90,8 +91,12 @@ def _resumed(event: RunResumed) -> str:
 def _finished(event: PhaseFinished) -> str:
     metrics = event.metrics
     if event.phase == "recovered":
+        second = ""
+        if "similarity_second" in metrics:
+            second = f", {called(event.second).title} {metrics['similarity_second']:.4f}"
         return (
-            f"{event.node}: CKA {metrics['similarity']:.4f}, validation accuracy "
+            f"{event.node}: {called(event.similarity).title} {metrics['similarity']:.4f}{second}, "
+            "validation accuracy "
             f"{metrics['val_accuracy_before']:.2f} → {metrics['val_accuracy']:.2f} %"
         )
     return (

@@ -30,7 +30,7 @@ from explorer.session.log_payload import payload_of
 from explorer.views.event_messages import line_of
 from explorer.views.job_view import JobView
 from explorer.views.node_view import NodeView
-from explorer.views.stored_nodes import epoch_views, macs_reduction, some_node_views
+from explorer.views.stored_nodes import epoch_views, macs_reduction, similarity_of, some_node_views
 from explorer.views.tree.node import TreeNode
 from store import (
     Annotation,
@@ -151,7 +151,7 @@ class LiveRun:
     def _in_brief(self, summaries: Iterable[NodeSummary]) -> dict[str, TreeNode]:
         assert self.store is not None and self.run is not None
         said = self.store.annotations(self.run.id)
-        macs = self._root_macs
+        macs, compared_by = self._root_macs, similarity_of(self.run)
         found: dict[str, TreeNode] = {}
         for o in summaries:
             parent = o.name.rpartition(".")[0] or None
@@ -162,17 +162,18 @@ class LiveRun:
             found[o.name] = TreeNode(
                 o.name, parent, o.structure, o.state, o.kept,
                 o.similarity, o.val_accuracy, macs_reduction(o.macs, macs),
-                o.id in said and bool(said[o.id].tags),
+                o.id in said and bool(said[o.id].tags), similarity_by=compared_by,
             )  # fmt: skip
         return found
 
     def _brief(self, node: Node, said: Annotation | None) -> TreeNode:
+        assert self.run is not None
         metrics = node.metrics
         return TreeNode(
             node.name, node.name.rpartition(".")[0] or None, node.structure, node.state, node.kept,
             metrics.get("similarity"), metrics.get("val_accuracy"),
             macs_reduction(metrics.get("macs"), self._root_macs), bool(said and said.tags),
-            self.share(node.name),
+            self.share(node.name), similarity_of(self.run),
         )  # fmt: skip
 
     # ------------------------------------------------------------ hearing

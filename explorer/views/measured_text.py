@@ -16,13 +16,13 @@ def number(value: float | None) -> float | None:
 
 def figures_text(node: NodeView, keys: Sequence[str], between: str = "  ") -> str:
     """`CKA 0.9931  val % 93.40`: those of the measures that a node has."""
-    known = ((measure(key), node.measure(key)) for key in keys)
+    known = ((measure(key, node.similarity_by), node.measure(key)) for key in keys)
     return between.join(f"{m.title} {m.text(value)}" for m, value in known if value is not None)
 
 
-def labelled(key: str, value: float | None) -> str:
+def labelled(key: str, value: float | None, similarity: str = "cka") -> str:
     """`val acc 93.40 %`; `val acc –` where it was not measured."""
-    return f"{measure(key).label} {with_unit(key, value)}"
+    return f"{measure(key, similarity).label} {with_unit(key, value)}"
 
 
 def with_unit(key: str, value: float | None) -> str:

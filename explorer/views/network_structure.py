@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.contracts.edits import Edit
+from engine.contracts.keeping import kept
 from engine.contracts.structure import Block, Member, NetworkStructure, UnitGroup
 from engine.contracts.structure_after import structure_after
 from explorer.session.documents import RunDocument
@@ -64,17 +65,23 @@ def stages(root: NetworkStructure | None, edits: Sequence[Edit]) -> list[StageVi
 
 
 def staying(
-    root: NetworkStructure | None, edits: Sequence[Edit], min_blocks: int
+    root: NetworkStructure | None,
+    edits: Sequence[Edit],
+    min_blocks: int,
+    keep: str | None = None,
 ) -> dict[str, str]:
     """Why blocks that are left after `edits` are never proposed for removal, by their paths."""
     if root is None:
         return {}
     now = followed(root, edits)
     free = {block.path for block in now.removable_blocks(min_blocks)}
+    named = kept(now, keep).blocks
     return {
-        block.path: _WHY_IT_STAYS.get(block.stays or "", f"a stage keeps {min_blocks}")
+        block.path: f"--keep {named[block.path]}"
+        if block.path in named and block.stays is None
+        else _WHY_IT_STAYS.get(block.stays or "", f"a stage keeps {min_blocks}")
         for block in now.blocks
-        if block.path not in free
+        if block.path not in free or block.path in named
     }
 
 

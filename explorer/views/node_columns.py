@@ -43,9 +43,16 @@ CHOICES = (*_FIGURES, *_WORDS)  # what a person may have beside the name
 USUAL = (*_SHORT, *_WORDS)
 
 
-def columns_for(width: int, chosen: Sequence[str] = ()) -> list[Column]:
+def columns_for(width: int, chosen: Sequence[str] = (), similarity: str = "cka") -> list[Column]:
     """The columns that a person chose; without a choice the usual ones as far as a table of
-    this width has room, and further figures where there is more."""
+    this width has room, and further figures where there is more. That of similarities has the name
+    of the run's measure."""
+    title = measure("similarity", similarity).short
+    found = _chosen(width, chosen)
+    return [c._replace(title=title) if c.key == "similarity" else c for c in found]
+
+
+def _chosen(width: int, chosen: Sequence[str]) -> list[Column]:
     if known := [key for key in chosen if key in CHOICES]:
         return [NODE, *(COLUMNS[key] for key in CHOICES if key in known)]
     wanted = list(USUAL)

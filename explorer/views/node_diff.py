@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from engine.contracts.metrics import MEASURES, Measure
+from engine.contracts.metrics import MEASURES, Measure, measure
 from explorer.views.kept_path import kept_path
 from explorer.views.node_view import PRINTED, NodeView
 from explorer.views.shape_fields import told
@@ -84,7 +84,10 @@ def _margin(node: NodeView) -> str | None:
 
 def figure_rows(nodes: Sequence[NodeView]) -> list[FigureRow]:
     """What the nodes measured beside what the first one did; only rows that any has a value of."""
-    rows = [(m, [node.measure(m.key) for node in nodes]) for m in COMPARED]
+    by = {node.similarity_by for node in nodes}
+    how = by.pop() if len(by) == 1 else "cka"
+    named = [measure(m.key, how) for m in COMPARED]
+    rows = [(m, [node.measure(m.key) for node in nodes]) for m in named]
     return [figure_row(m, values) for m, values in rows if any(v is not None for v in values)]
 
 

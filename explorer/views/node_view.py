@@ -17,8 +17,9 @@ from explorer.views.shape_fields import ShapeField, absent, without_absent
 
 # The measures that a NODE prints, in this order, and those of them that are counts.
 PRINTED = (
-    "similarity", "val_accuracy", "val_accuracy_before", "test_accuracy", "macs", "params",
-    "macs_reduction", "latency_ms", "latency_ratio", "latency_ratio_low", "latency_ratio_high",
+    "similarity", "similarity_second", "val_accuracy", "val_accuracy_before", "test_accuracy",
+    "macs", "params", "macs_reduction", "latency_ms", "latency_ratio", "latency_ratio_low",
+    "latency_ratio_high",
 )  # fmt: skip
 COUNTS = ("macs", "params")
 
@@ -72,6 +73,7 @@ class NodeView:
     error: str | None = None
     decision: DecisionView | None = None
     open_margin: Margin | None = None
+    similarity_by: str = "cka"  # the measure that its run compares by
 
     def measure(self, key: str) -> float | None:
         """A measure by its key, whole where it counts something; None where it was not taken."""
@@ -172,7 +174,9 @@ _FURTHER_FIELDS = (
 class EditPrinted:
     """What one step removed from the parent's network."""
 
-    blocks: tuple[str, ...] | None = absent("of a layer edit: the paths of the blocks")
+    blocks: tuple[str, ...] | None = absent(
+        "the paths of the blocks, of a layer edit or of one that removes units of others too"
+    )
     filters: Mapping[str, tuple[int, ...]] | None = absent(
         "of a filter edit: by the path of a convolution, the indices of its filters"
     )
@@ -183,7 +187,7 @@ class EditPrinted:
         """An edit as it is printed."""
         if edit.structure == "layer":
             return EditPrinted(edit.blocks, None, edit.structure)
-        return EditPrinted(None, dict(edit.units), edit.structure)
+        return EditPrinted(edit.blocks or None, dict(edit.units), edit.structure)
 
     def as_json(self) -> dict[str, JsonValue]:
         return without_absent(self)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from engine.contracts.methods import name_in, share_in
 from engine.contracts.networks import DataDescription
-from engine.contracts.settings import Settings
+from engine.contracts.settings import Settings, TrainingSettings
 from explorer.session.policy import POLICIES, Question
 from explorer.session.speed import Speed
 from explorer.views.counting import counted
@@ -157,9 +158,10 @@ def _parts(
     compared = data.num_test if similarity.split == "test" else data.num_validation
     extra = data.num_test if similarity.split == "test" else 0
     looked_at = 2 * data.num_validation + extra
-    recovered = training.recovery_epochs * data.num_train
+    recovered, chosen = _recovered(training, data)
     tuning = training.total_epochs - training.recovery_epochs
     tuned = tuning * data.num_train
+    taught = training.teacher != "none"  # each item goes through the teacher too
     rows = alone.compare_seconds_per_row + similarity.num_resamples * (
         alone.resample_seconds_per_row
     )
@@ -177,15 +179,30 @@ def _parts(
                 "recover",
                 recovered * candidates,
                 training.recovery_epochs * candidates,
-                waves * recovered / rate,
+                waves * (recovered / rate + (chosen + recovered * taught) / looking),
             ),
             PhaseTime(
                 "compare", looked_at * candidates, 0, waves * (looked_at / looking + comparing)
             ),
-            PhaseTime("tune", tuned, tuning, tuned / alone.training_items_per_second),
+            PhaseTime(
+                "tune",
+                tuned,
+                tuning,
+                tuned / alone.training_items_per_second
+                + tuned * taught / alone.evaluating_items_per_second,
+            ),
             PhaseTime("measure", at_the_end, 0, at_the_end / alone.evaluating_items_per_second),
         ],
     )
+
+
+def _recovered(training: TrainingSettings, data: DataDescription) -> tuple[int, int]:
+    """How many items a candidate is trained on, and on how many its parent is asked for it."""
+    items = training.recovery_epochs * round(data.num_train * share_in(training.train_subset))
+    if training.recovery_steps is not None:
+        items = min(items, training.recovery_steps * training.batch_size)
+    is_asked = training.train_subset is not None and name_in(training.train_subset) == "el2n"
+    return items, data.num_train if is_asked else 0
 
 
 def _scored(settings: Settings, data: DataDescription) -> int:

@@ -35,5 +35,6 @@ def _found(store: TreeStore, document: RunDocument, parent: Node) -> Protected |
 
 def staying_at(store: TreeStore, document: RunDocument, node: Node) -> dict[str, str]:
     """Why blocks that are left in a node's network are never proposed, by their paths."""
-    min_blocks = document.settings.scoring.min_blocks
-    return staying(structure_of_root(document), way_to(store, node), min_blocks)
+    scoring = document.settings.scoring
+    root = structure_of_root(document)
+    return staying(root, way_to(store, node), scoring.min_blocks, scoring.keep)

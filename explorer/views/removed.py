@@ -27,12 +27,16 @@ def way_to(store: TreeStore, node: Node) -> list[Edit]:
 
 
 def removed(edit: Edit) -> str:
-    """What an edit removes: the paths of its blocks, or how many units of how many places."""
-    return ", ".join(edit.blocks) if edit.blocks else _units(edit, _PLACES, " of ")
+    """What an edit removes: the paths of its blocks, and how many units of how many places."""
+    units = (_units(edit, _PLACES, " of "),) if edit.units or not edit.blocks else ()
+    return ", ".join((*edit.blocks, *units))
 
 
 def removed_briefly(edit: Edit) -> tuple[str, ...]:
     """The same for narrow places, shorter and shorter."""
+    if edit.blocks and edit.units:
+        blocks, units = counted(len(edit.blocks), "block"), counted(edit.num_units, edit.structure)
+        return f"{blocks}, {units}", f"{len(edit.blocks)}b {edit.num_units}u"
     if edit.blocks:
         return edit.blocks if len(edit.blocks) == 1 else (f"{len(edit.blocks)} blocks",)
     place = _BRIEF_PLACES.get(edit.structure, "layer")

@@ -15,7 +15,7 @@ from engine.contracts.metrics import measure
 from explorer.session.log_payload import LogPayload, payload_of, unreadable_line
 from explorer.views.node_view import NodeView
 from explorer.views.removed import removed, stored_edit
-from explorer.views.stored_nodes import node_view, with_open_margin
+from explorer.views.stored_nodes import node_view, similarity_of, with_open_margin
 from store import (
     Annotation,
     Decision,
@@ -29,11 +29,6 @@ from store import (
 _SAID = ("tag", "note", "drop", "freed")
 _TOLD_OF = ("run", "candidates", "result", "decision", "state", *_SAID)
 _STATES = ("failed", "cancelled")
-# What a moment says of a result: by the measure's key, what it calls it.
-_TOLD = {
-    "similarity": measure("similarity").title,
-    **{key: measure(key).name for key in ("val_accuracy", "test_accuracy")},
-}
 
 
 @dataclass(frozen=True)
@@ -77,6 +72,12 @@ class Replay:
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._last_event = 0
+        self._compared_by = similarity_of(store.run(run_id))
+        # What a moment says of a result: by the measure's key, what it calls it.
+        self._told = {
+            "similarity": measure("similarity", self._compared_by).title,
+            **{key: measure(key).name for key in ("val_accuracy", "test_accuracy")},
+        }
 
     @classmethod
     def of(cls, store: TreeStore, run_id: int) -> Self:
@@ -108,8 +109,9 @@ class Replay:
         said = _newest(past.said, number)
         then = self._node_at(past, number)
         view = node_view(
-            then, root, self._names, decision[0] if decision else None, said[0] if said else None
-        )
+            then, root, self._names, decision[0] if decision else None, said[0] if said else None,
+            self._compared_by,
+        )  # fmt: skip
         born = [self._pasts[i] for i in self._children.get(then.id, ())]
         candidates = [self._node_at(each, number) for each in born if each.born <= number]
         return with_open_margin(self._store, view, candidates)
@@ -235,7 +237,7 @@ class Replay:
         metrics = self._metrics.get(node.id, {}).get(phase, {})
         parts = [
             f"{title} {measure(key).text(metrics[key])} {measure(key).unit}".rstrip()
-            for key, title in _TOLD.items()
+            for key, title in self._told.items()
             if key in metrics
         ]
         return ", ".join([f"{node.name}: {phase}", *parts])

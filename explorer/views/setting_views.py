@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from engine.contracts.methods import CRITERIA
+from engine.contracts.methods import looked_at
 from engine.contracts.options import SettingField, SettingValue
 from engine.contracts.presets import SAMPLE, presets_like, values_of_preset
 from engine.contracts.settings import Settings, all_settings, setting_named, value_of
@@ -99,7 +99,8 @@ def may_be(each: SettingField) -> str:
     """What a setting may be, in words."""
     option = each.option
     if option.choices:
-        return ", ".join([*option.choices, *([option.beside] if option.beside else [])])
+        also = [word for word in (option.beside, option.argument) if word]
+        return ", ".join([*option.choices, *also])
     if option.low is None or option.high is None:
         return "text"
     kind = "a whole number" if each.type is int else "a number"
@@ -111,12 +112,10 @@ def may_be(each: SettingField) -> str:
 def settings_in_a_line(settings: Settings, items: str = "images") -> str:
     """What a run was grown with, in a line: what one asks first, and what is not the default."""
     scoring, training, search = settings.scoring, settings.training, settings.search
-    looked_at = CRITERIA[scoring.criterion].looked_at.format(
-        items=f"{scoring.criterion_samples} {items} a class"
-    )
+    images = looked_at(scoring.criterion, f"{scoring.criterion_samples} {items} a class")
     limit = settings.data.train_limit
     words = [
-        f"ranked by {scoring.criterion} ({looked_at})",
+        f"ranked by {scoring.criterion} ({images})",
         f"{training.recovery_epochs} + {training.total_epochs - training.recovery_epochs} epochs"
         + (f" on {limit:,} {items}" if limit is not None else ""),
         f"kept by {search.policy}",

@@ -20,6 +20,7 @@ from store import (
     Decision,
     EpochRow,
     Node,
+    Run,
     TreeStore,
 )
 
@@ -30,9 +31,10 @@ def node_views(store: TreeStore, run_id: int) -> list[NodeView]:
     names = {node.id: node.name for node in nodes}
     root = nodes[0]
     decisions = {d.parent_id: d for d in store.decisions(run_id)}  # the newest wins
-    said = store.annotations(run_id)
+    said, compared_by = store.annotations(run_id), similarity_of(store.run(run_id))
     views = [
-        node_view(node, root, names, decisions.get(node.id), said.get(node.id)) for node in nodes
+        node_view(node, root, names, decisions.get(node.id), said.get(node.id), compared_by)
+        for node in nodes
     ]
     children: dict[int, list[Node]] = {}
     for node in nodes:
@@ -47,13 +49,13 @@ def node_views(store: TreeStore, run_id: int) -> list[NodeView]:
 def some_node_views(store: TreeStore, run_id: int, names: Sequence[str]) -> list[NodeView]:
     """The nodes of these names, as `node_views` gives them."""
     root, said = store.node(run_id, "R"), store.annotations(run_id)
-    found = []
+    compared_by, found = similarity_of(store.run(run_id)), []
     for node in sorted((store.node(run_id, name) for name in names), key=lambda node: node.id):
         parent = None if node.parent_id is None else store.node_by_id(node.parent_id)
         children = store.children(node.id)
         known = {i.id: i.name for i in (*([parent] if parent else []), *children)}
         decision = store.decision_of(node.id)
-        view = node_view(node, root, known, decision, said.get(node.id))
+        view = node_view(node, root, known, decision, said.get(node.id), compared_by)
         found.append(with_open_margin(store, view, children))
     return found
 
@@ -98,8 +100,10 @@ def node_view(
     names: Mapping[int, str],
     decision: Decision | None,
     said: Annotation | None,
+    compared_by: str = "cka",
 ) -> NodeView:
-    """A stored node as a view. `names` holds those of its parent and kept children by id."""
+    """A stored node as a view. `names` holds those of its parent and kept children by id;
+    `compared_by` is the measure of similarity of its run."""
     said = said or Annotation()
     edit = stored_edit(node)
     return NodeView(
@@ -118,7 +122,15 @@ def node_view(
         seconds=node.seconds,
         error=node.error,
         decision=_decision(decision, names),
+        similarity_by=compared_by,
     )
+
+
+def similarity_of(run: Run) -> str:
+    """The measure that a run compares by: so that its figures are called by its name."""
+    section = run.settings.get("similarity")  # before format 6 there was one alone
+    measure = section.get("measure") if isinstance(section, Mapping) else None
+    return measure if isinstance(measure, str) else "cka"
 
 
 def _measures(node: Node, root: Node) -> dict[str, float]:

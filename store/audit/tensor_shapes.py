@@ -45,15 +45,19 @@ def mismatch(edit: JsonObject, parent: Shapes, child: Shapes) -> str | None:
     Edits of a structure unknown here say nothing about shapes.
     """
     blocks, filters = edit.get("blocks"), edit.get("filters")
-    if isinstance(blocks, Sequence) and blocks:
-        return _layer_mismatch([str(block) for block in blocks], parent, child)
-    if isinstance(filters, Mapping) and filters:
+    counts: Mapping[str, int] = {}
+    if isinstance(filters, Mapping):
         counts = {path: len(cast(Sequence[int], removed)) for path, removed in filters.items()}
-        return _filter_mismatch(counts, parent, child)
-    return None
+    if isinstance(blocks, Sequence) and blocks:
+        return _layer_mismatch([str(block) for block in blocks], counts, parent, child)
+    return _filter_mismatch(counts, parent, child) if counts else None
 
 
-def _layer_mismatch(blocks: list[str], parent: Shapes, child: Shapes) -> str | None:
+def _layer_mismatch(
+    blocks: list[str], counts: Mapping[str, int], parent: Shapes, child: Shapes
+) -> str | None:
+    """Without blocks, and without filters of others where some are counted."""
+
     def within(name: str) -> bool:
         return any(name.startswith(f"{block}.") for block in blocks)
 
@@ -61,7 +65,8 @@ def _layer_mismatch(blocks: list[str], parent: Shapes, child: Shapes) -> str | N
         return f"the parent has no block {missing[0]}"
     if left := [name for name in child if within(name)]:
         return f"{left[0]} is still there"
-    return _difference({n: s for n, s in parent.items() if not within(n)}, child)
+    rest = {n: s for n, s in parent.items() if not within(n)}
+    return _filter_mismatch(counts, rest, child) if counts else _difference(rest, child)
 
 
 def _filter_mismatch(counts: Mapping[str, int], parent: Shapes, child: Shapes) -> str | None:

@@ -18,7 +18,10 @@ def test_the_page_is_what_the_methods_say():
 
 def test_every_method_is_a_choice_of_its_option_and_has_a_sentence_and_a_source():
     for option, methods in KINDS.items():
-        assert setting_named(option).option.choices == tuple(m.usage for m in methods.values())
+        named = setting_named(option).option
+        assert named.choices == tuple(methods)
+        usages = [each.usage for each in methods.values() if each.arguments]
+        assert all(usage in named.argument for usage in usages)
         for name, each in methods.items():
             assert name == each.name and each.summary and each.source
             assert not each.summary.endswith(".")

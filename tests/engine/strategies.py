@@ -78,4 +78,5 @@ def _edits() -> st.SearchStrategy[Edit]:
     filters = st.dictionaries(NAMES, indices, max_size=3).map(
         lambda found: Edit("filter", units=tuple(sorted(found.items())))
     )
-    return layers | filters
+    both = st.tuples(layers, filters).map(lambda e: Edit("unit", e[0].blocks, e[1].units))
+    return layers | filters | both

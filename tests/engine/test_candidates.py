@@ -21,6 +21,11 @@ def scores_of(model):
     return l1_scores(model, structure_of(model), *everything(data), CPU, SILENT)
 
 
+def unit_edit(structure, scores, count, allocation, seed):
+    scoring = ScoringSettings(allocation=allocation)
+    return candidates.UnitEdits(structure, scores, scoring, seed).of_count(count)
+
+
 @pytest.mark.parametrize(
     ("name", "num_macs", "num_params"),
     [("resnet20", 40_551_040, 269_722), ("resnet56", 125_485_696, 853_018),
@@ -41,13 +46,13 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
 ):
     model = network(arguments)
     structure, scores = structure_of(model), scores_of(model)
-    edit = candidates.unit_edit(structure, scores, count, allocation, seed)
+    edit = unit_edit(structure, scores, count, allocation, seed)
     if structure.num_spare_units() == 0:
         assert edit is None
         return
     assert edit is not None
     assert edit.num_units == min(count, structure.num_spare_units())
-    assert edit == candidates.unit_edit(structure, scores, count, allocation, seed)
+    assert edit == unit_edit(structure, scores, count, allocation, seed)
     pruned = structure_of(apply(edit, model))
     assert all(group.num_units >= 1 for group in pruned.groups)
     removed = dict(edit.units)
@@ -61,7 +66,7 @@ def test_filter_edits_remove_what_was_asked_and_leave_one_everywhere(
 def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_remainder():
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
-    edits = [candidates.unit_edit(structure, scores, 64, "uniform", seed) for seed in range(6)]
+    edits = [unit_edit(structure, scores, 64, "uniform", seed) for seed in range(6)]
     for edit in edits:
         removed = {path: len(indices) for path, indices in edit.units}
         for group in structure.groups:
@@ -74,7 +79,7 @@ def test_uniform_takes_the_same_fraction_of_every_convolution_and_seeds_the_rema
 def test_global_takes_the_lowest_scores_of_the_network():
     model = build("cifar_resnet", architecture_of_name("resnet20").arguments)
     structure, scores = structure_of(model), scores_of(model)
-    edit = candidates.unit_edit(structure, scores, 30, "global", 0)
+    edit = unit_edit(structure, scores, 30, "global", 0)
     chosen = {(path, i) for path, indices in edit.units for i in indices}
     ranked = sorted((s, p, i) for p, values in scores.units.items() for i, s in enumerate(values))
     assert chosen == {(path, i) for _, path, i in ranked[:30]}

@@ -60,6 +60,7 @@ from engine.contracts.references import ForeignFactoryError
 from engine.contracts.requests import RemoveBlocks
 from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.spool import result_path, snapshot_path
+from engine.contracts.structure import NetworkStructure
 from engine.models import build
 from engine.runtime.progress import SILENT
 from engine.worker.engine import HANDLERS, Engine
@@ -102,7 +103,8 @@ def test_every_part_of_a_job_is_in_its_key():
         "execution": [Execution("cpu", 1, None), Execution("cpu", 2, "bfloat16")],
         "training": [TrainingSettings(recovery_epochs=2, tune_epochs=4), TrainingSettings()],
         "similarity": [SimilaritySettings(split="test"), SimilaritySettings(num_resamples=0)],
-        "seed": [0], "resample_seed": [0],
+        "seed": [0], "resample_seed": [0], "structure": [NetworkStructure()],
+        "teacher": [RECOVER.parent],
     }  # fmt: skip
     assert set(others) == {each.name for each in dataclasses.fields(Recover)}
     keys = {key_of(replace(RECOVER, **{n: v})) for n, values in others.items() for v in values}
@@ -141,7 +143,8 @@ TEXTS = {
     "ScoringSettings.criterion", "ScoringSettings.layers", "ScoringSettings.units",
     "ScoringSettings.match", "ScoringSettings.allocation",
     "SimilaritySettings.measure", "SimilaritySettings.split", "RemoveBlocks.blocks",
-    "RemoveUnits.allocation", "RemoveUnits.units", "Scores.blocks", "Scores.units",
+    "RemoveUnits.allocation", "RemoveUnits.units", "RemoveTogether.blocks",
+    "RemoveTogether.units", "Scores.blocks", "Scores.units",
     "DataDescription.name", "DataDescription.classes", "DataDescription.digest",
     "DataDescription.normalisation", "DataDescription.row", "NameWeights.factory",
     "NameWeights.weights",
@@ -152,6 +155,7 @@ TEXTS = {
     "OwnValidation.name", "OwnValidation.digest",
     "Factory.reference",
     "Factory.sha256",
+    "CompareCriteria.criteria", "CompareCriteria.units",
 }  # fmt: skip
 
 

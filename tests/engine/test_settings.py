@@ -210,7 +210,7 @@ def test_a_range_holds_its_ends_and_nothing_beyond(each: SettingField):
 
 def test_a_setting_that_is_no_choice_has_a_range_but_for_names():
     free = [e.option.name for e in all_settings() if not e.option.choices and e.option.low is None]
-    assert free == ["data", "transforms", "keep", "train_subset"]
+    assert free == ["data", "transforms", "keep"]
 
 
 def test_recovery_and_tuning_share_the_longer_of_the_two():

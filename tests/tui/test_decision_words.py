@@ -38,6 +38,35 @@ def test_a_clear_decision_says_which_one_by_how_much_and_that_all_agrees():
     assert set(tones(clear).values()) == {"lead", "plain"}
 
 
+def test_the_words_are_those_of_the_measure_that_the_run_compares_by():
+    by = replace(MANY, similarity="cka-debiased")
+    told = said(with_figures(layer={"val_accuracy": 90.0}, unit={"val_accuracy": 93.0}, run=by))
+    assert told.startswith("Keep the filter candidate: its debiased CKA is .0168 higher")
+    close = Margin(0.001, -0.01, 0.01, True)
+    told = said(card(margin=close, run=replace(MANY, similarity="procrustes")))
+    assert "Too close to call" in told and "'s Procrustes is " in told
+    assert "training seed" not in told  # whose noise was measured of CKA alone
+    other = replace(MANY, similarity="wasserstein", policy="random")
+    assert "By Wasserstein shape it is the filter candidate, .0168 higher." in said(card(run=other))
+
+
+@pytest.mark.parametrize(
+    ("layer", "bonus", "expected", "tone"),
+    [
+        (0.90, 0.0, "Debiased CKA agrees (+.0500).", "plain"),
+        (0.98, 0.0, "The measures disagree: debiased CKA would keep the layer candidate, .0300 "
+                    "higher.", "warning"),
+        (0.95, 0.0, "The measures disagree: debiased CKA would keep the layer candidate, as a "
+                    "tie goes to the layer.", "warning"),
+    ],
+)  # fmt: skip
+def test_a_second_measure_agrees_or_warns(layer, bonus, expected, tone):
+    by = replace(MANY, second="cka-debiased", layer_bonus=bonus)
+    two = with_figures(layer={"similarity_second": layer}, unit={"similarity_second": 0.95}, run=by)
+    (sentence,) = [each for each in decision_words(two) if "ebiased" in each.text]
+    assert (sentence.text, sentence.tone) == (expected, tone)
+
+
 def test_a_conflict_of_cka_and_accuracy_is_a_warning():
     conflict = with_figures(layer={"val_accuracy": 93.1}, unit={"val_accuracy": 92.1}, run=MANY)
     assert "Accuracy disagrees: the layer candidate's is 1.00 points higher." in said(conflict)

@@ -23,15 +23,28 @@ CHUNK = 64
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages:
-    """One split: its labels in memory, its pixels where they lie."""
+    """One split: its labels in memory, its pixels where they lie; or some images of it, whose
+    numbers there are `numbers_N`."""
 
     split: str
     labels_N: Tensor
     shape_HWC: tuple[int, int, int]
     feed: Feed
+    numbers_N: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels_N)
+
+    def only(self, indices_N: Tensor) -> StreamedImages:
+        """Some of these images."""
+        indices_N = indices_N.cpu()
+        numbers_N = indices_N if self.numbers_N is None else self.numbers_N[indices_N]
+        return replace(self, labels_N=self.labels_N[indices_N], numbers_N=numbers_N)
+
+    def _in_split(self, indices_N: Tensor) -> np.ndarray:
+        indices_N = indices_N.cpu()
+        found = indices_N if self.numbers_N is None else self.numbers_N[indices_N]
+        return found.numpy()
 
     def take(self, indices_N: Tensor) -> Images:
         """Some images in memory, as they are evaluated. Raises DataError beyond what is free."""
@@ -55,7 +68,7 @@ class StreamedImages:
         if indices_N is None:
             indices_N = torch.arange(len(self))
         parts = indices_N.cpu().split(size)
-        wanted = [Wanted(self.split, part.numpy()) for part in parts]
+        wanted = [Wanted(self.split, self._in_split(part)) for part in parts]
         if len(parts) == 1 or len(indices_N) <= FEW:
             found: Iterator[Tensor] = map(self.feed.now, wanted)
         else:
@@ -68,7 +81,7 @@ class StreamedImages:
     ) -> Iterator[Images]:
         """Images by their numbers, each changed by draws of its own; `seed` is the epoch's."""
         fill = tuple(round(255 * value) for value in mean)
-        wanted = [Wanted(self.split, part.cpu().numpy(), seed, fill) for part in parts]
+        wanted = [Wanted(self.split, self._in_split(part), seed, fill) for part in parts]
         for part, pixels_BHWC in zip(parts, self.feed(wanted), strict=True):
             yield Images(pixels_BHWC, self.labels_N[part.cpu()])
 

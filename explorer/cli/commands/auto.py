@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.codec import encode_object
 from engine.contracts.doubts import Doubt
-from engine.contracts.methods import CRITERIA
+from engine.contracts.methods import looked_at
 from engine.contracts.networks import DataDescription
 from engine.contracts.settings import Settings
 from explorer.cli.json_types import TreeSummary, print_json
@@ -82,10 +82,8 @@ def decided_by(settings: Settings, data: DataDescription) -> str:
     """By what the structures were ranked, and the candidates chosen."""
     scoring = settings.scoring
     of_each = f"{data.items} a class" if data.classes else data.items
-    looked_at = CRITERIA[scoring.criterion].looked_at.format(
-        items=f"{scoring.criterion_samples} {of_each}"
-    )
-    return f"ranked by {scoring.criterion}, {looked_at}; kept by {settings.search.policy}"
+    images = looked_at(scoring.criterion, f"{scoring.criterion_samples} {of_each}")
+    return f"ranked by {scoring.criterion}, {images}; kept by {settings.search.policy}"
 
 
 def summary_of(session: Session, outcome: Outcome, begun: RunBegun | None = None) -> TreeSummary:

@@ -155,15 +155,15 @@ def _print_runs(about: RunsCompared) -> None:
     if about.difference is None:
         say("they never decided differently")
     else:
-        _print_difference(about.difference)
+        _print_difference(about.difference, [run.best.similarity_by for run in about.runs])
 
 
-def _print_difference(difference: Difference) -> None:
+def _print_difference(difference: Difference, compared_by: Sequence[str]) -> None:
     say(f"they part at {difference.parent}: {_KINDS[difference.kind]}")
-    for letter, side in zip("AB", difference.sides, strict=True):
+    for letter, side, by in zip("AB", difference.sides, compared_by, strict=True):
         for candidate in side.candidates:
             figures = (
-                labelled("similarity", candidate.similarity),
+                labelled("similarity", candidate.similarity, by),
                 labelled("val_accuracy", candidate.val_accuracy),
             )
             say(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from engine.contracts.edits import LAYER
+from engine.contracts.methods.similarities import called
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import (
@@ -233,10 +234,11 @@ class _Table:
         return tone_of_structure(node.structure)
 
     def _figures(self) -> list[_Figure]:
+        by = called(self.card.run.similarity).short
         floor = "" if self.scale is None else f" ├{similarity_ends(self.scale.low)}"
         return [
             _Figure(Part.REMOVES, "removes", self._removes),
-            _Figure(Part.SIMILARITY, f"{_label('similarity')}{floor}", self._similarity),
+            _Figure(Part.SIMILARITY, f"{by}{floor}", self._similarity),
             _Figure(Part.ACCURACY, _label("val_accuracy"), self._accuracy),
             *([_Figure(Part.TUNED, "  tuned", self._tuned)] if self._any_tuned() else []),
             _Figure(Part.MACS, _label("macs"), self._gone("macs")),

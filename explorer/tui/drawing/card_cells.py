@@ -113,7 +113,7 @@ def removes_text(edit: Edit | None, words: str | None, width: int) -> str:
     """What an edit removes in a narrow column; where it is not at hand, the `words` for it."""
     if edit is None:
         return fig.cut(safe(words), width) if words else fig.NONE
-    if len(edit.blocks) == 1:
+    if len(edit.blocks) == 1 and not edit.units:
         return short_name(edit.blocks[0], width)
     return fig.first_fitting(removed_briefly(edit), width)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from engine.contracts.edits import LAYER
+from engine.contracts.methods.similarities import called
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing import tree as drawing
 from explorer.tui.drawing.cells import Piece, fit, macs_text, similarity_text, sparkline
@@ -122,7 +123,8 @@ def _rows(
         rows.append(progress)
         progress = []
     elif node.parent is not None:
-        rows.append(row("CKA", similarity_text(node.similarity) or "–", _cka_bar(node, room)))
+        by = called(node.similarity_by).short
+        rows.append(row(by, similarity_text(node.similarity) or "–", _cka_bar(node, room)))
     rows.append(row("val acc", _accuracy(node, known), _way(model, number, room)))
     if (tested := _measured(known, "test_accuracy")) is not None:
         rows.append(row("test acc", f"{tested:.1f}%"))

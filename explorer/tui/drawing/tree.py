@@ -31,9 +31,7 @@ from explorer.views.tree.node import TreeNode
 
 FOLD = "⋮"
 _BAR = 8  # cells of a bar behind a chip, at least
-CKA, ACCURACY, MACS = (
-    measure(key).short for key in ("similarity", "val_accuracy", "macs_reduction")
-)
+ACCURACY, MACS = (measure(key).short for key in ("val_accuracy", "macs_reduction"))
 TONES = (*dict.fromkeys(("kept", "rejected", "running", "queued", "undecided", "failed")),
          "layer", "units", "best", "sign", "fold", "edge", "path", "figures", "label", "bar",
          "match", "unmatched", "cursor", "resting", "crumb", "map", "seen")  # fmt: skip
@@ -169,7 +167,8 @@ def card(model: TreeModel, number: int, look: Look, width: int) -> list[list[Pie
     if node.running_share is not None:
         first = _progress(node.running_share, width - 9)
     else:
-        first = f"{CKA:<4} {similarity_text(node.similarity) or '–':<6} {word_of(node):>{room}}"
+        by = measure("similarity", node.similarity_by).short
+        first = f"{by:<4} {similarity_text(node.similarity) or '–':<6} {word_of(node):>{room}}"
     second = (
         f"{ACCURACY:<4} {accuracy_text(node.val_accuracy) or '–':<6} "
         f"{sparkline(way_here(model, number, room)):>{room}}"

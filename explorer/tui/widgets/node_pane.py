@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from engine.contracts.edits import Edit
+from engine.contracts.methods.similarities import called
 from engine.contracts.metrics import measure
 from explorer.tui.drawing import numbers as fig
 from explorer.tui.drawing.card_cells import ratio_texts
@@ -113,8 +114,11 @@ def _figures(node: NodeView) -> list[_Pair]:
     test, gone = number("test_accuracy"), node.macs_reduction
     change = f"  ({before:.2f} before recovery)" if before is not None else ""
     macs = fig.count_text(number("macs"))
+    by_second = number("similarity_second")
+    second = [("  second", similarity_text(by_second), "")] if by_second is not None else []
     return [
-        (label("similarity"), similarity_text(number("similarity")) or fig.NONE, ""),
+        (called(node.similarity_by).short, similarity_text(number("similarity")) or fig.NONE, ""),
+        *second,
         (label("val_accuracy"), fig.NONE if after is None else f"{after:.2f} %{change}", ""),
         (label("test_accuracy"), fig.NONE if test is None else f"{test:.2f} %", ""),
         (label("macs"), macs if gone is None else f"{macs}  {fig.percent_removed(gone)}", ""),

@@ -103,7 +103,7 @@ class NodeTable(DataTable[Text]):
         self.show(self.model)
 
     def on_resize(self) -> None:
-        if columns_for(self.size.width, self.chosen) != self._columns:
+        if self._columns_now() != self._columns:
             self._set_columns()
             self._refill()
 
@@ -124,9 +124,13 @@ class NodeTable(DataTable[Text]):
             self.marked = tuple(names)
             self._refill()
 
+    def _columns_now(self) -> list[Column]:
+        by = self.model.nodes[0].similarity_by if self.model.nodes else "cka"
+        return columns_for(self.size.width, self.chosen, by)
+
     def _set_columns(self) -> None:
         sorted_by = None if self._sort is None else self._columns[self._sort[0]].key
-        self._columns = columns_for(self.size.width, self.chosen)
+        self._columns = self._columns_now()
         keys = [column.key for column in self._columns]
         if self._sort is not None:
             reverse = self._sort[1]
@@ -138,8 +142,11 @@ class NodeTable(DataTable[Text]):
     def show(self, model: TreeModel) -> None:
         """Shows another tree; the cursor stays on the node of its name."""
         self.model = model
-        if self.columns:  # else it will, once it is mounted
-            self._refill()
+        if not self.columns:  # it will, once it is mounted
+            return
+        if self._columns_now() != self._columns:
+            self._set_columns()
+        self._refill()
 
     def update_nodes(self, changed: Iterable[TreeNode]) -> None:
         """Adds or changes nodes; the cursor stays on its node."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
+from engine.contracts.methods.similarities import called
 from explorer.views.counting import counted
 from explorer.views.figures.svg import document, element, line, polyline, text
 from explorer.views.figures.tree_page import DOTS, ROOMY, Page, page_of, shown
@@ -106,7 +107,7 @@ def _on_one_line(page: Page, number: int, folded: str) -> list[str]:
     node, (x, y) = page.model.nodes[number], page.places[number]
     found = [text(x + 9, y + 3, _letter(node), font_size=9, font_weight="bold", fill=_colour(node))]
     if number == 0 or number in page.begins:
-        heads = zip(_COLUMNS, ("CKA", "val", "MACs"), strict=True)
+        heads = zip(_COLUMNS, (called(node.similarity_by).short, "val", "MACs"), strict=True)
         found += [_figure(x + at, y - 11, words, "#777") for at, words in heads]
     told = (
         "" if node.similarity is None else f"{node.similarity:.4f}",
@@ -154,8 +155,9 @@ def _ink(node: TreeNode) -> str:
 
 
 def _told(node: TreeNode) -> list[str]:
+    by = called(node.similarity_by).title
     told = [
-        "" if node.similarity is None else f"CKA {node.similarity:.4f}",
+        "" if node.similarity is None else f"{by} {node.similarity:.4f}",
         "" if node.val_accuracy is None else f"val {node.val_accuracy:.1f}%",
         "" if not node.macs_reduction else f"MACs −{node.macs_reduction:.1f}%",
     ]

@@ -60,4 +60,5 @@ def stored_rankings(store: TreeStore, document: RunDocument, node: Node) -> Rank
                 stored_edit(following) if following else None,
             )
         )
-    return rankings(known_structure(document), way, document.settings.scoring.min_blocks)
+    scoring = document.settings.scoring
+    return rankings(known_structure(document), way, scoring.min_blocks, scoring.keep)

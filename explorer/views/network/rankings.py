@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.contracts.edits import Edit
+from engine.contracts.keeping import kept
 from engine.contracts.networks import Scores
 from engine.contracts.structure import NetworkStructure
 from explorer.views.network.left import Left, left_along
@@ -72,7 +73,9 @@ class Ranked:
     edit: Edit | None  # what the way goes on with
 
 
-def rankings(root: NetworkStructure, way: Sequence[Ranked], min_blocks: int) -> Rankings:
+def rankings(
+    root: NetworkStructure, way: Sequence[Ranked], min_blocks: int, keep: str | None = None
+) -> Rankings:
     """The rankings along a way; `way` ends with the node itself, whose edit is None."""
     along = left_along(root, [each.edit for each in way if each.edit is not None])
     ranked = [(each, left) for each, left in zip(way, along, strict=True) if each.scores]
@@ -80,14 +83,14 @@ def rankings(root: NetworkStructure, way: Sequence[Ranked], min_blocks: int) -> 
         Step(each.node, each.criterion, each.edit.structure if each.edit else None)
         for each, _ in ranked
     )
-    columns = [_Column(each, left, min_blocks) for each, left in ranked]
+    columns = [_Column(each, left, min_blocks, keep) for each, left in ranked]
     return Rankings(way[-1].node, steps, tuple(_rows(root, columns)) if columns else ())
 
 
 class _Column:
     """One step: the places of blocks and groups, in the root's names."""
 
-    def __init__(self, ranked: Ranked, left: Left, min_blocks: int) -> None:
+    def __init__(self, ranked: Ranked, left: Left, min_blocks: int, keep: str | None) -> None:
         assert ranked.scores is not None
         self.left, self.edit = left, ranked.edit
         self.blocks = _shares(ranked.scores.blocks)
@@ -98,6 +101,7 @@ class _Column:
                 of_kind[left.names[group.path]] = math.fsum(values) / len(values)
         self.units = {path: s for of in by_kind.values() for path, s in _shares(of).items()}
         free = {block.path for block in left.structure.removable_blocks(min_blocks)}
+        free -= kept(left.structure, keep).blocks.keys()
         self.protected = {block.path for block in left.structure.blocks} - free
         self.goes = set(ranked.edit.blocks) if ranked.edit else set()
         units = ranked.edit.units if ranked.edit else ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from engine.contracts.methods.similarities import called
 from engine.contracts.metrics import Better
 from explorer.views.published.result import PublishedResult
 
@@ -56,6 +57,17 @@ X_AXES: tuple[Axis, ...] = (
          "lower", _MEASURED),
     Axis("depth", "steps from the root", "depth", "depth", ".0f", "", "neither", ""),
 )  # fmt: skip
+
+
+def called_by(axis: Axis, similarity: str) -> Axis:
+    """The axis by the name of the measure that a run compares by."""
+    if axis.key != "similarity" or similarity == "cka":
+        return axis
+    title, short = called(similarity)
+    words = f"similarity to the parent ({title})"
+    return replace(axis, words=words, brief=f"{title} to parent", short=short)
+
+
 AXES = {axis.key: axis for axis in (*Y_AXES, *X_AXES)}
 _REMOVED = ("macs", "params")
 

@@ -11,7 +11,7 @@ from engine.contracts.errors import UsageError
 from engine.contracts.near import did_you_mean
 from engine.contracts.settings import Settings
 from explorer.views.counting import counted
-from explorer.views.pareto.axes import AXES, X_AXES, Y_AXES, Axis
+from explorer.views.pareto.axes import AXES, X_AXES, Y_AXES, Axis, called_by
 from explorer.views.pareto.figures import Measured, Nodes, Ratio, latencies, values_of
 from explorer.views.pareto.frontier import frontier
 from explorer.views.published.result import KINDS, PublishedResult
@@ -100,6 +100,7 @@ def pareto_view(
     x, y = axes_of(choice, fits)
     rows = _published(fits, choice, x, y)
     names = plotted(nodes)
+    compared_by = next((nodes[name].similarity_by for name in names), "cka")
     xs, ys = (values_of(axis.key, nodes, measured, names) for axis in (x, y))
     ratios = latencies(nodes, measured) if x.key == "latency" else {}
     own = [
@@ -110,7 +111,7 @@ def pareto_view(
     others = [Point(at[0], at[1], row.kind, row.method, row) for row, at in rows]
     points = tuple(sorted((*others, *own), key=lambda point: KINDS_DRAWN.index(point.kind)))
     view = ParetoView(
-        choice, x, y, points, _frontiers(points, x, y),
+        choice, x, called_by(y, compared_by), points, _frontiers(points, x, y),
         subject=fits.subject if fits.results else None, num_nodes=len(nodes),
         counts=Counter(point.kind for point in points),
     )  # fmt: skip

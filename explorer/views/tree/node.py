@@ -22,6 +22,7 @@ class TreeNode:
     macs_reduction: float | None
     tagged: bool = False
     running_share: float | None = None  # of the running job, in [0, 1]
+    similarity_by: str = "cka"  # the measure that its run compares by
 
     @classmethod
     def of(cls, node: NodeView, running_share: float | None = None) -> TreeNode:
@@ -29,6 +30,7 @@ class TreeNode:
         return cls(
             node.name, node.parent, node.structure, node.state, node.kept, node.similarity,
             node.val_accuracy, node.macs_reduction, bool(node.tags), running_share,
+            node.similarity_by,
         )  # fmt: skip
 
     def measure(self, key: str) -> float | None:
