@@ -33,7 +33,7 @@ OUTCOMES = {
 _LOWER_IS_BETTER = ("score", "val_loss")
 # Bigger networks are more accurate: a signal says something where it does better than their size.
 CONTROLS = ("macs", "params", "latency_ratio")
-_ORDER = ("score", "val_accuracy_before", "similarity", "second_similarity", "val_loss",
+_ORDER = ("score", "val_accuracy_before", "similarity", "similarity_second", "val_loss",
           "val_accuracy", *CONTROLS)  # fmt: skip
 
 

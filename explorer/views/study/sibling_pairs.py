@@ -24,7 +24,7 @@ from store import Node, TreeStore
 RECOVERED, TUNED, TEST = "recovered", "tuned", "test"
 # What is known of a candidate by the name of a measure, before or at recovery.
 PLAIN = ("val_accuracy_before", "val_loss", "val_accuracy", "macs", "params", "latency_ratio",
-         "second_similarity")  # fmt: skip
+         "similarity_second")  # fmt: skip
 
 
 @dataclass(frozen=True)
