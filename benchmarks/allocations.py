@@ -17,7 +17,7 @@ import torch
 
 from engine import load as load_network
 from engine.contracts.networks import Execution
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.data import load
 from engine.measures.accuracy import evaluate
 from engine.measures.cost import cost_of

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from engine import load
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.data import ImageData, Images
 from engine.pruning import candidates
 from engine.pruning import editing as edits

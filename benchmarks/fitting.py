@@ -18,7 +18,7 @@ import torch
 from engine.contracts.budgets import Allowed
 from engine.contracts.networks import Execution
 from engine.contracts.requests import RemoveTogether
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.data.images import ImageData, Images
 from engine.measures.cost import cost_of
 from engine.models import architecture_of_name, build

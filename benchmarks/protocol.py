@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from engine import load as load_network
 from engine.contracts.edits import Edit
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.data import ImageData, Images, load, normalise
 from engine.data.splits import sample_per_class
 from engine.pruning import candidates

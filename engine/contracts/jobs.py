@@ -31,7 +31,7 @@ from engine.contracts.networks import (
 from engine.contracts.preview import Preview, Previewed
 from engine.contracts.references import Factory
 from engine.contracts.requests import EditRequest
-from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 

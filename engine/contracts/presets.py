@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from engine.contracts.options import SettingValue, check_name
-from engine.contracts.settings import PROTOCOLS, Settings, value_of
+from engine.contracts.setting_sections import PROTOCOLS
+from engine.contracts.settings import Settings, value_of
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from engine.contracts.networks import DataRef, Execution, NetworkRef, Scores
 from engine.contracts.requests import EditRequest
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from engine.contracts.edits import LAYER, UNIT, Edit
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import NetworkStructure, UnitGroup
 from engine.contracts.structure_after import structure_after
 from engine.measures.cost import Cost, cost_of

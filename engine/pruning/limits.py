@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.contracts.edits import Edit
 from engine.contracts.keeping import Kept, kept
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import Block, NetworkStructure, Part, UnitGroup
 
 

@@ -12,7 +12,7 @@ from engine.contracts.methods import ALLOCATIONS
 from engine.contracts.near import did_you_mean
 from engine.contracts.networks import Scores
 from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveTogether, RemoveUnits
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning import candidates, editing
 from engine.pruning.allocations import Probe

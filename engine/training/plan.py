@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from engine.contracts.jobs import Recipe
-from engine.contracts.settings import TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
 
 
 @dataclass(frozen=True)

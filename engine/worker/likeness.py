@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from engine.contracts.jobs import Recover
-from engine.contracts.settings import NO_SECOND, SimilaritySettings
+from engine.contracts.setting_sections import NO_SECOND, SimilaritySettings
 from engine.measures.accuracy import Evaluation
 from engine.measures.layers import layers_of, pairs_of
 from engine.measures.similarities import SIMILARITIES, alike, chance_level, compared

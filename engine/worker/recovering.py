@@ -13,7 +13,7 @@ from engine.contracts import seeds
 from engine.contracts.errors import EngineError
 from engine.contracts.jobs import Epoch, Metrics, Places, Recover, Recovered, Tune, Tuned
 from engine.contracts.networks import Execution
-from engine.contracts.settings import TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
 from engine.measures.accuracy import Evaluation, evaluate
 from engine.measures.cost import cost_of
 from engine.measures.latency import LatencyRatio, latency_beside

@@ -16,7 +16,7 @@ from engine.contracts import seeds
 from engine.contracts.jobs import Places
 from engine.contracts.networks import Execution
 from engine.contracts.references import Factory
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.speed import CandidateCost, MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from engine.measures.accuracy import evaluate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.contracts.events import EngineEvent, Noted
 from engine.contracts.jobs import Metrics
-from engine.contracts.settings import NO_SECOND
+from engine.contracts.setting_sections import NO_SECOND
 from explorer.session.policy import Margin
 
 

@@ -16,13 +16,8 @@ from engine.contracts.loaders import FROM_DATA, validation_file
 from engine.contracts.networks import FileRef
 from engine.contracts.options import SettingValue, flag
 from engine.contracts.references import is_task
-from engine.contracts.settings import (
-    DataSettings,
-    Settings,
-    all_settings,
-    value_of,
-    with_values,
-)
+from engine.contracts.setting_sections import DataSettings
+from engine.contracts.settings import Settings, all_settings, value_of, with_values
 from explorer.session.data_places import DataPlaces, Describe, ImagesAt, find, is_path
 from explorer.session.documents import RunDocument, UnreadableRowError, settings_document
 from explorer.session.network_defaults import with_network_defaults

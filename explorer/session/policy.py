@@ -1,7 +1,7 @@
 """Who decides, and how: from measured candidates to those that are kept.
 
 A policy is a class (or an object) with the three members of `Policy`, a row in `POLICIES`, and its
-name among the choices of the setting (`engine.contracts.settings.POLICIES`).
+name among the choices of the setting (`engine.contracts.setting_sections.POLICIES`).
 """
 
 from __future__ import annotations

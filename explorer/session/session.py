@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from engine.contracts.metrics import needed
 from engine.contracts.requests import CandidateRequest
-from engine.contracts.settings import Settings, TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
+from engine.contracts.settings import Settings
 from explorer.executors.base import Executor
 from explorer.executors.errors import JobFailedError
 from explorer.executors.spool_cleanup import clear_spool

@@ -10,12 +10,8 @@ from typing import cast
 
 from engine.contracts.jobs import DescribeData, Places
 from engine.contracts.networks import DataRef, Environment, NetworkRef
-from engine.contracts.settings import (
-    ScoringSettings,
-    Settings,
-    SimilaritySettings,
-    TrainingSettings,
-)
+from engine.contracts.setting_sections import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.settings import Settings
 from engine.contracts.speed import MeasureSpeed, SpeedMeasured
 from engine.contracts.structure import NetworkStructure
 from explorer.executors.base import Executor

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from engine.contracts.edits import Edit
-from engine.contracts.settings import NO_SECOND
+from engine.contracts.setting_sections import NO_SECOND
 from explorer.session.documents import RunDocument
 from explorer.session.policy import Margin
 from explorer.session.steering import Steering

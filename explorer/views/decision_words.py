@@ -14,7 +14,7 @@ from typing import Literal
 
 from engine.contracts.edits import LAYER
 from engine.contracts.methods import similarity_called
-from engine.contracts.settings import NO_SECOND
+from engine.contracts.setting_sections import NO_SECOND
 from explorer.session.policy import Margin
 from explorer.views.counting import listed
 from explorer.views.decide_card import Card

@@ -13,7 +13,8 @@ from itertools import pairwise
 
 from engine.contracts.methods import name_in, share_in
 from engine.contracts.networks import DataDescription
-from engine.contracts.settings import Settings, TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
+from engine.contracts.settings import Settings
 from explorer.session.policy import POLICIES, Question
 from explorer.session.speed import Speed
 from explorer.views.counting import counted

@@ -22,7 +22,8 @@ from tampering import tamper
 from engine.checkpoints import load
 from engine.contracts.methods import CRITERIA
 from engine.contracts.networks import DataDescription
-from engine.contracts.settings import ScoringSettings, Settings
+from engine.contracts.setting_sections import ScoringSettings
+from engine.contracts.settings import Settings
 from explorer.cli.commands.auto import decided_by
 from explorer.cli.json_types import Machine, NetworkTrained, NodeExported, TreeSummary
 from explorer.views.node_view import NodeDetails

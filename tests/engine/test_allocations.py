@@ -21,7 +21,7 @@ from engine.contracts.errors import EngineError, UserError
 from engine.contracts.keeping import check_keep, kept
 from engine.contracts.methods import ALLOCATIONS as KNOWN
 from engine.contracts.networks import Scores
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure_after import structure_after
 from engine.measures.cost import cost_of
 from engine.models.preparations import prepare

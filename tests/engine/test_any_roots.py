@@ -30,7 +30,7 @@ from engine.contracts.jobs import (
 from engine.contracts.loaders import WORKERS_VARIABLE
 from engine.contracts.networks import Architecture, DataRef, FileRef, NetworkRef, Reading
 from engine.contracts.references import ForeignFactoryError, factory_here
-from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.models import build
 from engine.models.hugging_face import check_config
 from engine.models.libraries import weight_urls

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import CPU, architectures, everything, network, small_data
 
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.measures.cost import cost_of
 from engine.models import architecture_of_name, build
 from engine.pruning import candidates

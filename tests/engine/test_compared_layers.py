@@ -15,7 +15,7 @@ from engine.contracts.errors import EngineError
 from engine.contracts.events import EpochEnded, Noted
 from engine.contracts.jobs import Places, Recover
 from engine.contracts.networks import Architecture, DataRef, Execution, NetworkRef, SnapshotRef
-from engine.contracts.settings import SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import SimilaritySettings, TrainingSettings
 from engine.contracts.structure import Block, NetworkStructure
 from engine.measures import accuracy
 from engine.measures.accuracy import evaluate

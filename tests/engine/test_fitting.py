@@ -18,7 +18,7 @@ from engine.contracts.edits import Edit
 from engine.contracts.errors import EditError, ScoresError
 from engine.contracts.networks import Scores
 from engine.contracts.requests import RemoveTogether
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure_after import structure_after
 from engine.measures.cost import cost_of
 from engine.pruning import editing, requests

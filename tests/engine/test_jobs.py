@@ -58,7 +58,7 @@ from engine.contracts.networks import (
 )
 from engine.contracts.references import ForeignFactoryError
 from engine.contracts.requests import RemoveBlocks
-from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.spool import result_path, snapshot_path
 from engine.contracts.structure import NetworkStructure
 from engine.models import build

@@ -9,7 +9,7 @@ import torch
 import torchvision
 
 from engine.contracts.networks import Scores
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure_after import structure_after
 from engine.measures.cost import cost_of
 from engine.models.preparations import prepare

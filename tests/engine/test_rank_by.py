@@ -15,7 +15,7 @@ from networks import CPU, everything, network, small_data
 
 from engine.contracts.errors import Cancelled, CriterionError
 from engine.contracts.networks import Scores
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.pruning.criteria import CRITERIA, ranking
 from engine.pruning.criteria.ranking import (
     FEWEST_ITEMS,

@@ -21,7 +21,7 @@ from engine.checkpoints.build import rebuilt
 from engine.contracts.errors import CheckpointError, UnknownFamilyError
 from engine.contracts.jobs import JobRequest, Opened, OpenRoot, Places, Propose, Recover, Tune
 from engine.contracts.networks import Architecture, DataDescription, DataRef, FileRef, NetworkRef
-from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.short_names import SHORT_NAMES
 from engine.models import architecture_of_name, build
 from engine.models.families import RECOGNISED

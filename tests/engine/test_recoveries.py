@@ -14,7 +14,7 @@ from engine.contracts.edits import Edit
 from engine.contracts.errors import SettingsError
 from engine.contracts.methods import RECOVERIES as KNOWN
 from engine.contracts.networks import Architecture
-from engine.contracts.settings import TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
 from engine.models import PROGRAM, build
 from engine.pruning.editing import apply
 from engine.tasks import examples

@@ -25,7 +25,7 @@ from engine.contracts.jobs import (
 )
 from engine.contracts.methods import RECOVERIES, REPAIRS
 from engine.contracts.networks import Architecture, DataRef, Execution, FileRef, NetworkRef
-from engine.contracts.settings import SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import SimilaritySettings, TrainingSettings
 from engine.contracts.spool import snapshot_path
 from engine.data import load
 from engine.measures import latency

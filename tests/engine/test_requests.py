@@ -24,7 +24,7 @@ from engine.contracts.networks import (
     SnapshotRef,
 )
 from engine.contracts.requests import EditRequest, RemoveBlocks, RemoveUnits
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.data import load
 from engine.models import build
 from engine.pruning import candidates, requests

@@ -14,13 +14,15 @@ from strategies import values_of
 from engine.contracts.codec import FormatError, encode_object
 from engine.contracts.errors import SettingsError
 from engine.contracts.options import SettingField, check_name, did_you_mean
-from engine.contracts.settings import (
+from engine.contracts.setting_sections import (
     DataSettings,
     ScoringSettings,
     SearchSettings,
-    Settings,
     SimilaritySettings,
     TrainingSettings,
+)
+from engine.contracts.settings import (
+    Settings,
     all_settings,
     read_settings,
     setting_named,

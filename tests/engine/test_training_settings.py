@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from networks import CPU, network, small_data
 from torch import nn
 
-from engine.contracts.settings import OPTIMISERS as OFFERED_OPTIMISERS
-from engine.contracts.settings import SCHEDULES as OFFERED_SCHEDULES
+from engine.contracts.setting_sections import OPTIMISERS as OFFERED_OPTIMISERS
+from engine.contracts.setting_sections import SCHEDULES as OFFERED_SCHEDULES
 from engine.tasks import Batch, ImageTask
 from engine.training.finetune import train
 from engine.training.plan import OPTIMISERS, SCHEDULES, TrainPlan, optimiser_of

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from engine.contracts.errors import CriterionError, SettingsError, UserError
 from engine.contracts.networks import Scores
 from engine.contracts.references import ForeignFactoryError, factory_here
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.worker.own_criteria import criterion_of
 from explorer.cli.main import app
 from explorer.executors.in_process import InProcessExecutor

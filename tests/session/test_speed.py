@@ -15,7 +15,7 @@ from engine.contracts.codec import encode
 from engine.contracts.errors import Cancelled
 from engine.contracts.jobs import JOBS, RESULTS, JobRequest, OpenRoot, Places
 from engine.contracts.networks import DataRef, FileRef, NetworkRef, Reading
-from engine.contracts.settings import ScoringSettings, SimilaritySettings, TrainingSettings
+from engine.contracts.setting_sections import ScoringSettings, SimilaritySettings, TrainingSettings
 from engine.contracts.speed import MeasureSpeed
 from engine.runtime.progress import SILENT, Monitor
 from engine.worker.engine import Engine

@@ -9,7 +9,8 @@ import pytest
 
 from engine.contracts.jobs import snapshots_needed
 from engine.contracts.networks import DataDescription
-from engine.contracts.settings import Settings, TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
+from engine.contracts.settings import Settings
 from engine.contracts.speed import CandidateCost, SpeedMeasured
 from explorer.executors.unavailable import UnavailableExecutor
 from explorer.session.artifacts import Artifacts

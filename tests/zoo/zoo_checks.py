@@ -19,7 +19,7 @@ from zoo_results import Found, Saving
 from engine.contracts.edits import LAYER, Edit
 from engine.contracts.errors import EngineError, UserError
 from engine.contracts.networks import Execution, Scores
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.measures.cost import Cost, cost_of
 from engine.models.outputs import output_of

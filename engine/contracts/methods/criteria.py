@@ -6,7 +6,7 @@ from engine.contracts.methods.method import Method, by_name
 
 CRITERIA = by_name((
     Method("kl", "The mean KL divergence of the network's answers without a structure from those "
-           "with it, exact", "the paper, Eq. 4", "CIFAR ResNets", "exact, {items}"),
+           "with it, exact", "the paper, Eq. 4", looked_at="exact, {items}"),
     Method("kl-fast", "The same, estimated where it is small", "the paper, Eq. 4; our estimate",
            looked_at="estimated where it is small, {items}"),
     Method("kl-fisher", "The same to second order in what a unit gives, from gradients",

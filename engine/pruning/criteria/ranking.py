@@ -15,7 +15,7 @@ from engine.contracts.errors import CriterionError
 from engine.contracts.events import EngineEvent
 from engine.contracts.methods import CRITERIA as KNOWN
 from engine.contracts.networks import Execution
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import NetworkStructure
 from engine.pruning.scores import Criterion, Scores
 from engine.runtime.generators import generator

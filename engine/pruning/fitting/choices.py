@@ -12,7 +12,7 @@ import numpy as np
 from engine.contracts.edits import LAYER, UNIT, Edit
 from engine.contracts.errors import ScoresError
 from engine.contracts.networks import Scores
-from engine.contracts.settings import ScoringSettings
+from engine.contracts.setting_sections import ScoringSettings
 from engine.contracts.structure import NetworkStructure, UnitGroup
 from engine.contracts.structure_after import structure_after
 from engine.pruning.allocations.taking import steps_of

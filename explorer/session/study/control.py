@@ -16,7 +16,7 @@ from engine.contracts.codec import encode
 from engine.contracts.jobs import Tune, Tuned, key_of
 from engine.contracts.json_values import JsonObject
 from engine.contracts.networks import NetworkRef
-from engine.contracts.settings import TrainingSettings
+from engine.contracts.setting_sections import TrainingSettings
 from explorer.session.session import Session
 from store import Evaluation, Node, TreeStore
 

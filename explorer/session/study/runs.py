@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.contracts.options import SettingValue
-from engine.contracts.settings import Settings, TrainingSettings, all_settings, value_of
+from engine.contracts.setting_sections import TrainingSettings
+from engine.contracts.settings import Settings, all_settings, value_of
 from engine.contracts.structure import NetworkStructure
 from explorer.session.documents import RunDocument
 from explorer.session.known_run import grown_alike
