@@ -14,7 +14,7 @@ import pytest
 from driver import start
 from test_docs import ROOT, blocks
 
-from engine.contracts import settings
+from engine.contracts import setting_sections
 from explorer.session.policy import POLICIES
 from store.tables import hash_chain
 
@@ -134,4 +134,4 @@ def test_the_map_has_every_folder():
 
 
 def test_policies_and_their_names_in_the_settings_agree():
-    assert tuple(POLICIES) == settings.POLICIES
+    assert tuple(POLICIES) == setting_sections.POLICIES
