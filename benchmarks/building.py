@@ -54,9 +54,8 @@ def main() -> None:
     about = (model, structure_of(model), ImageTask(data), torch.arange(1), execution)
     structure = structure_of(model)
     scores = l1_scores(*about, SILENT)
-    filters = candidates.unit_edit(
-        structure, scores, asked.filters, allocation=ScoringSettings().allocation, seed=0
-    )
+    edits_of = candidates.UnitEdits(structure, scores, ScoringSettings(), seed=0)
+    filters = edits_of.of_count(asked.filters)
     layer = candidates.layer_edit(structure, scores, 2)
     assert filters is not None and layer is not None
     ways: dict[str, Callable[[], object]] = {

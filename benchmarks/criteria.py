@@ -10,6 +10,7 @@ from torch import nn
 from engine.checkpoints import load
 from engine.contracts.edits import Edit
 from engine.contracts.networks import Execution
+from engine.contracts.setting_sections import ScoringSettings
 from engine.data import load as load_data
 from engine.measures.accuracy import evaluate
 from engine.pruning import candidates, editing
@@ -37,7 +38,8 @@ def main() -> None:
         for seed in (0, 1, 2) if name == "random" else (0,):
             items_N = task.sample(PER_CLASS, seed)
             scores = criterion(model, structure, task, items_N, CPU)
-            edits = [candidates.unit_edit(structure, scores, n, "uniform", 0) for n in COUNTS]
+            units = candidates.UnitEdits(structure, scores, ScoringSettings(), seed=0)
+            edits = [units.of_count(count) for count in COUNTS]
             edits.append(candidates.layer_edit(structure, scores, 2))
             figures = "  ".join(f"{accuracy(edit):5.1f}" for edit in edits)
             print(f"{name:12} seed {seed}: {figures}", flush=True)

@@ -31,7 +31,7 @@ from engine.data import ImageData, Images, load, normalise
 from engine.data.splits import sample_per_class
 from engine.pruning import candidates
 from engine.pruning import editing as edits
-from engine.pruning.criteria.kl import Sums, kl_of
+from engine.pruning.criteria.sums import Sums, kl_of
 from engine.pruning.scores import Scores
 from engine.pruning.structure import structure_of
 from engine.runtime import device
