@@ -63,7 +63,7 @@ class Origin:
     doubts: tuple[Doubt, ...] = ()
     factory: Factory | None = None
     task: Factory | None = None
-    criterion: Factory | None = None  # a person's function that ranks
+    own_criterion: Factory | None = None  # a person's function that ranks
     normalisation: str | None = None  # as the person said
 
 

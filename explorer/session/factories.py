@@ -155,7 +155,7 @@ def _criterion_of(document: RunDocument) -> _Code | None:
     reference = document.settings.scoring.criterion
     if not is_own_method(reference):
         return None
-    begun_with = document.origin.criterion
+    begun_with = document.origin.own_criterion
     if begun_with is not None and begun_with.reference != reference:
         begun_with = None  # a fork ranks by another one
     what = f"the structures of run {document.run.name} are ranked by"

@@ -101,7 +101,7 @@ class NewRun:
             doubts=self.root.doubts,
             factory=self.factory,
             task=self.task,
-            criterion=self.criterion,
+            own_criterion=self.criterion,
             normalisation=self.normalisation,
         )
         return store.create_run(

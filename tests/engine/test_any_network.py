@@ -119,7 +119,7 @@ def test_what_is_measured_is_the_network_itself(name):
     assert len(foldable_pairs(model, IMAGES)) == NUM_FOLDED[name]
     batch = Batch(IMAGES, torch.zeros(4, dtype=torch.int64), torch.arange(4))
     classifier = Classifier(model, blank((SIZE, SIZE, 3), 2), torch.device("cpu"))
-    logits_BK, features_BD, _, _ = classifier(batch)
+    logits_BK, features_BD, *_ = classifier(batch)
     expected_BK = output_of(model(IMAGES))
     torch.testing.assert_close(logits_BK, expected_BK, rtol=1e-4, atol=1e-4)
     assert output_module_of(model, IMAGES) == OUTPUT[name]

@@ -76,7 +76,7 @@ def test_it_ranks_and_a_store_that_names_it_asks_again(files, tmp_path):
     )
     assert (tmp_path / "called").exists()
     assert proposed.scores.units["layer1.0.conv1"][:2] == (0.0, -1.0)
-    assert document.origin.criterion == factory_here(NAME)
+    assert document.origin.own_criterion == factory_here(NAME)
     assert "ranked by my_criteria:last_first (code of one's own, " in settings_in_a_line(
         document.settings
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import shutil
 import sqlite3
@@ -20,7 +21,9 @@ import pytest
 from golden_runs.archive import HERE, PLACE, PROCESSOR, processor, unpack
 from small import request_of
 
+from engine.contracts.settings import all_settings
 from explorer.executors.in_process import InProcessExecutor
+from explorer.session.documents import Origin
 from explorer.session.errors import is_mendable
 from explorer.session.events import RunResumed
 from explorer.session.open_run import Request, open_read_only, open_session
@@ -118,6 +121,12 @@ def change_settings(store: Path, change: Callable[[dict[str, Any]], None]) -> No
             "INSERT INTO run_settings(run_id, settings_hash, created_at)"
             " SELECT run_id, ?, created_at FROM run_settings LIMIT 1", (address,)
         )  # fmt: skip
+
+
+def test_where_a_run_came_from_has_no_name_that_a_setting_has():
+    """Older programs wrote both into one flat document."""
+    of_settings = {each.option.name for each in all_settings()}
+    assert not of_settings & {each.name for each in dataclasses.fields(Origin)}
 
 
 # ------------------------------------------------------------ growing on, and what came of it
