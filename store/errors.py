@@ -205,6 +205,7 @@ _BY_CODE: dict[int, Callable[[Path], StoreError]] = {
     sqlite3.SQLITE_NOTADB: _damaged,
     sqlite3.SQLITE_BUSY: _locked,
     sqlite3.SQLITE_LOCKED: _locked,
+    sqlite3.SQLITE_PROTOCOL: _locked,  # of the -wal file: who holds it stands still, or is stopped
     sqlite3.SQLITE_READONLY: _not_writable,
     sqlite3.SQLITE_IOERR: _input_output,
     sqlite3.SQLITE_CANTOPEN: _cannot_open,

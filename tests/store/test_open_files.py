@@ -6,12 +6,14 @@ import gc
 import os
 import random
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from store import StoreError, TreeStore
+from store import StoreError, StoreLockedError, TreeStore
 from store.audit.verify import verify
+from store.errors import translated
 
 GOLDEN = Path(__file__).parent / "golden"
 OPEN = Path("/proc/self/fd")
@@ -62,3 +64,10 @@ def test_a_damaged_store_is_let_go_of_however_it_is_refused(tmp_path, without_ga
                 refused += 1
             assert open_files(path) == []
     assert refused > 25
+
+
+def test_a_store_whose_log_stays_locked_is_told_to_be_in_use(tmp_path):
+    """SQLite gives up after a while where who holds that lock was stopped in its tracks."""
+    stuck = sqlite3.OperationalError("locking protocol")
+    stuck.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    assert isinstance(translated(stuck, tmp_path / "it.pex.db"), StoreLockedError)

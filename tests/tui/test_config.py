@@ -128,7 +128,7 @@ def test_the_program_that_is_told_is_taken_apart_as_a_shell_would(configured):
         ("[defaults]\niterations = 0", ["iterations = 0", "between 1 and"]),
         ("[defaults]\niterations = 1.5", ["iterations = 1.5", "whole number"]),
         ("[defaults]\niterations = true", ["iterations = True", "whole number"]),
-        ('[defaults]\ncriterion = "l2"', ["'l2'", "kl"]),
+        ('[defaults]\ncriterion = "l3"', ["'l3'", "kl"]),
         ("[defaults]\nmax-drop = nan", ["max-drop", "nan"]),
         (f"[defaults]\nseed = 0x{'f' * 5000}", ["seed", "too large"]),
         ("[defaults]\ndevice = 1", ["device = 1"]),
