@@ -53,6 +53,7 @@ def test_of_two_that_open_one_store_at_once_one_writes_and_the_other_follows(tmp
         writer.wait_for("Note")
         writer.type("seen by both")
         writer.press("Enter")
+        writer.wait_for("⚑")  # its dialog is gone, and takes no key any more
         reader.press("3")
         reader.wait_for("seen by both")
         for each in (writer, reader):
