@@ -47,6 +47,9 @@ def test_of_two_that_open_one_store_at_once_one_writes_and_the_other_follows(tmp
             each.wait_for("what next?")
         reader = who_reads(both)
         (writer,) = [each for each in both if each is not reader]
+        # It goes on with what is left, which fails: the images of this tree are nowhere.
+        writer.wait_for("the work failed", 120)
+        writer.press("Escape")
         reader.press("a")
         reader.wait_for("reading only")
         writer.press("n")
