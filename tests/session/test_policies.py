@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.contracts import settings as contracts
+from engine.contracts import setting_sections as contracts
 from engine.contracts.edits import FILTER, LAYER, UNIT
 from engine.contracts.settings import Settings, with_values
 from explorer.session.deciding import margin_between, suggest, to_recover
