@@ -6,8 +6,6 @@ BIN = $(VENV)/bin
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4))')
 PYTEST = $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 INSTALLED = $(VENV)/.installed
-# Compiled modules are kept: hundreds of processes start here, and compiling torch takes each 2-7 s.
-export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help demo tour bench test test-all check soak zoo clean
 

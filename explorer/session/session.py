@@ -108,8 +108,7 @@ class Session:
         """Why a branch is given up, where its node is too far below the root, or None."""
         own = self.settings.search.max_drop
         limits = [b for b in (own, budget.max_drop if budget else None) if b is not None]
-        drop = _measured(self.node("R"), "val_accuracy") - _measured(node, "val_accuracy")
-        return Budget(max_drop=min(limits)).reached(None, drop) if limits else None
+        return Budget(max_drop=min(limits)).reached(None, self._drop(node)) if limits else None
 
     def not_worth_it(self, node: Node, budget: Budget | None = None) -> str | None:
         """Why a node lost too much, or enough is gone, or None: by the run's own settings, then by
@@ -117,20 +116,22 @@ class Session:
         search = self.settings.search
         own = Budget(target_macs=search.target_macs, max_drop=search.max_drop)
         for limits in filter(None, (own, budget)):
-            drop = removed = None
-            if limits.max_drop is not None:
-                root = _measured(self.node("R"), "val_accuracy")
-                drop = root - _measured(node, "val_accuracy")
-            if limits.target_macs is not None:
-                root = _measured(self.node("R"), "macs")
-                removed = 100 * (1 - _measured(node, "macs") / root)
+            drop = None if limits.max_drop is None else self._drop(node)
+            removed = None if limits.target_macs is None else 100 * self.share_gone(node, "macs")
             if (reached := limits.reached(removed, drop)) is not None:
                 return reached
         if search.target_params is not None:
-            gone = 100 * (1 - _measured(node, "params") / _measured(self.node("R"), "params"))
+            gone = 100 * self.share_gone(node, "params")
             if gone >= search.target_params:
                 return f"target-params: {gone:.2f} % of the parameters are gone"
         return None
+
+    def share_gone(self, node: Node, key: str) -> float:
+        """How much of the root's operations (`macs`) or parameters a node does without."""
+        return 1 - _measured(node, key) / _measured(self.node("R"), key)
+
+    def _drop(self, node: Node) -> float:
+        return _measured(self.node("R"), "val_accuracy") - _measured(node, "val_accuracy")
 
     async def expand(self, parent: Node) -> list[Node]:
         """The candidates of a node: those in the store, else newly proposed ones."""

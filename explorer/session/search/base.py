@@ -35,12 +35,6 @@ def similarity_lost(session: Session, node: Node) -> float:
     return lost
 
 
-def macs_gone(session: Session, node: Node) -> float:
-    """The share of the root's multiply-accumulates that a node does without."""
-    root = needed(session.node("R").metrics, "macs", of="R")
-    return 1 - needed(node.metrics, "macs", of=node.name) / root
-
-
 async def candidates_of(session: Session, parents: Sequence[Node]) -> dict[str, list[Node]]:
     """The measured candidates of each node by its name, those of all nodes side by side."""
     wanted: dict[str, list[Node]] = {}

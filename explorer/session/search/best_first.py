@@ -7,7 +7,6 @@ from explorer.session.outcome import Outcome
 from explorer.session.search.base import (
     candidates_of,
     keep,
-    macs_gone,
     nothing_left,
     persons_choice,
     similarity_lost,
@@ -51,8 +50,8 @@ class BestFirst:
         return Outcome(last, why)
 
     def _price(self, session: Session, node: Node) -> float:
-        """What a percent of the root's multiply-accumulates has cost; the root is free."""
-        gone = macs_gone(session, node)
+        """Similarity lost for the share of operations saved; the root is free."""
+        gone = session.share_gone(node, "macs")
         return similarity_lost(session, node) / gone if gone > 0 else 0.0
 
     def _keep(self, session: Session, node: Node, measured: dict[str, list[Node]]) -> None:
